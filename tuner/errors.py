@@ -1,0 +1,102 @@
+"""What can go wrong, in words a user can act on.
+
+    TunerError                      exit status 1: something failed
+    ├── UsageError                  exit status 2: what was asked for cannot be done as asked
+    ├── MissingTool                 a program or library that a measurement needs is not there
+    ├── BaselineFailed              the baseline does not run: nothing after it could be believed
+    └── StoreError                  the results cannot be read or written
+
+The library raises; only `tuner.cli` exits. An error carries findings, so that everything that is
+wrong is said at once, each with its place and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error stops the command, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where it is, what it is, and what would be right.
+
+    `where` names the file and key (`profiles/xlio/my.toml: settings.XLIO_RX_POLL`), `message` the value
+    and what is allowed, `suggestion` the next step (empty when there is none to give).
+    """
+
+    severity: Severity
+    where: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{self.severity}: {self.where}: {self.message}{hint}"
+
+
+class TunerError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    `message` is one sentence; `findings` are the single things that are wrong; `advice` is what to do next.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, *, findings: Iterable[Finding] = (), advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.findings = tuple(findings)
+        self.advice = advice
+
+
+class UsageError(TunerError):
+    """The request itself is wrong: an unknown name, a bad value, a malformed file."""
+
+    exit_status = 2
+
+
+class MissingTool(TunerError):
+    """A program or library that is needed is not there, or is not what its name says."""
+
+
+class BaselineFailed(TunerError):
+    """The baseline could not be measured, so that no comparison is possible."""
+
+
+class StoreError(TunerError):
+    """The results cannot be read or written."""
+
+
+def error(where: str, message: str, suggestion: str = "") -> Finding:
+    """Return a finding that stops the command."""
+    return Finding(Severity.ERROR, where, message, suggestion)
+
+
+def warning(where: str, message: str, suggestion: str = "") -> Finding:
+    """Return a finding that is told and does not stop the command."""
+    return Finding(Severity.WARNING, where, message, suggestion)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like `word`, ignoring case, or None when nothing is near."""
+    by_folded = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean X?" for the nearest known word, or a list of what is known when none is near."""
+    names = sorted(set(known))
+    match = nearest(word, names)
+    if match is not None:
+        return f"did you mean {match}?"
+    return f"known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
