@@ -16,6 +16,11 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+
+# A longer list of what is known is no help on one screen.
+MOST_LISTED: Final = 12
 
 
 class Severity(StrEnum):
@@ -99,4 +104,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     match = nearest(word, names)
     if match is not None:
         return f"did you mean {match}?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+    return f"known: {', '.join(names)}" if 0 < len(names) <= MOST_LISTED else ""

@@ -9,12 +9,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
-SIZE_UNITS: Final = {"": 1, "B": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30}
-_SIZE = re.compile(r"([0-9]+)([A-Za-z]*)")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+SIZE_UNITS: Final = {
+    "": 1,
+    "B": 1,
+    "K": 1 << 10,
+    "KB": 1 << 10,
+    "M": 1 << 20,
+    "MB": 1 << 20,
+    "G": 1 << 30,
+    "GB": 1 << 30,
+}
+# The libraries read a number into a C int; what does not fit wraps around without a word.
+LARGEST_INT: Final = 2**31 - 1
+# A leading 0 makes a size octal for the libraries, so that it is no way to write one.
+_SIZE = re.compile(r"(0|[1-9][0-9]{0,18})([A-Za-z]{0,2})")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _CPUSET = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
+_BOOLEANS: Final = {"1": "1", "on": "1", "true": "1", "yes": "1", "0": "0", "off": "0", "false": "0", "no": "0"}
 
 
 class Kind(StrEnum):
@@ -41,19 +55,37 @@ class Type(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One allowed value of an enumeration, its other spellings, and what it means."""
+    """One allowed value of an enumeration, its other spellings, what it means, and the releases that know it.
+
+    `also` are spellings that the stack reads too, in any case; `words` are names that only people use for it.
+    """
 
     value: str
     meaning: str = ""
     also: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    since: str = ""
+    last: str | None = None
+
+    def exists_in(self, release: str | None) -> bool:
+        """Return whether `release` (the newest when None) knows this value."""
+        return in_window(release, self.since, self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """A built-in default and the first release that has it."""
+    """A built-in default and the first release that has it.
+
+    Some defaults depend on other settings. One with `when` takes the place of the plain one where that condition
+    holds; one with `formula` has that value instead where the settings are not the defaults (`XLIO_RX_WRE / 2`).
+    `last` is the last release that has it, needed only beside `when`.
+    """
 
     since: str
     value: str
+    when: str = ""
+    formula: str = ""
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +94,7 @@ class Parameter:
 
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
     `since` and `last` are the first and the last release that read the variable; `last` None means it still does.
+    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
     """
 
     name: str
@@ -85,48 +118,110 @@ class Parameter:
     on_invalid: str = ""
     constraints: tuple[str, ...] = ()
     vendor_slip: str = ""
+    note: str = ""
     source: str = ""
 
     def default(self, release: str | None = None) -> str | None:
-        """Return the built-in default in `release` (the newest when None), or None when there is none."""
+        """Return the built-in default in `release` (the newest when None), or None when there is none.
+
+        It is the value while every other setting has its default too.
+        """
+        plain = [d for d in self.defaults if not d.when]
         if release is None:
-            return self.defaults[-1].value if self.defaults else None
-        known = [d.value for d in self.defaults if release_key(d.since) <= release_key(release)]
-        return known[-1] if known else None
+            return plain[-1].value if plain else None
+        known = [d.value for d in plain if in_window(release, d.since, None)]
+        return known[-1] if known and self.exists_in(release) else None
 
     def exists_in(self, release: str) -> bool:
         """Return whether `release` reads this variable."""
-        after = not self.since or release_key(self.since) <= release_key(release)
-        before = self.last is None or release_key(release) <= release_key(self.last)
-        return after and before
+        return in_window(release, self.since, self.last)
 
-    def allowed(self) -> str:
-        """Return what values are allowed, in words."""
+    def choices_in(self, release: str | None) -> tuple[Choice, ...]:
+        """Return the allowed values of an enumeration in `release` (the newest when None)."""
+        return tuple(choice for choice in self.choices if choice.exists_in(release))
+
+    def allowed(self, release: str | None = None) -> str:
+        """Return what values are allowed in `release` (the newest when None), in words."""
         if self.choices:
-            return "one of " + ", ".join(c.value for c in self.choices)
+            return "one of " + ", ".join(c.value for c in self.choices_in(release))
         if self.type is Type.BOOL:
             return "0 or 1"
         return _range_words(self)
 
-    def problem(self, text: str) -> str | None:
-        """Return why `text` is not a value of this parameter, or None when it is one."""
-        if "\0" in text or "\n" in text:
-            return "a value must be one line without NUL"
+    def problem(self, text: str, release: str | None = None) -> str | None:
+        """Return why `text` is not a value of this parameter in `release`, or None when it is one.
+
+        Without a release every value that some release knows is one.
+        """
+        if "\0" in text or "\n" in text or "\r" in text:
+            return "must be one line without NUL"
         if text in {value for value, _ in self.special}:
             return None
         if self.choices:
-            return None if self._canonical(text) is not None else f"must be {self.allowed()}"
+            return self._choice_problem(text, release)
         return _type_problem(self, text)
 
-    def _canonical(self, text: str) -> str | None:
-        folded = text.casefold()
-        matches = (c.value for c in self.choices if folded in {c.value.casefold(), *(a.casefold() for a in c.also)})
-        return next(matches, None)
+    def canonical(self, text: str, release: str | None = None) -> str:
+        """Return the one spelling of what a person may write as `text`: `on` as 1, `4KB` as 4096, `cubic` as 1.
+
+        It is what the stack reads in `release` (the newest when None), and canonical itself.
+        Raise `ValueError` with the allowed values when `text` means no value or more than one.
+        """
+        written = text.strip()
+        known = self._canonical(written, release)
+        problem = self.problem(known, release)
+        if problem is not None:
+            raise ValueError(f"{text!r} {problem}")
+        return known
+
+    def choice(self, text: str, release: str | None = None) -> Choice | None:
+        """Return the value of an enumeration that `text` spells, one of `release` (the newest when None) first."""
+        # Numbers moved: TCP_CTL_THREAD=1 meant another value before 3.20 than after.
+        ordered = sorted(self.choices, key=lambda choice: not choice.exists_in(release))
+        return next((c for c in ordered if _spells(text, (c.value, *c.also, *c.words))), None)
+
+    def spellings(self, release: str | None = None) -> tuple[str, ...]:
+        """Return every spelling of the values of an enumeration, canonical ones first."""
+        known = self.choices_in(release)
+        return tuple(dict.fromkeys([c.value for c in known] + [s for c in known for s in (*c.also, *c.words)]))
+
+    def _choice_problem(self, text: str, release: str | None) -> str | None:
+        readers = [choice for choice in self.choices if _spells(text, (choice.value, *choice.also))]
+        if not readers:
+            return f"must be {self.allowed(release)}"
+        if release is None or any(choice.exists_in(release) for choice in readers):
+            return None
+        return f"is not read by {self.stack} {release}: must be {self.allowed(release)}"
+
+    def _canonical(self, text: str, release: str | None) -> str:
+        if text in {value for value, _ in self.special}:
+            return text
+        if self.choices:
+            choice = self.choice(text, release)
+            return text if choice is None else choice.value
+        if self.type is Type.BOOL:
+            return _BOOLEANS.get(text.casefold(), text)
+        if self.type is Type.INT and not _INTEGER.fullmatch(text) and self.unit != "bytes":
+            return text
+        number = as_integer(text) if self.type in {Type.INT, Type.SIZE} else None
+        return text if number is None else str(number)
 
 
+@cache
 def release_key(release: str) -> tuple[int, ...]:
-    """Return the sort key of a release such as `3.40.2` (`3.50.3-ea` sorts as 3.50.3)."""
-    return tuple(int(part) for part in re.findall(r"\d+", release.split("-")[0]))
+    """Return the sort key of a release such as `3.40.2` (`3.50.3-ea` sorts as 3.50.3, `3.40` as 3.40.0)."""
+    key = [int(part) for part in re.findall(r"[0-9]{1,9}", release.partition("-")[0])]
+    while key and key[-1] == 0:
+        key.pop()
+    return tuple(key)
+
+
+def in_window(release: str | None, since: str, last: str | None) -> bool:
+    """Return whether `release` lies between `since` and `last`, both included; None is newer than every `last`."""
+    if release is None:
+        return last is None
+    after = not since or release_key(since) <= release_key(release)
+    return after and (last is None or release_key(release) <= release_key(last))
 
 
 def as_integer(text: str) -> int | None:
@@ -139,8 +234,25 @@ def as_integer(text: str) -> int | None:
     return int(match[1]) * SIZE_UNITS[match[2].upper()]
 
 
+def size_words(text: str) -> str:
+    """Return a number of bytes in the largest unit that divides it (`2147483648` as `2 GB`), other text unchanged."""
+    number = as_integer(text)
+    if not number:
+        return text
+    unit = next((unit for unit in ("GB", "MB", "KB") if number % SIZE_UNITS[unit] == 0), "")
+    return f"{number // SIZE_UNITS[unit]} {unit}" if unit else text
+
+
+def _spells(text: str, spellings: tuple[str, ...]) -> bool:
+    return text.casefold() in {spelling.casefold() for spelling in spellings}
+
+
 def _range_words(parameter: Parameter) -> str:
-    noun = {"int": "a whole number", "size": "a size such as 65536 or 64KB", "cpuset": "CPUs such as 0,2-3 or 0x5, or -1"}
+    noun = {
+        "int": "a whole number",
+        "size": "a size such as 65536 or 64KB",
+        "cpuset": "CPUs such as 0,2-3 or 0x5, or -1",
+    }
     words = noun.get(parameter.type, "text")
     low, high = parameter.min, parameter.max
     if low is not None and high is not None:
@@ -149,27 +261,44 @@ def _range_words(parameter: Parameter) -> str:
         words += f" of {low} or more"
     elif high is not None:
         words += f" up to {high}"
-    return words + (", a power of two" if parameter.power_of_two else "")
+    return words + (", a power of two" if parameter.power_of_two else "") + _outside_words(parameter)
+
+
+def _outside_words(parameter: Parameter) -> str:
+    numbers = [(value, as_integer(value)) for value, _ in parameter.special]
+    outside = [value for value, number in numbers if number is not None and _out_of_range(parameter, number)]
+    return f", or {' or '.join(outside)}" if outside else ""
 
 
 def _type_problem(parameter: Parameter, text: str) -> str | None:
-    must = f"must be {parameter.allowed()}"
+    return None if _fits(parameter, text) else f"must be {parameter.allowed()}"
+
+
+def _fits(parameter: Parameter, text: str) -> bool:
     match parameter.type:
         case Type.INT:
-            return must if not _INTEGER.fullmatch(text) or _out_of_range(parameter, int(text)) else None
+            return _fits_integer(parameter, text)
         case Type.BOOL:
-            return None if text in {"0", "1"} else must
+            return text in {"0", "1"}
         case Type.SIZE:
-            number = as_integer(text)
-            return must if number is None or _out_of_range(parameter, number) else None
+            return _fits_size(parameter, text)
         case Type.CPUSET:
-            return None if _CPUSET.fullmatch(text) else must
+            return _CPUSET.fullmatch(text) is not None
         case _:
-            return None
+            return True
+
+
+def _fits_integer(parameter: Parameter, text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None and not _out_of_range(parameter, int(text))
+
+
+def _fits_size(parameter: Parameter, text: str) -> bool:
+    number = as_integer(text) if _SIZE.fullmatch(text) else None
+    return number is not None and not _out_of_range(parameter, number)
 
 
 def _out_of_range(parameter: Parameter, number: int) -> bool:
-    below = parameter.min is not None and number < parameter.min
-    above = parameter.max is not None and number > parameter.max
+    low = parameter.min if parameter.min is not None else -LARGEST_INT
+    high = parameter.max if parameter.max is not None else (LARGEST_INT if parameter.type is Type.INT else 2**63)
     odd = parameter.power_of_two and (number <= 0 or number & (number - 1) != 0)
-    return below or above or odd
+    return number < low or number > high or odd

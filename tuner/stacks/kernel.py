@@ -1,0 +1,17 @@
+"""Plain kernel sockets under a small library of ours that applies the XLIO settings which mean something there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tuner.preloads import kernel_library
+from tuner.stacks.stack import Stack
+
+KERNEL: Final = Stack(
+    name="kernel",
+    prefix="XLIO_",
+    version_tag="TUNER_KERNEL_VERSION",
+    locate=lambda _cache: kernel_library(),
+    forced={"XLIO_TRACELEVEL": "info", "XLIO_LOG_FILE": None},
+    advice="install the package again: its build compiles this library",
+)

@@ -1,0 +1,88 @@
+"""What a stack is, the environment it makes of some settings, and the proof that it was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tuner.errors import UsageError
+from tuner.stacks.banner import Banner, read
+
+# The size of the environment moves timings (Mytkowicz et al., ASPLOS 2009), and candidates differ in just that:
+# every run gets an environment padded to a multiple of this many bytes.
+ENVIRONMENT_BYTES: Final = 4096
+PAD: Final = "TUNER_PAD"
+_BASE: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether a run really used the stack, and if not why, in the library's own words."""
+
+    loaded: bool
+    reason: str
+    banner: Banner
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A way to run a program's sockets.
+
+    `locate` finds the library, given what the loader's cache lists. `version_tag` is what the banner's first
+    line starts with. `forced` are the variables a run sets itself, so that its proof can be read.
+    """
+
+    name: str
+    prefix: str
+    version_tag: str
+    locate: Callable[[str], Path | None]
+    forced: Mapping[str, str | None]
+    advice: str
+
+    def proof(self, stderr: str, stdout: str) -> Proof:
+        """Return whether the output of a process shows that this stack was loaded and accelerates."""
+        banner = read(stdout + "\n" + stderr)
+        if banner.tag != self.version_tag:
+            return Proof(
+                loaded=False, reason=_loader_words(stderr) or f"no {self.version_tag} line in the output", banner=banner
+            )
+        if banner.errors:
+            return Proof(loaded=False, reason="; ".join(banner.errors[:3]), banner=banner)
+        return Proof(loaded=True, reason="", banner=banner)
+
+
+def environment(stack: Stack, preloads: Sequence[Path], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a process: the allow-list, the libraries, the settings, and padding.
+
+    Nothing is inherited: a stray variable would silently measure something else.
+    """
+    forced = {name: value for name, value in stack.forced.items() if value is not None}
+    kept = {name: value for name, value in settings.items() if name not in stack.forced}
+    variables = {**_BASE, "LD_PRELOAD": ":".join(map(_preload, preloads)), **kept, **forced}
+    used = sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
+    spare = -(used + len(PAD) + 2) % ENVIRONMENT_BYTES
+    return {**variables, PAD: "x" * spare}
+
+
+def _preload(library: Path) -> str:
+    text = str(library.absolute())
+    if any(character in text for character in ": ;\t\n"):
+        advice = "put it at a path without blanks, colons and semicolons"
+        raise UsageError(f"the loader cannot preload {text!r}", advice=advice)
+    return text
+
+
+def _loader_words(stderr: str) -> str:
+    """Return what ld.so said about a library that it could not preload; it only warns and goes on."""
+    return next((line.strip() for line in stderr.splitlines() if line.startswith("ERROR: ld.so")), "")
+
+
+def from_loader_cache(cache: str, soname: str) -> Path | None:
+    """Return the library that `ldconfig -p` lists for `soname` or for a version of it, or None."""
+    for line in cache.splitlines():
+        name, arrow, path = line.strip().partition(" => ")
+        if arrow and name.split(" ")[0].startswith(soname):
+            return Path(path)
+    return None
