@@ -1,0 +1,101 @@
+"""What is wrong with a profile and what is doubtful about it: a long profile mostly holds settings that do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tuner import catalogue
+from tuner.catalogue import Catalogue
+from tuner.errors import Finding, UsageError, warning
+from tuner.parameters import Kind, Parameter
+from tuner.profile_files import Reading, examine
+from tuner.profiles import Profile, problems, resolve
+
+PRESET: Final = "XLIO_SPEC"
+
+
+def lint(
+    profile: Path | Profile,
+    release: str | None = None,
+    find: Callable[[str, str], Profile] | None = None,
+) -> list[Finding]:
+    """Return what is wrong or doubtful about a profile or the file of one, for `release` when it is given.
+
+    With `find(name, stack)` the profile is also checked together with what it extends. A bad file is a finding too.
+    """
+    reading = _reading(profile, release)
+    if reading.profile is None:
+        return list(reading.findings)
+    found = [*reading.findings, *_doubts(reading.profile, release)]
+    if find is not None and reading.profile.extends is not None:
+        found += _together(reading.profile, release, find)
+    return list(dict.fromkeys(found))
+
+
+def _reading(profile: Path | Profile, release: str | None) -> Reading:
+    if isinstance(profile, Path):
+        return examine(profile, release=release)
+    return Reading(profile, tuple(problems(profile, release)))
+
+
+def _together(profile: Profile, release: str | None, find: Callable[[str, str], Profile]) -> list[Finding]:
+    try:
+        return problems(resolve(profile, find), release)
+    except UsageError as reason:
+        return list(reason.findings)
+
+
+def _doubts(profile: Profile, release: str | None) -> list[Finding]:
+    if profile.stack not in catalogue.stacks():
+        return []
+    known = catalogue.load(profile.stack)
+    return [*_general_doubts(profile, known, release), *_setting_doubts(profile, known)]
+
+
+def _general_doubts(profile: Profile, known: Catalogue, release: str | None) -> Iterator[Finding]:
+    if not profile.summary:
+        yield warning(f"{profile.source}: summary", "is missing", "say in one line what the profile is for")
+    if release is not None and not profile.releases.covers(release):
+        yield warning(f"{profile.source}: releases", f"{profile.releases} does not cover release {release}")
+    if not profile.releases.among(known.releases):
+        yield warning(f"{profile.source}: releases", f"{profile.releases} covers no known release of {known.stack}")
+    if PRESET in profile.settings and len(profile.settings) > 1:
+        message = "stands under the other settings: what is in effect depends on the release"
+        yield warning(f"{profile.source}: settings.{PRESET}", message, "spell out what it sets, or set nothing else")
+
+
+def _setting_doubts(profile: Profile, known: Catalogue) -> Iterator[Finding]:
+    covered = profile.releases.among(known.releases)
+    for name, value in profile.settings.items():
+        parameter = known.parameters.get(name)
+        if parameter is None or parameter.kind is not Kind.SETTING:
+            continue
+        where = f"{profile.source}: settings.{name}"
+        if not profile.reasons.get(name):
+            yield warning(where, "has no reason", "write one as a comment in the line above")
+        yield from _unread(where, parameter, covered if profile.releases.bounds else ())
+        if _does_nothing(profile, parameter, known, covered):
+            yield warning(where, f"{value} is the default anyway: it does nothing", "leave it out")
+
+
+def _unread(where: str, parameter: Parameter, covered: Sequence[str]) -> Iterator[Finding]:
+    """Find a setting that is younger than the oldest release covered; one that is gone is an error already."""
+    deaf = [release for release in covered if not parameter.exists_in(release)]
+    if deaf and parameter.exists_in(covered[-1]):
+        span = deaf[0] if len(deaf) == 1 else f"{deaf[0]} to {deaf[-1]}"
+        yield warning(where, f"is not read by {span}, which the profile covers", "narrow `releases`")
+
+
+def _does_nothing(profile: Profile, parameter: Parameter, known: Catalogue, covered: Sequence[str]) -> bool:
+    # What a profile extends, or a preset, may set something else: then the default does something.
+    if profile.extends is not None or PRESET in profile.settings:
+        return False
+    others = {name: value for name, value in profile.settings.items() if name != parameter.name}
+    readers = [release for release in covered if parameter.exists_in(release)]
+    return bool(readers) and all(
+        known.effective(others, release).get(parameter.name)
+        == known.effective(profile.settings, release)[parameter.name]
+        for release in readers
+    )

@@ -1,0 +1,123 @@
+"""TOML as people write it: fields with all their faults collected, the comment above a key, and text to write.
+
+`tomllib` reads values only; the reasons that stand as comments above the settings of a profile are read here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tuner.errors import Finding, did_you_mean, error
+
+Scalar = str | int | float | bool
+
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_KEY_LINE: Final = re.compile(r"""["']?([A-Za-z0-9_-]+)["']?\s*=""", re.ASCII)
+_ONE_LINE: Final = "must be one line without control characters"
+_INTEGER_LIMIT: Final = 1 << 63  # the width that TOML promises
+_TYPES: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+
+
+class Table:
+    """The fields of a parsed file, and the findings about those that are missing, unknown or of the wrong type."""
+
+    def __init__(self, data: Mapping[str, Any], source: str, known: Sequence[str]) -> None:
+        self.data = data
+        self.source = source
+        self.findings: list[Finding] = []
+        for key in (key for key in data if key not in known):
+            self.wrong(key, "unknown key", did_you_mean(key, known) or f"known: {', '.join(known)}")
+
+    def wrong(self, key: str, message: str, suggestion: str = "") -> None:
+        """Note that the field `key` is wrong."""
+        self.findings.append(error(f"{self.source}: {shown(key)}", message, suggestion))
+
+    def text(self, key: str, *, required: bool = False) -> str:
+        """Return the one-line text of a field, empty when it is absent or wrong."""
+        value = self.data.get(key, "")
+        if not isinstance(value, str):
+            self.wrong(key, f"must be text, is {_type(value)}", f'write {key} = "…"')
+        elif CONTROL.search(value):
+            self.wrong(key, _ONE_LINE)
+        elif required and not value:
+            self.wrong(key, "is missing", f'write {key} = "…"')
+        else:
+            return value
+        return ""
+
+    def scalars(self, key: str) -> dict[str, Scalar]:
+        """Return a table of single values, without those that are wrong."""
+        table = self.data.get(key, {})
+        if not isinstance(table, dict):
+            self.wrong(key, f"must be a table, is {_type(table)}", f"write [{key}]")
+            return {}
+        return {name: value for name, value in table.items() if self._is_scalar(f"{key}.{name}", value)}
+
+    def _is_scalar(self, key: str, value: object) -> bool:
+        if not isinstance(value, str | int | float):
+            self.wrong(key, f"must be text, a number, true or false, is {_type(value)}")
+        elif isinstance(value, str) and CONTROL.search(value):
+            self.wrong(key, f"{value!r} {_ONE_LINE}")
+        elif isinstance(value, int) and not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+            self.wrong(key, "must be a whole number of at most 64 bits")
+        else:
+            return True
+        return False
+
+
+def shown(key: str) -> str:
+    """Return a key as it may be put on a terminal: without control characters, and visible when it is empty."""
+    return CONTROL.sub("?", key) or '""'
+
+
+def comments(text: str, table: str) -> dict[str, str]:
+    """Return the comment lines that stand directly above each key of `[table]`, one line of text for each."""
+    found: dict[str, str] = {}
+    inside, above = False, list[str]()
+    for line in (line.strip() for line in text.split("\n")):
+        if line.startswith("#"):
+            above.append(CONTROL.sub(" ", line[1:]).strip())
+            continue
+        if line.startswith("["):
+            inside = line.split("#")[0].strip() == f"[{table}]"
+        key = _KEY_LINE.match(line)
+        if inside and key is not None and above:
+            found[key[1]] = "\n".join(above)
+        above = []
+    return found
+
+
+def comment(text: str) -> list[str]:
+    """Return the lines of a comment that says `text`; no line when it is empty."""
+    return [f"# {CONTROL.sub(' ', line)}".rstrip() for line in text.split("\n")] if text else []
+
+
+def assignment(key: str, value: Scalar) -> str:
+    """Return the line `key = value`."""
+    return f"{key if _BARE_KEY.fullmatch(key) else _quoted(key)} = {_literal(value)}"
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _quoted(text: str) -> str:
+    # JSON's escapes are a subset of TOML's, except that JSON leaves DEL as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _type(value: object) -> str:
+    return _TYPES.get(type(value), "a date or time")
