@@ -1,0 +1,103 @@
+"""Every stack makes a whole environment of its own and knows the proof that it was there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner import catalogue
+from tuner.errors import UsageError
+from tuner.stacks import STACKS, stack
+from tuner.stacks.stack import ENVIRONMENT_BYTES, Stack, environment, from_loader_cache
+
+LIBRARY = Path("/usr/lib/libstack.so")
+every_stack = pytest.mark.parametrize("one", STACKS.values(), ids=STACKS)
+
+
+def size(variables: dict[str, str]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
+
+
+@every_stack
+def test_a_stack_has_a_catalogue_of_variables_with_its_prefix(one: Stack) -> None:
+    names = [parameter.name for parameter in catalogue.load(one.name).settings()]
+    assert names
+    assert all(name.startswith(one.prefix) for name in names)
+
+
+@every_stack
+def test_nothing_of_the_callers_environment_reaches_a_run(one: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLIO_RX_POLL", "7")
+    monkeypatch.setenv("SOMETHING_ELSE", "1")
+    assert not {"XLIO_RX_POLL", "SOMETHING_ELSE"} & environment(one, [LIBRARY], {}).keys()
+
+
+@every_stack
+def test_the_banner_can_be_read_whatever_a_profile_sets(one: Stack) -> None:
+    variables = environment(one, [LIBRARY], {"XLIO_TRACELEVEL": "none", "XLIO_LOG_FILE": "/dev/null"})
+    assert variables["XLIO_TRACELEVEL"] == "info"
+    assert "XLIO_LOG_FILE" not in variables
+
+
+@every_stack
+@given(
+    settings=st.dictionaries(
+        st.sampled_from(["XLIO_RX_POLL", "XLIO_TSO", "XLIO_MSS"]), st.text("0123456789µ", max_size=40)
+    )
+)
+def test_every_environment_has_the_same_size(one: Stack, settings: dict[str, str]) -> None:
+    assert size(environment(one, [LIBRARY], settings)) == ENVIRONMENT_BYTES
+
+
+@every_stack
+def test_a_library_is_preloaded_before_what_was_added(one: Stack) -> None:
+    variables = environment(one, [LIBRARY, Path("/usr/lib/libmore.so")], {})
+    assert variables["LD_PRELOAD"] == "/usr/lib/libstack.so:/usr/lib/libmore.so"
+
+
+@every_stack
+def test_a_path_that_the_loader_would_split_is_refused(one: Stack) -> None:
+    with pytest.raises(UsageError, match="cannot preload"):
+        environment(one, [Path("/opt/my libs/lib.so")], {})
+
+
+@every_stack
+def test_output_without_a_banner_is_no_proof(one: Stack) -> None:
+    proof = one.proof("", "sockperf: Test ended")
+    assert not proof.loaded
+    assert one.version_tag in proof.reason
+
+
+@every_stack
+def test_the_loaders_own_words_are_the_reason_when_it_says_them(one: Stack) -> None:
+    said = "ERROR: ld.so: object '/x.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored."
+    assert one.proof(said + "\n", "").reason == said
+
+
+@every_stack
+def test_a_banner_is_proof_unless_the_library_reports_an_error(one: Stack) -> None:
+    line = f" XLIO INFO   : {one.version_tag}: 1.2.3\n"
+    assert one.proof(line, "").loaded
+    broken = one.proof(line + " XLIO ERROR  : does not detect IB capable devices\n", "")
+    assert (broken.loaded, broken.reason) == (False, "does not detect IB capable devices")
+
+
+def test_the_kernel_stack_is_never_taken_for_xlio() -> None:
+    assert not stack("xlio").proof(" XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n", "").loaded
+
+
+def test_an_unknown_stack_names_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        stack("xloi")
+    assert caught.value.advice == "did you mean xlio?"
+
+
+def test_a_library_is_found_in_the_loaders_cache_by_its_soname() -> None:
+    cache = (
+        "2 libs found in cache\n\tlibxlio.so.3 (libc6,x86-64) => /lib/libxlio.so.3\n\tlibz.so (libc6) => /lib/libz.so\n"
+    )
+    assert from_loader_cache(cache, "libxlio.so") == Path("/lib/libxlio.so.3")
+    assert from_loader_cache(cache, "libvma.so") is None

@@ -1,0 +1,70 @@
+"""The statistics of decisions: intervals cover what they say, and claims follow from data."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.measure.statistics import gain, mean_interval, median_interval, pooled_sd, promise, student_quantile
+
+_FINITE = st.floats(min_value=-1e6, max_value=1e6)
+
+
+def test_students_quantile_agrees_with_the_printed_tables() -> None:
+    assert student_quantile(0.975, 4) == pytest.approx(2.776, abs=1e-3)
+    assert student_quantile(0.95, 9) == pytest.approx(1.833, abs=1e-3)
+
+
+def test_the_interval_of_one_value_is_unbounded() -> None:
+    found = mean_interval([1.0])
+    assert (found.low, found.high, found.count) == (-math.inf, math.inf, 1)
+
+
+def test_the_95_percent_interval_of_a_mean_covers_it_in_93_to_97_percent_of_small_samples() -> None:
+    rng = random.Random(7)
+    samples = [mean_interval([rng.gauss(0.3, 0.1) for _ in range(5)]) for _ in range(2000)]
+    covered = sum(found.low <= 0.3 <= found.high for found in samples) / 2000
+    assert 0.93 <= covered <= 0.97
+
+
+def test_judging_more_profiles_widens_each_interval() -> None:
+    alone, together = gain([0.1, 0.2, 0.3]), gain([0.1, 0.2, 0.3], judged=3)
+    assert alone.ratio == together.ratio
+    assert together.low < alone.low < alone.high < together.high
+
+
+@given(st.lists(_FINITE, min_size=1, max_size=60))
+def test_a_median_lies_inside_its_interval_and_the_interval_among_the_values(values: list[float]) -> None:
+    found = median_interval(values)
+    assert min(values) <= found.low <= found.value <= found.high <= max(values)
+    assert found.count == len(values)
+
+
+def test_the_interval_of_a_median_covers_it_at_least_as_often_as_it_says() -> None:
+    rng = random.Random(11)
+    found = [median_interval([rng.expovariate(1.0) for _ in range(9)]) for _ in range(2000)]
+    covered = sum(one.low <= math.log(2) <= one.high for one in found) / 2000
+    assert found[0].confidence >= 0.95
+    assert covered >= 0.94
+
+
+def test_too_few_values_say_what_their_range_covers() -> None:
+    assert median_interval([1.0, 2.0, 3.0]).confidence == pytest.approx(0.75)
+    assert median_interval([1.0]).confidence == 0.0
+
+
+def test_the_pooled_spread_follows_the_replicated_profiles_and_not_the_single_ones() -> None:
+    quiet = pooled_sd([[0.5], [1.0, 1.001], [0.2, 0.2005, 0.1995]])
+    wild = pooled_sd([[0.5], [1.0, 2.0], [0.2, 0.9, 1.5]])
+    assert quiet < pooled_sd([]) < wild
+
+
+@given(st.lists(_FINITE, min_size=1, max_size=20), st.floats(min_value=0, max_value=100))
+def test_more_blocks_bring_the_two_views_of_a_gain_together(values: list[float], sd: float) -> None:
+    low, high = promise(values, sd)
+    low4, high4 = promise(values * 4, sd)
+    assert high4 - low4 <= high - low + 1e-9 * max(1.0, abs(high), abs(low))

@@ -1,0 +1,1 @@
+"""Where runs happen; processes are started here and nowhere else."""

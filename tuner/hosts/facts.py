@@ -1,0 +1,136 @@
+"""What this machine is, and what makes it a noisy place to measure on.
+
+Everything is read from `/proc` and `/sys` below a root that the caller gives, so that any machine can be
+described from a copy of these files. A fact that cannot be read is absent.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One reason to distrust measurements made here, and what to do about it."""
+
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found. `None` means that the machine does not say."""
+
+    hostname: str
+    system: str
+    cpu_model: str | None
+    cpus: int
+    load_1min: float | None
+    governor: str | None
+    turbo: bool | None
+    smt: bool | None
+    hypervisor: bool | None
+    hugepages_free: int | None
+    memory_available_bytes: int | None
+    memlock_bytes: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON-ready values."""
+        return asdict(self)
+
+
+def read(root: Path = ROOT) -> Facts:
+    """Return the facts of the machine whose files are below `root`."""
+    cpuinfo = _text(root / "proc/cpuinfo") or ""
+    return Facts(
+        hostname=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        cpu_model=_after_colon(cpuinfo, "model name"),
+        cpus=len(os.sched_getaffinity(0)),
+        load_1min=_first_float(_text(root / "proc/loadavg")),
+        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        turbo=_turbo(root),
+        smt=_flag(root / "sys/devices/system/cpu/smt/active"),
+        hypervisor=" hypervisor" in (_after_colon(cpuinfo, "flags") or "") if cpuinfo else None,
+        hugepages_free=_meminfo(root, "HugePages_Free"),
+        memory_available_bytes=_kilobytes(_meminfo(root, "MemAvailable")),
+        memlock_bytes=_memlock(),
+    )
+
+
+def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Doubt, ...]:
+    """Return the reasons to distrust measurements on this machine; the last two only matter to bypass stacks."""
+    return tuple(_general_doubts(facts)) + (tuple(_memory_doubts(facts)) if needs_hugepages else ())
+
+
+def _general_doubts(facts: Facts) -> Iterator[Doubt]:
+    if facts.cpus == 1:
+        yield Doubt("only one CPU may be used: client and server share it", "allow at least two physical cores")
+    if facts.load_1min is not None and facts.load_1min > 0.5 * facts.cpus:
+        yield Doubt(f"the load is {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other work before tuning")
+    if facts.governor not in {None, "performance"}:
+        yield Doubt(f"the CPU frequency governor is {facts.governor}", "cpupower frequency-set -g performance")
+    if facts.turbo:
+        yield Doubt("turbo frequencies are on: speed depends on heat", "switch turbo off while measuring")
+    if facts.smt:
+        yield Doubt("SMT siblings share cores", "keep the siblings of the measured CPUs idle, or switch SMT off")
+    if facts.hypervisor:
+        yield Doubt("this is a virtual machine: its neighbours are not seen", "tune on the machine that will serve")
+
+
+def _memory_doubts(facts: Facts) -> Iterator[Doubt]:
+    if facts.hugepages_free == 0:
+        yield Doubt("no free huge pages: the stack falls back to normal pages", "sysctl -w vm.nr_hugepages=2048")
+    if facts.memlock_bytes is not None:
+        limit = f"{facts.memlock_bytes >> 10} KiB"
+        yield Doubt(f"locked memory is limited to {limit}", "ulimit -l unlimited")
+
+
+def _turbo(root: Path) -> bool | None:
+    boost = _flag(root / "sys/devices/system/cpu/cpufreq/boost")
+    no_turbo = _flag(root / "sys/devices/system/cpu/intel_pstate/no_turbo")
+    return not no_turbo if boost is None and no_turbo is not None else boost
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _flag(path: Path) -> bool | None:
+    text = _text(path)
+    return None if text is None else text not in {"0", "off", "N"}
+
+
+def _after_colon(text: str, key: str) -> str | None:
+    lines = (line.partition(":") for line in text.splitlines() if line.startswith(key))
+    return next((value.strip() for _, _, value in lines), None)
+
+
+def _first_float(text: str | None) -> float | None:
+    return float(text.split()[0]) if text else None
+
+
+def _meminfo(root: Path, key: str) -> int | None:
+    value = _after_colon(_text(root / "proc/meminfo") or "", key + ":")
+    return int(value.split()[0]) if value else None
+
+
+def _kilobytes(value: int | None) -> int | None:
+    return None if value is None else value << 10
+
+
+def _memlock() -> int | None:
+    """Return the limit of locked memory in bytes, None when it is unlimited."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,182 @@
+"""Processes of this machine that are listened to together and never left behind: the only module that starts any."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+from tuner.errors import TunerError
+from tuner.hosts.host import ProcessResult
+
+SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KILL_AFTER_S: Final = 1.0
+"""The seconds between TERM and KILL where a program outlives its limit, and those that its last words may take."""
+KEPT_BYTES: Final = 1 << 20
+"""What is kept of each stream: half from its beginning, where banners stand, half from its end, where results do."""
+_SAID_CHARACTERS: Final = 500
+
+
+class Stream:
+    """What a process wrote into one pipe: its beginning and its end, the middle only counted."""
+
+    __slots__ = ("head", "left_out", "tail")
+
+    def __init__(self) -> None:
+        self.head, self.tail, self.left_out = bytearray(), bytearray(), 0
+
+    def add(self, data: bytes) -> None:
+        """Keep `data`, or count it where there is too much."""
+        room = KEPT_BYTES // 2 - len(self.head)
+        self.head += data[:room] if room > 0 else b""
+        self.tail += data[max(0, room) :]
+        if len(self.tail) > KEPT_BYTES:  # cut seldom, because each cut copies
+            self._cut()
+
+    def _cut(self) -> None:
+        surplus = max(0, len(self.tail) - KEPT_BYTES // 2)
+        self.left_out += surplus
+        del self.tail[:surplus]
+
+    def text(self) -> str:
+        """Return what was kept, with a line about what was not."""
+        self._cut()
+        gap = f"\n[… {self.left_out} bytes left out …]\n".encode() if self.left_out else b""
+        return bytes(self.head + gap + self.tail).decode("utf-8", errors="replace")
+
+
+@dataclass(slots=True)
+class Process:
+    """A started program and what it wrote so far."""
+
+    popen: subprocess.Popen[bytes]
+    limit_s: float
+    stdout: Stream = field(default_factory=Stream)
+    stderr: Stream = field(default_factory=Stream)
+    streams_open: int = 2
+    stopped: bool = False
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    reaped: tuple[int, float] | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Return whether both pipes are closed. `timeout` holds them while it lives, so this means: it has ended."""
+        return self.streams_open == 0
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to `timeout`, which hands it on to the program."""
+        if self.reaped is None:
+            self.popen.send_signal(number)
+
+    def reap(self) -> tuple[int, float]:
+        """Return exit status and CPU seconds, after killing what is left of the process group."""
+        if self.reaped is None:
+            # Waited for but not yet collected, the leader still keeps its number from being given to others.
+            os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOWAIT)
+            self.kill_group()
+            _, status, usage = os.wait4(self.popen.pid, 0)
+            self.popen.returncode = os.waitstatus_to_exitcode(status)
+            self.reaped = self.popen.returncode, usage.ru_utime + usage.ru_stime
+        return self.reaped
+
+    def kill_group(self) -> None:
+        """Kill the program and its launchers at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+
+    def said(self) -> str:
+        """Return the last that it wrote, for a reason in its own words."""
+        text = (self.stdout.text() + self.stderr.text()).strip()
+        return text[-_SAID_CHARACTERS:] or "it printed nothing"
+
+    def result(self) -> ProcessResult:
+        """Return how the process ended, waiting for its end."""
+        exit_status, cpu_s = self.reap()
+        lived_s = (self.ended or time.monotonic()) - self.started
+        timed_out = self.stopped or lived_s >= self.limit_s
+        return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out)
+
+
+class Crew:
+    """The processes of one run: started in one folder, listened to together, gone when the run is over."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[Process] = []
+        self.selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        for process in self.processes:
+            if process.reaped is None:
+                process.kill_group()
+        for process in self.processes:
+            process.reap()
+            for pipe in (process.popen.stdout, process.popen.stderr):
+                if pipe is not None:
+                    pipe.close()
+        self.selector.close()
+
+    def start(self, argv: list[str], limit_s: float) -> Process:
+        """Start a program and listen to it."""
+        try:
+            popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=self.folder,
+                env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise TunerError(f"{argv[0]} cannot be started: {problem.strerror}") from problem
+        process = Process(popen, limit_s)
+        self.processes.append(process)
+        self._listen(process, popen.stdout, process.stdout)
+        self._listen(process, popen.stderr, process.stderr)
+        return process
+
+    def _listen(self, process: Process, pipe: IO[bytes] | None, stream: Stream) -> None:
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+            self.selector.register(pipe, selectors.EVENT_READ, (process, stream))
+
+    def listen_until(self, done: Callable[[], bool], limit_s: float) -> bool:
+        """Collect output until `done` or until the limit; return whether it is done."""
+        deadline = time.monotonic() + limit_s
+        while not done():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not self.selector.get_map():
+                return False
+            for key, _ in self.selector.select(left_s):
+                self._read(key)
+        return True
+
+    def _read(self, key: selectors.SelectorKey) -> None:
+        process, stream = key.data
+        with contextlib.suppress(BlockingIOError):
+            if data := os.read(key.fd, 1 << 16):
+                stream.add(data)
+                return
+            self.selector.unregister(key.fileobj)
+            process.streams_open -= 1
+            process.ended = time.monotonic()
+
+    def kill(self, process: Process) -> None:
+        """End a process that does not end by itself, and take what it wrote last."""
+        process.stopped = True
+        process.kill_group()
+        self.listen_until(lambda: process.silent, KILL_AFTER_S)

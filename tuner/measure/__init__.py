@@ -1,0 +1,1 @@
+"""What is measured and what the numbers say: workloads, runs, blocks, statistics."""

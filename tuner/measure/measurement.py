@@ -1,0 +1,119 @@
+"""What one run reported, unrounded. What was not reported is None, never zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from tuner.errors import Finding, UsageError, did_you_mean, error
+
+LATENCIES: Final = (
+    "latency_min_us",
+    "latency_p25_us",
+    "latency_p50_us",
+    "latency_p75_us",
+    "latency_p90_us",
+    "latency_p99_us",
+    "latency_p99_9_us",
+    "latency_p99_99_us",
+    "latency_p99_999_us",
+    "latency_max_us",
+)
+"""The order statistics, smallest first; a later one is never below an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one run reported.
+
+    Latencies are in µs, half the round trip unless `half_round_trip` is False. `observations` is how many of them
+    were taken (0 in throughput mode, which takes none). `sent` and `received` count messages of the whole run in
+    the direction that `rate_mps` rates, which is messages that *arrived* per second:
+
+    ping-pong              replies that the client received in the valid duration, per second of it;
+                           `sent` and `received` are the client's counts
+    under-load, playback,  messages that reached the server per second of the client's run;
+    throughput             `sent` is the client's count, `received` the server's
+
+    `dropped`, `duplicated` and `out_of_order` are the client's counts of replies in the valid duration.
+    `bandwidth_mbytes_per_s` (throughput mode) is the payload that arrived, in 10^6 bytes per second.
+    `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, known to whoever ran it.
+    """
+
+    latency_min_us: float | None = None
+    latency_p25_us: float | None = None
+    latency_p50_us: float | None = None
+    latency_p75_us: float | None = None
+    latency_p90_us: float | None = None
+    latency_p99_us: float | None = None
+    latency_p99_9_us: float | None = None
+    latency_p99_99_us: float | None = None
+    latency_p99_999_us: float | None = None
+    latency_max_us: float | None = None
+    latency_mean_us: float | None = None
+    latency_std_us: float | None = None
+    observations: int = 0
+    sent: int | None = None
+    received: int | None = None
+    dropped: int | None = None
+    duplicated: int | None = None
+    out_of_order: int | None = None
+    rate_mps: float | None = None
+    bandwidth_mbytes_per_s: float | None = None
+    run_time_s: float | None = None
+    valid_time_s: float | None = None
+    half_round_trip: bool = True
+    client_cpu_s: float | None = None
+    server_cpu_s: float | None = None
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Return the CPU seconds of client and server together, None unless both are known."""
+        if self.client_cpu_s is None or self.server_cpu_s is None:
+            return None
+        return self.client_cpu_s + self.server_cpu_s
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
+        names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
+        present = ((name, getattr(self, name)) for name in names)
+        return {name: value for name, value in present if value is not None}
+
+    def observations_beyond(self, percentile: float) -> float:
+        """Return how many observations lie above `percentile` (0 to 100).
+
+        Below about 10 the number says little of the percentile, and below 1 it is the maximum under another name.
+        """
+        return self.observations * (100.0 - percentile) / 100.0
+
+    def to_dict(self) -> dict[str, float | int | bool | None]:
+        """Return the measurement as plain values for JSON."""
+        return asdict(self)
+
+
+_NAMES: Final = tuple(field.name for field in fields(Measurement))
+_COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")
+
+
+def from_dict(data: Mapping[str, Any]) -> Measurement:
+    """Return the measurement that `to_dict` wrote; raise `UsageError` with everything that is not of its form."""
+    findings = [finding for name, value in data.items() for finding in _problems(name, value)]
+    if findings:
+        raise UsageError("this is no measurement", findings=findings)
+    return Measurement(**data)
+
+
+def _problems(name: str, value: Any) -> list[Finding]:
+    where = f"measurement.{name}"
+    if name not in _NAMES:
+        return [error(where, "is not a part of a measurement", did_you_mean(name, _NAMES))]
+    if name == "half_round_trip":
+        return [] if isinstance(value, bool) else [error(where, f"{value!r} is not true or false")]
+    if value is None and name != "observations":
+        return []
+    right = int if name in _COUNTS else (int, float)
+    if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value < math.inf:
+        return [error(where, f"{value!r} is not a number of 0 or more")]
+    return []

@@ -1,0 +1,119 @@
+"""One run: a profile's settings and a workload in, a status and a measurement out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
+from tuner.measure import sockperf
+from tuner.measure.measurement import Measurement
+from tuner.measure.workload import Workload
+from tuner.stacks.stack import PAD, Stack, environment
+
+
+class Status(StrEnum):
+    """How a run or trial ended. Only `ok` has a measurement; everything else has a reason."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    NOT_LOADED = "not-loaded"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run gave. `workload` is its place among the session's workloads; `evidence` how it was made."""
+
+    workload: int
+    status: Status
+    reason: str
+    measurement: Measurement | None
+    started_at: str
+    wall_s: float
+    evidence: Mapping[str, Any]
+
+    def failed(self, reason: str) -> Run:
+        """Return the same run as a failed one, without its measurement."""
+        return replace(self, status=Status.FAILED, reason=reason, measurement=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Everything that stays the same from run to run: host, stack, sockperf, and the libraries put under it.
+
+    `preloads` come in the loader's order: the stack's library first.
+    """
+
+    host: Host
+    stack: Stack
+    preloads: tuple[Path, ...]
+    sockperf: str
+
+    def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
+        """Return the outcome of one run of `workload` under `settings`, in fresh processes."""
+        variables = environment(self.stack, self.preloads, settings)
+        plan, output = run_on_free_ports(
+            self.host,
+            lambda ports: self._plan(variables, workload, ports),
+            workload.ports_needed,
+            workload.protocol.value,
+            workload.address,
+        )
+        status, reason, measurement = _judge(self.stack, workload, output)
+        return Run(index, status, reason, measurement, output.started_at, output.wall_s, _evidence(plan, output))
+
+    def _plan(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...]) -> RunPlan:
+        server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]))
+        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]))
+        playback = Path(workload.playback).read_text(encoding="utf-8") if workload.playback else ""
+        return RunPlan(
+            server=Command(server, variables, workload.server_cpus),
+            client=Command(client, variables, workload.client_cpus),
+            ready=sockperf.READY,
+            ready_count=workload.server_threads,
+            time_limit_s=workload.time_limit_s,
+            files=sockperf.files(workload, ports, playback),
+        )
+
+
+def _judge(stack: Stack, workload: Workload, output: RunOutput) -> tuple[Status, str, Measurement | None]:
+    """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
+    for who, process in (("server", output.server), ("client", output.client)):
+        if process is not None and not output.timed_out:
+            proof = stack.proof(process.stderr, process.stdout)
+            if not proof.loaded:
+                return Status.NOT_LOADED, f"{who}: {proof.reason}", None
+    if output.timed_out:
+        return Status.TIMEOUT, output.failure or f"no end after {workload.time_limit_s:g} s", None
+    if output.failure is not None or output.client is None:
+        return Status.FAILED, output.failure or "the client was not started", None
+    try:
+        found = sockperf.parse(_said(output.client), _said(output.server), workload)
+    except sockperf.ParseError as reason:
+        return Status.FAILED, reason.message, None
+    return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
+
+
+def _said(process: ProcessResult) -> str:
+    return f"{process.stdout}\n{process.stderr}"
+
+
+def _evidence(plan: RunPlan, output: RunOutput) -> dict[str, Any]:
+    """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
+    processes = {"server": (plan.server, output.server), "client": (plan.client, output.client)}
+    kept = {name: value for name, value in plan.client.environment.items() if name != PAD}
+    return {"environment": kept, "files": dict(plan.files)} | {
+        who: {
+            "argv": list(command.argv),
+            "cpus": command.cpus,
+            "exit_status": result.exit_status if result else None,
+            "stdout": result.stdout if result else "",
+            "stderr": result.stderr if result else "",
+        }
+        for who, (command, result) in processes.items()
+    }

@@ -1,0 +1,299 @@
+"""The arguments that sockperf takes and the text that it prints; nothing here starts a process or opens a file.
+
+Forms of 3.7 were recorded from the program; those up to 3.10 are read from its public sources. sockperf's exit
+status is 0 also when it failed, so what it printed decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tuner.errors import Finding, MissingTool, TunerError, error
+from tuner.measure.measurement import LATENCIES, Measurement
+from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
+
+READY: Final = "to block on socket(s)"
+"""What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""
+FEED_FILE: Final = "feed.txt"
+PLAYBACK_FILE: Final = "playback.csv"
+"""The names of the files that the arguments mean by default: they lie in the folder in which sockperf is started."""
+
+
+class ParseError(TunerError):
+    """What sockperf printed is no complete result; the message is the reason, in its own words where it gave one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an installed sockperf can do: `version` (`(3, 7)`) and the options that only some releases have."""
+
+    version: tuple[int, ...]
+    packets: bool = False
+    histogram: bool = False
+    confidence: bool = False
+    load_vma: bool = False
+    load_xlio: bool = False
+
+    @property
+    def ipv6(self) -> bool:
+        """Return whether IPv6 addresses are understood: 3.7 calls them invalid, later releases take them."""
+        return self.version >= (3, 8)
+
+
+def features(version_text: str, help_text: str) -> Features:
+    """Return what `sockperf --version` and `sockperf ping-pong --help` say; raise `MissingTool` for another program."""
+    found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", _plain(version_text))
+    if found is None:
+        said = next((line for line in map(str.strip, version_text.splitlines()) if line), "nothing")
+        advice = "install sockperf 3.7 or later, or name it with --sockperf PATH"
+        raise MissingTool(f"this is not sockperf: asked for its version it said {said[:200]!r}", advice=advice)
+    return Features(
+        version=tuple(int(part) for part in found[1].split(".")),
+        packets="--number-of-packets" in help_text,
+        histogram="--histogram" in help_text,
+        confidence="--ci_sig_level" in help_text,
+        load_vma="--load-vma" in help_text,
+        load_xlio="--load-xlio" in help_text,
+    )
+
+
+def unsupported(workload: Workload, able: Features) -> list[Finding]:
+    """Return what `workload` asks that this sockperf cannot do."""
+    if ":" in workload.address and not able.ipv6:
+        version = ".".join(map(str, able.version))
+        message = f"sockperf {version} takes IPv4 addresses only, not {workload.address}"
+        return [error("workload.address", message, "use an IPv4 address or sockperf 3.8 or later")]
+    return []
+
+
+def server_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE) -> tuple[str, ...]:
+    """Return what follows the program's name for the server.
+
+    `port` counts where the workload needs no feed file, `feed` is that file's path where it does.
+    """
+    threads = ("--threads-num", str(workload.server_threads)) if workload.server_threads > 1 else ()
+    return ("server", *_connection(workload, port, feed), *threads)
+
+
+def client_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE) -> tuple[str, ...]:
+    """Return what follows the program's name for the client; a playback reads `PLAYBACK_FILE`."""
+    target = (workload.mode.value, *_connection(workload, port, feed))
+    if workload.mode is Mode.PLAYBACK:
+        return (*target, "--data-file", PLAYBACK_FILE, "--reply-every", str(workload.reply_every))
+    shape = (
+        "-t",
+        str(workload.duration_s),
+        "-m",
+        str(workload.message_bytes),
+        "--mps",
+        str(workload.rate_mps or "max"),
+    )
+    burst = ("-b", str(workload.burst)) if workload.burst > 1 else ()
+    reply = ("--reply-every", str(workload.reply_every)) if workload.mode is Mode.UNDER_LOAD else ()
+    return (*target, *shape, *burst, *reply)
+
+
+def feed_file(workload: Workload, ports: Iterable[int]) -> str:
+    """Return the text of the file in which sockperf finds its connections, one for each of `ports`."""
+    kind = "T" if workload.protocol is Protocol.TCP else "U"
+    host = f"[{workload.address}]" if ":" in workload.address else workload.address
+    return "".join(f"{kind}:{host}:{port}\n" for port in ports)
+
+
+def files(workload: Workload, ports: Iterable[int], playback: str = "") -> dict[str, str]:
+    """Return the files that the default arguments expect, name to text; `playback` is the text of a playback."""
+    feed = {FEED_FILE: feed_file(workload, ports)} if workload.needs_feed else {}
+    return feed | ({PLAYBACK_FILE: playback} if workload.mode is Mode.PLAYBACK else {})
+
+
+def parse(client_output: str, server_output: str, workload: Workload) -> Measurement:
+    """Return what a run reported.
+
+    Args:
+        client_output: all that the client printed; standard error may follow standard output.
+        server_output: the same of the server, interrupted by SIGINT after the client's end, which makes it print
+            how many messages reached it.
+        workload: what was asked, because the meaning of some numbers depends on it.
+
+    Raises:
+        ParseError: the client printed no complete result, or throughput has no count of what arrived.
+
+    """
+    client, server = _lines(client_output), _lines(server_output)
+    if workload.mode is Mode.THROUGHPUT:
+        return _throughput(client, server, workload)
+    return _latency(client, server, workload)
+
+
+_FEED_KINDS: Final = {Multiplexer.SELECT: "s", Multiplexer.POLL: "p", Multiplexer.EPOLL: "e", Multiplexer.RECVFROM: "r"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Numbers are bounded so that a garbled line is a bad line and not an endless integer.
+_N = r"([0-9]{1,18})"
+_X = r"(-?[0-9]{1,18}\.[0-9]{1,9})"
+_FORMS: Final = {
+    "total": re.compile(rf"\[Total Run\] RunTime={_X} sec;.*; SentMessages={_N}; ReceivedMessages={_N}(?:;|$)"),
+    "valid": re.compile(rf"\[Valid Duration\] RunTime={_X} sec; SentMessages={_N}; ReceivedMessages={_N}$"),
+    "mean": re.compile(rf"====> avg-(latency|rtt)={_X} \(std-dev={_X}[,)]"),
+    "losses": re.compile(
+        rf"# dropped messages = {_N}; # duplicated messages = {_N}; # out-of-order messages = {_N}$",
+    ),
+    "observations": re.compile(rf"Total {_N} observations;"),
+    "max": re.compile(rf"---> <MAX> observation = *{_X}$"),
+    "min": re.compile(rf"---> <MIN> observation = *{_X}$"),
+    "sent": re.compile(rf"Total of {_N} messages sent in {_X} sec"),
+    "bandwidth": re.compile(r"Summary: BandWidth is "),
+}
+_PERCENTILE = re.compile(rf"---> percentile *([0-9]{{1,3}}\.[0-9]{{3}}) = *{_X}$")
+_PERCENTILES: Final = {
+    "25.000": "latency_p25_us",
+    "50.000": "latency_p50_us",
+    "75.000": "latency_p75_us",
+    "90.000": "latency_p90_us",
+    "99.000": "latency_p99_us",
+    "99.900": "latency_p99_9_us",
+    "99.990": "latency_p99_99_us",
+    "99.999": "latency_p99_999_us",
+}
+_SERVER_TOTAL = re.compile(rf"Total {_N} messages received and handled$")
+_SERVER_NOTHING: Final = "No messages were received on the server."
+_REASONS: Final = (
+    re.compile(r"ERROR: (.+)"),
+    re.compile(r"(No messages were received from the server\..*)"),
+    re.compile(r"(No valid observations found\..*)"),
+    re.compile(r"(Test end before test start\..*)"),
+    re.compile(r"(Test ends uncompleted.*)"),
+    re.compile(r"(Can't open file: .+)"),
+    re.compile(r"((?:illegal time or size|can't read time & size,|out-of-order timestamp) at line #.*)"),
+)
+
+
+def _connection(workload: Workload, port: int, feed: str | None) -> tuple[str, ...]:
+    if workload.needs_feed:
+        return ("-f", feed or FEED_FILE, "-F", _FEED_KINDS[workload.multiplexer])
+    protocol = ("--tcp",) if workload.protocol is Protocol.TCP else ()
+    return (*protocol, "-i", workload.address, "-p", str(port))
+
+
+def _plain(text: str) -> str:
+    return _COLOUR.sub("", text)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the complete lines: without its line feed, the last one may have lost digits."""
+    return [line.rstrip() for line in _plain(text).split("\n")[:-1]]
+
+
+def _find(lines: list[str], form: str) -> re.Match[str]:
+    pattern = _FORMS[form]
+    found = next((match for line in lines if (match := pattern.search(line))), None)
+    if found is None:
+        raise ParseError(_reason(lines, form))
+    return found
+
+
+def _latency(client: list[str], server: list[str], workload: Workload) -> Measurement:
+    # The smallest observation is printed last: where it is missing, the output was cut off or there was no result.
+    smallest = float(_find(client, "min")[1])
+    total, valid, mean = _find(client, "total"), _find(client, "valid"), _find(client, "mean")
+    dropped, duplicated, out_of_order = (int(number) for number in _find(client, "losses").groups())
+    received = int(total[3]) if workload.mode is Mode.PING_PONG else _server_total(server)
+    measurement = Measurement(
+        **_percentiles(client, smallest, float(_find(client, "max")[1])),
+        latency_mean_us=float(mean[2]),
+        latency_std_us=float(mean[3]),
+        observations=int(_find(client, "observations")[1]),
+        sent=int(total[2]),
+        received=received,
+        dropped=dropped,
+        duplicated=duplicated,
+        out_of_order=out_of_order,
+        rate_mps=_valid_rate(valid) if workload.mode is Mode.PING_PONG else _rate(received, float(total[1])),
+        run_time_s=float(total[1]),
+        valid_time_s=float(valid[1]),
+        half_round_trip=mean[1] == "latency",
+    )
+    return _believable(measurement)
+
+
+def _percentiles(lines: list[str], smallest: float, largest: float) -> dict[str, Any]:
+    found = {"latency_min_us": smallest, "latency_max_us": largest}
+    for match in filter(None, map(_PERCENTILE.search, lines)):
+        if match[1] in _PERCENTILES:
+            found.setdefault(_PERCENTILES[match[1]], float(match[2]))
+    return found
+
+
+def _throughput(client: list[str], server: list[str], workload: Workload) -> Measurement:
+    sent = _find(client, "sent")
+    _find(client, "bandwidth")
+    received, run_time_s = _server_total(server), float(sent[2])
+    if received is None:
+        raise ParseError("the server printed no total, so nothing is known of what arrived")
+    rate_mps = _rate(received, run_time_s)
+    measurement = Measurement(
+        sent=int(sent[1]),
+        received=received,
+        rate_mps=rate_mps,
+        bandwidth_mbytes_per_s=None if rate_mps is None else rate_mps * workload.message_bytes / 1e6,
+        run_time_s=run_time_s,
+    )
+    return _believable(measurement)
+
+
+def _server_total(lines: list[str]) -> int | None:
+    found = next((match for line in lines if (match := _SERVER_TOTAL.search(line))), None)
+    if found is not None:
+        return int(found[1])
+    return 0 if any(_SERVER_NOTHING in line for line in lines) else None
+
+
+def _valid_rate(valid: re.Match[str]) -> float | None:
+    return _rate(int(valid[3]), float(valid[1]))
+
+
+def _rate(messages: int | None, seconds: float) -> float | None:
+    return messages / seconds if messages is not None and seconds > 0 else None
+
+
+def _believable(measurement: Measurement) -> Measurement:
+    """Return the measurement, or raise where no sockperf could have meant it (a clock that jumps, a garbled line)."""
+    values: Mapping[str, Any] = measurement.to_dict()
+    negative = [f"{name}={value}" for name, value in values.items() if value is not None and value < 0]
+    if negative:
+        raise ParseError(f"sockperf reported negative numbers: {', '.join(negative)}")
+    ordered = [value for name in LATENCIES if (value := values[name]) is not None]
+    if ordered != sorted(ordered):
+        raise ParseError("sockperf reported percentiles that are not in order")
+    return measurement
+
+
+def _reason(lines: list[str], missing: str) -> str:
+    """Return why there is no result: sockperf's words, else what the output lacks."""
+    text = "\n".join(lines)
+    for pattern in _REASONS:
+        if found := pattern.search(text):
+            return f"sockperf: {found[1].strip()}"
+    if "Usage: sockperf" in text:
+        first = next(line for line in lines if line)
+        return first if first.startswith("sockperf: ") else "sockperf did not understand its arguments"
+    if not text.strip():
+        return "sockperf printed nothing"
+    if "sockperf" not in text:
+        return f"sockperf printed nothing of its own; last came: {text.strip().splitlines()[-1][:200]}"
+    return f"sockperf's output is cut off: it has no {_WORDS[missing]}"
+
+
+_WORDS: Final = {
+    "total": "total run",
+    "valid": "valid duration",
+    "mean": "average",
+    "losses": "count of dropped messages",
+    "observations": "count of observations",
+    "max": "largest observation",
+    "min": "smallest observation",
+    "sent": "count of sent messages",
+    "bandwidth": "bandwidth",
+}
