@@ -1,0 +1,100 @@
+"""The rule from measurements to one number: a log ratio to the baseline, higher is better.
+
+`gain = Σ w · ln(baseline / candidate)` over the objective's terms, the sign turned for rates, so that
+`exp(gain)` reads "1.42 times better". It is computed from stored metrics and can be made again at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tuner.errors import UsageError, did_you_mean
+from tuner.measure.workload import Mode, Workload
+
+HIGHER_IS_BETTER: Final = frozenset({"rate_mps", "bandwidth_mbytes_per_s"})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One metric of an objective, its weight, and which of the objective's workloads reports it."""
+
+    metric: str
+    weight: float
+    workload: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What "better" means: weighted terms (weights sum to 1) and the workloads that are measured by default."""
+
+    name: str
+    summary: str
+    terms: tuple[Term, ...]
+    workloads: tuple[Workload, ...]
+
+    def gain(self, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
+        """Return the log ratio of `candidate` to `baseline`, or None where a term is missing or not positive."""
+        parts = [_log_ratio(term, baseline, candidate) for term in self.terms]
+        known = [part for part in parts if part is not None]
+        return math.fsum(known) if len(known) == len(parts) else None
+
+    def missing(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the terms' metrics that a measurement does not have."""
+        return tuple(term.metric for term in self.terms if metrics.get(term.metric, 0.0) <= 0.0)
+
+
+def _log_ratio(term: Term, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
+    base, cand = baseline.get(term.metric, 0.0), candidate.get(term.metric, 0.0)
+    if base <= 0.0 or cand <= 0.0:
+        return None
+    sign = -1.0 if term.metric in HIGHER_IS_BETTER else 1.0
+    return term.weight * sign * math.log(base / cand)
+
+
+_PING_PONG: Final = Workload(mode=Mode.PING_PONG)
+# 20,000 msg/s, each answered: about 11,000 observations a second of test, so that p99.9 is not one message.
+_UNDER_LOAD: Final = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=1)
+_THROUGHPUT: Final = Workload(mode=Mode.THROUGHPUT)
+
+OBJECTIVES: Final[Mapping[str, Objective]] = {
+    objective.name: objective
+    for objective in (
+        Objective(
+            "latency",
+            "median and p99 of one message at a time",
+            (Term("latency_p50_us", 0.5), Term("latency_p99_us", 0.5)),
+            (_PING_PONG,),
+        ),
+        Objective(
+            "tail",
+            "p99 and p99.9 under a constant load",
+            (Term("latency_p99_us", 0.5), Term("latency_p99_9_us", 0.5)),
+            (_UNDER_LOAD,),
+        ),
+        Objective("throughput", "messages received per second", (Term("rate_mps", 1.0),), (_THROUGHPUT,)),
+        Objective(
+            "balanced",
+            "median and p99 of one message at a time, and messages received per second, half and half",
+            (Term("latency_p50_us", 0.25), Term("latency_p99_us", 0.25), Term("rate_mps", 0.5, workload=1)),
+            (_PING_PONG, _THROUGHPUT),
+        ),
+    )
+}
+
+
+def objective(name: str) -> Objective:
+    """Return the objective called `name`; raise `UsageError` with the nearest known name otherwise."""
+    found = OBJECTIVES.get(name)
+    if found is None:
+        raise UsageError(f"unknown objective {name!r}", advice=did_you_mean(name, OBJECTIVES))
+    return found
+
+
+def named_by(profile: str) -> str:
+    """Return the objective that a profile's name means: nginx and nvme presets are for throughput, others latency."""
+    if profile in OBJECTIVES:
+        return profile
+    return "throughput" if profile.startswith(("nginx", "nvme")) else "latency"

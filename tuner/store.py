@@ -1,0 +1,196 @@
+"""Sessions, trials and runs in a database: the only memory of a session.
+
+SQLite in WAL mode; every run is one transaction, so that a killed session loses at most the run in flight.
+Everything derived (gains, intervals, reports) is computed from here and can be made again.
+
+Format history: 1 (first release).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tuner.errors import StoreError, UsageError, did_you_mean
+
+FORMAT: Final = 1
+FILE: Final = "tuner.db"
+
+_tables = sa.MetaData()
+_format = sa.Table("format", _tables, sa.Column("version", sa.Integer, primary_key=True))
+_sessions = sa.Table(
+    "sessions",
+    _tables,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("created_at", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),  # running | done | stopped | failed
+    sa.Column("spent_s", sa.Float, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("verdict", sa.JSON, nullable=True),
+)
+_trials = sa.Table(
+    "trials",
+    _tables,
+    sa.Column("session", sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("profile", sa.String, nullable=False),
+    sa.Column("role", sa.String, nullable=False),  # baseline | known | candidate
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("invalid", sa.String, nullable=True),  # why it never ran
+)
+_runs = sa.Table(
+    "runs",
+    _tables,
+    sa.Column("session", sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("phase", sa.String, nullable=False),
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("workload", sa.Integer, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("started_at", sa.String, nullable=False),
+    sa.Column("wall_s", sa.Float, nullable=False),
+    sa.Column("measurement", sa.JSON, nullable=True),
+    sa.Column("evidence", sa.JSON, nullable=False),  # commands, environment, output, banner
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One profile of a session. `invalid` says why it was refused before it ran, None otherwise."""
+
+    number: int
+    profile: str
+    role: str
+    settings: Mapping[str, str] = field(hash=False)
+    invalid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run of a session. `metrics` is empty unless `status` is ok; `evidence` holds commands and output."""
+
+    number: int
+    trial: int
+    phase: str
+    block: int
+    workload: int
+    status: str
+    reason: str
+    started_at: str
+    wall_s: float
+    measurement: Mapping[str, Any] | None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One tuning as stored: its plan, what was known of the host, and the verdict once there is one."""
+
+    id: str
+    created_at: str
+    state: str
+    spent_s: float
+    plan: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    verdict: Mapping[str, Any] | None
+
+
+class Store:
+    """The database file of a results folder. Errors of the database and the disk are `StoreError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / FILE
+        with self._told():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._engine = sa.create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 30})
+            sa.event.listen(self._engine, "connect", _configure)
+            self._prepare()
+
+    def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Store a new session before its first run."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        row = {"id": session, "created_at": created, "state": "running", "spent_s": 0.0, "plan": plan, "facts": facts}
+        self._write(sa.insert(_sessions).values(**row))
+
+    def close_session(self, session: str, state: str, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
+        """Store how a session ended and the wall time it has used in all."""
+        values = {"state": state, "spent_s": spent_s, "verdict": verdict}
+        self._write(sa.update(_sessions).where(_sessions.c.id == session).values(**values))
+
+    def add_trial(self, session: str, trial: TrialRow) -> None:
+        """Store a profile of a session before its first run."""
+        self._write(sa.insert(_trials).values(session=session, **asdict(trial)))
+
+    def add_run(self, session: str, run: RunRow, spent_s: float) -> None:
+        """Store one run and the session's wall time so far, in one transaction."""
+        with self._told(), self._engine.begin() as connection:
+            connection.execute(sa.insert(_runs).values(session=session, **asdict(run)))
+            connection.execute(sa.update(_sessions).where(_sessions.c.id == session).values(spent_s=spent_s))
+
+    def sessions(self) -> tuple[SessionRow, ...]:
+        """Return all sessions, oldest first."""
+        return tuple(SessionRow(*row) for row in self._read(sa.select(_sessions).order_by(_sessions.c.created_at)))
+
+    def session(self, session: str) -> SessionRow:
+        """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest."""
+        known = self.sessions()
+        found = known[-1:] if session == "latest" else [row for row in known if row.id.startswith(session)]
+        exact = [row for row in found if row.id == session] or found
+        if len(exact) == 1:
+            return exact[0]
+        what = "is not unique" if exact else "is not here"
+        advice = did_you_mean(session, [row.id for row in known])
+        raise UsageError(f"session {session!r} {what} in {self.path}", advice=advice)
+
+    def trials(self, session: str) -> tuple[TrialRow, ...]:
+        """Return the trials of a session in the order they were added."""
+        query = sa.select(*list(_trials.c)[1:]).where(_trials.c.session == session).order_by(_trials.c.number)
+        return tuple(TrialRow(row[0], row[1], row[2], row[3], row[4]) for row in self._read(query))
+
+    def runs(self, session: str) -> tuple[RunRow, ...]:
+        """Return the runs of a session in the order they were made."""
+        query = sa.select(*list(_runs.c)[1:]).where(_runs.c.session == session).order_by(_runs.c.number)
+        return tuple(RunRow(*row) for row in self._read(query))
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            _tables.create_all(connection)
+            version = connection.scalar(sa.select(_format.c.version))
+            if version is None:
+                connection.execute(sa.insert(_format).values(version=FORMAT))
+        if version not in {None, FORMAT}:
+            raise StoreError(f"{self.path} has format {version}; this release reads format {FORMAT}")
+
+    def _write(self, statement: sa.Executable) -> None:
+        with self._told(), self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def _read(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+        with self._told(), self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.DBAPIError, OSError) as reason:
+            cause = getattr(reason, "orig", None) or reason
+            advice = "name another folder with --results DIR, or make room and run `tuner sessions resume`"
+            raise StoreError(f"cannot use {self.path}: {cause}", advice=advice) from reason
+
+
+def _configure(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
