@@ -1,0 +1,473 @@
+"""Which settings a search may propose, and the numbers that a model sees in their place.
+
+Settings are text by variable name, as they stand in the environment. A space never proposes a value outside
+its dimensions; what it is asked to encode may well lie outside, because known profiles do.
+Pure Python: the commands that only print a space must not load numpy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from tuner import catalogue
+from tuner.catalogue import Catalogue
+from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.parameters import Kind, Parameter, Type, as_integer
+
+OBJECTIVES: Final = ("latency", "tail", "throughput", "balanced")
+LOG_FROM_RATIO: Final = 100
+"""A range given without a scale is logarithmic when its ends are at least this far apart."""
+
+SPECIAL_SHARE: Final = 0.2
+"""Share of the samples that each special value gets. LlamaTune (VLDB 2022) found a fifth for all of them a good bias."""
+
+MOST_SPECIAL_SHARE: Final = 0.5
+NEAR: Final = 0.15
+"""Standard deviation of a neighbour's step, as a part of the range."""
+
+NEUTRAL: Final = 0.5
+"""Coordinate of what has no place in a range: a special value, an inactive or unknown setting."""
+
+
+class Scale(StrEnum):
+    """How the values of a dimension are spread."""
+
+    LOG = "log"
+    LINEAR = "linear"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """The values that one parameter may take in a search.
+
+    A `choice` is one of `values`. The other scales are the whole numbers from `low` to `high`, both allowed, in steps
+    of `step` or restricted to powers of two; `special` are single values beside that range (`-1`: for ever).
+    `priority` is 1 for what is worth searching first; `requires` are (name, value) pairs that must hold for
+    the parameter to have any effect.
+    """
+
+    parameter: str
+    scale: Scale
+    low: int = 0
+    high: int = 0
+    special: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    power_of_two: bool = False
+    step: int = 1
+    priority: int = 1
+    requires: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def singles(self) -> tuple[str, ...]:
+        """The values that stand alone: all of a choice, the special ones of a range."""
+        return self.values if self.scale is Scale.CHOICE else self.special
+
+    @property
+    def width(self) -> int:
+        """The number of coordinates that encode this dimension."""
+        if self.scale is not Scale.CHOICE:
+            return 1 + len(self.special)
+        return 1 if len(self.values) == 2 else len(self.values)  # noqa: PLR2004 - two choices are one yes or no
+
+    @property
+    def steps(self) -> int:
+        """The number of values in the range (0 for a choice, or when no value satisfies all its conditions)."""
+        if self.scale is Scale.CHOICE:
+            return 0
+        if self.power_of_two:
+            return max(0, self.high.bit_length() - (max(self.low, 1) - 1).bit_length())
+        return max(0, (self.high - self.low) // self.step + 1)
+
+    @property
+    def size(self) -> int:
+        """The number of values in all."""
+        return self.steps + len(self.singles)
+
+    def nth(self, index: int) -> int:
+        """Return the value at `index` in the range, counted from 0."""
+        if self.power_of_two:
+            return 1 << ((max(self.low, 1) - 1).bit_length() + index)
+        return self.low + index * self.step
+
+    def texts(self) -> Iterator[str]:
+        """Yield every value, the single ones first."""
+        yield from self.singles
+        yield from (str(self.nth(index)) for index in range(self.steps))
+
+    def pick(self, fraction: float) -> str:
+        """Return the value for a uniform `fraction` from 0 to below 1: evenly over the choices or over the scale."""
+        if self.scale is Scale.CHOICE:
+            return self.values[int(fraction * len(self.values))]
+        share = min(SPECIAL_SHARE * len(self.special), MOST_SPECIAL_SHARE) if self.steps else 1.0
+        if fraction < share:
+            return self.special[int(fraction / share * len(self.special))]
+        return self._picked((fraction - share) / (1 - share))
+
+    def _picked(self, fraction: float) -> str:
+        if self._logarithmic and not self.power_of_two:
+            return self.at(fraction)
+        return str(self.nth(int(fraction * self.steps)))
+
+    def at(self, position: float) -> str:
+        """Return the value of the range nearest to `position` (0 is the lowest, 1 the highest)."""
+        low, high = self._shown(self.nth(0)), self._shown(self.nth(self.steps - 1))
+        wanted = low + min(max(position, 0.0), 1.0) * (high - low)
+        index = self._index_near(wanted)
+        return str(self.nth(min(max(index, 0), self.steps - 1)))
+
+    def _index_near(self, shown: float) -> int:
+        if self.power_of_two:
+            return round(shown / math.log(2)) - (max(self.low, 1) - 1).bit_length()
+        number = math.exp(shown) if self._logarithmic else shown
+        return round((number - self.low) / self.step)
+
+    def position(self, number: int) -> float:
+        """Return the place of `number` in the range from 0 to 1; what is outside counts as the nearer end."""
+        low, high = self.nth(0), self.nth(self.steps - 1)
+        if low == high:
+            return NEUTRAL
+        inside = min(max(number, low), high)
+        return (self._shown(inside) - self._shown(low)) / (self._shown(high) - self._shown(low))
+
+    @property
+    def _logarithmic(self) -> bool:
+        return self.power_of_two or self.scale is Scale.LOG
+
+    def _shown(self, number: int) -> float:
+        return math.log(number) if self._logarithmic else float(number)
+
+    def holds(self, text: str) -> bool:
+        """Return whether `text` is exactly one of the values of this dimension."""
+        return self.nearest(text) == text
+
+    def nearest(self, text: str) -> str | None:
+        """Return the value of this dimension that stands for `text`, or None when none does.
+
+        A number outside the range counts as the nearer end, but a negative one does not: it is a code, no amount.
+        """
+        number = as_integer(text)
+        alike = (
+            value for value in self.singles if value == text or (number is not None and as_integer(value) == number)
+        )
+        single = next(alike, None)
+        if single is not None or number is None or self.steps == 0 or number < min(self.low, 0):
+            return single
+        return self.at(self.position(number))
+
+    def encode(self, text: str | None) -> tuple[float, ...]:
+        """Return the coordinates of a value; None and what has no place here give the neutral ones."""
+        value = None if text is None else self.nearest(text)
+        if self.scale is Scale.CHOICE and self.width < len(self.values):
+            return (NEUTRAL if value is None else float(self.values.index(value)),)
+        indicators = tuple(float(single == value) for single in self.singles)
+        if self.scale is Scale.CHOICE:
+            return indicators
+        return (NEUTRAL if value is None or value in self.special else self.position(int(value)), *indicators)
+
+    def decode(self, coordinates: tuple[float, ...]) -> str:
+        """Return the value nearest to `coordinates`."""
+        if self.scale is Scale.CHOICE:
+            return self._decode_choice(coordinates)
+        position, *indicators = coordinates
+        strongest = max(indicators, default=0.0)
+        if self.steps and strongest < NEUTRAL:
+            return self.at(position)
+        return self.special[indicators.index(strongest)]
+
+    def _decode_choice(self, coordinates: tuple[float, ...]) -> str:
+        if len(coordinates) < len(self.values):
+            return self.values[int(coordinates[0] >= NEUTRAL)]
+        return self.values[coordinates.index(max(coordinates))]
+
+    def near(self, text: str | None, rng: random.Random) -> str:
+        """Return another value close to `text` where closeness means something, any other one where it does not."""
+        here = None if text is None else self.nearest(text)
+        ordered = here is not None and here not in self.singles and self.steps > 1
+        if ordered and rng.random() >= SPECIAL_SHARE:
+            found = self.at(self.position(int(here or 0)) + rng.gauss(0, NEAR))
+            if found != here:
+                return found
+        tries = (self.pick(rng.random()) for _ in range(64))
+        return next((value for value in tries if value != here), here or self.pick(0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """The dimensions of a search on one stack, and what is true beside them.
+
+    `fixed` settings go into every proposal. `defaults` are the stack's own values of the variables concerned: a
+    setting that a profile leaves out counts as its default, and a condition is judged by them.
+    """
+
+    stack: str
+    dimensions: tuple[Dimension, ...]
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that are searched, in the order of the dimensions."""
+        return tuple(dimension.parameter for dimension in self.dimensions)
+
+    @property
+    def width(self) -> int:
+        """The number of coordinates that `encode` gives."""
+        return sum(dimension.width for dimension in self.dimensions)
+
+    @property
+    def size(self) -> int:
+        """The number of combinations, those that differ only in a setting without effect counted apart."""
+        return math.prod(dimension.size for dimension in self.dimensions)
+
+    def up_to(self, priority: int) -> SearchSpace:
+        """Return the space of the dimensions of this priority or a more urgent one (1 is the most urgent)."""
+        return replace(self, dimensions=tuple(d for d in self.dimensions if d.priority <= priority))
+
+    def inside(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return what this space can propose that is most like `settings`: the fixed ones and what has a place here."""
+        given = ((d, settings[d.parameter]) for d in self.dimensions if d.parameter in settings)
+        held = {d.parameter: value for d, text in given if (value := d.nearest(text)) is not None}
+        return self.effective({**self.fixed, **held})
+
+    def covers(self, settings: Mapping[str, str]) -> bool:
+        """Return whether `settings` lie in this space, some of its variables perhaps left to the stack."""
+        return self.inside(settings) == dict(settings)
+
+    def effective(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return `settings` without those dimensions whose requirements do not hold."""
+        kept = dict(settings)
+        for _ in self.dimensions:  # a chain of requirements is at most as long as this
+            idle = [d.parameter for d in self.dimensions if d.parameter in kept and not self._acts(d, kept)]
+            if not idle:
+                break
+            for name in idle:
+                del kept[name]
+        return kept
+
+    def _acts(self, dimension: Dimension, settings: Mapping[str, str]) -> bool:
+        if not dimension.requires:
+            return True
+        known = {**self.defaults, **self.fixed, **settings}
+        return all(known.get(name) == value for name, value in dimension.requires)
+
+    def encode(self, settings: Mapping[str, str]) -> tuple[float, ...]:
+        """Return the coordinates of `settings`, each from 0 to 1.
+
+        A range is one coordinate along its scale and one indicator for each special value, so that "for ever" is no
+        neighbour of "1 µs". Variables that are not searched are ignored; a number outside its range counts as the
+        nearer end; what is left out counts as its default; what has no effect or no place is neutral.
+        """
+        known = {**self.fixed, **self.effective(settings)}
+        return tuple(itertools.chain.from_iterable(self._coordinates(d, known) for d in self.dimensions))
+
+    def _coordinates(self, dimension: Dimension, settings: Mapping[str, str]) -> tuple[float, ...]:
+        if not self._acts(dimension, settings):
+            return _encoded(dimension, None)
+        return _encoded(dimension, settings.get(dimension.parameter, self.defaults.get(dimension.parameter)))
+
+    def decode(self, coordinates: tuple[float, ...]) -> dict[str, str]:
+        """Return the settings nearest to `coordinates`: the inverse of `encode` for what this space proposes."""
+        rest = iter(coordinates)
+        values = {d.parameter: d.decode(tuple(itertools.islice(rest, d.width))) for d in self.dimensions}
+        return self.effective({**self.fixed, **values})
+
+    def sample(self, rng: random.Random) -> dict[str, str]:
+        """Return settings drawn at random, every dimension with an effect set."""
+        return self._settings([rng.random() for _ in self.dimensions])
+
+    def spread(self, count: int, rng: random.Random) -> list[dict[str, str]]:
+        """Return `count` settings that fill the space: a Latin hypercube, each dimension cut into `count` strata."""
+        columns = [rng.sample(range(count), count) for _ in self.dimensions]
+        rows = zip(*columns, strict=True) if columns else ()
+        return [self._settings([(stratum + rng.random()) / count for stratum in row]) for row in rows]
+
+    def _settings(self, fractions: list[float]) -> dict[str, str]:
+        picked = {d.parameter: d.pick(f) for d, f in zip(self.dimensions, fractions, strict=True)}
+        return self.effective({**self.fixed, **picked})
+
+    def neighbours(self, settings: Mapping[str, str], rng: random.Random) -> list[dict[str, str]]:
+        """Return one neighbour of `settings` for each dimension, that dimension changed.
+
+        What `settings` leaves to the stack stays left to it, so that short profiles have short neighbours.
+        """
+        base = self.inside(settings)
+        changed = ({**base, d.parameter: self._moved(d, base, rng)} for d in self.dimensions if d.size > 1)
+        return [effective for effective in map(self.effective, changed) if effective != base]
+
+    def _moved(self, dimension: Dimension, base: Mapping[str, str], rng: random.Random) -> str:
+        return dimension.near(base.get(dimension.parameter, self.defaults.get(dimension.parameter)), rng)
+
+    def every(self) -> Iterator[dict[str, str]]:
+        """Yield all settings of this space, each once. Ask `size` first."""
+        seen: set[frozenset[tuple[str, str]]] = set()
+        for values in itertools.product(*(tuple(d.texts()) for d in self.dimensions)):
+            settings = self.effective({**self.fixed, **dict(zip(self.names, values, strict=True))})
+            key = frozenset(settings.items())
+            if key not in seen:
+                seen.add(key)
+                yield settings
+
+
+@lru_cache(maxsize=1 << 14)
+def _encoded(dimension: Dimension, text: str | None) -> tuple[float, ...]:
+    return dimension.encode(text)  # a model encodes thousands of candidates with few different values
+
+
+def load(stack: str, objective: str, *, multiplexer: str, protocol: str, release: str | None = None) -> SearchSpace:
+    """Return what is worth searching on `stack` for `objective` under a workload.
+
+    Dimensions whose workload condition does not hold are left out, and those whose parameter `release` (the newest
+    when None) does not read. A stack without a space of its own gives an empty one, for `restrict` to fill.
+    Raises `UsageError` for an unknown stack or objective.
+    """
+    known = catalogue.load(stack)
+    if objective not in OBJECTIVES:
+        raise UsageError(f"unknown objective {objective!r}", advice=did_you_mean(objective, OBJECTIVES))
+    rows = [row for row in _rows(stack).get(objective, ()) if _applies(row, multiplexer, protocol)]
+    readable = [row for row in rows if _reads(known, row["parameter"], release)]
+    dimensions = tuple(_dimension(row) for row in readable)
+    return SearchSpace(stack, dimensions, defaults=_defaults(known, dimensions, release))
+
+
+@cache
+def _rows(stack: str) -> Mapping[str, list[dict[str, Any]]]:
+    path = catalogue.FOLDER / f"{stack}.space.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _applies(row: Mapping[str, Any], multiplexer: str, protocol: str) -> bool:
+    return multiplexer in row.get("multiplexers", (multiplexer,)) and protocol in row.get("protocols", (protocol,))
+
+
+def _reads(known: Catalogue, name: str, release: str | None) -> bool:
+    parameter = known.parameters.get(name)
+    if parameter is None or parameter.kind is not Kind.SETTING:
+        return False
+    return parameter.exists_in(release) if release is not None else True
+
+
+def _dimension(row: Mapping[str, Any]) -> Dimension:
+    return Dimension(
+        parameter=row["parameter"],
+        scale=Scale(row["scale"]),
+        low=row.get("low", 0),
+        high=row.get("high", 0),
+        special=tuple(row.get("special", ())),
+        values=tuple(row.get("values", ())),
+        power_of_two=row.get("power_of_two", False),
+        step=row.get("step", 0) or 1,
+        priority=row.get("priority", 1),
+        requires=tuple(row.get("requires", {}).items()),
+    )
+
+
+def _defaults(known: Catalogue, dimensions: tuple[Dimension, ...], release: str | None) -> dict[str, str]:
+    names = {d.parameter for d in dimensions} | {name for d in dimensions for name, _ in d.requires}
+    found = {name: known.parameters[name].default(release) for name in sorted(names) if name in known.parameters}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def restrict(space: SearchSpace, text: str) -> SearchSpace:
+    """Return the space of only those parameters that `text` names, as the option `--space` gives them.
+
+    Items are separated by commas: `NAME` (the values that `space` has for it, or else all that the catalogue
+    allows), `NAME=a|b|c` (these values), `NAME=lo..hi` (whole numbers, logarithmic from a ratio of 100 on), or both
+    (`NAME=-1|1..1000`). Raises `UsageError` with a finding for each item that is wrong.
+    """
+    known = catalogue.load(space.stack)
+    items = [_item(space, known, item.strip()) for item in text.split(",")]
+    dimensions = tuple(item for item in items if isinstance(item, Dimension))
+    findings = [item for item in items if isinstance(item, Finding)] + _repeated(dimensions)
+    if findings:
+        raise UsageError(f"cannot search {text!r}", findings=findings)
+    return replace(space, dimensions=dimensions, defaults={**space.defaults, **_defaults(known, dimensions, None)})
+
+
+def _repeated(dimensions: tuple[Dimension, ...]) -> list[Finding]:
+    names = [d.parameter for d in dimensions]
+    return [
+        error(f"--space: {name}", "is named more than once") for name in sorted(set(names)) if names.count(name) > 1
+    ]
+
+
+def _item(space: SearchSpace, known: Catalogue, text: str) -> Dimension | Finding:
+    name, equals, values = (part.strip() for part in text.partition("="))
+    parameter = known.parameters.get(name)
+    if parameter is None:
+        return error(f"--space: {name or '(empty)'}", f"{space.stack} has no such parameter", known.suggest(name))
+    if parameter.kind is not Kind.SETTING:
+        return error(f"--space: {name}", "is not a setting of its own", _instead(parameter))
+    listed = next((d for d in space.dimensions if d.parameter == name), None)
+    if equals:
+        return _given(parameter, listed, values)
+    return listed if listed is not None else _whole(parameter)
+
+
+def _instead(parameter: Parameter) -> str:
+    return f"use {parameter.alias_of}" if parameter.alias_of else ""
+
+
+def _whole(parameter: Parameter) -> Dimension | Finding:
+    special = tuple(value for value, _ in parameter.special)
+    if parameter.choices or parameter.type is Type.BOOL:
+        values = tuple(choice.value for choice in parameter.choices) or ("0", "1")
+        return Dimension(parameter.name, Scale.CHOICE, values=values)
+    if parameter.min is None or parameter.max is None or parameter.type not in {Type.INT, Type.SIZE}:
+        example = f"{parameter.name}=a|b or {parameter.name}=lo..hi"
+        return error(f"--space: {parameter.name}", "has no bounds of its own to search", f"give them: {example}")
+    return _range(parameter, (parameter.min, parameter.max), special)
+
+
+def _given(parameter: Parameter, listed: Dimension | None, text: str) -> Dimension | Finding:
+    parts = [part.strip() for part in text.split("|")]
+    ranges = [part.split("..", 1) for part in parts if ".." in part]
+    singles = tuple(dict.fromkeys(part for part in parts if ".." not in part))
+    problem = _problem(parameter, (*singles, *itertools.chain.from_iterable(ranges)), ranges)
+    if problem:
+        return error(f"--space: {parameter.name}", f"{text!r}: {problem}")
+    found = _range(parameter, _ends(ranges[0]), singles) if ranges else None
+    made = found or Dimension(parameter.name, Scale.CHOICE, values=singles)
+    return made if listed is None else replace(made, priority=listed.priority, requires=listed.requires)
+
+
+def _problem(parameter: Parameter, texts: tuple[str, ...], ranges: list[list[str]]) -> str | None:
+    wrong = (f"{text!r} {problem}" for text in texts if (problem := parameter.problem(text)) is not None)
+    problem = next(wrong, None)
+    if problem is not None or not ranges:
+        return problem
+    if len(ranges) > 1:
+        return "at most one range lo..hi"
+    numbers = [as_integer(end) for end in ranges[0]]
+    if None in numbers:
+        return "a range goes from one whole number to another"
+    low, high = _ends(ranges[0])
+    return "a range goes from the lower to the higher number" if low >= high else None
+
+
+def _ends(words: list[str]) -> tuple[int, int]:
+    low, high = (as_integer(word.strip()) for word in words)
+    return low or 0, high or 0
+
+
+def _range(parameter: Parameter, ends: tuple[int, int], special: tuple[str, ...]) -> Dimension:
+    low, high = ends
+    outside = tuple(value for value in special if (number := as_integer(value)) is None or not low <= number <= high)
+    # A range that starts at "off" or "for ever" is still spread by orders of magnitude above it.
+    if low in {-1, 0} and high >= LOG_FROM_RATIO and not parameter.power_of_two:
+        outside = tuple(dict.fromkeys((*outside, *_below_one(parameter, low))))
+        low = 1
+    scale = Scale.LOG if low >= 1 and high >= LOG_FROM_RATIO * low else Scale.LINEAR
+    return Dimension(parameter.name, scale, low, high, outside, power_of_two=parameter.power_of_two)
+
+
+def _below_one(parameter: Parameter, low: int) -> tuple[str, ...]:
+    return tuple(text for text in dict.fromkeys((str(low), "0")) if parameter.problem(text) is None)
