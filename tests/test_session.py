@@ -1,0 +1,195 @@
+"""A session finds what is there, claims nothing that is not, keeps everything, and goes on after an interruption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated_host import BANNER, SimulatedHost
+
+from tuner.errors import BaselineFailed
+from tuner.measure.run import Rig
+from tuner.measure.workload import Workload
+from tuner.profile_files import read
+from tuner.session.clock import Clock
+from tuner.session.plan import Contender, Plan
+from tuner.session.progress import Silent
+from tuner.session.tuning import Tuning, begin, carry_out
+from tuner.stacks import stack
+from tuner.store import Store
+
+DEFAULT = Contender("default", {})
+LATENCY = Contender("latency", {"XLIO_RX_POLL": "-1", "XLIO_TCP_NODELAY": "1"})
+PLAN = Plan(
+    kind="tune",
+    stack="kernel",
+    preloads=("/usr/lib/libtuner_kernel.so",),
+    sockperf="/usr/bin/sockperf",
+    objective="latency",
+    workloads=(Workload(),),
+    baseline=DEFAULT,
+    known=(LATENCY, DEFAULT, Contender("nginx", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),
+    start="latency",
+    fixed={},
+    space="",
+    optimizer="random",
+    seed=1,
+    budget_s=60.0,
+    blocks=8,
+    fast_start=True,
+)
+
+
+class Ticking:
+    """A clock that goes on by one second a run, so that a session of 60 s makes about 60 runs."""
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self.host = host
+
+    def __call__(self) -> float:
+        return float(len(self.host.runs))
+
+
+def polling_helps(environment: Mapping[str, str]) -> float:
+    polls = int(environment.get("XLIO_RX_POLL", "0"))
+    return 3.0 if polls < 0 else 36.0 / (1 + math.log10(1 + polls))
+
+
+def nothing_helps(_environment: Mapping[str, str]) -> float:
+    return 36.0
+
+
+def tune(folder: Path, host: SimulatedHost, plan: Plan = PLAN, session: str | None = None) -> dict[str, Any]:
+    host.wall_s = 1.0
+    store = Store(folder)
+    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    session = session or begin(store, plan, {"doubts": []})
+    clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
+    return carry_out(Tuning(store, rig, Silent()), plan, session, clock)
+
+
+def test_a_session_finds_what_helps_and_writes_it_as_a_profile(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps))
+    assert found["verdict"] == "improved"
+    assert found["gain"]["low"] > 10
+    emitted = read(Path(found["winner"]["path"]))
+    assert emitted.settings["XLIO_RX_POLL"] == "-1"
+    assert emitted.origin is not None
+    assert emitted.origin["session"] == found["session"]
+
+
+def test_where_nothing_helps_nothing_is_claimed(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(nothing_helps))
+    assert found["verdict"] == "not improved"
+    assert found["winner"]["profile"] == "default"
+    assert found["winner"]["path"] is None
+    assert not list(tmp_path.rglob("best.toml"))
+
+
+def test_a_session_stays_inside_its_budget(tmp_path: Path) -> None:
+    host = SimulatedHost(polling_helps)
+    found = tune(tmp_path, host, replace(PLAN, blocks=1000))
+    assert 50 <= len(host.runs) <= 60
+    assert found["runs"] == len(host.runs)
+
+
+def test_every_block_holds_the_baseline_in_random_order(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps))
+    runs = Store(tmp_path).runs(found["session"])
+    blocks = {block: [run.trial for run in runs if run.block == block] for block in {run.block for run in runs}}
+    assert all(trials.count(0) == 1 for trials in blocks.values())
+    assert len({trials.index(0) for trials in blocks.values()}) > 1
+
+
+def test_the_confirmation_uses_none_of_the_searchs_runs(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps))
+    confirmed = [run for run in Store(tmp_path).runs(found["session"]) if run.phase == "confirm"]
+    assert found["winner"]["metrics"]["latency_p50_us"]["runs"] == len([r for r in confirmed if r.trial == 0])
+    assert found["gain"]["blocks"] == len({run.block for run in confirmed})
+
+
+def test_a_failure_is_data_and_never_a_latency(tmp_path: Path) -> None:
+    def some_hang(environment: Mapping[str, str]) -> float:
+        return math.inf if "XLIO_TCP_SEND_BUFFER_SIZE" in environment else polling_helps(environment)
+
+    found = tune(tmp_path, SimulatedHost(some_hang))
+    assert found["verdict"] == "improved"
+    assert found["trials"]["timeout"] >= 1
+    store = Store(tmp_path)
+    bad = [run for run in store.runs(found["session"]) if run.status == "timeout"]
+    assert bad
+    assert all(run.measurement is None and run.reason for run in bad)
+
+
+def test_a_run_without_the_stacks_banner_is_not_loaded_and_not_slow(tmp_path: Path) -> None:
+    def banner(environment: Mapping[str, str]) -> str:
+        return "" if environment.get("XLIO_RX_POLL") == "-1" else BANNER
+
+    found = tune(tmp_path, SimulatedHost(polling_helps, banner=banner))
+    assert found["trials"]["not-loaded"] >= 1
+    assert found["winner"]["settings"].get("XLIO_RX_POLL") != "-1"
+
+
+def test_a_baseline_that_does_not_run_ends_the_session_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(BaselineFailed, match="not-loaded"):
+        tune(tmp_path, SimulatedHost(polling_helps, banner=lambda _environment: ""))
+    assert Store(tmp_path).session("latest").state == "failed"
+
+
+def test_an_interrupted_session_keeps_its_runs_and_goes_on_to_a_verdict(tmp_path: Path) -> None:
+    host = SimulatedHost(polling_helps)
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == 20:
+            raise KeyboardInterrupt
+        return polling_helps(environment)
+
+    host.latency = stops
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path, host)
+    store = Store(tmp_path)
+    stopped = store.session("latest")
+    assert stopped.state == "stopped"
+    assert len(store.runs(stopped.id)) == 19
+    again = SimulatedHost(polling_helps)
+    found = tune(tmp_path, again, Plan.from_dict(stopped.plan), stopped.id)
+    assert found["verdict"] == "improved"
+    assert found["runs"] == 19 + len(again.runs)
+    assert len(again.runs) <= 60 - 19 + 1
+
+
+def test_a_session_is_repeatable_by_its_seed(tmp_path: Path) -> None:
+    first = tune(tmp_path / "a", SimulatedHost(polling_helps))
+    second = tune(tmp_path / "b", SimulatedHost(polling_helps))
+    other = tune(tmp_path / "c", SimulatedHost(polling_helps), replace(PLAN, seed=2))
+    assert first["finalists"] == second["finalists"]
+    assert first["finalists"] != other["finalists"]
+
+
+def test_two_workloads_are_measured_for_each_profile_of_a_block(tmp_path: Path) -> None:
+    plan = replace(PLAN, objective="balanced", workloads=(Workload(), Workload(message_bytes=128)))
+    host = SimulatedHost(polling_helps)
+    found = tune(tmp_path, host, plan)
+    runs = Store(tmp_path).runs(found["session"])
+    assert {run.workload for run in runs if run.trial == 0 and run.block == 0} == {0, 1}
+    assert "rate_mps" in found["baseline"]["metrics"]
+
+
+def test_a_comparison_judges_the_second_profile_by_the_first(tmp_path: Path) -> None:
+    plan = replace(PLAN, kind="compare", known=(LATENCY,), blocks=5)
+    found = tune(tmp_path, SimulatedHost(polling_helps), plan)
+    assert (found["a"]["profile"], found["b"]["profile"], found["verdict"]) == ("default", "latency", "improved")
+    assert found["gain"]["low"] > 10
+
+
+def test_a_measurement_counts_its_runs(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, kind="measure", known=(), blocks=4))
+    assert found["metrics"]["latency_p50_us"]["runs"] == 4
+
+
+def test_a_plan_survives_its_json_form() -> None:
+    assert Plan.from_dict(PLAN.to_dict()) == PLAN

@@ -1,0 +1,63 @@
+"""The summary of a session as Markdown, made from the store alone, so that it can always be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tuner.figures import shown
+from tuner.measure import workload
+from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.store import SessionRow, Store
+
+
+def summary(store: Store, session: SessionRow) -> str:
+    """Return the Markdown summary of a session: the verdict, the profiles, the winner, the time, the doubts."""
+    return "\n".join(_sections(store, session)).rstrip() + "\n"
+
+
+def _sections(store: Store, session: SessionRow) -> Iterator[str]:
+    trials, runs = store.trials(session.id), store.runs(session.id)
+    yield f"# {session.id}\n"
+    yield f"State: {session.state}. {_verdict(session.verdict)}\n"
+    yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
+    if session.verdict and "baseline" in session.verdict:
+        yield from _profiles(session.verdict)
+    yield "## Runs\n"
+    yield phase_table(trials, runs)
+    if failures := failure_table(trials, runs):
+        yield "## Failures\n"
+        yield failures
+    yield "## Doubts\n"
+    yield from _doubts(session.facts)
+
+
+def _verdict(verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return "There is no verdict yet."
+    return f"Verdict: **{verdict.get('verdict', 'measured')}**. {verdict.get('why', '')}"
+
+
+def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
+    baseline, winner = verdict["baseline"], verdict["winner"]
+    rows = [baseline, *verdict["known"]]
+    if winner["profile"] not in {row["profile"] for row in rows}:
+        rows.append(winner)
+    yield "## Profiles\n\nMedian of the runs (interval; runs). Latency is half the round trip, in µs.\n"
+    yield profile_table(rows)
+    yield "## Winner\n"
+    yield f"{winner['profile']}: {winner['path'] or 'the baseline stays'}\n"
+    yield "".join(f"    {name}={value}\n" for name, value in winner["settings"].items()) or "    (no setting)\n"
+    yield f"Time: {shown(verdict['time']['wall_s'])} s, of which {shown(verdict['time']['runs_s'])} s inside runs.\n"
+
+
+def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:
+    for doubt in facts.get("doubts", ()):
+        yield f"- {doubt['what']}: {doubt['advice']}"
+    if not facts.get("doubts"):
+        yield "None was found on this host."
+
+
+def workloads(plan: Mapping[str, Any]) -> str:
+    """Return a plan's workloads in words."""
+    return "; ".join(workload.from_dict(each).key() for each in plan["workloads"])

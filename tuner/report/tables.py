@@ -1,0 +1,84 @@
+"""Tables out of the store: the only place where pandas is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tuner.figures import profile_rows
+from tuner.store import RunRow, TrialRow
+
+
+def runs_frame(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> pd.DataFrame:
+    """Return one row a run: trial, profile, phase, block, status, wall seconds, and the measurement's numbers."""
+    names = {trial.number: trial.profile for trial in trials}
+    rows = [
+        {
+            "run": run.number,
+            "profile": names[run.trial],
+            "phase": run.phase,
+            "block": run.block,
+            "status": run.status,
+            "wall_s": run.wall_s,
+            **(run.measurement or {}),
+        }
+        for run in runs
+    ]
+    return pd.DataFrame(rows)
+
+
+def phase_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
+    """Return, as Markdown, how many runs each phase made, how they ended, and the seconds they took."""
+    frame = runs_frame(trials, runs)
+    if frame.empty:
+        return "No run was made.\n"
+    grouped = frame.groupby("phase", sort=False)
+    table = pd.DataFrame(
+        {
+            "runs": grouped.size(),
+            "ok": grouped["status"].apply(lambda column: int((column == "ok").sum())),
+            "blocks": grouped["block"].nunique(),
+            "seconds in runs": grouped["wall_s"].sum().round(1),
+        }
+    ).reset_index()
+    return _frame_markdown(table)
+
+
+def failure_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
+    """Return, as Markdown, the failures grouped by status and reason with the profiles concerned, or nothing."""
+    names = {trial.number: trial.profile for trial in trials}
+    rows = [(run.status, run.reason, names[run.trial]) for run in runs if run.status != "ok"]
+    rows += [("invalid", trial.invalid, trial.profile) for trial in trials if trial.invalid]
+    if not rows:
+        return ""
+    frame = pd.DataFrame(rows, columns=["status", "reason", "profile"])
+    grouped = frame.groupby(["status", "reason"])["profile"]
+    return _frame_markdown(grouped.agg(runs="size", profiles=_names).reset_index())
+
+
+def _names(profiles: pd.Series[str]) -> str:
+    return ", ".join(sorted(set(profiles)))
+
+
+def _frame_markdown(frame: pd.DataFrame) -> str:
+    return markdown([str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy()])
+
+
+def profile_table(described: Sequence[Mapping[str, Any]]) -> str:
+    """Return, as Markdown, one row a profile: each metric's median, interval and count of runs."""
+    return markdown(*profile_rows(described))
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; cells are escaped, because profiles and output are not ours."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    text = " ".join(cell.split())
+    for mark in ("\\", "|", "<", ">", "`", "*", "[", "]"):
+        text = text.replace(mark, "\\" + mark)
+    return text

@@ -1,0 +1,139 @@
+"""Emit: the winner as a profile file, and a summary that people read, in the session's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuner import __version__
+from tuner.measure.statistics import Estimate, Gain, gain, summarise
+from tuner.profile_files import save
+from tuner.profiles import Place, Profile
+from tuner.session.confirm import Answer, Verdict, spoken
+from tuner.session.ledger import CONFIRM, SEARCH, Ledger
+from tuner.session.session import Session
+from tuner.store import TrialRow
+
+BEST = "best"
+
+
+def emit(session: Session, verdict: Verdict, folder: Path) -> dict[str, Any]:
+    """Write the winner's profile if there is one, and return the verdict in its JSON form."""
+    path = _write_best(session, verdict, folder) if verdict.answer is Answer.IMPROVED else None
+    return _answer(session, verdict, path)
+
+
+def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
+    winner = verdict.winner or session.baseline
+    found = verdict.gain_of(winner)
+    origin = {
+        "session": session.ledger.session,
+        "tuner": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "found_as": winner.profile,
+        "objective": session.plan.objective,
+        "workload": "; ".join(workload.key() for workload in session.plan.workloads),
+        "baseline": session.baseline.profile,
+        "verdict": spoken(found) if found else verdict.why,
+    }
+    path = folder / f"{BEST}.toml"
+    summary = f"Best for {session.plan.objective} in session {session.ledger.session}."
+    profile = Profile(
+        name=BEST,
+        stack=session.plan.stack,
+        settings=winner.settings,
+        summary=summary,
+        origin=origin,
+        place=Place.SESSION,
+    )
+    save(profile, path, overwrite=True)
+    return path
+
+
+def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, Any]:
+    winner = verdict.winner or session.baseline
+    ledger = session.ledger
+    known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
+    return {
+        "session": ledger.session,
+        "verdict": verdict.answer.value,
+        "why": verdict.why,
+        "stack": session.plan.stack,
+        "objective": session.plan.objective,
+        "workload": session.plan.workloads[0].to_dict(),
+        "workloads": [workload.to_dict() for workload in session.plan.workloads],
+        "baseline": described(ledger, session.baseline),
+        "winner": described(ledger, winner) | {"path": str(path) if path else None},
+        "known": [described(ledger, trial) for trial in known],
+        "gain": _gain_json(verdict.gain_of(winner)),
+        "finalists": [described(ledger, trial) | {"gain": _gain_json(found)} for trial, found in verdict.gains],
+        "trials": ledger.counts(),
+        "runs": len(ledger.runs),
+        "time": _time(session),
+    }
+
+
+def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str, Any]:
+    """Return what a comparison found: both profiles, and how many times better the second is than the first."""
+    return {
+        "session": session.ledger.session,
+        "verdict": verdict.answer.value,
+        "why": verdict.why,
+        "a": described(session.ledger, session.baseline),
+        "b": described(session.ledger, other),
+        "gain": _gain_json(verdict.gain_of(other)),
+        "time": _time(session),
+    }
+
+
+def _time(session: Session) -> dict[str, Any]:
+    by_phase = {
+        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3)
+        for phase in (SEARCH, CONFIRM)
+    }
+    spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
+    return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}
+
+
+def described(ledger: Ledger, trial: TrialRow) -> dict[str, Any]:
+    """Return a profile with its metrics in the JSON form of `measure` and `tune`."""
+    return profile_json(trial.profile, trial.settings, ledger.samples(trial.number)) | {
+        "search_gain": _gain_json(_gain(ledger.gains(trial.number, SEARCH))),
+        "status": ledger.status(trial.number).value,
+    }
+
+
+def profile_json(name: str, settings: Mapping[str, str], samples: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return a profile, its settings, and each metric's median with its interval and number of runs."""
+    metrics = {metric: _estimate_json(found) for metric, found in summarise(samples).items()}
+    return {"profile": name, "settings": dict(settings), "metrics": metrics}
+
+
+def _estimate_json(found: Estimate) -> dict[str, Any]:
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "runs": found.count,
+        "confidence": round(found.confidence, 4),
+    }
+
+
+def _gain(gains: Sequence[float]) -> Gain | None:
+    return gain(gains) if gains else None
+
+
+def _gain_json(found: Gain | None) -> dict[str, Any] | None:
+    """Return a gain as JSON; an interval of one block is unbounded, which JSON says with null."""
+    if found is None:
+        return None
+    bounded = found.blocks > 1
+    return {
+        "ratio": found.ratio,
+        "low": found.low if bounded else None,
+        "high": found.high if bounded else None,
+        "confidence": found.confidence,
+        "blocks": found.blocks,
+    }

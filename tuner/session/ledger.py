@@ -1,0 +1,141 @@
+"""What a session has measured so far: its trials and runs, in memory and in the store, and what they say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from tuner.measure import measurement
+from tuner.measure.run import Run, Status
+from tuner.objective import Objective
+from tuner.store import RunRow, Store, TrialRow
+
+SEARCH: Final = "search"
+CONFIRM: Final = "confirm"
+
+
+class Ledger:
+    """The trials and runs of one session. Adding writes through to the store before anybody looks at it."""
+
+    def __init__(self, store: Store, session: str, objective: Objective) -> None:
+        self.session = session
+        self.objective = objective
+        self._store = store
+        self._trials = list(store.trials(session))
+        self._runs = list(store.runs(session))
+
+    @property
+    def trials(self) -> Sequence[TrialRow]:
+        """The trials in the order they were added; the first is the baseline."""
+        return self._trials
+
+    @property
+    def runs(self) -> Sequence[RunRow]:
+        """The runs in the order they were made."""
+        return self._runs
+
+    @property
+    def runs_s(self) -> float:
+        """The wall time spent inside runs, in seconds."""
+        return sum(run.wall_s for run in self._runs)
+
+    def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
+        """Return the trial of these settings, adding it when there is none."""
+        known = next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
+        if known is not None:
+            return known
+        trial = TrialRow(len(self._trials), profile, role, dict(settings), invalid)
+        self._store.add_trial(self.session, trial)
+        self._trials.append(trial)
+        return trial
+
+    def record(self, trial: int, phase: str, block: int, run: Run, spent_s: float) -> RunRow:
+        """Store one run of a block and the session's wall time so far."""
+        row = RunRow(
+            number=len(self._runs),
+            trial=trial,
+            phase=phase,
+            block=block,
+            workload=run.workload,
+            status=run.status,
+            reason=run.reason,
+            started_at=run.started_at,
+            wall_s=run.wall_s,
+            measurement=run.measurement.to_dict() if run.measurement else None,
+            evidence=run.evidence,
+        )
+        self._store.add_run(self.session, row, spent_s)
+        self._runs.append(row)
+        return row
+
+    def next_block(self) -> int:
+        """Return the number of the next block."""
+        return 1 + max((run.block for run in self._runs), default=-1)
+
+    def tried(self, trial: int) -> int:
+        """Return how many blocks a trial took part in."""
+        return len({run.block for run in self._runs if run.trial == trial})
+
+    def status(self, trial: int) -> Status:
+        """Return the status of a trial: ok only if all its runs are, else that of its last bad run."""
+        row = self._trials[trial]
+        if row.invalid is not None:
+            return Status.INVALID
+        bad = [Status(run.status) for run in self._runs if run.trial == trial and run.status != Status.OK]
+        return bad[-1] if bad else Status.OK
+
+    def counts(self) -> dict[str, int]:
+        """Return how many trials have each status."""
+        counted = Counter(self.status(trial.number) for trial in self._trials)
+        return {status.value: counted[status] for status in Status}
+
+    def took_part(self, trial: TrialRow, block: int) -> bool:
+        """Return whether a trial was measured in a block."""
+        return any(run.trial == trial.number and run.block == block for run in self._runs)
+
+    def judged(self, trial: TrialRow, block: int) -> bool:
+        """Return whether a block says something of a trial: a gain, or that it does not run."""
+        mine = [run for run in self._runs if run.trial == trial.number and run.block == block]
+        return self.gain_in(trial.number, block) is not None or any(run.status != Status.OK for run in mine)
+
+    def gain_in(self, trial: int, block: int) -> float | None:
+        """Return the log ratio to the baseline in a block, None unless both were measured whole."""
+        return self.objective.gain(self._metrics(0, block), self._metrics(trial, block))
+
+    def gains(self, trial: int, phase: str) -> list[float]:
+        """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""
+        blocks = sorted({run.block for run in self._runs if run.trial == trial and run.phase == phase})
+        found = (self.gain_in(trial, block) for block in blocks)
+        return [gain for gain in found if gain is not None]
+
+    def samples(self, trial: int) -> dict[str, list[float]]:
+        """Return each metric's values over the blocks of a trial: those of confirmation when it has any."""
+        mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
+        confirmed = [run for run in mine if run.phase == CONFIRM]
+        blocks = sorted({run.block for run in confirmed or mine})
+        return _columns(self._metrics(trial, block) for block in blocks)
+
+    def _metrics(self, trial: int, block: int) -> dict[str, float]:
+        """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
+        runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
+        by_workload = {run.workload: metrics_of(run) for run in runs}
+        merged = dict(by_workload.get(0, {}))
+        for term in self.objective.terms:
+            merged.pop(term.metric, None)
+            if term.metric in by_workload.get(term.workload, {}):
+                merged[term.metric] = by_workload[term.workload][term.metric]
+        return merged
+
+
+def metrics_of(run: RunRow) -> dict[str, float]:
+    """Return the metrics of a stored run, empty when it has no measurement."""
+    return measurement.from_dict(run.measurement).metrics() if run.measurement else {}
+
+
+def _columns(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for metric, value in row.items():
+            columns.setdefault(metric, []).append(value)
+    return columns

@@ -1,0 +1,71 @@
+"""What one session was asked to do, complete enough to go on with it after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.measure import workload
+from tuner.measure.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A profile that is measured: its name and its settings with everything it extends resolved."""
+
+    profile: str
+    settings: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {"profile": self.profile, "settings": dict(self.settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One session: what is compared with what, under which workloads, how searched, and for how long.
+
+    `kind` is tune, compare (the baseline with the first of `known`) or measure (the baseline alone). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
+    `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
+    confirmation, comparison or measurement.
+    """
+
+    kind: str
+    stack: str
+    preloads: tuple[str, ...]
+    sockperf: str
+    objective: str
+    workloads: tuple[Workload, ...]
+    baseline: Contender
+    known: tuple[Contender, ...]
+    start: str | None
+    fixed: Mapping[str, str]
+    space: str
+    optimizer: str
+    seed: int
+    budget_s: float
+    blocks: int
+    fast_start: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values from which `from_dict` makes the same plan."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return plain | {
+            "preloads": list(self.preloads),
+            "workloads": [each.to_dict() for each in self.workloads],
+            "baseline": self.baseline.to_dict(),
+            "known": [each.to_dict() for each in self.known],
+            "fixed": dict(self.fixed),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Plan:
+        """Return the plan that `to_dict` wrote."""
+        shaped = {
+            "preloads": tuple(data["preloads"]),
+            "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
+            "baseline": Contender(**data["baseline"]),
+            "known": tuple(Contender(**row) for row in data["known"]),
+        }
+        return Plan(**{**data, **shaped})

@@ -1,0 +1,245 @@
+"""From what the user asked to a plan that can run: everything is looked up and checked before the first run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tuner import profile_library
+from tuner.errors import Finding, MissingTool, StoreError, TunerError, UsageError, error
+from tuner.hosts import cpus
+from tuner.hosts.host import Command, Host
+from tuner.measure import sockperf, workload
+from tuner.measure.run import Rig
+from tuner.measure.workload import Mode, Workload
+from tuner.objective import Objective, named_by, objective
+from tuner.preloads import faststart_library
+from tuner.profile_library import Shelf
+from tuner.profiles import DEFAULT, Profile, errors_in
+from tuner.session.plan import Contender, Plan
+from tuner.session.search import SHARE
+from tuner.stacks import stack as stack_called
+from tuner.stacks.stack import Stack, environment
+
+DEFAULT_STACK: Final = "kernel"
+# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
+MOST_BLOCKS: Final = 40
+RUN_EXTRA_S: Final = 0.35
+SLEEP_S: Final = 2.0
+INSTALL_SOCKPERF: Final = (
+    "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one."""
+
+    kind: str
+    profile: str | None = None
+    other: str | None = None
+    stack: str | None = None
+    baseline: str | None = None
+    objective: str | None = None
+    workload: Mapping[str, object] | None = None
+    budget_s: float = 60.0
+    blocks: int = MOST_BLOCKS
+    seed: int = 0
+    space: str = ""
+    optimizer: str = "skopt"
+    sockperf: str = "sockperf"
+    lib: Path | None = None
+    preload: Sequence[Path] = ()
+    fast_start: bool = True
+
+
+def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
+    """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
+    start = profile_library.load(request.profile, request.stack, shelves) if request.profile else None
+    stack = stack_called(request.stack or (start.stack if start else DEFAULT_STACK))
+    goal = objective(request.objective or named_by(start.name if start else ""))
+    workloads = _workloads(goal, request)
+    baseline, known = _contenders(request, start, stack, shelves)
+    _check_budget(request, workloads)
+    return Plan(
+        kind=request.kind,
+        stack=stack.name,
+        preloads=tuple(str(path) for path in _preloads(stack, request, host)),
+        sockperf=_sockperf(request.sockperf, host, workloads),
+        objective=goal.name,
+        workloads=workloads,
+        baseline=baseline,
+        known=known,
+        start=start.name if start else None,
+        fixed=_fixed(start),
+        space=request.space,
+        optimizer=request.optimizer,
+        seed=request.seed,
+        budget_s=request.budget_s,
+        blocks=request.blocks,
+        fast_start=request.fast_start,
+    )
+
+
+def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
+    """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
+    stack = stack_called(stack_name)
+    parts = {
+        "sockperf": lambda: _sockperf(program, host, ()),
+        f"library of {stack.name}": lambda: _loads(stack, lib, host),
+        "fast start": lambda: str(faststart_library()),
+        "CPUs": lambda: _cpus_found(cpus.placement(cpus.topology())),
+        "results": lambda: _writable(results),
+    }
+    return [_part(name, look) for name, look in parts.items()]
+
+
+def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"part": name, "ok": True, "says": look(), "advice": ""}
+    except TunerError as reason:
+        return {"part": name, "ok": False, "says": reason.message, "advice": reason.advice}
+
+
+def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
+    """Return what the stack's library says of itself when a harmless program runs under it."""
+    library = _library(stack, lib, host)
+    result = host.output_of(Command(("true",), environment(stack, [library], {})))
+    proof = stack.proof(result.stderr, result.stdout)
+    if not proof.loaded:
+        raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
+    return f"{library}, {proof.banner.tag} {proof.banner.release}"
+
+
+def _cpus_found(placed: cpus.Placement) -> str:
+    note = f" ({placed.note})" if placed.note else ""
+    return f"server on {placed.server}, client on {placed.client}{note}"
+
+
+def _writable(results: Path) -> str:
+    existing = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
+    return str(results)
+
+
+def rig(made: Plan, host: Host) -> Rig:
+    """Return what the runs of a plan are made with."""
+    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+
+
+def _contenders(
+    request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
+) -> tuple[Contender, tuple[Contender, ...]]:
+    """Return the baseline and what it is compared with before any proposal."""
+    if request.kind == "measure":
+        return _contender(start or Profile.defaults(stack.name)), ()
+    if request.kind == "compare":
+        other = profile_library.load(request.other or DEFAULT, stack.name, shelves)
+        return _contender(start or Profile.defaults(stack.name)), (_contender(other),)
+    baseline = profile_library.load(request.baseline or DEFAULT, stack.name, shelves)
+    return _contender(baseline), _known(start, stack, shelves)
+
+
+def _known(start: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
+    """Return the start and the stack's stored profiles, each settings dictionary once, the start first."""
+    listed = (item.profile for item in profile_library.listing(shelves, stack.name) if not item.shadowed)
+    whole = (profile_library.load(f"{stack.name}/{found.name}", None, shelves) for found in listed if found)
+    every = [*([start] if start else []), Profile.defaults(stack.name), *whole]
+    distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}
+    return tuple(_contender(profile) for profile in every if distinct[frozenset(profile.settings.items())] is profile)
+
+
+def _contender(profile: Profile) -> Contender:
+    return Contender(profile.name, dict(profile.settings))
+
+
+def _fixed(start: Profile | None) -> dict[str, str]:
+    """Return the settings of the start that candidates keep; those that are searched override them."""
+    return dict(start.settings) if start else {}
+
+
+def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
+    asked = dict(request.workload or {})
+    if "mode" in asked and len(goal.workloads) > 1:
+        raise UsageError(
+            f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
+            advice="choose objective latency, tail or throughput with --mode",
+        )
+    made = [workload.from_dict({**default.to_dict(), **asked}) for default in goal.workloads]
+    placed = tuple(_placed(each) for each in made)
+    wrong = errors_in([finding for each in placed for finding in each.problems()])
+    if wrong := (*wrong, *_unjudged(goal, placed)):
+        raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
+    return placed
+
+
+def _placed(each: Workload) -> Workload:
+    """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
+    found = cpus.topology()
+    chosen = cpus.placement(found, each.server_threads, each.client_threads)
+    allowed = [cpu.number for cpu in found.cpus]
+    named = {
+        "server_cpus": each.server_cpus and cpus.cpu_list(each.server_cpus, allowed, "workload.server_cpus"),
+        "client_cpus": each.client_cpus and cpus.cpu_list(each.client_cpus, allowed, "workload.client_cpus"),
+    }
+    return replace(
+        each, server_cpus=named["server_cpus"] or chosen.server, client_cpus=named["client_cpus"] or chosen.client
+    )
+
+
+def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Finding]:
+    for term in goal.terms:
+        if workloads[term.workload].mode is Mode.THROUGHPUT and term.metric.startswith("latency"):
+            message = f"objective {goal.name} judges {term.metric}, which mode throughput does not measure"
+            yield error("workload.mode", message, "choose another --mode or --objective")
+
+
+def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
+    if request.kind != "tune":
+        return
+    run_s = sum(each.duration_s + RUN_EXTRA_S + (0.0 if request.fast_start else SLEEP_S) for each in workloads)
+    least = max(2 * run_s / SHARE, 4 * run_s / (1 - SHARE))
+    if request.budget_s < least:
+        raise UsageError(
+            f"a budget of {request.budget_s:g} s is too small: blocks of two runs of {run_s:.1f} s, one to search and "
+            f"two to confirm, take {least:.0f} s",
+            advice=f"--budget {least + 1:.0f}s is the least; 60s finds more",
+        )
+
+
+def _library(stack: Stack, lib: Path | None, host: Host) -> Path:
+    library = lib or stack.locate(_output(host, "ldconfig", "-p"))
+    if library is None:
+        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
+    return library
+
+
+def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
+    library = _library(stack, request.lib, host)
+    wanted = [library, *request.preload, *([faststart_library()] if request.fast_start else [])]
+    missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
+    if missing:
+        raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)
+    return [path.absolute() for path in wanted]
+
+
+def _sockperf(name: str, host: Host, workloads: Sequence[Workload]) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
+    able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
+    unsupported = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
+    if unsupported:
+        raise UsageError(f"{path} cannot do this workload", findings=unsupported)
+    return str(Path(path).absolute())
+
+
+def _output(host: Host, *argv: str) -> str:
+    """Return what a short program printed; a program that is absent printed nothing."""
+    result = host.output_of(Command(argv, {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}))
+    return f"{result.stdout}\n{result.stderr}"

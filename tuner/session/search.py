@@ -1,0 +1,112 @@
+"""Search: the known profiles first, then the optimizer's proposals, each in blocks with the baseline.
+
+A block holds the baseline and a few contenders. A contender that is clearly worse than the best so far is
+not measured again; one that may be the best earns a second block, then more (racing, as in SMAC's
+intensification and irace).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Final
+
+from tuner.measure.run import Status
+from tuner.measure.statistics import gain, pooled_sd, promise
+from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session.ledger import SEARCH
+from tuner.session.session import Session
+from tuner.store import TrialRow
+
+# Search gets this share of the budget; the rest proves what it found.
+SHARE: Final = 0.55
+CONTENDERS: Final = 3
+MOST_BLOCKS: Final = 8
+
+
+def search(session: Session, optimizer: Optimizer) -> None:
+    """Measure contenders until the search's share of the budget is used; everything is in the ledger."""
+    session.progress.phase("search", session.clock.left_s(SHARE))
+    _recall(session, optimizer)
+    while room := _room(session):
+        contenders = _contenders(session, optimizer, room)
+        if not contenders:
+            return
+        block = session.ledger.next_block()
+        session.measure_block(SEARCH, contenders)
+        _tell(session, optimizer, block, contenders)
+        if leader := incumbent(session):
+            session.progress.best(leader, gain(session.ledger.gains(leader.number, SEARCH)))
+
+
+def _room(session: Session) -> int:
+    """Return how many contenders can be measured with the baseline before the search's share is over."""
+    sizes = range(CONTENDERS, 0, -1)
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), SHARE)), 0)
+
+
+def _recall(session: Session, optimizer: Optimizer) -> None:
+    """Tell the optimizer what earlier attempts at this session measured, block by block as it came."""
+    optimizer.tell(Outcome(dict(session.baseline.settings), 0.0))
+    for block in range(session.ledger.next_block()):
+        _tell(
+            session,
+            optimizer,
+            block,
+            [trial for trial in session.ledger.trials if session.ledger.took_part(trial, block)],
+        )
+
+
+def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
+    for trial in trials:
+        if trial != session.baseline and session.ledger.judged(trial, block):
+            found = session.ledger.gain_in(trial.number, block)
+            optimizer.tell(Outcome(dict(trial.settings), found))
+
+
+def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[TrialRow]:
+    """Return the trials of the next block: known profiles, or one that deserves a second look and new proposals."""
+    known = [session.ledger.enter(known.profile, known.settings, "known") for known in session.plan.known]
+    untried = [trial for trial in known if not session.ledger.tried(trial.number) and trial != session.baseline]
+    if untried:
+        return untried[:room]
+    again = islice(deserving(session), 1)
+    return list(dict.fromkeys(islice(chain(again, _proposals(session, optimizer)), room)))
+
+
+def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:
+    while True:
+        settings = optimizer.ask()
+        yield session.ledger.enter(f"candidate-{len(session.ledger.trials)}", settings, "candidate")
+
+
+def deserving(session: Session) -> Iterator[TrialRow]:
+    """Yield the trials that may be the best and have not been measured often enough to know, best first."""
+    sd = pooled_sd(_all_gains(session))
+    order = ranked(session)
+    bar = promise(session.ledger.gains(order[0].number, SEARCH), sd)[0] if order else 0.0
+    for trial in order:
+        gains = session.ledger.gains(trial.number, SEARCH)
+        if promise(gains, sd)[1] >= bar and len(gains) < MOST_BLOCKS:
+            yield trial
+
+
+def ranked(session: Session) -> list[TrialRow]:
+    """Return the trials that ran well, by the pessimistic view of their gain in the search, best first."""
+    sd = pooled_sd(_all_gains(session))
+    able = [trial for trial in _able(session) if session.ledger.gains(trial.number, SEARCH)]
+    return sorted(able, key=lambda trial: -promise(session.ledger.gains(trial.number, SEARCH), sd)[0])
+
+
+def incumbent(session: Session) -> TrialRow | None:
+    """Return the trial that the search holds for the best, None before any ran well."""
+    return next(iter(ranked(session)), None)
+
+
+def _able(session: Session) -> list[TrialRow]:
+    others = (trial for trial in session.ledger.trials if trial != session.baseline)
+    return [trial for trial in others if session.ledger.status(trial.number) is Status.OK]
+
+
+def _all_gains(session: Session) -> list[list[float]]:
+    return [session.ledger.gains(trial.number, SEARCH) for trial in _able(session)]

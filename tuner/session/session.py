@@ -1,0 +1,87 @@
+"""The state that the phases of a tuning share, and how a block is measured into it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tuner.errors import BaselineFailed
+from tuner.measure.run import Rig, Run, Status
+from tuner.session.clock import Clock
+from tuner.session.ledger import Ledger
+from tuner.session.plan import Plan
+from tuner.session.progress import Progress
+from tuner.store import RunRow, TrialRow
+
+# A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
+BASELINE_FAILURES: Final = 3
+# What a run is thought to cost before the first one has shown it, beyond its test's duration.
+FIRST_RUN_EXTRA_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One tuning under way: its plan, the rig it measures with, its memory, its clock."""
+
+    plan: Plan
+    rig: Rig
+    ledger: Ledger
+    clock: Clock
+    progress: Progress
+
+    @property
+    def baseline(self) -> TrialRow:
+        """The trial that everything is compared with: always the first."""
+        return self.ledger.trials[0]
+
+    def run_cost_s(self) -> float:
+        """Return what one run is expected to take: the mean of those made, or a guess before the first."""
+        if self.ledger.runs:
+            return self.ledger.runs_s / len(self.ledger.runs)
+        return max(workload.duration_s for workload in self.plan.workloads) + FIRST_RUN_EXTRA_S
+
+    def block_cost_s(self, trials: int) -> float:
+        """Return what a block of the baseline and this many trials is expected to take, in seconds."""
+        return self.run_cost_s() * (trials + 1) * len(self.plan.workloads)
+
+    def measure_block(self, phase: str, trials: Sequence[TrialRow]) -> None:
+        """Measure the baseline and `trials` once under each workload, in random order, each run stored at once.
+
+        A trial that fails is not measured again in the block. Raise `BaselineFailed` when the baseline has
+        failed in three blocks one after the other, or in the first.
+        """
+        block = self.ledger.next_block()
+        rng = random.Random(f"{self.plan.seed}/{block}")  # noqa: S311 - the order of measurement is no secret
+        failed: set[int] = set()
+        for index in rng.sample(range(len(self.plan.workloads)), len(self.plan.workloads)):
+            for trial in rng.sample([self.baseline, *trials], len(trials) + 1):
+                if trial.number not in failed and self._measure(phase, block, trial, index).status != Status.OK:
+                    failed.add(trial.number)
+        self._believe_baseline()
+
+    def _measure(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
+        self.progress.measuring(trial, block, self.clock.left_s())
+        run = self.rig.execute(trial.settings, self.plan.workloads[index], index)
+        row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
+        self.progress.measured(trial, row)
+        return row
+
+    def _complete(self, run: Run) -> Run:
+        """Return the run, failed if it lacks what the objective judges."""
+        if run.measurement is None:
+            return run
+        metrics = run.measurement.metrics()
+        wanted = [term.metric for term in self.ledger.objective.terms if term.workload == run.workload]
+        missing = [metric for metric in wanted if metrics.get(metric, 0.0) <= 0.0]
+        return run.failed(f"sockperf did not report {', '.join(missing)}") if missing else run
+
+    def _believe_baseline(self) -> None:
+        mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]
+        recent = mine[-BASELINE_FAILURES * len(self.plan.workloads) :]
+        if all(run.status != Status.OK for run in recent):
+            raise BaselineFailed(
+                f"the baseline ({self.baseline.profile}) does not run: {recent[-1].status}: {recent[-1].reason}",
+                advice=f"see `tuner sessions show {self.ledger.session}` and `tuner check --stack {self.plan.stack}`",
+            )

@@ -1,0 +1,102 @@
+"""One tuning from first block to verdict; going on with an interrupted one is the same thing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuner import catalogue
+from tuner.errors import TunerError, UsageError
+from tuner.measure.run import Rig
+from tuner.objective import objective
+from tuner.search import optimizer, space
+from tuner.session.clock import Clock
+from tuner.session.confirm import confirm, judge, repeat
+from tuner.session.emit import comparison, described, emit
+from tuner.session.feasible import repairer
+from tuner.session.ledger import Ledger
+from tuner.session.plan import Plan
+from tuner.session.progress import Progress
+from tuner.session.search import search
+from tuner.session.session import Session
+from tuner.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a tuning works with, beside its plan."""
+
+    store: Store
+    rig: Rig
+    progress: Progress
+
+
+def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
+    """Store a new session and return its id, which says when it began and what it is for."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective}-{secrets.token_hex(2)}"
+    store.add_session(session_id, plan.to_dict(), facts)
+    return session_id
+
+
+def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
+    """Carry out the session that the store holds under `session_id`, or go on with it; return its answer as JSON.
+
+    Whatever happens, what was measured is in the store and the session's state says how it ended.
+    """
+    try:
+        answer = _phases(tuning, plan, session_id, clock)
+    except KeyboardInterrupt:
+        tuning.store.close_session(session_id, "stopped", clock.spent_s(), None)
+        raise
+    except TunerError as reason:
+        failed = {"session": session_id, "verdict": "failed", "why": reason.message}
+        tuning.store.close_session(session_id, "failed", clock.spent_s(), failed)
+        raise
+    tuning.store.close_session(session_id, "done", clock.spent_s(), answer)
+    return answer
+
+
+def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
+    ledger = Ledger(tuning.store, session_id, objective(plan.objective))
+    ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
+    session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
+    match plan.kind:
+        case "measure":
+            repeat(session, [])
+            return described(ledger, session.baseline)
+        case "compare":
+            return _compare(session)
+        case _:
+            return _tune(session, tuning.store.folder / session_id)
+
+
+def _compare(session: Session) -> dict[str, Any]:
+    other = session.ledger.enter(session.plan.known[0].profile, session.plan.known[0].settings, "known")
+    if other == session.baseline:
+        raise UsageError(f"{session.plan.known[0].profile} and {session.baseline.profile} have the same settings")
+    repeat(session, [other])
+    return comparison(session, judge(session, [other]), other)
+
+
+def _tune(session: Session, folder: Path) -> dict[str, Any]:
+    search(session, _optimizer(session.plan))
+    verdict = confirm(session)
+    folder.mkdir(parents=True, exist_ok=True)
+    return emit(session, verdict, folder)
+
+
+def _optimizer(plan: Plan) -> optimizer.Optimizer:
+    return optimizer.make(plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack)))
+
+
+def search_space(plan: Plan) -> space.SearchSpace:
+    """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
+    workload = plan.workloads[0]
+    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    restricted = space.restrict(full, plan.space) if plan.space else full
+    return replace(restricted, fixed=plan.fixed)
