@@ -1,0 +1,46 @@
+# make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
+# make test   lint, types and all tests
+# make docs   the example session of README again, bench: the benchmarks
+
+PYTHON ?= python3
+BUDGET ?= 90s
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+SOURCES := $(shell find tuner/preload profiles -type f)
+
+.PHONY: run test lint types tests setup tools bench clean
+
+run: setup
+	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
+
+test: lint types tests
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup
+	$(BIN)/mypy
+
+# Tests that start real sockperf processes have the machine for themselves; the others share it.
+tests: setup
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not serial"
+	$(BIN)/pytest -q -m serial
+
+bench: setup
+	$(BIN)/python benchmarks/fast_start.py
+
+setup: tools $(STAMP)
+
+tools:
+	@sh .ci/tools
+
+$(STAMP): pyproject.toml constraints.txt $(SOURCES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

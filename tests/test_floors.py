@@ -1,0 +1,121 @@
+"""A module imports only from the floors below it, and heavy or dangerous libraries have one home each."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tuner
+
+PACKAGE = Path(tuner.__file__).parent
+
+# Lowest first; modules of one floor may know each other only inside the same entry.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("tuner.errors", "tuner.figures"),
+    ("tuner.parameters", "tuner.expressions", "tuner.toml_text", "tuner.preloads"),
+    ("tuner.releases",),
+    ("tuner.rules",),
+    ("tuner.catalogue",),
+    ("tuner.profiles",),
+    ("tuner.profile_files",),
+    ("tuner.profile_library", "tuner.profile_lint"),
+    ("tuner.stacks", "tuner.hosts"),
+    ("tuner.measure",),
+    ("tuner.objective", "tuner.search", "tuner.store"),
+    ("tuner.session",),
+    ("tuner.report", "tuner.export"),
+    ("tuner.cli",),
+    ("tuner.__main__",),
+)
+QUARANTINED = {
+    "subprocess": ("tuner.hosts",),
+    "skopt": ("tuner.search.bayesian",),
+    "pandas": ("tuner.report",),
+    "sqlalchemy": ("tuner.store",),
+}
+HEAVY = {"numpy", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ("tuner", *path.relative_to(PACKAGE).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def home(module: str) -> tuple[int, str] | None:
+    """Return the floor of a module and the entry that it belongs to."""
+    for floor, entries in enumerate(FLOORS):
+        for entry in entries:
+            if module == entry or module.startswith(entry + "."):
+                return floor, entry
+    return None
+
+
+def test_every_module_has_a_floor() -> None:
+    assert [name for name, _ in modules() if name != "tuner" and home(name) is None] == []
+
+
+def test_a_module_imports_only_from_below() -> None:
+    wrong = []
+    for name, tree in modules():
+        mine = home(name)
+        for other in imported(tree):
+            theirs = home(other)
+            if mine and theirs and theirs[1] != mine[1] and theirs[0] >= mine[0]:
+                wrong.append(f"{name} imports {other}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("library", "homes"), QUARANTINED.items())
+def test_a_quarantined_library_is_imported_only_at_its_home(library: str, homes: tuple[str, ...]) -> None:
+    users = {name for name, tree in modules() if any(i.split(".")[0] == library for i in imported(tree))}
+    assert users
+    assert [user for user in users if not user.startswith(homes)] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["tune", "--help"], ["params", "show", "XLIO_RX_POLL"], ["params", "list"], ["profiles", "list"]],
+    ids=" ".join,
+)
+def test_a_cheap_command_imports_no_heavy_library(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from tuner.cli.main import main\n"
+        f"sys.argv = ['tuner', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"print('HEAVY', sorted({HEAVY!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr
+
+
+def test_no_function_is_longer_than_forty_lines() -> None:
+    long = []
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                body = [
+                    part
+                    for part in node.body
+                    if not isinstance(part, ast.Expr) or not isinstance(part.value, ast.Constant)
+                ]
+                length = node.end_lineno - body[0].lineno + 1 if body else 0
+                if length > 40:
+                    long.append(f"{name}.{node.name}: {length}")
+    assert long == []

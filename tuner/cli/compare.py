@@ -1,0 +1,63 @@
+"""`tuner compare`: is one profile better than another?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.output import print_json, table
+from tuner.figures import profile_rows
+
+
+@options.made_from_options(workload=options.workload, rig=options.rig)
+def compare(
+    a: Annotated[str, typer.Argument(help="Profile that the other is compared with.")],
+    b: Annotated[str, typer.Argument(help="Profile that may be better.")],
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    objective: options.ObjectiveName = None,
+    budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
+    seed: options.Seed = 0,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    rig: dict[str, Any],
+) -> None:
+    """Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.
+
+    Exit status 0: B is better; 3: it is not.
+
+    Examples:
+
+      tuner compare default latency
+
+      tuner compare latency results/SESSION/best.toml --budget 2m
+    """
+    from tuner.session.clock import seconds
+    from tuner.session.prepare import Request
+
+    request = Request(
+        kind="compare",
+        profile=a,
+        other=b,
+        stack=stack,
+        objective=objective,
+        budget_s=seconds(budget),
+        seed=seed,
+        workload=workload,
+        **rig,
+    )
+    answer(work.carry_out(request, results), json=json)
+
+
+def answer(found: dict[str, Any], *, json: bool) -> None:
+    """Print what a comparison found and leave with its exit status."""
+    if json:
+        print_json(found)
+    else:
+        typer.echo(f"{found['verdict']}: {found['why']}\n")
+        typer.echo(table(*profile_rows([found["a"], found["b"]])))
+    raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

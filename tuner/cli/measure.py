@@ -1,0 +1,66 @@
+"""`tuner measure`: what one profile gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.output import print_json, table
+from tuner.errors import TunerError
+from tuner.figures import shown
+
+
+@options.made_from_options(workload=options.workload, rig=options.rig)
+def measure(
+    profile: Annotated[str, typer.Argument(help="Name (latency), stack and name (xlio/latency), or file.")] = "default",
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    objective: options.ObjectiveName = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
+    seed: options.Seed = 0,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    rig: dict[str, Any],
+) -> None:
+    """Measure one profile several times and print each metric's median, interval and number of runs.
+
+    Examples:
+
+      tuner measure latency
+
+      tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
+    """
+    from tuner.session.prepare import Request
+
+    request = Request(
+        kind="measure",
+        profile=profile,
+        stack=stack,
+        objective=objective,
+        budget_s=UNLIMITED_S,
+        blocks=runs,
+        seed=seed,
+        workload=workload,
+        **rig,
+    )
+    found = work.carry_out(request, results)
+    if json:
+        print_json(found)
+        return
+    metrics = tuple(found["metrics"])
+    if not metrics:
+        raise TunerError(f"no run of {found['profile']} ended well; see `tuner sessions show latest`")
+    rows = [[metric, *_cells(found["metrics"][metric])] for metric in metrics]
+    typer.echo(table(["metric", "median", "low", "high", "runs"], rows))
+
+
+# A measurement ends with its runs, not with a budget.
+UNLIMITED_S = 1e9
+
+
+def _cells(metric: dict[str, Any]) -> list[str]:
+    return [*(shown(metric[key]) for key in ("value", "low", "high")), str(metric["runs"])]

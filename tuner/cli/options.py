@@ -1,0 +1,116 @@
+"""The options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
+Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
+StackName = Annotated[str, typer.Option("--stack", help="kernel or xlio.")]
+Lib = Annotated[
+    Path | None, typer.Option("--lib", metavar="PATH", help="The stack's library, instead of the loader's.")
+]
+Preload = Annotated[
+    list[Path] | None,
+    typer.Option("--preload", metavar="PATH", help="A further library, behind the stack's. Repeatable."),
+]
+FastStart = Annotated[
+    bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
+]
+ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
+Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
+
+Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]
+Protocol = Annotated[str | None, typer.Option("--protocol", help="tcp or udp.")]
+MessageBytes = Annotated[int | None, typer.Option("--message-bytes", metavar="N", help="Payload of a message.")]
+Rate = Annotated[int | None, typer.Option("--rate", metavar="MPS", help="Messages per second that the client sends.")]
+Burst = Annotated[int | None, typer.Option("--burst", metavar="N", help="Messages sent at once.")]
+ReplyEvery = Annotated[int | None, typer.Option("--reply-every", metavar="N", help="Under load: reply to every Nth.")]
+Duration = Annotated[int | None, typer.Option("--duration", metavar="S", help="Seconds of one run's test.")]
+Multiplexer = Annotated[str | None, typer.Option("--multiplexer", help="recvfrom, select, poll or epoll.")]
+Connections = Annotated[
+    int | None, typer.Option("--connections", metavar="N", help="Sockets between client and server.")
+]
+Threads = Annotated[int | None, typer.Option("--server-threads", metavar="N", help="Threads that share the sockets.")]
+Playback = Annotated[Path | None, typer.Option("--playback", metavar="CSV", help="File of send times and sizes.")]
+Address = Annotated[str | None, typer.Option("--address", help="The server's address on this machine.")]
+ServerCpus = Annotated[str | None, typer.Option("--server-cpus", metavar="LIST", help="CPUs of the server, e.g. 2-3.")]
+ClientCpus = Annotated[str | None, typer.Option("--client-cpus", metavar="LIST", help="CPUs of the client, e.g. 1.")]
+
+
+def workload(
+    mode: Mode = None,
+    protocol: Protocol = None,
+    message_bytes: MessageBytes = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    reply_every: ReplyEvery = None,
+    duration: Duration = None,
+    multiplexer: Multiplexer = None,
+    connections: Connections = None,
+    server_threads: Threads = None,
+    playback: Playback = None,
+    address: Address = None,
+    server_cpus: ServerCpus = None,
+    client_cpus: ClientCpus = None,
+) -> dict[str, object]:
+    """Return the workload options that were given, by the names of `Workload`."""
+    given = {
+        "mode": mode,
+        "protocol": protocol,
+        "message_bytes": message_bytes,
+        "rate_mps": rate,
+        "burst": burst,
+        "reply_every": reply_every,
+        "duration_s": duration,
+        "multiplexer": multiplexer,
+        "connections": connections,
+        "server_threads": server_threads,
+        "playback": str(playback) if playback else None,
+        "address": address,
+        "server_cpus": server_cpus,
+        "client_cpus": client_cpus,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def rig(
+    lib: Lib = None,
+    preload: Preload = None,
+    fast_start: FastStart = True,
+    sockperf: Sockperf = "sockperf",
+) -> dict[str, Any]:
+    """Return what the runs are made with, by the names of `Request`."""
+    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
+
+
+def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options that become one argument: `workload=workload` declares all options of that function.
+
+    The command is called with the function's result, so that commands share options without repeating them.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        shared = {name: inspect.signature(maker, eval_str=True).parameters for name, maker in makers.items()}
+        own = [parameter for name, parameter in signature.parameters.items() if name not in makers]
+        added = [parameter for parameters in shared.values() for parameter in parameters.values()]
+
+        @functools.wraps(command)
+        def with_made(**given: Any) -> None:
+            made = {name: maker(**{key: given.pop(key) for key in shared[name]}) for name, maker in makers.items()}
+            command(**given, **made)
+
+        every = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
+        with_made.__signature__ = signature.replace(parameters=every)  # type: ignore[attr-defined] # what typer reads
+        with_made.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        return with_made
+
+    return decorate

@@ -1,0 +1,48 @@
+"""What every command writes to stdout in the same way: JSON, and tables of plain text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+
+_GAP: Final = "  "
+# Below this a truncated column says nothing; the line may then be longer than the terminal.
+_NARROWEST: Final = 12
+
+
+def print_json(answer: Any) -> None:
+    """Write `answer` to stdout as indented JSON; characters of the field (µ, ×) stay as they are."""
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Return aligned columns under `headers`, without a newline at the end.
+
+    `width` is how many characters a line may have; the last column is cut to it. None takes the width of the
+    terminal, or no limit when stdout is none.
+    """
+    width = _terminal_width() if width is None else width
+    lines = [[_one_line(cell) for cell in row] for row in (headers, *rows)]
+    columns = [max(len(line[at]) for line in lines) for at in range(len(headers))]
+    before = sum(columns[:-1]) + len(_GAP) * (len(columns) - 1)
+    last = max(width - before, _NARROWEST) if width else columns[-1]
+    return "\n".join(_aligned(line, columns, last) for line in lines)
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+def _aligned(line: Sequence[str], columns: Sequence[int], last: int) -> str:
+    cells = [cell.ljust(column) for cell, column in zip(line[:-1], columns[:-1], strict=True)]
+    end = line[-1] if len(line[-1]) <= last else line[-1][: last - 1] + "…"
+    return _GAP.join([*cells, end]).rstrip()

@@ -1,0 +1,84 @@
+"""`tuner tune`: search, confirm, and write the best profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.output import print_json, table
+from tuner.figures import profile_rows
+
+
+@options.made_from_options(workload=options.workload, rig=options.rig)
+def tune(
+    profile: Annotated[str | None, typer.Argument(help="Profile to start from; names the default objective.")] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    objective: options.ObjectiveName = None,
+    budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
+    seed: options.Seed = 0,
+    baseline: Annotated[str, typer.Option("--baseline", help="Profile that everything is compared with.")] = "default",
+    space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
+    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt or random.")] = "skopt",
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    rig: dict[str, Any],
+) -> None:
+    """Find the best profile for this host and workload, prove it, and write it.
+
+    Measures the stack's known profiles and the optimizer's proposals in blocks with the baseline, then measures
+    the best again in fresh blocks. Exit status 0: improved; 3: nothing beats the baseline; 1: failed.
+
+    Examples:
+
+      tuner tune latency --budget 90s
+
+      tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
+
+      tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
+    """
+    from tuner.session.clock import seconds
+    from tuner.session.prepare import Request
+
+    request = Request(
+        kind="tune",
+        profile=profile,
+        stack=stack,
+        objective=objective,
+        budget_s=seconds(budget),
+        seed=seed,
+        baseline=baseline,
+        space=space,
+        optimizer=optimizer,
+        workload=workload,
+        **rig,
+    )
+    answer(work.carry_out(request, results), results, json=json)
+
+
+def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
+    """Print what a tuning found and leave with its exit status."""
+    if json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(_screen(found, results)))
+    raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))
+
+
+def _screen(found: dict[str, Any], results: Path) -> list[str]:
+    baseline, winner = found["baseline"], found["winner"]
+    rows = [baseline, *(row for row in found["finalists"] if row["profile"] != baseline["profile"])]
+    headers, cells = profile_rows(rows)
+    lines = [f"{found['verdict']}: {found['why']}", "", table(headers, cells), ""]
+    if winner["path"]:
+        lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
+        lines += ["", f"profile  {winner['path']}"]
+    lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
+    spent = found["time"]
+    share = 100 * spent["runs_s"] / spent["wall_s"]
+    lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")
+    return lines

@@ -1,0 +1,93 @@
+"""Carrying out a session for a command: the store, the host, the progress, Ctrl-C, and the summary at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
+    from tuner.session.plan import Plan
+    from tuner.session.prepare import Request
+    from tuner.store import SessionRow
+
+SUMMARY: Final = "summary.md"
+
+
+def carry_out(request: Request, results: Path) -> dict[str, Any]:
+    """Prepare and carry out what was asked, write its summary, and return the answer as JSON."""
+    from tuner.hosts.local import LocalHost
+    from tuner.profile_library import shelves
+    from tuner.session import prepare, tuning
+    from tuner.session.clock import Clock
+    from tuner.store import Store
+
+    clock = Clock.start(request.budget_s)
+    host = LocalHost()
+    plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
+    store = Store(results)
+    facts = host_facts(plan.stack)
+    session = tuning.begin(store, plan, facts)
+    return _watched(store, host, plan, session, clock)
+
+
+def resume(results: Path, session: str) -> dict[str, Any]:
+    """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.clock import Clock
+    from tuner.session.plan import Plan
+    from tuner.store import Store
+
+    store = Store(results)
+    row = store.session(session)
+    if row.state == "done" and row.verdict is not None:
+        return dict(row.verdict)
+    plan = Plan.from_dict(row.plan)
+    if row.spent_s >= plan.budget_s and not store.runs(row.id):
+        raise UsageError(f"session {row.id} has used its budget and measured nothing", advice="start a new one")
+    return _watched(store, LocalHost(), plan, row.id, Clock.start(plan.budget_s, row.spent_s))
+
+
+def _watched(store: Any, host: Any, plan: Plan, session: str, clock: Any) -> dict[str, Any]:
+    from tuner.cli.progress import watcher
+    from tuner.report.summary import summary
+    from tuner.session import prepare, tuning
+
+    watch = watcher()
+    _tell_doubts(watch, store.session(session))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        answer = tuning.carry_out(tuning.Tuning(store, prepare.rig(plan, host), watch), plan, session, clock)
+    except KeyboardInterrupt:
+        watch.line(f"stopped; every finished run is kept: tuner sessions resume {session} --results {store.folder}")
+        raise typer.Exit(1) from None
+    finally:
+        _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+    return answer
+
+
+def _tell_doubts(watch: Any, session: SessionRow) -> None:
+    watch.note(f"session {session.id}")
+    for doubt in session.facts.get("doubts", ()):
+        watch.note(f"  doubt: {doubt['what']} ({doubt['advice']})")
+
+
+def _write_summary(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def host_facts(stack: str) -> dict[str, Any]:
+    """Return what this host is and the reasons to distrust it, as JSON-ready values."""
+    from tuner.hosts import facts
+
+    found = facts.read()
+    return found.to_dict() | {
+        "doubts": [asdict(doubt) for doubt in facts.doubts(found, needs_hugepages=stack != "kernel")]
+    }

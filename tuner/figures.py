@@ -1,0 +1,30 @@
+"""How numbers look on a screen: rounded there and nowhere else, each with its spread and count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+METRICS: Final = ("latency_p50_us", "latency_p99_us", "latency_p99_9_us", "rate_mps", "cpu_s")
+_WHOLE: Final = 1000
+
+
+def shown(value: float | None) -> str:
+    """Return a number with three significant digits, whole from 1000 on; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.3g}"
+
+
+def estimate(found: Mapping[str, Any] | None) -> str:
+    """Return a metric as it stands in an answer: median, interval, and number of runs."""
+    if found is None:
+        return "–"
+    return f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])}; {found['runs']})"
+
+
+def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of a table of profiles with those of the usual metrics that any of them has."""
+    present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]
+    rows = [[row["profile"], *(estimate(row["metrics"].get(metric)) for metric in present)] for row in profiles]
+    return ["profile", *present], rows
