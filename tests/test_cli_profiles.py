@@ -191,6 +191,15 @@ def test_new_begins_with_another_profile() -> None:
     assert (profile.summary, profile.releases) == ("Sleeps.", base.releases)
 
 
+def test_new_does_not_claim_the_origin_of_what_it_began_with() -> None:
+    put("won", "XLIO_RX_POLL = 7\n[origin]\nsession = 'a'")
+
+    run("new", "mine", "--from", "won")
+
+    profile = read(Path("profiles/kernel/mine.toml"))
+    assert (profile.origin, profile.summary) == (None, "kernel/won, changed by hand.")
+
+
 def test_new_leaves_a_file_alone_unless_forced() -> None:
     path = put("mine", "XLIO_RX_POLL = 7")
 

@@ -19,6 +19,7 @@ from tuner.profile_files import MAX_BYTES, parse, read, save, write
 from tuner.profile_library import Shelf, find, listing, load, locate, shelves
 from tuner.profile_lint import lint
 from tuner.profiles import Difference, Place, Profile, differences, is_name, problems, resolve
+from tuner.toml_text import assignment
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "profiles").glob("*/*.toml"))
@@ -128,6 +129,13 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["no_stack", "removed_variable", "bad_releases", "wrong_name", "only_for_xlio"])
+def test_one_fault_is_said_once(name: str) -> None:
+    findings = lint(BROKEN / f"{name}.toml", find=by_name(SHELF))
+
+    assert len([f for f in findings if "has no reason" not in f.message and "summary" not in f.where]) == 1
+
+
 def test_a_combination_that_the_library_would_change_in_silence_is_doubtful_and_readable() -> None:
     assert read(BROKEN / "broken_rule.toml").settings["XLIO_TX_WRE"] == "100"
 
@@ -220,6 +228,7 @@ def test_no_text_at_all_makes_the_reader_fail(text: str) -> None:
 
 
 LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=40)
+ANY = st.text(st.characters(codec="utf-8"))
 REASON = st.lists(LINE.map(str.strip).filter(bool), max_size=3).map("\n".join)
 SCALAR = LINE | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
 BOUNDS = st.tuples(st.sampled_from([">=", "<=", ">", "<", "==", "!="]), st.sampled_from(["3", "3.20.4", "3.60"]))
@@ -253,6 +262,11 @@ def test_what_is_written_is_what_is_read(profile: Profile) -> None:
 
     assert parse(text, "any.toml").profile == profile
     assert list(tomllib.loads(text)["settings"]) == list(profile.settings)
+
+
+@given(ANY, ANY)
+def test_any_key_and_text_is_written_as_toml(key: str, value: str) -> None:
+    assert tomllib.loads(assignment(key, value)) == {key: value}
 
 
 @given(st.lists(BOUNDS, max_size=3))
@@ -336,6 +350,22 @@ def test_constraints_hold_for_the_resolved_profile_and_not_for_its_part(make: Ma
     assert "at least twice XLIO_TX_WRE_BATCHING" in said(lint(fails, find=by_name(places)))
 
 
+def test_a_fault_of_an_extending_profile_is_said_once(make: Make, places: tuple[Shelf, ...]) -> None:
+    path = make("mine", "# Why.\nXLIO_RX_POLL = -9", 'extends = "latency"\nsummary = "Mine."')
+
+    assert [f.where for f in lint(path, find=by_name(places))] == [f"{path}: settings.XLIO_RX_POLL"]
+
+
+def test_what_fits_alone_and_fails_together_is_refused(make: Make, places: tuple[Shelf, ...]) -> None:
+    make("small", "XLIO_MEMORY_LIMIT = '128MB'", stack="xlio")
+    path = make("mine", "XLIO_RX_WRE = 1024", 'extends = "small"', stack="xlio")
+
+    assert read(path).settings == {"XLIO_RX_WRE": "1024"}
+    with pytest.raises(UsageError) as caught:
+        load("xlio/mine", None, places)
+    assert "XLIO_MEMORY_LIMIT" in caught.value.findings[0].message
+
+
 def test_differences_are_said_setting_by_setting() -> None:
     a = Profile("a", "kernel", {"XLIO_RX_POLL": "1", "XLIO_MSS": "0", "XLIO_TCP_NODELAY": "1"})
     b = Profile("b", "kernel", {"XLIO_TCP_NODELAY": "1", "XLIO_RX_POLL": "-1", "XLIO_SELECT_POLL": "5"})
@@ -376,6 +406,7 @@ def test_a_file_that_exists_is_replaced_only_when_told(make: Make) -> None:
         Profile("mine", "xlio"),
         Profile("mine", "kernel", {"LD_PRELOAD": "evil.so"}),
         Profile("mine", "kernel", {"XLIO_LOG_FILE": "a\nb"}),
+        Profile("mine", "kernel", origin={"why": "a\nb"}),
     ],
 )
 def test_what_could_not_be_read_back_is_not_written(profile: Profile, tmp_path: Path) -> None:
@@ -411,6 +442,14 @@ def test_the_first_place_wins_and_what_it_hides_is_still_listed(make: Make, plac
 
     assert find("latency", "kernel", places).path == path
     assert found == [(Place.DIRECTORY, False), (Place.PACKAGE, True)]
+
+
+def test_a_kernel_profile_comes_before_another_stack_s_in_an_earlier_place(
+    make: Make, places: tuple[Shelf, ...]
+) -> None:
+    make("latency", "XLIO_RX_POLL = 1000", stack="xlio")
+
+    assert find("latency", None, places).stack == "kernel"
 
 
 def test_a_broken_file_is_listed_with_its_faults(make: Make, places: tuple[Shelf, ...]) -> None:
@@ -484,6 +523,11 @@ def test_a_place_that_is_absent_holds_nothing(tmp_path: Path) -> None:
     [
         ("# Why.\nXLIO_RX_POLL = 100000", "", "settings.XLIO_RX_POLL: 100000 is the default anyway"),
         ("# Why.\nXLIO_MEMORY_LIMIT = '2GB'", "", "settings.XLIO_MEMORY_LIMIT: 2GB is the default anyway"),
+        (
+            "# Why.\nXLIO_STRQ = 'off'\n# Why.\nXLIO_RX_WRE = 32768",
+            'releases = ">=3.40.1"',
+            "32768 is the default anyway",
+        ),
         ("XLIO_RX_POLL = -1", "", "settings.XLIO_RX_POLL: has no reason"),
         ("# Why.\nXLIO_SPEC = 'latency'\n# Why.\nXLIO_RX_POLL = 5", "", "depends on the release"),
         ("# Why.\nXLIO_MEMORY_LIMIT = '1GB'", 'releases = ">=3.10.5"', "not read by 3.10.5 to 3.20.3"),
@@ -504,7 +548,7 @@ def test_a_doubt_is_a_warning_and_no_error(settings: str, head: str, words: str,
         ("# Why.\nXLIO_RX_POLL = 100000\n# Why.\nXLIO_SPEC = 'latency'", ""),
         ("# Why.\nXLIO_RX_POLL = 100000", 'extends = "latency"'),
         ("# Why.\nXLIO_RING_ALLOCATION_LOGIC_RX = 20", 'releases = ">=3.20.3"'),
-        ("# Why.\nXLIO_RX_WRE = 16\n# Why.\nXLIO_QP_COMPENSATION_LEVEL = 64", ""),
+        ("# Why.\nXLIO_RX_WRE = 16\n# Why.\nXLIO_QP_COMPENSATION_LEVEL = 64", 'releases = ">=3.40.1"'),
     ],
     ids=["over a preset", "over a parent", "in old releases", "over a default that follows another setting"],
 )

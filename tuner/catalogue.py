@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
-from tuner.expressions import parse
+from tuner.expressions import Values, parse
 from tuner.parameters import Choice, Default, Kind, Parameter, Type, in_window
 from tuner.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 
@@ -58,7 +58,7 @@ class Catalogue:
         explicit = {name: _spelled(self.parameters.get(name), text, release) for name, text in settings.items()}
         values = {p.name: value for p in self.settings() if (value := p.default(release)) is not None} | explicit
         for _ in range(_MOST_PASSES):
-            changed = values | self._dependent(values, release) | explicit
+            changed = values | self._dependent(self._sound(values, explicit), release) | explicit
             if changed == values:
                 break
             values = changed
@@ -72,30 +72,40 @@ class Catalogue:
         Found are unknown and foreign names, names that are no settings, bad values, what `release` does not know,
         and broken rules. Without a release, what the newest one no longer knows is only a warning.
         """
-        found = {name: list(self._doubts(name, text, where(name), release)) for name, text in settings.items()}
-        sound = {name: text for name, text in settings.items() if not found[name]}
-        singly = [finding for findings in found.values() for finding in findings]
-        return singly + self._broken_rules(sound, settings.keys() - sound.keys(), where, release)
+        singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
+        return singly + [_rule_finding(one, settings, where) for one in self.broken(settings, release)]
 
     def repaired(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
         """Return `settings` changed so that the rules that concern them hold in `release` (the newest when None).
 
         Only variables that a repair names are changed or added. A rule without a repair may still be broken.
         """
-        return repaired(self.rules, settings, lambda changed: self.effective(changed, release), release)
+        return repaired(self.rules, settings, lambda changed: self._readable(changed, release), release)
 
     def broken(self, settings: Mapping[str, str], release: str | None = None) -> list[Broken]:
-        """Return the rules of `release` that `settings` break, looking only at rules on a variable that they set."""
-        values = numbers(self.effective(settings, release))
+        """Return the rules of `release` that `settings` break, looking only at rules on a variable that they set.
+
+        No rule is held against a value that is none.
+        """
+        values = numbers(self._readable(settings, release))
         return [one for one in broken(self.rules, values, release) if one.rule.names & settings.keys()]
 
+    def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
+        return self._sound(self.effective(settings, release), settings)
+
+    def _sound(self, values: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+        """Return `values` without those of `settings` that are no values of their parameter."""
+        known = {name: self.parameters.get(name) for name in settings}
+        bad = {name for name, p in known.items() if p is None or p.problem(values[name]) is not None}
+        return {name: value for name, value in values.items() if name not in bad}
+
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
-        """Return the defaults that other settings change; `values` hold every other one."""
+        """Return the defaults that other settings change, as far as `values` are known."""
         read = numbers(values)
         found = {}
         for parameter in self._with_dependent_defaults():
             for default in parameter.defaults:
-                if _in_force(default, parameter, release) and (not default.when or parse(default.when).holds(read)):
+                if _in_force(default, parameter, release, read):
                     found[parameter.name] = (
                         str(parse(default.formula).value(read)) if default.formula else default.value
                     )
@@ -139,12 +149,6 @@ class Catalogue:
             window = _window_words(choice.since, choice.last)
             hint = f"in {target} it {_must(parameter, target)}"
             yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
-
-    def _broken_rules(
-        self, sound: Mapping[str, str], unsound: set[str], where: Callable[[str], str], release: str | None
-    ) -> list[Finding]:
-        found = (one for one in self.broken(sound, release) if not one.rule.names & unsound)
-        return [_rule_finding(one, sound, where) for one in found]
 
 
 _NO_SETTING: Final[Mapping[Kind, str]] = {
@@ -197,9 +201,11 @@ _SHAPED: Final[Mapping[str, Any]] = {
 }
 
 
-def _in_force(default: Default, parameter: Parameter, release: str) -> bool:
+def _in_force(default: Default, parameter: Parameter, release: str, read: Values) -> bool:
+    if not all(parse(text).names <= read.keys() for text in (default.when, default.formula) if text):
+        return False
     if default.when:
-        return in_window(release, default.since, default.last)
+        return in_window(release, default.since, default.last) and parse(default.when).holds(read)
     plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
     return bool(default.formula) and bool(plain) and plain[-1] is default
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-
 # A longer list of what is known is no help on one screen.
 MOST_LISTED: Final = 12
 

@@ -1,31 +1,36 @@
-"""Where the libraries are that the build compiles and that go under a program."""
+"""Where the compiled libraries are that `tuner` puts under a program.
+
+They are built with the package and live in the environment it is installed in, also when the Python files are
+used from a checkout. The metadata of the distribution says where that is.
+"""
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Final
 
 from tuner.errors import MissingTool
 
-DISTRIBUTION = "stack-tuner"
+DISTRIBUTION: Final = "stack-tuner"
+_ADVICE: Final = "install the package again (`pip install .`): its build compiles this library and needs a C compiler"
 
 
 def kernel_library() -> Path:
-    """Return the library of the kernel stack; raise `MissingTool` when it was not built."""
-    return _built("libtuner_kernel.so")
+    """Return the library that applies settings to kernel sockets. Raises MissingTool where it was not built."""
+    return _library("libtuner_kernel.so")
 
 
 def faststart_library() -> Path:
-    """Return the library that leaves out sockperf's fixed sleep; raise `MissingTool` when it was not built."""
-    return _built("libtuner_faststart.so")
+    """Return the library that skips sockperf's fixed two-second sleep. Raises MissingTool where it was not built."""
+    return _library("libtuner_faststart.so")
 
 
-def _built(name: str) -> Path:
-    """The build installs compiled parts beside the package, which an editable install keeps apart from its source."""
+def _library(name: str) -> Path:
     try:
-        path = Path(str(metadata.distribution(DISTRIBUTION).locate_file(f"tuner/preload/{name}")))
-    except metadata.PackageNotFoundError as reason:
-        raise MissingTool(f"{name} is not here: the package is not installed", advice="pip install .") from reason
-    if not path.is_file():
-        raise MissingTool(f"{name} is not at {path}", advice="install the package again: its build compiles it")
-    return path
+        found = Path(str(distribution(DISTRIBUTION).locate_file(f"tuner/preload/{name}")))
+    except PackageNotFoundError as problem:
+        raise MissingTool(f"{name} is not there: {DISTRIBUTION} is not installed", advice=_ADVICE) from problem
+    if not found.is_file():
+        raise MissingTool(f"{name} is not there: {found}", advice=_ADVICE)
+    return found.resolve()

@@ -86,10 +86,11 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
 
     Raise `UsageError` when the file could not be read back, and when `path` exists and `overwrite` is not set.
     """
-    if errors := errors_in([*problems(profile, source=str(path)), *_misplaced(profile, path)]):
+    text = write(profile)
+    if errors := errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path))):
         raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
     try:
-        _put(write(profile), path, overwrite=overwrite)
+        _put(text, path, overwrite=overwrite)
     except FileExistsError as reason:
         raise UsageError(f"{path} exists and stays as it is", advice="take another name, or overwrite it") from reason
     except OSError as reason:

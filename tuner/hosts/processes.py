@@ -23,6 +23,8 @@ KILL_AFTER_S: Final = 1.0
 KEPT_BYTES: Final = 1 << 20
 """What is kept of each stream: half from its beginning, where banners stand, half from its end, where results do."""
 _SAID_CHARACTERS: Final = 500
+_TIMED_OUT: Final = 124
+"""The exit status with which `timeout` says that TERM at the limit was enough; after KILL it says 137, as others may."""
 
 
 class Stream:
@@ -59,11 +61,11 @@ class Process:
 
     popen: subprocess.Popen[bytes]
     limit_s: float
+    started: float
     stdout: Stream = field(default_factory=Stream)
     stderr: Stream = field(default_factory=Stream)
     streams_open: int = 2
     stopped: bool = False
-    started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     reaped: tuple[int, float] | None = None
 
@@ -75,7 +77,8 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `timeout`, which hands it on to the program."""
         if self.reaped is None:
-            self.popen.send_signal(number)
+            # Not `Popen.send_signal`, which may collect the process and lose what CPU time it used.
+            os.kill(self.popen.pid, number)
 
     def reap(self) -> tuple[int, float]:
         """Return exit status and CPU seconds, after killing what is left of the process group."""
@@ -102,7 +105,7 @@ class Process:
         """Return how the process ended, waiting for its end."""
         exit_status, cpu_s = self.reap()
         lived_s = (self.ended or time.monotonic()) - self.started
-        timed_out = self.stopped or lived_s >= self.limit_s
+        timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
         return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out)
 
 
@@ -130,6 +133,7 @@ class Crew:
 
     def start(self, argv: list[str], limit_s: float) -> Process:
         """Start a program and listen to it."""
+        started = time.monotonic()
         try:
             popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
                 argv,
@@ -143,7 +147,7 @@ class Crew:
             )
         except OSError as problem:
             raise TunerError(f"{argv[0]} cannot be started: {problem.strerror}") from problem
-        process = Process(popen, limit_s)
+        process = Process(popen, limit_s, started)
         self.processes.append(process)
         self._listen(process, popen.stdout, process.stdout)
         self._listen(process, popen.stderr, process.stderr)

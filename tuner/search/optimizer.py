@@ -119,7 +119,7 @@ class History:
         """
         gains = {_key(o.settings): o.gain for o in self.observations() if o.gain is not None}
         if gains:
-            return dict(max(gains, key=lambda key: gains[key]))
+            return dict(max(gains, key=gains.__getitem__))
         if self._pending:
             return self.pending[0]
         raise UsageError("no candidate of the search space can be run", advice="widen it with --space")

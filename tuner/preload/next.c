@@ -1,0 +1,59 @@
+#include "next.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A memory allocator may read its settings file while `find_next` makes it allocate for the first time. */
+static ssize_t read_before_start(int fd, void *data, size_t size)
+{
+    return syscall(SYS_read, fd, data, size);
+}
+
+struct next next = {.read = read_before_start};
+
+#define SLOT(member, symbol) {symbol, offsetof(struct next, member)}
+
+static const struct {
+    const char *symbol;
+    size_t offset;
+} slots[] = {
+    SLOT(read, "read"),
+    SLOT(readv, "readv"),
+    SLOT(recv, "recv"),
+    SLOT(recvfrom, "recvfrom"),
+    SLOT(recvmsg, "recvmsg"),
+    SLOT(recvmmsg, "recvmmsg"),
+    SLOT(read_chk, "__read_chk"),
+    SLOT(recv_chk, "__recv_chk"),
+    SLOT(recvfrom_chk, "__recvfrom_chk"),
+    SLOT(poll, "poll"),
+    SLOT(poll_chk, "__poll_chk"),
+    SLOT(ppoll, "ppoll"),
+    SLOT(ppoll_chk, "__ppoll_chk"),
+    SLOT(select, "select"),
+    SLOT(pselect, "pselect"),
+    SLOT(epoll_wait, "epoll_wait"),
+    SLOT(epoll_pwait, "epoll_pwait"),
+    SLOT(epoll_pwait2, "epoll_pwait2"),
+    SLOT(socket, "socket"),
+    SLOT(accept, "accept"),
+    SLOT(accept4, "accept4"),
+    SLOT(setsockopt, "setsockopt"),
+    SLOT(sigaction, "sigaction"),
+    SLOT(signal, "signal"),
+    SLOT(bsd_signal, "bsd_signal"),
+    SLOT(sysv_signal, "sysv_signal"),
+    SLOT(sigset, "sigset"),
+    SLOT(siginterrupt, "siginterrupt"),
+};
+
+void find_next(void)
+{
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        void *found = dlsym(RTLD_NEXT, slots[i].symbol);
+        if (found)
+            memcpy((char *)&next + slots[i].offset, &found, sizeof found);
+    }
+}
