@@ -237,7 +237,7 @@ def test_a_wrong_setting_is_an_error_with_its_remedy(name: str, value: str, mess
 
 def test_everything_wrong_is_told_at_once() -> None:
     found = check({"XLIO_RX_POL": "1", "XLIO_TSO": "of", "XLIO_TX_WRE": "100", "PATH": "x"})
-    assert [finding.severity for finding in found].count(Severity.ERROR) == 3
+    assert [finding.severity for finding in found].count(Severity.ERROR) == 4
     assert len(found) == 4
 
 
@@ -259,10 +259,15 @@ def test_a_preset_that_is_ignored_without_a_word_is_told(release: str | None, se
     assert check({"XLIO_SPEC": "multi_ring_latency"}, "3.40.0") == []
 
 
-def test_a_broken_rule_is_told_where_a_variable_of_it_is_set() -> None:
+def test_a_value_that_the_library_would_replace_is_an_error_where_it_is_set() -> None:
     found = only(check({"XLIO_TX_WRE": "100"}))
-    assert (found.severity, found.where) == (Severity.WARNING, "my.toml: settings.XLIO_TX_WRE")
+    assert (found.severity, found.where) == (Severity.ERROR, "my.toml: settings.XLIO_TX_WRE")
     assert found.suggestion == "set XLIO_TX_WRE=128"
+
+
+def test_a_rule_that_only_changes_what_was_left_out_is_a_warning() -> None:
+    found = only(check({"XLIO_BUFFER_BATCHING_MODE": "0"}))
+    assert (found.severity, found.suggestion) == (Severity.WARNING, "set XLIO_TX_BUFS_BATCH_TCP=1")
 
 
 def test_what_cannot_start_is_an_error() -> None:

@@ -199,6 +199,16 @@ def test_a_flood_of_output_neither_blocks_nor_fills_the_memory(tmp_path: Path) -
     assert sockperf.parse(output.client.stdout, output.server.stdout, Workload()).latency_p50_us == 36.0
 
 
+def test_what_is_kept_of_a_stream_stays_small_while_it_grows() -> None:
+    stream = processes.Stream()
+    for step in range(50):
+        stream.add(bytes([step]) * 100_000)
+        assert len(stream.head) + len(stream.tail) <= 2 * processes.KEPT_BYTES
+    text = stream.text()
+    assert (text[0], text[-1]) == ("\0", "1")
+    assert f"[… {5_000_000 - processes.KEPT_BYTES} bytes left out …]" in text
+
+
 def test_both_streams_are_kept_apart_and_read_together() -> None:
     code = "import sys\nfor _ in range(3000): sys.stdout.write('o' * 100); sys.stderr.write('e' * 100)"
     got = HOST.output_of(Command((sys.executable, "-ISc", code), {}))

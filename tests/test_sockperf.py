@@ -76,6 +76,14 @@ def test_an_output_cut_off_anywhere_is_never_taken_for_less_than_it_was(case: st
     assert isinstance(got, str) or got == Measurement(**want["measurement"])
 
 
+@pytest.mark.parametrize("case", [case for case in SUCCESSES if case.startswith("3.7--")])
+def test_a_last_number_that_lost_digits_is_not_believed(case: str) -> None:
+    client, server = outputs(case)
+    for cut in range(len(client) - 12, len(client)):
+        with pytest.raises(ParseError, match="cut off"):
+            parse(client[:cut], server, from_dict(expected(case)["workload"]))
+
+
 @given(st.sampled_from(CASES), st.data())
 def test_a_garbled_output_gives_a_measurement_or_a_reason(case: str, data: st.DataObject) -> None:
     texts = list(outputs(case))

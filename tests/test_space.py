@@ -144,7 +144,7 @@ def test_a_setting_without_effect_is_neither_proposed_nor_seen_by_the_model() ->
     depth = Dimension("DEPTH", Scale.LINEAR, 1, 9, requires=(("QUEUE", "on"),))
     slack = Dimension("SLACK", Scale.LINEAR, 1, 9, requires=(("DEPTH", "3"),))
     space = space_of(slack, depth, queue, defaults={"QUEUE": "on", "DEPTH": "3"})
-    assert space.effective({"QUEUE": "off", "DEPTH": "4", "SLACK": "1"}) == {"QUEUE": "off", "SLACK": "1"}
+    assert space.effective({"QUEUE": "off", "DEPTH": "3", "SLACK": "1"}) == {"QUEUE": "off"}
     assert space.effective({"QUEUE": "on", "DEPTH": "4", "SLACK": "1"}) == {"QUEUE": "on", "DEPTH": "4"}
     assert space.effective({"DEPTH": "3", "SLACK": "1"}) == {"DEPTH": "3", "SLACK": "1"}
     assert space.encode({"QUEUE": "off", "DEPTH": "1"}) == space.encode({"QUEUE": "off", "DEPTH": "9"})

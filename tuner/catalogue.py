@@ -242,5 +242,11 @@ def _window_words(since: str, last: str | None) -> str:
 def _rule_finding(one: Broken, settings: Mapping[str, str], where: Callable[[str], str]) -> Finding:
     named = next(name for name in settings if name in one.rule.names)
     hint = " and ".join(f"{name}={text}" for name, text in one.repair)
-    tell = error if one.rule.kind is RuleKind.HARD_FAIL else warning
+    tell = error if one.rule.kind is RuleKind.HARD_FAIL or _overruled(one, settings) else warning
     return tell(where(named), one.rule.message, f"set {hint}" if hint else "")
+
+
+def _overruled(one: Broken, settings: Mapping[str, str]) -> bool:
+    """Return whether the stack would replace a value that was set: what runs is then not what was written."""
+    changed = [name for name, text in one.repair if name in settings and settings[name] != text]
+    return one.rule.kind is not RuleKind.RISK and bool(changed)

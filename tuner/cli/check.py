@@ -23,10 +23,9 @@ def check(
 
     Exit status 0: fit, or fit with doubts; 1: something that is needed is missing.
 
+    \b
     Examples:
-
       tuner check
-
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so
     """
     from tuner.hosts.local import LocalHost

@@ -30,10 +30,9 @@ def compare(
 
     Exit status 0: B is better; 3: it is not.
 
+    \b
     Examples:
-
       tuner compare default latency
-
       tuner compare latency results/SESSION/best.toml --budget 2m
     """
     from tuner.session.clock import seconds

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
 
 from tuner import __version__
-from tuner.cli import check, compare, measure, params, profiles, sessions, tune
 from tuner.cli.output import print_json
 from tuner.errors import TunerError
 
-app = typer.Typer(
-    name="tuner",
-    help=(
-        "Find the best profile of a network stack for this host and this traffic, and prove it.\n\n"
-        "Examples:\n\n"
-        "  tuner check                            is this host fit to measure?\n\n"
-        "  tuner tune latency --budget 90s        search from a known profile, confirm, write the winner\n\n"
-        "  tuner measure latency                  what does one profile give?\n\n"
-        "  tuner compare default latency          is one better than the other?\n\n"
-        "  tuner params show XLIO_RX_POLL         what does a variable do?"
-    ),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+HELP: Final = """Find the best profile of a network stack for this host and this traffic, and prove it.
+
+\b
+Examples:
+  tuner check                      is this host fit to measure?
+  tuner tune latency --budget 90s  search, confirm, write the winner
+  tuner measure latency            what does one profile give?
+  tuner compare default latency    is one better than the other?
+  tuner params show XLIO_RX_POLL   what does a variable do?
+"""
+
+# Each command is a function of its own module; each noun is a module with a tree of commands.
+COMMANDS: Final = ("tune", "measure", "compare", "check")
+NOUNS: Final = ("profiles", "params", "sessions")
+
+
+def program(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line, with the one command that `arguments` name or with all of them.
+
+    The others are not imported, because importing is most of what a cheap command costs.
+    """
+    app = typer.Typer(
+        name="tuner",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(top)
+    named = [name for name in (*COMMANDS, *NOUNS) if name in arguments[:1]] or (*COMMANDS, *NOUNS)
+    for name in named:
+        module = importlib.import_module(f"tuner.cli.{name}")
+        if name in COMMANDS:
+            app.command(name)(getattr(module, name))
+        else:
+            app.add_typer(module.app, name=name)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -36,7 +59,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def top(
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
@@ -45,19 +67,10 @@ def top(
     """Hold the options of the program itself."""
 
 
-app.command("tune")(tune.tune)
-app.command("measure")(measure.measure)
-app.command("compare")(compare.compare)
-app.command("check")(check.check)
-app.add_typer(profiles.app, name="profiles")
-app.add_typer(params.app, name="params")
-app.add_typer(sessions.app, name="sessions")
-
-
 def main() -> None:
     """Run the command line; an error of ours becomes one screen on stderr and its exit status."""
     try:
-        app()
+        program(sys.argv[1:])()
     except TunerError as reason:
         _tell(reason)
         sys.exit(reason.exit_status)

@@ -28,10 +28,9 @@ def measure(
 ) -> None:
     """Measure one profile several times and print each metric's median, interval and number of runs.
 
+    \b
     Examples:
-
       tuner measure latency
-
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
     """
     from tuner.session.prepare import Request

@@ -19,7 +19,9 @@ Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `lat
 def list_sessions(results: options.Results = Path("results"), json: options.Json = False) -> None:
     """List the sessions of a results folder, oldest first.
 
-    Example: tuner sessions list
+    \b
+    Example:
+      tuner sessions list
     """
     from tuner.store import Store
 
@@ -36,10 +38,9 @@ def list_sessions(results: options.Results = Path("results"), json: options.Json
 def show(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
     """Show a session's summary, made again from the database.
 
+    \b
     Examples:
-
       tuner sessions show
-
       tuner sessions show 20260102-1504 --json
     """
     from tuner.report.summary import summary
@@ -61,7 +62,9 @@ def show(session: Session = "latest", results: options.Results = Path("results")
 def resume(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
     """Go on with an interrupted session within what is left of its budget.
 
-    Example: tuner sessions resume latest
+    \b
+    Example:
+      tuner sessions resume latest
     """
     found = work.resume(results, session)
     if "a" in found:

@@ -33,12 +33,10 @@ def tune(
     Measures the stack's known profiles and the optimizer's proposals in blocks with the baseline, then measures
     the best again in fresh blocks. Exit status 0: improved; 3: nothing beats the baseline; 1: failed.
 
+    \b
     Examples:
-
       tuner tune latency --budget 90s
-
       tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
-
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
     from tuner.session.clock import seconds

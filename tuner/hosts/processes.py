@@ -124,6 +124,8 @@ class Crew:
         for process in self.processes:
             if process.reaped is None:
                 process.kill_group()
+        # Only the launcher can be waited for; that the pipes close tells that the program is gone too.
+        self.listen_until(lambda: all(process.silent for process in self.processes), KILL_AFTER_S)
         for process in self.processes:
             process.reap()
             for pipe in (process.popen.stdout, process.popen.stderr):

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean
 from typing import Final, Protocol
 
@@ -117,9 +118,9 @@ class History:
 
         Raises `UsageError` when there are neither.
         """
-        gains = {_key(o.settings): o.gain for o in self.observations() if o.gain is not None}
-        if gains:
-            return dict(max(gains, key=gains.__getitem__))
+        succeeded = [(o.gain, o.settings) for o in self.observations() if o.gain is not None]
+        if succeeded:
+            return dict(max(succeeded, key=itemgetter(0))[1])
         if self._pending:
             return self.pending[0]
         raise UsageError("no candidate of the search space can be run", advice="widen it with --space")

@@ -244,20 +244,16 @@ class SearchSpace:
 
     def effective(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return `settings` without those dimensions whose requirements do not hold."""
-        kept = dict(settings)
-        for _ in self.dimensions:  # a chain of requirements is at most as long as this
-            idle = [d.parameter for d in self.dimensions if d.parameter in kept and not self._acts(d, kept)]
-            if not idle:
-                break
-            for name in idle:
-                del kept[name]
-        return kept
+        idle = {d.parameter for d in self.dimensions if not self._acts(d, settings)}
+        return {name: text for name, text in settings.items() if name not in idle}
 
     def _acts(self, dimension: Dimension, settings: Mapping[str, str]) -> bool:
         if not dimension.requires:
             return True
         known = {**self.defaults, **self.fixed, **settings}
-        return all(known.get(name) == value for name, value in dimension.requires)
+        held = all(known.get(name) == value for name, value in dimension.requires)
+        needed = {name for name, _ in dimension.requires}
+        return held and all(self._acts(d, settings) for d in self.dimensions if d.parameter in needed)
 
     def encode(self, settings: Mapping[str, str]) -> tuple[float, ...]:
         """Return the coordinates of `settings`, each from 0 to 1.
@@ -266,8 +262,7 @@ class SearchSpace:
         neighbour of "1 µs". Variables that are not searched are ignored; a number outside its range counts as the
         nearer end; what is left out counts as its default; what has no effect or no place is neutral.
         """
-        known = {**self.fixed, **self.effective(settings)}
-        return tuple(itertools.chain.from_iterable(self._coordinates(d, known) for d in self.dimensions))
+        return tuple(itertools.chain.from_iterable(self._coordinates(d, settings) for d in self.dimensions))
 
     def _coordinates(self, dimension: Dimension, settings: Mapping[str, str]) -> tuple[float, ...]:
         if not self._acts(dimension, settings):

@@ -19,6 +19,16 @@ def repairer(catalogue: Catalogue, release: str | None = None) -> Callable[[dict
         mended = catalogue.repaired(settings, release)
         if errors_in(catalogue.check(mended, str, release)):
             return None
-        return {name: value for name, value in mended.items() if value != catalogue.find(name).default(release)}
+        return _without_defaults(catalogue, mended, release)
 
     return repair
+
+
+def _without_defaults(catalogue: Catalogue, settings: dict[str, str], release: str | None) -> dict[str, str]:
+    """Return the settings that change something, judged one by one, because one setting may move another's default."""
+    kept = dict(settings)
+    for name in settings:
+        rest = {other: value for other, value in kept.items() if other != name}
+        if catalogue.effective(rest, release).get(name) == settings[name]:
+            kept = rest
+    return kept

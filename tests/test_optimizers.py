@@ -1,0 +1,267 @@
+"""What every optimizer must do, and what scikit-optimize in particular must not do to us."""
+
+import json
+import math
+import random
+import sys
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tuner import catalogue
+from tuner.errors import MissingTool, UsageError
+from tuner.search.optimizer import OPTIMIZERS, Optimizer, Outcome, make
+from tuner.search.space import Dimension, Scale, SearchSpace, load
+
+Settings = Mapping[str, str]
+ALL = pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+
+POLL = Dimension("POLL", Scale.LOG, 1, 1_000_000, ("-1", "0"))
+BUFFER = Dimension("BUFFER", Scale.LOG, 1024, 1 << 20, power_of_two=True)
+YIELD = Dimension("YIELD", Scale.CHOICE, values=("0", "1", "100"))
+ACK = Dimension("ACK", Scale.CHOICE, values=("0", "1"))
+TOY = SearchSpace("kernel", (POLL, BUFFER, YIELD, ACK), defaults={"POLL": "0", "YIELD": "0", "ACK": "0"})
+TINY = SearchSpace("kernel", (YIELD, ACK))
+
+
+def unchanged(settings: dict[str, str]) -> dict[str, str]:
+    return settings
+
+
+def toy_gain(settings: Settings) -> float:
+    """Smooth, with its best at POLL 3000 and BUFFER 64 K: 0.5, and down to about -2."""
+    known = {"POLL": "0", "BUFFER": "1024", "YIELD": "0", "ACK": "0", **settings}
+    poll, buffer = max(int(known["POLL"]), 1), int(known["BUFFER"])
+    bowl = (math.log10(poll) - math.log10(3000)) ** 2 / 6 + (math.log2(buffer) - 16) ** 2 / 72
+    return 0.4 + 0.1 * (known["ACK"] == "1") - 0.3 * (known["YIELD"] == "1") - bowl
+
+
+def played(
+    optimizer: Optimizer, trials: int, gain: Callable[[Settings], float | None] = toy_gain
+) -> list[dict[str, str]]:
+    asked = []
+    for _ in range(trials):
+        asked.append(optimizer.ask())
+        optimizer.tell(Outcome(asked[-1], gain(asked[-1]), 1e-4))
+    return asked
+
+
+def distinct(asked: list[dict[str, str]]) -> int:
+    return len({frozenset(settings.items()) for settings in asked})
+
+
+@ALL
+@pytest.mark.parametrize("stack", ["kernel", "xlio"])
+def test_only_valid_settings_are_asked(name: str, stack: str) -> None:
+    space = load(stack, "balanced", multiplexer="epoll", protocol="tcp")
+    known = catalogue.load(stack)
+    noise = random.Random(1)
+    for settings in played(make(name, space, 1, unchanged), 16, lambda _: noise.gauss(0, 0.1)):
+        assert settings
+        assert [known.find(n).problem(text) for n, text in settings.items() if known.find(n).problem(text)] == []
+        assert json.loads(json.dumps(settings)) == settings
+        assert {type(part) for item in settings.items() for part in item} == {str}
+
+
+@ALL
+def test_the_same_seed_gives_the_same_search_and_another_seed_another(name: str) -> None:
+    first, again, other = (played(make(name, TOY, seed, unchanged), 10) for seed in (5, 5, 6))
+    assert first == again != other
+
+
+@ALL
+def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(name: str) -> None:
+    whole = played(make(name, TOY, 3, unchanged), 12)
+    for stop in (3, 9):
+        resumed = make(name, TOY, 3, unchanged)
+        for settings in whole[:stop]:
+            resumed.tell(Outcome(settings, toy_gain(settings), 1e-4))
+        assert played(resumed, 12 - stop) == whole[stop:]
+
+
+@ALL
+def test_nothing_is_asked_twice_before_the_space_is_used_up(name: str) -> None:
+    assert distinct(played(make(name, TOY, 2, unchanged), 25)) == 25
+
+
+@ALL
+def test_a_small_space_is_used_up_and_then_the_best_is_asked_again(name: str) -> None:
+    optimizer = make(name, TINY, 4, unchanged)
+    asked = played(optimizer, TINY.size)
+    assert distinct(asked) == TINY.size
+    assert played(optimizer, 3) == [max(asked, key=toy_gain)] * 3
+
+
+@ALL
+def test_several_can_be_asked_before_one_is_told(name: str) -> None:
+    optimizer = make(name, TOY, 8, unchanged)
+    played(optimizer, 8)
+    together = [optimizer.ask() for _ in range(4)]
+    assert distinct(together) == 4
+    assert distinct([*together, optimizer.ask()]) == 5
+
+
+@ALL
+def test_what_was_told_from_elsewhere_is_not_asked_again(name: str) -> None:
+    optimizer = make(name, TINY, 1, unchanged)
+    known = {"YIELD": "1", "ACK": "1"}
+    optimizer.tell(Outcome(known, 0.9))
+    assert known not in played(optimizer, TINY.size - 1)
+
+
+@ALL
+def test_seeds_outside_the_space_do_no_harm(name: str) -> None:
+    optimizer = make(name, TOY, 1, unchanged)
+    optimizer.tell(Outcome({}, 0.0, 0.0))
+    optimizer.tell(Outcome({"ELSEWHERE": "7", "POLL": "nonsense"}, 0.3))
+    optimizer.tell(Outcome({"POLL": "99999999", "BUFFER": "64KB", "YIELD": "3"}, 1e6, 1e9))
+    asked = played(optimizer, 14)
+    assert distinct(asked) == 14
+    assert all(TOY.covers(settings) for settings in asked)
+
+
+@ALL
+@pytest.mark.parametrize("fails", [0.5, 1.0])
+def test_a_search_survives_failures(name: str, fails: float) -> None:
+    chance = random.Random(1)
+    asked = played(make(name, TOY, 1, unchanged), 16, lambda s: None if chance.random() < fails else toy_gain(s))
+    assert distinct(asked) == 16
+
+
+@ALL
+def test_candidates_are_repaired_or_turned_down_before_they_are_asked(name: str) -> None:
+    def feasible(settings: dict[str, str]) -> dict[str, str] | None:
+        return None if settings["YIELD"] == "0" else {**settings, "ACK": "1"}
+
+    asked = played(make(name, TOY, 1, feasible), 14)
+    assert distinct(asked) == 14
+    assert all(s["YIELD"] != "0" and s["ACK"] == "1" for s in asked)
+
+
+@ALL
+def test_a_space_in_which_nothing_can_run_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="no candidate"):
+        make(name, TINY, 1, lambda _: None).ask()
+
+
+@ALL
+def test_equal_gains_everywhere_are_no_trouble(name: str) -> None:
+    assert distinct(played(make(name, TOY, 1, unchanged), 12, lambda _: 0.0)) == 12
+
+
+@ALL
+def test_a_space_of_one_value_is_asked_again_and_again(name: str) -> None:
+    space = SearchSpace("kernel", (Dimension("ACK", Scale.CHOICE, values=("1",)),))
+    assert played(make(name, space, 1, unchanged), 4) == [{"ACK": "1"}] * 4
+
+
+@ALL
+def test_a_search_finds_better_than_a_few_random_samples(name: str) -> None:
+    draw = random.Random(1)
+    typical = sorted(max(toy_gain(TOY.sample(draw)) for _ in range(6)) for _ in range(200))[100]
+    best = [max(map(toy_gain, played(make(name, TOY, seed, unchanged), 24))) for seed in range(3)]
+    assert sum(best) / len(best) > typical
+
+
+def test_scikit_optimize_beats_random_search_on_a_smooth_function() -> None:
+    def best(name: str, seed: int) -> float:
+        return max(map(toy_gain, played(make(name, TOY, seed, unchanged), 22)))
+
+    found, by_chance = ([best(name, seed) for seed in range(5)] for name in ("skopt", "random"))
+    assert sum(found) > sum(by_chance)
+    assert sorted(found)[2] > 0.45
+
+
+def test_suggestions_for_a_log_range_do_not_all_stick_to_a_bound() -> None:
+    space = SearchSpace(
+        "kernel", (Dimension("BUFFER", Scale.LOG, 1024, 1 << 20), Dimension("N", Scale.LOG, 100, 100_000))
+    )
+
+    def gain(settings: Settings) -> float:
+        return -((math.log2(int(settings["BUFFER"])) - 14) ** 2) / 20 - (math.log10(int(settings["N"])) - 4) ** 2
+
+    optimizer = make("skopt", space, 1, unchanged)
+    played(optimizer, 6, gain)
+    suggested = played(optimizer, 12, gain)
+    assert sum(s["BUFFER"] in {"1024", "1048576"} for s in suggested) < 6
+    assert sum(s["N"] in {"100", "100000"} for s in suggested) < 6
+    assert min(abs(math.log2(int(s["BUFFER"])) - 14) for s in suggested) < 1
+
+
+def test_the_model_learns_to_avoid_what_fails() -> None:
+    optimizer = make("skopt", TOY, 1, unchanged)
+    asked = played(optimizer, 26, lambda s: None if s["YIELD"] == "100" else toy_gain(s))
+    late = [settings["YIELD"] for settings in asked[8:]]
+    assert late.count("100") < len(late) / 3
+
+
+def test_known_profiles_do_not_eat_the_initial_design() -> None:
+    alone = played(make("skopt", TOY, 1, unchanged), 6)
+    seeded = make("skopt", TOY, 1, unchanged)
+    for poll in range(10, 20):
+        seeded.tell(Outcome({"POLL": str(poll)}, 0.1, 1e-4))
+    assert played(seeded, 6) == alone
+
+
+def test_a_cliff_does_not_hide_the_differences_among_the_good() -> None:
+    def gain(settings: Settings) -> float:
+        return toy_gain(settings) - (8.0 if settings["YIELD"] == "0" else 0.0)
+
+    best = [max(map(gain, played(make("skopt", TOY, seed, unchanged), 24, gain))) for seed in range(3)]
+    assert sorted(best)[1] > 0.4
+
+
+def test_a_long_history_is_modelled_without_losing_its_best() -> None:
+    optimizer = make("skopt", TOY, 1, unchanged)
+    rng = random.Random(1)
+    for _ in range(150):
+        settings = TOY.sample(rng)
+        optimizer.tell(Outcome(settings, toy_gain(settings) + rng.gauss(0, 0.02), 4e-4))
+    played(optimizer, 6)
+    assert max(map(toy_gain, played(optimizer, 2))) > 0.4
+
+
+def test_the_noise_of_one_lucky_observation_does_not_capture_the_search() -> None:
+    optimizer = make("skopt", TOY, 1, unchanged)
+    optimizer.tell(Outcome({"POLL": "1", "BUFFER": "1024", "YIELD": "1", "ACK": "0"}, 1.0, 4.0))
+    asked = played(optimizer, 20)
+    assert max(map(toy_gain, asked[8:])) > 0.4
+
+
+@pytest.mark.parametrize("gain", [math.nan, math.inf, -math.inf])
+def test_an_outcome_refuses_numbers_that_no_model_survives(gain: float) -> None:
+    with pytest.raises(ValueError, match="must be finite"):
+        Outcome({}, gain)
+    with pytest.raises(ValueError, match="variance"):
+        Outcome({}, 0.0, gain)
+
+
+def test_repeated_outcomes_of_the_same_settings_count_as_their_mean() -> None:
+    optimizer = make("random", TINY, 1, unchanged)
+    played(optimizer, TINY.size, lambda _: 0.0)
+    lucky, steady = {"YIELD": "0", "ACK": "0"}, {"YIELD": "1", "ACK": "0"}
+    optimizer.tell(Outcome(lucky, 0.9))
+    optimizer.tell(Outcome(lucky, -0.9))
+    optimizer.tell(Outcome(steady, 0.5))
+    assert optimizer.ask() == steady
+
+
+def test_an_unknown_optimizer_names_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        make("scopt", TOY, 1, unchanged)
+    assert "skopt" in caught.value.advice
+
+
+@ALL
+def test_a_space_without_dimensions_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="nothing to search"):
+        make(name, SearchSpace("kernel", ()), 1, unchanged)
+
+
+def test_without_scikit_optimize_the_error_says_what_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tuner.search.bayesian", raising=False)
+    monkeypatch.setitem(sys.modules, "skopt", None)
+    with pytest.raises(MissingTool) as caught:
+        make("skopt", TOY, 1, unchanged)
+    assert "--optimizer random" in caught.value.advice
+    assert make("random", TOY, 1, unchanged).ask()

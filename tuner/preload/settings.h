@@ -1,0 +1,45 @@
+/* What the environment asks of this library, read once per process. */
+
+#ifndef TUNER_SETTINGS_H
+#define TUNER_SETTINGS_H
+
+#include <limits.h>
+#include <stddef.h>
+
+enum setting {
+    SPEC,
+    TRACELEVEL,
+    LOG_FILE,
+    TX_MC_LOOPBACK,
+    TCP_SEND_BUFFER_SIZE,
+    RX_BYTES_MIN,
+    RX_POLL,
+    RX_POLL_YIELD,
+    SELECT_POLL,
+    TCP_NODELAY,
+    TCP_QUICKACK,
+    MSS,
+    TCP_CC_ALGO,
+    SETTINGS
+};
+
+enum { FOR_EVER = -1, UNSET = -1 };
+
+struct description {
+    const char *name;
+    const char *label; /* XLIO's own, so that one reader understands both banners */
+    long fallback;     /* the value when the variable is absent or bad */
+};
+
+extern const struct description descriptions[SETTINGS];
+
+/* The values in effect. LOG_FILE has none here: see `log_to`. SPEC is an index for `spec_name`. */
+extern long settings[SETTINGS];
+
+/* Reads the environment into `settings`, telling the log about everything that is bad or not honoured. */
+void read_settings(char *const *environment);
+
+/* The name of a preset, "none" for 0. */
+const char *spec_name(long spec);
+
+#endif
