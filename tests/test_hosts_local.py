@@ -305,7 +305,7 @@ def test_an_interruption_leaves_no_process_behind(tmp_path: Path, mark: str, int
 
     def interrupt() -> None:
         wait_until(lambda: sum("ping-pong" in line for line in alive(mark)) >= 1)
-        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt)
     watcher.start()
@@ -319,14 +319,10 @@ def test_an_interruption_leaves_no_process_behind(tmp_path: Path, mark: str, int
 
 @pytest.fixture
 def interrupted() -> Iterator[None]:
-    """Make SIGUSR1 raise KeyboardInterrupt, as Ctrl-C would."""
-
-    def handle(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGUSR1, handle)
+    """Make SIGINT what it is in a terminal, also in a test worker that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGUSR1, before)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_processes_end_by_themselves_when_ours_is_killed_outright(tmp_path: Path, mark: str) -> None:
@@ -340,7 +336,7 @@ def test_processes_end_by_themselves_when_ours_is_killed_outright(tmp_path: Path
         ends = [Command(({str(program)!r}, end, *where, port), {{{MARK!r}: {mark!r}}}) for end in ("server", "ping-pong")]
         host.run(RunPlan(*ends, "to block on socket(s)", time_limit_s=1.0, ready_limit_s=1.0))
     """)
-    with subprocess.Popen([sys.executable, "-c", code]) as ours:
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}) as ours:
         wait_until(lambda: sum("ping-pong" in line for line in alive(mark)) >= 2)
         ours.kill()
     assert alive(mark)

@@ -10,8 +10,10 @@ import pytest
 
 from tuner import catalogue
 from tuner.errors import MissingTool, UsageError
+from tuner.search import bayesian
+from tuner.search.dimension import Dimension, Scale
 from tuner.search.optimizer import OPTIMIZERS, Optimizer, Outcome, make
-from tuner.search.space import Dimension, Scale, SearchSpace, load
+from tuner.search.space import SearchSpace, load
 
 Settings = Mapping[str, str]
 ALL = pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -158,18 +160,18 @@ def test_a_space_of_one_value_is_asked_again_and_again(name: str) -> None:
 @ALL
 def test_a_search_finds_better_than_a_few_random_samples(name: str) -> None:
     draw = random.Random(1)
-    typical = sorted(max(toy_gain(TOY.sample(draw)) for _ in range(6)) for _ in range(200))[100]
-    best = [max(map(toy_gain, played(make(name, TOY, seed, unchanged), 24))) for seed in range(3)]
+    typical = sorted(max(toy_gain(TOY.sample(draw)) for _ in range(4)) for _ in range(200))[100]
+    best = [max(map(toy_gain, played(make(name, TOY, seed, unchanged), 18))) for seed in range(3)]
     assert sum(best) / len(best) > typical
 
 
 def test_scikit_optimize_beats_random_search_on_a_smooth_function() -> None:
     def best(name: str, seed: int) -> float:
-        return max(map(toy_gain, played(make(name, TOY, seed, unchanged), 22)))
+        return max(map(toy_gain, played(make(name, TOY, seed, unchanged), 18)))
 
-    found, by_chance = ([best(name, seed) for seed in range(5)] for name in ("skopt", "random"))
+    found, by_chance = ([best(name, seed) for seed in range(3)] for name in ("skopt", "random"))
     assert sum(found) > sum(by_chance)
-    assert sorted(found)[2] > 0.45
+    assert sorted(found)[1] > 0.45
 
 
 def test_suggestions_for_a_log_range_do_not_all_stick_to_a_bound() -> None:
@@ -203,12 +205,22 @@ def test_known_profiles_do_not_eat_the_initial_design() -> None:
     assert played(seeded, 6) == alone
 
 
-def test_a_cliff_does_not_hide_the_differences_among_the_good() -> None:
-    def gain(settings: Settings) -> float:
-        return toy_gain(settings) - (8.0 if settings["YIELD"] == "0" else 0.0)
+@pytest.mark.parametrize("gains", [[0.1, None, 0.3, -0.2], [0.0, 0.0, None], [-7.0, 0.1, 0.2, 0.3, None, -6.5]])
+def test_a_model_is_told_cliffs_and_failures_within_the_scale_of_the_good(gains: list[float | None]) -> None:
+    told = bayesian._tellable(gains)
+    failed = told[gains.index(None)]
+    others = [(gain, tellable) for gain, tellable in zip(gains, told, strict=True) if gain is not None]
+    assert failed < min(tellable for _, tellable in others)
+    assert all(gain == tellable for gain, tellable in others if gain > -1)
+    assert min(told) > -1.5
 
-    best = [max(map(gain, played(make("skopt", TOY, seed, unchanged), 24, gain))) for seed in range(3)]
-    assert sorted(best)[1] > 0.4
+
+def test_a_search_climbs_beside_a_cliff() -> None:
+    def gain(settings: Settings) -> float:
+        alone = settings["YIELD"] == "0" and max(int(settings["POLL"]), 1) > 2000
+        return toy_gain(settings) - (8.0 if alone else 0.0)
+
+    assert max(map(gain, played(make("skopt", TOY, 1, unchanged), 22, gain))) > 0.4
 
 
 def test_a_long_history_is_modelled_without_losing_its_best() -> None:
@@ -226,6 +238,18 @@ def test_the_noise_of_one_lucky_observation_does_not_capture_the_search() -> Non
     optimizer.tell(Outcome({"POLL": "1", "BUFFER": "1024", "YIELD": "1", "ACK": "0"}, 1.0, 4.0))
     asked = played(optimizer, 20)
     assert max(map(toy_gain, asked[8:])) > 0.4
+
+
+def test_only_what_this_search_would_not_propose_is_doubted() -> None:
+    def feasible(settings: dict[str, str]) -> dict[str, str]:
+        return {**{name: text for name, text in settings.items() if text != TOY.defaults.get(name)}, "MENDED": "1"}
+
+    search = bayesian.BayesianSearch(TOY, 1, feasible)
+    played(search, 10)
+    assert search._foreign == []
+    foreign = {"POLL": "100", "ELSEWHERE": "1"}
+    search.tell(Outcome(foreign, 0.1))
+    assert search._foreign == [foreign]
 
 
 @pytest.mark.parametrize("gain", [math.nan, math.inf, -math.inf])

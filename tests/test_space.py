@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tuner import catalogue
 from tuner.errors import UsageError
-from tuner.search.space import OBJECTIVES, Dimension, Scale, SearchSpace, load, restrict
+from tuner.search.dimension import Dimension, Scale
+from tuner.search.space import OBJECTIVES, SearchSpace, load, restrict
 
 WORKLOADS = [(m, p) for m in ("recvfrom", "select", "poll", "epoll") for p in ("tcp", "udp")]
 SHIPPED = [(stack, objective) for stack in ("kernel", "xlio") for objective in OBJECTIVES]

@@ -41,10 +41,9 @@ def list_(
 ) -> None:
     """List the settings of a stack.
 
+    \b
     Examples:
-
       tuner params list --group poll
-
       tuner params list --stack kernel --json
     """
     _answer(_in_group(catalogue.load(stack), group), as_json=json)
@@ -59,10 +58,9 @@ def show(
 ) -> None:
     """Show everything about one setting. Without --stack it is looked up in xlio, then in the other stacks.
 
+    \b
     Examples:
-
       tuner params show XLIO_RX_POLL
-
       tuner params show XLIO_TX_WRE --stack-version 3.20.8
     """
     found = _holder(name, stack)
@@ -81,10 +79,9 @@ def search(
 ) -> None:
     """Find settings by what they do. Every word must occur; without --stack all stacks are searched.
 
+    \b
     Examples:
-
       tuner params search interrupt
-
       tuner params search "send buffer" --stack xlio
     """
     names = [stack] if stack else _stacks()

@@ -38,10 +38,9 @@ Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK
 def list_(stack: Stack = None, *, json: Json = False) -> None:
     """List every profile that can be named, and where it is.
 
-    For example:
-
+    \b
+    Examples:
       tuner profiles list --stack xlio
-
       tuner profiles list --json
     """
     if stack is not None:
@@ -57,10 +56,9 @@ def list_(stack: Stack = None, *, json: Json = False) -> None:
 def show(profile: Reference, stack: Stack = None, *, json: Json = False) -> None:
     """Show what a profile sets, and why, together with what it extends.
 
-    For example:
-
+    \b
+    Examples:
       tuner profiles show latency
-
       tuner profiles show xlio/ultra_latency --json
     """
     places = _shelves()
@@ -87,10 +85,9 @@ def lint(
 
     The exit status is 1 when there are errors; warnings leave it 0.
 
-    For example:
-
+    \b
+    Examples:
       tuner profiles lint
-
       tuner profiles lint xlio/latency profiles/kernel/mine.toml --stack-version 3.40.2
     """
     places = _shelves()
@@ -107,10 +104,9 @@ def lint(
 def diff(a: Reference, b: Reference, stack: Stack = None, *, json: Json = False) -> None:
     """Compare two profiles setting by setting, each together with what it extends.
 
-    For example:
-
+    \b
+    Examples:
       tuner profiles diff xlio/latency xlio/ultra_latency
-
       tuner profiles diff latency profiles/kernel/mine.toml --json
     """
     places = _shelves()
@@ -139,10 +135,9 @@ def new(
 ) -> None:
     """Write a new profile to ./profiles/STACK/NAME.toml and print its path. It is checked before it is written.
 
-    For example:
-
+    \b
+    Examples:
       tuner profiles new mine --stack kernel --set XLIO_RX_POLL=-1
-
       tuner profiles new mine --from xlio/latency --set XLIO_RX_POLL=100000 --summary "latency with sleep"
     """
     base = load(source, stack, _shelves()) if source else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final, TextIO
 
 from tuner.measure.statistics import Gain
@@ -90,7 +89,7 @@ class Live(Lines):
             return
 
 
-def watcher(stream: TextIO = sys.stderr) -> Lines:
+def watcher(stream: TextIO) -> Lines:
     """Return a live view when `stream` is a terminal, plain lines otherwise."""
     if not stream.isatty():
         return Lines(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,7 @@ def _watched(store: Any, host: Any, plan: Plan, session: str, clock: Any) -> dic
     from tuner.report.summary import summary
     from tuner.session import prepare, tuning
 
-    watch = watcher()
+    watch = watcher(sys.stderr)
     _tell_doubts(watch, store.session(session))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -7,8 +7,9 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -109,6 +110,29 @@ class Process:
         return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out)
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off handlers that may raise (Ctrl-C) until the block is over, so that no started process is lost to them.
+
+    The signals are not blocked, because a child inherits what is blocked and then could not be interrupted itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python runs handlers in the main thread only
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    put_off = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in put_off:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in put_off.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
+
+
 class Crew:
     """The processes of one run: started in one folder, listened to together, gone when the run is over."""
 
@@ -121,6 +145,10 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        with _uninterrupted():
+            self._end()
+
+    def _end(self) -> None:
         for process in self.processes:
             if process.reaped is None:
                 process.kill_group()
@@ -135,6 +163,13 @@ class Crew:
 
     def start(self, argv: list[str], limit_s: float) -> Process:
         """Start a program and listen to it."""
+        with _uninterrupted():
+            process = self._start(argv, limit_s)
+        self._listen(process, process.popen.stdout, process.stdout)
+        self._listen(process, process.popen.stderr, process.stderr)
+        return process
+
+    def _start(self, argv: list[str], limit_s: float) -> Process:
         started = time.monotonic()
         try:
             popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
@@ -151,8 +186,6 @@ class Crew:
             raise TunerError(f"{argv[0]} cannot be started: {problem.strerror}") from problem
         process = Process(popen, limit_s, started)
         self.processes.append(process)
-        self._listen(process, popen.stdout, process.stdout)
-        self._listen(process, popen.stderr, process.stderr)
         return process
 
     def _listen(self, process: Process, pipe: IO[bytes] | None, stream: Stream) -> None:

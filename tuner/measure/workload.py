@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error, warning
+from tuner.hosts.cpus import parse as parse_cpus
 
 SMALLEST_MESSAGE_BYTES: Final = 14
 LARGEST_MESSAGE_BYTES: Final = 65507
@@ -92,7 +93,7 @@ class Workload:
 
     def problems(self) -> list[Finding]:
         """Return everything that sockperf would refuse or that would make the numbers mean nothing."""
-        return [*_number_problems(self), *_shape_problems(self), *_mode_problems(self), *_address_problems(self)]
+        return [*_number_problems(self), *_shape_problems(self), *_mode_problems(self), *_place_problems(self)]
 
     def key(self) -> str:
         """Return the canonical text of what is measured: equal keys mean comparable measurements."""
@@ -202,6 +203,13 @@ def _few_observations(w: Workload, rate_mps: int) -> list[Finding]:
         return []
     message = f"a reply to every {w.reply_every}. message gives about {expected:.0f} observations, too few for a p99"
     return [warning("workload.reply_every", message, "reply more often, send faster or measure longer")]
+
+
+def _place_problems(w: Workload) -> list[Finding]:
+    named = (("server_cpus", w.server_cpus), ("client_cpus", w.client_cpus))
+    bad = [(name, text) for name, text in named if text and parse_cpus(text) is None]
+    found = [error(f"workload.{name}", f"{text!r} is no list of CPUs", "write 1 or 2-3 or 0,2") for name, text in bad]
+    return [*found, *_address_problems(w)]
 
 
 def _address_problems(w: Workload) -> list[Finding]:

@@ -33,19 +33,19 @@ static void write_size(char *text, long bytes)
 static void write_value(char *text, enum setting setting)
 {
     long value = settings[setting];
-    if (setting == SPEC)
+    if (setting == XLIO_SPEC)
         snprintf(text, VALUE, "%s", spec_name(value));
-    else if (setting == TRACELEVEL)
+    else if (setting == XLIO_TRACELEVEL)
         snprintf(text, VALUE, "%s", level_name(value));
-    else if (setting == LOG_FILE)
+    else if (setting == XLIO_LOG_FILE)
         snprintf(text, VALUE, "%s", "");
     else if (value == UNSET && descriptions[setting].fallback == UNSET)
         snprintf(text, VALUE, "kernel default");
-    else if (setting == TX_MC_LOOPBACK)
+    else if (setting == XLIO_TX_MC_LOOPBACK)
         snprintf(text, VALUE, "%s", value ? "Enabled" : "Disabled");
-    else if (setting == TCP_SEND_BUFFER_SIZE)
+    else if (setting == XLIO_TCP_SEND_BUFFER_SIZE)
         write_size(text, value);
-    else if (setting == TCP_CC_ALGO)
+    else if (setting == XLIO_TCP_CC_ALGO)
         snprintf(text, VALUE, "%ld (%s)", value, value ? "CUBIC" : "kernel default");
     else
         snprintf(text, VALUE, "%ld", value);
@@ -56,9 +56,9 @@ static void print_settings(void)
     for (int i = 0; i < SETTINGS; i++) {
         char value[VALUE];
         write_value(value, (enum setting)i);
-        int changed = i == TRACELEVEL || settings[i] != descriptions[i].fallback;
-        if (i == LOG_FILE)
-            print_setting(*log_path() ? INFO : DETAILS, LOG_FILE, log_path());
+        int changed = i == XLIO_TRACELEVEL || settings[i] != descriptions[i].fallback;
+        if (i == XLIO_LOG_FILE)
+            print_setting(*log_path() ? INFO : DETAILS, XLIO_LOG_FILE, log_path());
         else
             print_setting(changed ? INFO : DETAILS, (enum setting)i, value);
     }

@@ -32,7 +32,7 @@ static inline struct timespec span(long long span_ns)
 
 static inline void yield_if_due(unsigned long polls)
 {
-    if (settings[RX_POLL_YIELD] && polls % (unsigned long)settings[RX_POLL_YIELD] == 0)
+    if (settings[XLIO_RX_POLL_YIELD] && polls % (unsigned long)settings[XLIO_RX_POLL_YIELD] == 0)
         sched_yield();
 }
 

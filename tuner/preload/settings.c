@@ -9,19 +9,19 @@
 #include "values.h"
 
 const struct description descriptions[SETTINGS] = {
-    [SPEC] = {"XLIO_SPEC", "Spec", 0},
-    [TRACELEVEL] = {"XLIO_TRACELEVEL", "Log Level", INFO},
-    [LOG_FILE] = {"XLIO_LOG_FILE", "Log File", 0},
-    [TX_MC_LOOPBACK] = {"XLIO_TX_MC_LOOPBACK", "Tx MC Loopback", UNSET},
-    [TCP_SEND_BUFFER_SIZE] = {"XLIO_TCP_SEND_BUFFER_SIZE", "TCP Send Buffer size", UNSET},
-    [RX_BYTES_MIN] = {"XLIO_RX_BYTES_MIN", "Rx Byte Min Limit", 0},
-    [RX_POLL] = {"XLIO_RX_POLL", "Rx Poll Loops", 0},
-    [RX_POLL_YIELD] = {"XLIO_RX_POLL_YIELD", "Rx Poll Yield", 0},
-    [SELECT_POLL] = {"XLIO_SELECT_POLL", "Select Poll (usec)", 0},
-    [TCP_NODELAY] = {"XLIO_TCP_NODELAY", "TCP nodelay", 0},
-    [TCP_QUICKACK] = {"XLIO_TCP_QUICKACK", "TCP quickack", 0},
-    [MSS] = {"XLIO_MSS", "MSS", 0},
-    [TCP_CC_ALGO] = {"XLIO_TCP_CC_ALGO", "TCP CC Algorithm", 0},
+    [XLIO_SPEC] = {"XLIO_SPEC", "Spec", 0},
+    [XLIO_TRACELEVEL] = {"XLIO_TRACELEVEL", "Log Level", INFO},
+    [XLIO_LOG_FILE] = {"XLIO_LOG_FILE", "Log File", 0},
+    [XLIO_TX_MC_LOOPBACK] = {"XLIO_TX_MC_LOOPBACK", "Tx MC Loopback", UNSET},
+    [XLIO_TCP_SEND_BUFFER_SIZE] = {"XLIO_TCP_SEND_BUFFER_SIZE", "TCP Send Buffer size", UNSET},
+    [XLIO_RX_BYTES_MIN] = {"XLIO_RX_BYTES_MIN", "Rx Byte Min Limit", 0},
+    [XLIO_RX_POLL] = {"XLIO_RX_POLL", "Rx Poll Loops", 0},
+    [XLIO_RX_POLL_YIELD] = {"XLIO_RX_POLL_YIELD", "Rx Poll Yield", 0},
+    [XLIO_SELECT_POLL] = {"XLIO_SELECT_POLL", "Select Poll (usec)", 0},
+    [XLIO_TCP_NODELAY] = {"XLIO_TCP_NODELAY", "TCP nodelay", 0},
+    [XLIO_TCP_QUICKACK] = {"XLIO_TCP_QUICKACK", "TCP quickack", 0},
+    [XLIO_MSS] = {"XLIO_MSS", "MSS", 0},
+    [XLIO_TCP_CC_ALGO] = {"XLIO_TCP_CC_ALGO", "TCP CC Algorithm", 0},
 };
 
 long settings[SETTINGS];
@@ -37,13 +37,13 @@ static const struct spec {
     const char *alias;
     struct assignment values[3];
 } specs[] = {
-    {"none", NULL, {{SPEC, 0}}},
-    {"latency", NULL, {{RX_POLL, FOR_EVER}, {SELECT_POLL, FOR_EVER}, {TCP_NODELAY, 1}}},
-    {"ultra_latency", "ultra-latency", {{RX_POLL, FOR_EVER}, {SELECT_POLL, FOR_EVER}, {TCP_NODELAY, 1}}},
-    {"multi_ring_latency", NULL, {{RX_POLL, FOR_EVER}, {SELECT_POLL, FOR_EVER}}},
-    {"nginx", NULL, {{TCP_SEND_BUFFER_SIZE, 2L << 20}, {SELECT_POLL, 0}}},
-    {"nginx_dpu", NULL, {{TCP_SEND_BUFFER_SIZE, 2L << 20}, {SELECT_POLL, 0}}},
-    {"nvme_bf3", NULL, {{TCP_NODELAY, 1}}},
+    {"none", NULL, {{XLIO_SPEC, 0}}},
+    {"latency", NULL, {{XLIO_RX_POLL, FOR_EVER}, {XLIO_SELECT_POLL, FOR_EVER}, {XLIO_TCP_NODELAY, 1}}},
+    {"ultra_latency", "ultra-latency", {{XLIO_RX_POLL, FOR_EVER}, {XLIO_SELECT_POLL, FOR_EVER}, {XLIO_TCP_NODELAY, 1}}},
+    {"multi_ring_latency", NULL, {{XLIO_RX_POLL, FOR_EVER}, {XLIO_SELECT_POLL, FOR_EVER}}},
+    {"nginx", NULL, {{XLIO_TCP_SEND_BUFFER_SIZE, 2L << 20}, {XLIO_SELECT_POLL, 0}}},
+    {"nginx_dpu", NULL, {{XLIO_TCP_SEND_BUFFER_SIZE, 2L << 20}, {XLIO_SELECT_POLL, 0}}},
+    {"nvme_bf3", NULL, {{XLIO_TCP_NODELAY, 1}}},
 };
 
 const char *spec_name(long spec)
@@ -96,18 +96,18 @@ static const struct {
     bool (*read)(const char *text, long *value);
     const char *allowed;
 } readers[SETTINGS] = {
-    [SPEC] = {read_spec, "a preset of this stack"},
-    [TRACELEVEL] = {read_level, "a log level"},
-    [TX_MC_LOOPBACK] = {read_switch, "0 or 1"},
-    [TCP_SEND_BUFFER_SIZE] = {read_buffer, "a size from 1 to 2147483647, as 262144 or 256KB"},
-    [RX_BYTES_MIN] = {read_bytes, "a number from 0 to 2147483647"},
-    [RX_POLL] = {read_loops, "a number from -1 to 100000000"},
-    [RX_POLL_YIELD] = {read_yield, "a number from 0 to 100000000"},
-    [SELECT_POLL] = {read_loops, "a number from -1 to 100000000"},
-    [TCP_NODELAY] = {read_switch, "0 or 1"},
-    [TCP_QUICKACK] = {read_switch, "0 or 1"},
-    [MSS] = {read_mss, "0 or a number from 88 to 32767"},
-    [TCP_CC_ALGO] = {read_algorithm, "0, 1 or 2"},
+    [XLIO_SPEC] = {read_spec, "a preset of this stack"},
+    [XLIO_TRACELEVEL] = {read_level, "a log level"},
+    [XLIO_TX_MC_LOOPBACK] = {read_switch, "0 or 1"},
+    [XLIO_TCP_SEND_BUFFER_SIZE] = {read_buffer, "a size from 1 to 2147483647, as 262144 or 256KB"},
+    [XLIO_RX_BYTES_MIN] = {read_bytes, "a number from 0 to 2147483647"},
+    [XLIO_RX_POLL] = {read_loops, "a number from -1 to 100000000"},
+    [XLIO_RX_POLL_YIELD] = {read_yield, "a number from 0 to 100000000"},
+    [XLIO_SELECT_POLL] = {read_loops, "a number from -1 to 100000000"},
+    [XLIO_TCP_NODELAY] = {read_switch, "0 or 1"},
+    [XLIO_TCP_QUICKACK] = {read_switch, "0 or 1"},
+    [XLIO_MSS] = {read_mss, "0 or a number from 88 to 32767"},
+    [XLIO_TCP_CC_ALGO] = {read_algorithm, "0, 1 or 2"},
 };
 
 static void read_one(enum setting setting)
@@ -120,9 +120,9 @@ static void read_one(enum setting setting)
 
 static void apply_spec(void)
 {
-    const struct spec *spec = &specs[settings[SPEC]];
+    const struct spec *spec = &specs[settings[XLIO_SPEC]];
     for (size_t i = 0; i < sizeof spec->values / sizeof *spec->values; i++)
-        if (spec->values[i].setting != SPEC)
+        if (spec->values[i].setting != XLIO_SPEC)
             settings[spec->values[i].setting] = spec->values[i].value;
 }
 
@@ -147,9 +147,9 @@ static void report_unknown(char *const *environment)
 /* Linux lets a program choose an algorithm, but not go without. */
 static void drop_what_linux_lacks(void)
 {
-    if (settings[TCP_CC_ALGO] != 2)
+    if (settings[XLIO_TCP_CC_ALGO] != 2)
         return;
-    settings[TCP_CC_ALGO] = descriptions[TCP_CC_ALGO].fallback;
+    settings[XLIO_TCP_CC_ALGO] = descriptions[XLIO_TCP_CC_ALGO].fallback;
     log_line(WARNING, "XLIO_TCP_CC_ALGO=2 is not honoured by the kernel stack: Linux always has congestion control");
 }
 
@@ -157,13 +157,13 @@ void read_settings(char *const *environment)
 {
     for (int i = 0; i < SETTINGS; i++)
         settings[i] = descriptions[i].fallback;
-    log_at(settings[TRACELEVEL]);
-    log_to(getenv(descriptions[LOG_FILE].name));
-    read_one(TRACELEVEL);
-    log_at(settings[TRACELEVEL]);
-    read_one(SPEC);
+    log_at(settings[XLIO_TRACELEVEL]);
+    log_to(getenv(descriptions[XLIO_LOG_FILE].name));
+    read_one(XLIO_TRACELEVEL);
+    log_at(settings[XLIO_TRACELEVEL]);
+    read_one(XLIO_SPEC);
     apply_spec();
-    for (int i = LOG_FILE + 1; i < SETTINGS; i++)
+    for (int i = XLIO_LOG_FILE + 1; i < SETTINGS; i++)
         read_one((enum setting)i);
     drop_what_linux_lacks();
     report_unknown(environment);

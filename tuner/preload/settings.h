@@ -7,19 +7,19 @@
 #include <stddef.h>
 
 enum setting {
-    SPEC,
-    TRACELEVEL,
-    LOG_FILE,
-    TX_MC_LOOPBACK,
-    TCP_SEND_BUFFER_SIZE,
-    RX_BYTES_MIN,
-    RX_POLL,
-    RX_POLL_YIELD,
-    SELECT_POLL,
-    TCP_NODELAY,
-    TCP_QUICKACK,
-    MSS,
-    TCP_CC_ALGO,
+    XLIO_SPEC,
+    XLIO_TRACELEVEL,
+    XLIO_LOG_FILE,
+    XLIO_TX_MC_LOOPBACK,
+    XLIO_TCP_SEND_BUFFER_SIZE,
+    XLIO_RX_BYTES_MIN,
+    XLIO_RX_POLL,
+    XLIO_RX_POLL_YIELD,
+    XLIO_SELECT_POLL,
+    XLIO_TCP_NODELAY,
+    XLIO_TCP_QUICKACK,
+    XLIO_MSS,
+    XLIO_TCP_CC_ALGO,
     SETTINGS
 };
 
@@ -33,7 +33,7 @@ struct description {
 
 extern const struct description descriptions[SETTINGS];
 
-/* The values in effect. LOG_FILE has none here: see `log_to`. SPEC is an index for `spec_name`. */
+/* The values in effect. XLIO_LOG_FILE has none here: see `log_to`. XLIO_SPEC is an index for `spec_name`. */
 extern long settings[SETTINGS];
 
 /* Reads the environment into `settings`, telling the log about everything that is bad or not honoured. */

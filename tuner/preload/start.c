@@ -11,15 +11,15 @@ struct plain plain;
 
 static void decide(void)
 {
-    bool shapes_sockets = settings[TCP_NODELAY] || settings[TCP_QUICKACK] || settings[RX_BYTES_MIN] ||
-                          settings[TCP_SEND_BUFFER_SIZE] != UNSET || settings[MSS] || settings[TCP_CC_ALGO] ||
-                          settings[TX_MC_LOOPBACK] != UNSET;
-    bool receives = settings[RX_POLL] || settings[TCP_QUICKACK];
-    bool polls = settings[RX_POLL] || settings[SELECT_POLL];
+    bool shapes_sockets = settings[XLIO_TCP_NODELAY] || settings[XLIO_TCP_QUICKACK] || settings[XLIO_RX_BYTES_MIN] ||
+                          settings[XLIO_TCP_SEND_BUFFER_SIZE] != UNSET || settings[XLIO_MSS] || settings[XLIO_TCP_CC_ALGO] ||
+                          settings[XLIO_TX_MC_LOOPBACK] != UNSET;
+    bool receives = settings[XLIO_RX_POLL] || settings[XLIO_TCP_QUICKACK];
+    bool polls = settings[XLIO_RX_POLL] || settings[XLIO_SELECT_POLL];
     atomic_store_explicit(&plain.receives, !receives, memory_order_release);
-    atomic_store_explicit(&plain.watches, !settings[SELECT_POLL], memory_order_release);
+    atomic_store_explicit(&plain.watches, !settings[XLIO_SELECT_POLL], memory_order_release);
     /* setsockopt must be seen where receives poll: SO_RCVLOWAT changes what a receive waits for. */
-    atomic_store_explicit(&plain.sockets, !shapes_sockets && !settings[RX_POLL], memory_order_release);
+    atomic_store_explicit(&plain.sockets, !shapes_sockets && !settings[XLIO_RX_POLL], memory_order_release);
     atomic_store_explicit(&plain.handlers, !polls, memory_order_release);
 }
 

@@ -1,15 +1,15 @@
 """Bayesian search by scikit-optimize: the only module that imports it.
 
-How scikit-optimize is used, and why so (0.10.2; synthetic stacks of 6 and of 19 parameters with noise, cliffs, special
-values and failures, 3 to 6 seeds, 30 to 40 trials; reproduce the tendency, not the digits):
+How scikit-optimize is used, and why so. The comparisons were made with 0.10.2 on two synthetic stacks of 6 and 19 parameters
+with noise, cliffs, special values and failures, 30 to 40 trials, 3 to 6 seeds: enough to choose by, not to quote.
 
-- Encoding. A Categorical selector beside an Integer for "a special value or a range", asked in the library's own way, ended
-  below random search on both stacks: while the selector says "for ever", the number beside it still moves the model.
-  The coordinates of `SearchSpace.encode`, each a `Real` from 0 to 1, ended above it. Numbers are scaled there, so that
-  the library's clipping of logarithmic integers (tree models answer with nothing but the upper bound) cannot happen.
+- Encoding. A Categorical selector beside an Integer for "a special value or a range", in the library's own way, ended below
+  the same model on the coordinates of `SearchSpace.encode` (each a `Real` from 0 to 1) on both stacks: while the
+  selector says "for ever", the number beside it still moves the model. As numbers are scaled there, the library's
+  clipping of logarithmic integers (its tree models then answer with nothing but the upper bound) cannot happen.
 - Proposals. Its own proposal optimises continuous coordinates and knows nothing of rules or of what was told, so it is
-  one candidate among samples and neighbours of the best, all ranked by its expected improvement. Either alone
-  found less on the larger stack.
+  one candidate among samples and neighbours of the best, all ranked by expected improvement. Both together
+  found the most on the larger stack; on the smaller one it made no difference.
 - Model. Its Gaussian process has one length scale for each coordinate, too many for so few trials: on the larger stack it was
   about level with random search. A log-normal prior around half the root of their number beat both (the growth with the
   dimension is that of Hvarfner et al., ICML 2024; their longer scales found less here).
@@ -17,7 +17,8 @@ values and failures, 3 to 6 seeds, 30 to 40 trials; reproduce the tendency, not 
   (`noise="gaussian"`). The library refuses noise for each point in any other way.
 - Memory. A fresh `skopt.Optimizer` is made for each proposal and told everything at once. There is nothing to pickle, and
   a resumed session goes on as if it had not stopped. Known profiles do not use up the initial design.
-- Time. The hyperparameters get a bounded number of steps and the model a bounded number of observations.
+- Time. The hyperparameters get a bounded number of steps and the model a bounded number of observations: a proposal takes
+  0.2 to 0.5 s of one core at 60 observations and 0.3 to 0.9 s at 200, for 15 to 57 coordinates.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from __future__ import annotations
 import random
 import statistics
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,7 +74,8 @@ times would otherwise make all differences among good settings look like none.""
 
 LEAST_DOUBT: Final = 1e-6
 OUTSIDE_DOUBT: Final = 1.0
-"""Variance, as a part of that of all gains, added to what was measured under settings that the space does not cover."""
+"""Variance, as a part of that of all gains, added to what was measured under settings that were not proposed here:
+the variables that the model does not see have their part in it."""
 
 
 class BayesianSearch:
@@ -84,6 +86,7 @@ class BayesianSearch:
         self._seed = seed
         self._feasible = feasible
         self._history = History()
+        self._foreign: list[Mapping[str, str]] = []
         fewest, most = DESIGN
         rng = random.Random(f"{seed}/design")  # noqa: S311 - no secret depends on it
         self._design = space.spread(min(max(fewest, len(space.dimensions)), most), rng)
@@ -91,6 +94,8 @@ class BayesianSearch:
     def tell(self, outcome: Outcome) -> None:
         """Remember the outcome; the model is made when it is asked."""
         self._history.tell(outcome)
+        if not self._could_propose(outcome.settings):
+            self._foreign.append(outcome.settings)
 
     def ask(self) -> dict[str, str]:
         """Return the settings to try next: of the design, or by the model, or at random when neither has any."""
@@ -99,6 +104,10 @@ class BayesianSearch:
         self._history.asked(proposal)
         return dict(proposal)
 
+    def _could_propose(self, settings: Mapping[str, str]) -> bool:
+        # A repair may take out what is a default and put in what a rule demands: that is no foreign influence.
+        return self._space.covers(settings) or self._feasible(self._space.inside(settings)) == settings
+
     def _planned(self) -> Settings | None:
         return next(iter(runnable(self._design, self._feasible, self._history)), None)
 
@@ -106,11 +115,25 @@ class BayesianSearch:
         observed = self._history.observations()
         if sum(o.gain is not None for o in observed) < FEWEST_GAINS:
             return None
-        lesson = _lesson(self._space, _worth_most(observed), self._history.pending)
+        lesson = self._lesson(_worth_most(observed))
         # A measurement may start at once on this machine: no thread of a linear algebra library may still be spinning.
         with warnings.catch_warnings(), threadpool_limits(limits=1):
             warnings.simplefilter("ignore")
             return self._best_of(_learned(lesson, rng), lesson, _ranked(observed), rng)
+
+    def _lesson(self, observed: list[Observation]) -> _Lesson:
+        """Return what to tell of the observations, and of the pending settings as if they had given the mean."""
+        pending = self._history.pending
+        gains = _tellable([o.gain for o in observed])
+        gains += [statistics.fmean(gains)] * len(pending)
+        scale = statistics.pvariance(gains) or 1.0
+        doubts = [self._doubt(o, scale) for o in observed] + [LEAST_DOUBT] * len(pending)
+        points = [list(self._space.encode(s)) for s in (*(o.settings for o in observed), *pending)]
+        return _Lesson(points, [-gain for gain in gains], np.array(doubts))
+
+    def _doubt(self, observation: Observation, scale: float) -> float:
+        outside = OUTSIDE_DOUBT if observation.settings in self._foreign else 0.0
+        return LEAST_DOUBT + (observation.variance or 0.0) / scale + outside
 
     def _best_of(
         self, learned: skopt.Optimizer, lesson: _Lesson, ranked: Sequence[Observation], rng: random.Random
@@ -131,7 +154,8 @@ class BayesianSearch:
         own = self._space.decode(tuple(float(c) for c in learned.ask()))
         drawn = [self._space.sample(rng) for _ in range(RANDOM_CANDIDATES)]
         parents = [o for o in ranked[:PARENTS] for _ in range(BROODS)]
-        return [own, *drawn, *(child for parent in parents for child in self._brood(parent, rng))]
+        found = [own, *drawn, *(child for parent in parents for child in self._brood(parent, rng))]
+        return list({frozenset(settings.items()): settings for settings in found}.values())
 
     def _brood(self, parent: Observation, rng: random.Random) -> list[Settings]:
         children = self._space.neighbours(parent.settings, rng)
@@ -160,16 +184,6 @@ def _worth_most(observed: list[Observation]) -> list[Observation]:
     return best + others[len(best) - MOST_OBSERVATIONS :]
 
 
-def _lesson(space: SearchSpace, observed: list[Observation], pending: list[Settings]) -> _Lesson:
-    """Return what to tell of the observations, and of the pending settings as if they had given the mean."""
-    gains = _tellable([o.gain for o in observed])
-    gains += [statistics.fmean(gains)] * len(pending)
-    scale = statistics.pvariance(gains) or 1.0
-    doubts = [_doubt(space, o, scale) for o in observed] + [LEAST_DOUBT] * len(pending)
-    points = [list(space.encode(s)) for s in (*(o.settings for o in observed), *pending)]
-    return _Lesson(points, [-gain for gain in gains], np.array(doubts))
-
-
 def _tellable(gains: list[float | None]) -> list[float]:
     """Return the gains with deep losses cut off, and failures as a bit worse than the worst of them."""
     known = [gain for gain in gains if gain is not None]
@@ -177,11 +191,6 @@ def _tellable(gains: list[float | None]) -> list[float]:
     spread = max(max(known) - middle, LEAST_SPREAD)
     worst = max(min(known), middle - DEEPEST * spread)
     return [worst - spread if gain is None else max(gain, worst) for gain in gains]
-
-
-def _doubt(space: SearchSpace, observation: Observation, scale: float) -> float:
-    outside = 0.0 if space.covers(observation.settings) else OUTSIDE_DOUBT
-    return LEAST_DOUBT + (observation.variance or 0.0) / scale + outside
 
 
 def _learned(lesson: _Lesson, rng: random.Random) -> skopt.Optimizer:

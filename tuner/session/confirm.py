@@ -57,7 +57,9 @@ def confirm(session: Session) -> Verdict:
 
 def repeat(session: Session, finalists: list[TrialRow]) -> None:
     """Measure the finalists with the baseline, block by block, until the plan's blocks or its budget are used."""
-    session.progress.phase("confirm", session.clock.left_s())
+    whole_s = session.plan.blocks * session.block_cost_s(len(finalists))
+    phase = CONFIRM if finalists else "measure"
+    session.progress.phase(phase, min(whole_s, session.clock.left_s()))
     done = len({run.block for run in session.ledger.runs if run.phase == CONFIRM})
     while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists))):
         session.measure_block(CONFIRM, finalists)

@@ -122,9 +122,10 @@ class Ledger:
         by_workload = {run.workload: metrics_of(run) for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
-            merged.pop(term.metric, None)
             if term.metric in by_workload.get(term.workload, {}):
                 merged[term.metric] = by_workload[term.workload][term.metric]
+            else:
+                merged.pop(term.metric, None)
         return merged
 
 

@@ -200,15 +200,14 @@ def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Findin
 
 
 def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
-    if request.kind != "tune":
-        return
     run_s = sum(each.duration_s + RUN_EXTRA_S + (0.0 if request.fast_start else SLEEP_S) for each in workloads)
-    least = max(2 * run_s / SHARE, 4 * run_s / (1 - SHARE))
+    search_s, confirm_s = 2 * run_s / SHARE, 4 * run_s / (1 - SHARE)
+    least = max(search_s, confirm_s) if request.kind == "tune" else 4 * run_s
     if request.budget_s < least:
         raise UsageError(
-            f"a budget of {request.budget_s:g} s is too small: blocks of two runs of {run_s:.1f} s, one to search and "
-            f"two to confirm, take {least:.0f} s",
-            advice=f"--budget {least + 1:.0f}s is the least; 60s finds more",
+            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are two blocks of two runs "
+            f"of {run_s:.1f} s{', after one to search' if request.kind == 'tune' else ''}",
+            advice=f"--budget {least + 1:.0f}s is the least",
         )
 
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuner import catalogue
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
-from tuner.search import optimizer, space
 from tuner.session.clock import Clock
 from tuner.session.confirm import confirm, judge, repeat
 from tuner.session.emit import comparison, described, emit
-from tuner.session.feasible import repairer
 from tuner.session.ledger import Ledger
 from tuner.session.plan import Plan
 from tuner.session.progress import Progress
+from tuner.session.propose import optimizer_for
 from tuner.session.search import search
 from tuner.session.session import Session
 from tuner.store import Store
@@ -36,7 +34,12 @@ class Tuning:
 
 
 def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
-    """Store a new session and return its id, which says when it began and what it is for."""
+    """Store a new session and return its id, which says when it began and what it is for.
+
+    Raise `UsageError` or `MissingTool` before anything is stored when its search cannot be made.
+    """
+    if plan.kind == "tune":
+        optimizer_for(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective}-{secrets.token_hex(2)}"
     store.add_session(session_id, plan.to_dict(), facts)
@@ -84,19 +87,7 @@ def _compare(session: Session) -> dict[str, Any]:
 
 
 def _tune(session: Session, folder: Path) -> dict[str, Any]:
-    search(session, _optimizer(session.plan))
+    search(session, optimizer_for(session.plan))
     verdict = confirm(session)
     folder.mkdir(parents=True, exist_ok=True)
     return emit(session, verdict, folder)
-
-
-def _optimizer(plan: Plan) -> optimizer.Optimizer:
-    return optimizer.make(plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack)))
-
-
-def search_space(plan: Plan) -> space.SearchSpace:
-    """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
-    workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
-    restricted = space.restrict(full, plan.space) if plan.space else full
-    return replace(restricted, fixed=plan.fixed)

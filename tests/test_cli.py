@@ -1,0 +1,234 @@
+"""The command line: every command teaches, every error is one screen with the right exit status, results go to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fake
+import pytest
+
+from tuner.cli.main import COMMANDS, NOUNS, main
+
+SCREEN_LINES = 24
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Tuner = Callable[..., Ended]
+
+
+@pytest.fixture
+def tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tuner:
+    """Return what carries out one command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Ended(int(end.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def sockperf(tmp_path: Path) -> str:
+    """Return a fake sockperf with exact numbers."""
+    return str(fake.install(tmp_path, noise=0.01))
+
+
+def leaves() -> list[list[str]]:
+    """Return the words of every command."""
+    nested = {
+        "profiles": ["list", "show", "lint", "diff", "new"],
+        "params": ["list", "show", "search"],
+        "sessions": ["list", "show", "resume"],
+    }
+    assert set(nested) == set(NOUNS)
+    return [[name] for name in COMMANDS] + [[noun, verb] for noun, verbs in nested.items() for verb in verbs]
+
+
+@pytest.mark.parametrize("words", leaves(), ids=" ".join)
+def test_the_help_of_every_command_shows_an_example_that_starts_with_it(tuner: Tuner, words: list[str]) -> None:
+    ended = tuner(*words, "--help")
+    assert ended.status == 0
+    assert f"tuner {' '.join(words)}" in ended.out.split("Example", 1)[1]
+
+
+def test_the_version_is_the_packages(tuner: Tuner) -> None:
+    from tuner import __version__
+
+    assert tuner("--version").out == f"tuner {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["tune", "latancy"], 2, ["there is no profile 'latancy'", "did you mean latency?"]),
+        (["tune", "--stack", "kernal"], 2, ["unknown stack 'kernal'", "did you mean kernel?"]),
+        (["tune", "--objective", "troughput"], 2, ["unknown objective 'troughput'", "did you mean throughput?"]),
+        (["tune", "--budget", "0s"], 2, ["budget '0s'", "90s, 10m or 1h"]),
+        (["tune", "--budget", "3s"], 2, ["a budget of 3 s is too small", "--budget 13s is the least"]),
+        (["tune", "--optimizer", "skoptt"], 2, ["unknown optimizer 'skoptt'", "did you mean skopt?"]),
+        (["tune", "--space", "XLIO_RX_POL"], 2, ["XLIO_RX_POL", "did you mean XLIO_RX_POLL?"]),
+        (["tune", "--baseline", "nowhere.toml"], 2, ["nowhere.toml"]),
+        (["measure", "--sockperf", "/nowhere/sockperf"], 1, ["/nowhere/sockperf", "apt-get install sockperf"]),
+        (["measure", "--sockperf", "/bin/true"], 1, ["not sockperf"]),
+        (["measure", "--mode", "pingpong"], 2, ["'pingpong'", "did you mean ping-pong?"]),
+        (["measure", "--message-bytes", "3"], 2, ["message_bytes", "from 14 to 65507"]),
+        (["measure", "--server-cpus", "4711"], 2, ["CPU 4711 may not be used"]),
+        (["measure", "--server-cpus", "one"], 2, ["no list of CPUs"]),
+        (["measure", "--mode", "throughput", "--objective", "tail"], 2, ["latency_p99_us", "another --mode"]),
+        (["tune", "--objective", "balanced", "--mode", "under-load"], 2, ["takes no --mode"]),
+        (["measure", "--preload", "/nowhere/lib.so"], 1, ["/nowhere/lib.so", "no such file"]),
+        (["measure", "--lib", "/nowhere/libxlio.so", "--stack", "xlio"], 1, ["/nowhere/libxlio.so", "--lib PATH"]),
+        (["params", "show", "XLIO_RX_POL"], 2, ["XLIO_RX_POL", "did you mean XLIO_RX_POLL?"]),
+        (["sessions", "show", "yesterday"], 2, ["session 'yesterday' is not here"]),
+        (["tune", "--seed", "many"], 2, ["--seed"]),
+        (["nothing"], 2, ["nothing"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_request_is_one_screen_that_says_what_next(
+    tuner: Tuner, sockperf: str, arguments: list[str], status: int, words: list[str]
+) -> None:
+    measuring = arguments[0] in {"tune", "measure"} and "--sockperf" not in arguments
+    ended = tuner(*arguments, *(["--sockperf", sockperf] if measuring else []))
+    assert ended.status == status
+    assert [word for word in words if word not in ended.err] == []
+    assert "Traceback" not in ended.err
+    assert ended.err.count("\n") <= SCREEN_LINES
+    assert ended.out == ""
+
+
+def test_all_that_is_wrong_with_a_workload_is_said_at_once(tuner: Tuner, sockperf: str) -> None:
+    ended = tuner("measure", "--sockperf", sockperf, "--message-bytes", "3", "--connections", "4", "--address", "here")
+    assert all(word in ended.err for word in ("message_bytes", "recvfrom", "no IP address"))
+
+
+def test_an_error_has_a_json_form(tuner: Tuner) -> None:
+    ended = tuner("tune", "latancy", "--json")
+    assert ended.status == 2
+    assert ended.json["error"].startswith("there is no profile 'latancy'")
+    assert "latency" in ended.json["advice"]
+
+
+def test_a_results_folder_that_cannot_be_used_is_an_error_before_the_first_run(
+    tuner: Tuner, sockperf: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ended = tuner("measure", "--sockperf", sockperf, "--results", str(tmp_path / "file"))
+    assert ended.status == 1
+    assert "--results DIR" in ended.err
+
+
+def test_a_broken_profile_is_refused_with_every_reason(tuner: Tuner, sockperf: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\nstack = "kernel"\n[settings]\nLD_PRELOAD = "/x.so"\nXLIO_RX_POLL = -7\n', encoding="utf-8"
+    )
+    ended = tuner("measure", str(path), "--sockperf", sockperf)
+    assert ended.status == 2
+    assert "LD_PRELOAD" in ended.err
+    assert "-1 to 100000000" in ended.err
+
+
+def test_xlio_without_its_library_never_measures_the_kernel_under_its_name(tuner: Tuner, sockperf: str) -> None:
+    ended = tuner("measure", "--stack", "xlio", "--sockperf", sockperf)
+    assert ended.status == 1
+    assert "the library of stack xlio is not here" in ended.err
+
+
+def test_a_library_that_is_not_the_stack_stops_the_session_with_the_reason(
+    tuner: Tuner, sockperf: str, tmp_path: Path
+) -> None:
+    (tmp_path / "libxlio.so").write_bytes(b"not a library")
+    ended = tuner("tune", "--stack", "xlio", "--lib", "libxlio.so", "--sockperf", sockperf, "--results", "r")
+    assert ended.status == 1
+    assert "not-loaded" in ended.err
+    assert "libxlio.so" in ended.err
+
+
+def test_check_says_what_is_there_and_what_is_not(tuner: Tuner, sockperf: str) -> None:
+    assert "✓ sockperf" in tuner("check", "--sockperf", sockperf).out
+    ended = tuner("check", "--sockperf", "/nowhere", "--json")
+    assert ended.status == 1
+    first = json.JSONDecoder().raw_decode(ended.out)[0]
+    assert {part["part"]: part["ok"] for part in first["parts"]}["sockperf"] is False
+
+
+def test_a_measurement_prints_each_metric_with_its_interval_and_count(tuner: Tuner, sockperf: str) -> None:
+    ended = tuner("measure", "latency", "--runs", "3", "--sockperf", sockperf, "--json")
+    assert ended.status == 0
+    p50 = ended.json["metrics"]["latency_p50_us"]
+    assert p50["runs"] == 3
+    assert p50["low"] <= p50["value"] <= p50["high"]
+    assert p50["value"] == pytest.approx(3.0, rel=0.1)
+    assert ended.json["settings"]["XLIO_RX_POLL"] == "-1"
+
+
+def test_a_comparison_ends_with_the_verdicts_status(tuner: Tuner, sockperf: str) -> None:
+    better = tuner("compare", "default", "latency", "--budget", "6s", "--sockperf", sockperf, "--json")
+    assert (better.status, better.json["verdict"]) == (0, "improved")
+    worse = tuner("compare", "latency", "default", "--budget", "6s", "--sockperf", sockperf, "--json")
+    assert (worse.status, worse.json["verdict"]) == (3, "not improved")
+
+
+def test_a_tuning_prints_the_fixed_json_shape_and_leaves_what_it_names(tuner: Tuner, sockperf: str) -> None:
+    ended = tuner("tune", "latency", "--budget", "13s", "--sockperf", sockperf, "--seed", "3", "--json")
+    found = ended.json
+    assert ended.status == 0
+    assert found["verdict"] == "improved"
+    assert {
+        "session",
+        "stack",
+        "objective",
+        "workload",
+        "baseline",
+        "winner",
+        "known",
+        "gain",
+        "trials",
+        "runs",
+    } <= set(found)
+    assert set(found["gain"]) >= {"ratio", "low", "high", "confidence"}
+    assert set(found["trials"]) == {"ok", "failed", "timeout", "not-loaded", "invalid"}
+    assert set(found["time"]) >= {"wall_s", "runs_s"}
+    assert Path(found["winner"]["path"]).is_file()
+    shown = tuner("sessions", "show", found["session"])
+    assert "Verdict: **improved**" in shown.out
+    assert (Path("results") / found["session"] / "summary.md").read_text(encoding="utf-8") == shown.out
+    again = tuner("sessions", "resume", found["session"], "--json")
+    assert again.json == found
+    listed = tuner("sessions", "list", "--json").json
+    assert [row["session"] for row in listed] == [found["session"]]
+
+
+def test_a_profile_that_a_session_wrote_can_be_measured(tuner: Tuner, sockperf: str) -> None:
+    found = tuner("tune", "--budget", "13s", "--sockperf", sockperf, "--json").json
+    ended = tuner("measure", found["winner"]["path"], "--runs", "1", "--sockperf", sockperf, "--json")
+    assert ended.json["settings"] == found["winner"]["settings"]
+
+
+def test_nothing_is_written_outside_the_results_folder(tuner: Tuner, sockperf: str, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    tuner("measure", "--runs", "1", "--sockperf", sockperf, "--results", "out")
+    new = {path.name for path in set(tmp_path.iterdir()) - before}
+    assert {name for name in new if not name.startswith("sockperf")} == {"out"}

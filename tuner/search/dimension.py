@@ -1,0 +1,185 @@
+"""The values that one parameter may take in a search, and the coordinates that a model sees in their place."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tuner.parameters import as_integer
+
+SPECIAL_SHARE: Final = 0.2
+"""Share of the samples that each special value gets. LlamaTune (VLDB 2022) found a fifth for all of them a good bias."""
+
+MOST_SPECIAL_SHARE: Final = 0.5
+NEAR: Final = 0.15
+"""Standard deviation of a neighbour's step, as a part of the range."""
+
+NEUTRAL: Final = 0.5
+"""Coordinate of what has no place in a range: a special value, an inactive or unknown setting."""
+
+
+class Scale(StrEnum):
+    """How the values of a dimension are spread."""
+
+    LOG = "log"
+    LINEAR = "linear"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """The values that one parameter may take in a search.
+
+    A `choice` is one of `values`. The other scales are the whole numbers from `low` to `high`, both allowed, in steps
+    of `step` or restricted to powers of two; `special` are single values beside that range (`-1`: for ever).
+    `priority` is 1 for what is worth searching first; `requires` are (name, value) pairs that must hold for
+    the parameter to have any effect.
+    """
+
+    parameter: str
+    scale: Scale
+    low: int = 0
+    high: int = 0
+    special: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    power_of_two: bool = False
+    step: int = 1
+    priority: int = 1
+    requires: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def singles(self) -> tuple[str, ...]:
+        """The values that stand alone: all of a choice, the special ones of a range."""
+        return self.values if self.scale is Scale.CHOICE else self.special
+
+    @property
+    def width(self) -> int:
+        """The number of coordinates that encode this dimension."""
+        if self.scale is not Scale.CHOICE:
+            return 1 + len(self.special)
+        return 1 if len(self.values) == 2 else len(self.values)  # noqa: PLR2004 - two choices are one yes or no
+
+    @property
+    def steps(self) -> int:
+        """The number of values in the range (0 for a choice, or when no value satisfies all its conditions)."""
+        if self.scale is Scale.CHOICE:
+            return 0
+        if self.power_of_two:
+            return max(0, self.high.bit_length() - (max(self.low, 1) - 1).bit_length())
+        return max(0, (self.high - self.low) // self.step + 1)
+
+    @property
+    def size(self) -> int:
+        """The number of values in all."""
+        return self.steps + len(self.singles)
+
+    def nth(self, index: int) -> int:
+        """Return the value at `index` in the range, counted from 0."""
+        if self.power_of_two:
+            return 1 << ((max(self.low, 1) - 1).bit_length() + index)
+        return self.low + index * self.step
+
+    def texts(self) -> Iterator[str]:
+        """Yield every value, the single ones first."""
+        yield from self.singles
+        yield from (str(self.nth(index)) for index in range(self.steps))
+
+    def pick(self, fraction: float) -> str:
+        """Return the value for a uniform `fraction` from 0 to below 1: evenly over the choices or over the scale."""
+        if self.scale is Scale.CHOICE:
+            return self.values[int(fraction * len(self.values))]
+        share = min(SPECIAL_SHARE * len(self.special), MOST_SPECIAL_SHARE) if self.steps else 1.0
+        if fraction < share:
+            return self.special[int(fraction / share * len(self.special))]
+        return self._picked((fraction - share) / (1 - share))
+
+    def _picked(self, fraction: float) -> str:
+        if self._logarithmic and not self.power_of_two:
+            return self.at(fraction)
+        return str(self.nth(int(fraction * self.steps)))
+
+    def at(self, position: float) -> str:
+        """Return the value of the range nearest to `position` (0 is the lowest, 1 the highest)."""
+        low, high = self._shown(self.nth(0)), self._shown(self.nth(self.steps - 1))
+        wanted = low + min(max(position, 0.0), 1.0) * (high - low)
+        index = self._index_near(wanted)
+        return str(self.nth(min(max(index, 0), self.steps - 1)))
+
+    def _index_near(self, shown: float) -> int:
+        if self.power_of_two:
+            return round(shown / math.log(2)) - (max(self.low, 1) - 1).bit_length()
+        number = math.exp(shown) if self._logarithmic else shown
+        return round((number - self.low) / self.step)
+
+    def position(self, number: int) -> float:
+        """Return the place of `number` in the range from 0 to 1; what is outside counts as the nearer end."""
+        low, high = self.nth(0), self.nth(self.steps - 1)
+        if low == high:
+            return NEUTRAL
+        inside = min(max(number, low), high)
+        return (self._shown(inside) - self._shown(low)) / (self._shown(high) - self._shown(low))
+
+    @property
+    def _logarithmic(self) -> bool:
+        return self.power_of_two or self.scale is Scale.LOG
+
+    def _shown(self, number: int) -> float:
+        return math.log(number) if self._logarithmic else float(number)
+
+    def holds(self, text: str) -> bool:
+        """Return whether `text` is exactly one of the values of this dimension."""
+        return self.nearest(text) == text
+
+    def nearest(self, text: str) -> str | None:
+        """Return the value of this dimension that stands for `text`, or None when none does.
+
+        A number outside the range counts as the nearer end, but a negative one does not: it is a code, no amount.
+        """
+        number = as_integer(text)
+        alike = (
+            value for value in self.singles if value == text or (number is not None and as_integer(value) == number)
+        )
+        single = next(alike, None)
+        if single is not None or number is None or self.steps == 0 or number < min(self.low, 0):
+            return single
+        return self.at(self.position(number))
+
+    def encode(self, text: str | None) -> tuple[float, ...]:
+        """Return the coordinates of a value; None and what has no place here give the neutral ones."""
+        value = None if text is None else self.nearest(text)
+        if self.scale is Scale.CHOICE and self.width < len(self.values):
+            return (NEUTRAL if value is None else float(self.values.index(value)),)
+        indicators = tuple(float(single == value) for single in self.singles)
+        if self.scale is Scale.CHOICE:
+            return indicators
+        return (NEUTRAL if value is None or value in self.special else self.position(int(value)), *indicators)
+
+    def decode(self, coordinates: tuple[float, ...]) -> str:
+        """Return the value nearest to `coordinates`."""
+        if self.scale is Scale.CHOICE:
+            return self._decode_choice(coordinates)
+        position, *indicators = coordinates
+        strongest = max(indicators, default=0.0)
+        if self.steps and strongest < NEUTRAL:
+            return self.at(position)
+        return self.special[indicators.index(strongest)]
+
+    def _decode_choice(self, coordinates: tuple[float, ...]) -> str:
+        if len(coordinates) < len(self.values):
+            return self.values[int(coordinates[0] >= NEUTRAL)]
+        return self.values[coordinates.index(max(coordinates))]
+
+    def near(self, text: str | None, rng: random.Random) -> str:
+        """Return another value close to `text` where closeness means something, any other one where it does not."""
+        here = None if text is None else self.nearest(text)
+        ordered = here is not None and here not in self.singles and self.steps > 1
+        if ordered and rng.random() >= SPECIAL_SHARE:
+            found = self.at(self.position(int(here or 0)) + rng.gauss(0, NEAR))
+            if found != here:
+                return found
+        tries = (self.pick(rng.random()) for _ in range(64))
+        return next((value for value in tries if value != here), here or self.pick(0.0))

@@ -1,0 +1,51 @@
+"""Proposals that can be run: the search space of a plan, and what a candidate must pass before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tuner import catalogue
+from tuner.catalogue import Catalogue
+from tuner.profiles import errors_in
+from tuner.search import optimizer, space
+from tuner.session.plan import Plan
+
+
+def optimizer_for(plan: Plan) -> optimizer.Optimizer:
+    """Return the optimizer of a plan; raise `UsageError` or `MissingTool` when it cannot be made."""
+    return optimizer.make(plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack)))
+
+
+def search_space(plan: Plan) -> space.SearchSpace:
+    """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
+    workload = plan.workloads[0]
+    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    restricted = space.restrict(full, plan.space) if plan.space else full
+    return replace(restricted, fixed=plan.fixed)
+
+
+def repairer(catalogue: Catalogue, release: str | None = None) -> Callable[[dict[str, str]], dict[str, str] | None]:
+    """Return the function that repairs candidates of a stack's release, or turns them down with None.
+
+    A setting that equals the stack's default does nothing and is left out, so that no two trials are the same
+    profile in two spellings.
+    """
+
+    def repair(settings: dict[str, str]) -> dict[str, str] | None:
+        mended = catalogue.repaired(settings, release)
+        if errors_in(catalogue.check(mended, str, release)):
+            return None
+        return _without_defaults(catalogue, mended, release)
+
+    return repair
+
+
+def _without_defaults(catalogue: Catalogue, settings: dict[str, str], release: str | None) -> dict[str, str]:
+    """Return the settings that change something, judged one by one, because one setting may move another's default."""
+    kept = dict(settings)
+    for name, value in settings.items():
+        rest = {other: text for other, text in kept.items() if other != name}
+        if catalogue.effective(rest, release).get(name) == value:
+            kept = rest
+    return kept
