@@ -28,6 +28,7 @@ import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -65,7 +66,8 @@ FIT_STEPS: Final = 30
 RANDOM_CANDIDATES: Final = 600
 PARENTS: Final = 4
 BROODS: Final = 8
-SHORTLIST: Final = 24
+SHORTLIST: Final = 8
+"""Candidates repaired before the choice among them: a repair takes longer than a prediction."""
 
 LEAST_SPREAD: Final = 0.02
 DEEPEST: Final = 3.0
@@ -87,9 +89,6 @@ class BayesianSearch:
         self._feasible = feasible
         self._history = History()
         self._foreign: list[Mapping[str, str]] = []
-        fewest, most = DESIGN
-        rng = random.Random(f"{seed}/design")  # noqa: S311 - no secret depends on it
-        self._design = space.spread(min(max(fewest, len(space.dimensions)), most), rng)
 
     def tell(self, outcome: Outcome) -> None:
         """Remember the outcome; the model is made when it is asked."""
@@ -109,7 +108,14 @@ class BayesianSearch:
         return self._space.covers(settings) or self._feasible(self._space.inside(settings)) == settings
 
     def _planned(self) -> Settings | None:
-        return next(iter(runnable(self._design, self._feasible, self._history)), None)
+        return next((settings for settings in self._design if not self._history.knows(settings)), None)
+
+    @cached_property
+    def _design(self) -> list[Settings]:
+        fewest, most = DESIGN
+        rng = random.Random(f"{self._seed}/design")  # noqa: S311 - no secret depends on it
+        spread = self._space.spread(min(max(fewest, len(self._space.dimensions)), most), rng)
+        return list(runnable(spread, self._feasible, History()))
 
     def _modelled(self, rng: random.Random) -> Settings | None:
         observed = self._history.observations()

@@ -34,12 +34,16 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What survived: the answer, the winner (None where nothing did), and the gain of each finalist."""
+    """What survived: the answer, the winner (None where nothing did), and the gain of each finalist.
+
+    `over_start` compares the winner with the profile that the search started from, where that is another one.
+    """
 
     answer: Answer
     winner: TrialRow | None
     gains: tuple[tuple[TrialRow, Gain], ...]
     why: str
+    over_start: Gain | None = None
 
     def gain_of(self, trial: TrialRow) -> Gain | None:
         """Return the confirmed gain of a finalist."""
@@ -60,7 +64,7 @@ def repeat(session: Session, finalists: list[TrialRow]) -> None:
     whole_s = session.plan.blocks * session.block_cost_s(len(finalists))
     phase = CONFIRM if finalists else "measure"
     session.progress.phase(phase, min(whole_s, session.clock.left_s()))
-    done = len({run.block for run in session.ledger.runs if run.phase == CONFIRM})
+    done = len(session.ledger.blocks(CONFIRM))
     while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists))):
         session.measure_block(CONFIRM, finalists)
         done += 1
@@ -87,9 +91,24 @@ def judge(session: Session, finalists: list[TrialRow]) -> Verdict:
     if not better:
         best, found = max(judged, key=lambda pair: pair[1].ratio)
         why = f"no profile beats {session.baseline.profile} on this host and workload: the best, {best.profile}, is"
-        return Verdict(Answer.NOT_IMPROVED, None, tuple(judged), f"{why} {spoken(found)}")
+        why += f" {spoken(found)}"
+        return Verdict(Answer.NOT_IMPROVED, None, tuple(judged), why)
     winner, found = _simplest(better)
-    return Verdict(Answer.IMPROVED, winner, tuple(judged), f"{winner.profile} is {spoken(found)}")
+    over_start = _over_start(session, winner)
+    why = f"{winner.profile} is {spoken(found)} as {session.baseline.profile}"
+    if over_start is not None:
+        why += f", and {spoken(over_start)} as {session.plan.start}, where the search began"
+    return Verdict(Answer.IMPROVED, winner, tuple(judged), why, over_start)
+
+
+def _over_start(session: Session, winner: TrialRow) -> Gain | None:
+    start = next((t for t in session.ledger.trials if t.profile == session.plan.start), None)
+    if start is None or start == winner:
+        return None
+    blocks = session.ledger.blocks(CONFIRM)
+    found = [session.ledger.gain_over(start.number, winner.number, block) for block in blocks]
+    gains = [value for value in found if value is not None]
+    return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
 
 
 def _simplest(better: list[tuple[TrialRow, Gain]]) -> tuple[TrialRow, Gain]:

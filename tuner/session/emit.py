@@ -45,11 +45,23 @@ def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
         stack=session.plan.stack,
         settings=winner.settings,
         summary=summary,
+        reasons=_reasons(session, winner),
         origin=origin,
         place=Place.SESSION,
     )
     save(profile, path, overwrite=True)
     return path
+
+
+def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
+    """Return where each setting of the winner comes from; what each is worth alone was not measured."""
+    if winner.role == "known":
+        return dict.fromkeys(winner.settings, f"as in profile {winner.profile}")
+    kept = winner.settings.items() & session.plan.fixed.items()
+    return {
+        name: f"kept from profile {session.plan.start}" if (name, value) in kept else "found by the search"
+        for name, value in winner.settings.items()
+    }
 
 
 def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, Any]:
@@ -68,6 +80,7 @@ def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, 
         "winner": described(ledger, winner) | {"path": str(path) if path else None},
         "known": [described(ledger, trial) for trial in known],
         "gain": _gain_json(verdict.gain_of(winner)),
+        "gain_over_start": _gain_json(verdict.over_start),
         "finalists": [described(ledger, trial) | {"gain": _gain_json(found)} for trial, found in verdict.gains],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),

@@ -101,7 +101,15 @@ class Ledger:
 
     def gain_in(self, trial: int, block: int) -> float | None:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
-        return self.objective.gain(self._metrics(0, block), self._metrics(trial, block))
+        return self.gain_over(0, trial, block)
+
+    def gain_over(self, other: int, trial: int, block: int) -> float | None:
+        """Return the log ratio of a trial to another in a block, None unless both were measured whole."""
+        return self.objective.gain(self._metrics(other, block), self._metrics(trial, block))
+
+    def blocks(self, phase: str) -> list[int]:
+        """Return the numbers of a phase's blocks."""
+        return sorted({run.block for run in self._runs if run.phase == phase})
 
     def gains(self, trial: int, phase: str) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""

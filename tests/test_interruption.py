@@ -1,0 +1,99 @@
+"""Whatever ends a session, what was measured is kept, nothing is left running, and the session can go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fake
+import pytest
+
+PATIENCE_S = 30.0
+RUNS_BEFORE = 6
+
+
+def tuner(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tuner", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def stored_runs(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'results' / 'tuner.db'}?mode=ro", uri=True) as database:
+            return int(database.execute("select count(*) from runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def left_running(program: Path) -> list[str]:
+    """Return the command lines of processes that still run a program."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if str(program) in words and words[0] != "timeout":
+            found.append(" ".join(words))
+    return found
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    return fake.install(tmp_path, slow_s=0.1)
+
+
+def interrupted(folder: Path, program: Path, number: signal.Signals) -> tuple[int, str]:
+    """Return the exit status and the last words of a tuning that got a signal after some runs."""
+    process = tuner(folder, "tune", "latency", "--budget", "20s", "--sockperf", str(program))
+    wait_for(lambda: stored_runs(folder) >= RUNS_BEFORE)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_session_says_how_to_go_on_and_leaves_nothing_running(
+    tmp_path: Path, program: Path, number: signal.Signals
+) -> None:
+    status, err = interrupted(tmp_path, program, number)
+    assert status == 1
+    assert "tuner sessions resume" in err
+    assert "Traceback" not in err
+    wait_for(lambda: not left_running(program))
+    listed = subprocess.run(
+        [sys.executable, "-m", "tuner", "sessions", "list", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    assert [row["state"] for row in json.loads(listed.stdout)] == ["stopped"]
+
+
+def test_a_killed_session_keeps_its_runs_and_goes_on_to_its_verdict(tmp_path: Path, program: Path) -> None:
+    interrupted(tmp_path, program, signal.SIGKILL)
+    kept = stored_runs(tmp_path)
+    assert kept >= RUNS_BEFORE
+    process = tuner(tmp_path, "sessions", "resume", "--json")
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    found = json.loads(out)
+    assert found["verdict"] == "improved"
+    assert found["runs"] > kept
+    assert stored_runs(tmp_path) == found["runs"]
+    assert found["time"]["wall_s"] <= 20 * 1.1 + 2
