@@ -1,6 +1,6 @@
 # make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
 # make test   lint, types and all tests
-# make docs   the example session of README again, bench: the benchmarks
+# make bench  measure docs/benchmarks.md again (20 minutes)
 
 PYTHON ?= python3
 BUDGET ?= 90s
@@ -29,7 +29,7 @@ tests: setup
 	$(BIN)/pytest -q -m serial
 
 bench: setup
-	$(BIN)/python benchmarks/fast_start.py
+	$(BIN)/python benchmarks/write.py
 
 setup: tools $(STAMP)
 

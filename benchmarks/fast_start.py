@@ -1,12 +1,9 @@
 """Does leaving out sockperf's fixed sleep change what is measured, and what does a run cost?
 
-Pairs of runs, with the sleep and without it, in random order inside each pair, on the kernel stack with its
-default placement. Printed: the ratio of the two medians with its 95 % interval (1 inside it: no change shown),
-the same for p99, and the wall time of a run each way.
+Pairs of runs, with the sleep and without it, in random order inside each pair, on the kernel stack with its default
+placement, once with plain sockets and once with polling. A ratio of 1 inside the interval: no change is shown.
 
-    .venv/bin/python benchmarks/fast_start.py [PAIRS] [PROFILE-SETTING …]
-
-For example `benchmarks/fast_start.py 14 XLIO_RX_POLL=-1` compares polled runs. One pair takes about 5 s.
+    .venv/bin/python benchmarks/fast_start.py [PAIRS]
 """
 
 from __future__ import annotations
@@ -15,27 +12,26 @@ import math
 import random
 import statistics
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
 from tuner.measure.run import Rig, Run
 from tuner.measure.statistics import mean_interval
 from tuner.measure.workload import Workload
-from tuner.preloads import faststart_library, kernel_library
 from tuner.session.prepare import Request, plan, rig
-from tuner.stacks import stack
 
 PAIRS = 14
+SETTINGS: dict[str, dict[str, str]] = {"plain sockets": {}, "polling": {"XLIO_RX_POLL": "-1"}}
+Pair = tuple[Run, Run]
 
 
-def rigs() -> dict[str, Rig]:
-    """Return what runs are made with, by whether the sleep is left in."""
-    made = plan(Request(kind="measure"), LocalHost(), ())
-    base = rig(made, LocalHost())
-    fast: tuple[Path, ...] = (kernel_library(), faststart_library())
-    return {"sleep": replace(base, preloads=fast[:1]), "fast": replace(base, preloads=fast)}
+def rigs() -> tuple[Rig, Rig]:
+    """Return what runs are made with: the sleep left in, and left out."""
+    host = LocalHost()
+    fast = rig(plan(Request(kind="measure", budget_s=math.inf), host, ()), host)
+    return replace(fast, preloads=fast.preloads[:1]), fast
 
 
 def workload() -> Workload:
@@ -44,41 +40,52 @@ def workload() -> Workload:
     return Workload(server_cpus=placed.server, client_cpus=placed.client)
 
 
-def measure(pairs: int, settings: dict[str, str]) -> dict[str, list[Run]]:
-    """Return the runs of each way, pair by pair."""
-    runs: dict[str, list[Run]] = {"sleep": [], "fast": []}
+def measure(pairs: int, settings: dict[str, str]) -> list[Pair]:
+    """Return pairs of runs, the one with the sleep first, made in random order."""
     both = rigs()
-    for pair in range(pairs):
-        for way in random.sample(sorted(both), 2):
-            runs[way].append(both[way].execute(settings, workload()))
-            print(f"pair {pair + 1}/{pairs} {way}: {runs[way][-1].status} {runs[way][-1].reason}", file=sys.stderr)
-    return runs
+    found = []
+    for number in range(pairs):
+        made = {way: both[way].execute(settings, workload()) for way in random.sample((0, 1), 2)}
+        print(f"pair {number + 1}/{pairs}: {made[0].status}, {made[1].status}", file=sys.stderr)
+        found.append((made[0], made[1]))
+    return found
 
 
-def ratio(runs: dict[str, list[Run]], metric: str) -> str:
-    """Return how a metric without the sleep relates to the same with it, with the interval over pairs."""
-    pairs = [
+def ratio(pairs: list[Pair], metric: str) -> str:
+    """Return a metric without the sleep over the same with it: geometric mean and 95 % interval over pairs."""
+    logs = [
         math.log(fast.measurement.metrics()[metric] / slow.measurement.metrics()[metric])
-        for slow, fast in zip(runs["sleep"], runs["fast"], strict=True)
+        for slow, fast in pairs
         if slow.measurement and fast.measurement
     ]
-    found = mean_interval(pairs)
-    low, value, high = map(math.exp, (found.low, found.value, found.high))
-    return f"{metric}: without / with the sleep {value:.3f} (95 % interval {low:.3f} to {high:.3f}, {found.count} pairs)"
+    found = mean_interval(logs)
+    return f"{math.exp(found.value):.3f} ({math.exp(found.low):.3f} to {math.exp(found.high):.3f})"
 
 
-def main() -> None:
-    """Run the comparison and print it."""
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS
-    settings = dict(argument.split("=", 1) for argument in sys.argv[2:])
-    runs = measure(pairs, settings)
-    print(f"stack {stack('kernel').name}, settings {settings or 'none'}, workload {workload().key()}")
-    for metric in ("latency_p50_us", "latency_p99_us"):
-        print(ratio(runs, metric))
-    for way, made in runs.items():
-        walls = [run.wall_s for run in made]
-        print(f"wall time of a run, {way}: median {statistics.median(walls):.3f} s, longest {max(walls):.3f} s")
+def rows(pairs: int) -> Iterator[str]:
+    """Yield a Markdown row for each setting."""
+    for name, settings in SETTINGS.items():
+        made = measure(pairs, settings)
+        walls = [[run.wall_s for run in way] for way in zip(*made, strict=True)]
+        cost = " | ".join(f"{statistics.median(way):.2f} s (at most {max(way):.2f})" for way in walls)
+        yield f"| {name} | {pairs} | {ratio(made, 'latency_p50_us')} | {ratio(made, 'latency_p99_us')} | {cost} |"
+
+
+def section(pairs: int = PAIRS) -> str:
+    """Return the section of the benchmark page."""
+    head = "| sockets | pairs | p50 without / with | p99 without / with | a run with the sleep | without |"
+    return "\n".join(
+        [
+            "## The fast start\n",
+            "Runs with and without sockperf's fixed sleep of 2 s, in pairs, random order inside a pair; TCP ping-pong, 64",
+            "bytes, `-t 1`. Ratios with their 95 % interval over pairs. Wall times are medians of whole runs, server included.\n",
+            head,
+            "|---|---|---|---|---|---|",
+            *rows(pairs),
+            "\n`.venv/bin/python benchmarks/fast_start.py`\n",
+        ]
+    )
 
 
 if __name__ == "__main__":
-    main()
+    print(section(int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS))

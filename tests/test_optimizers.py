@@ -95,6 +95,16 @@ def test_a_small_space_is_used_up_and_then_the_best_is_asked_again(name: str) ->
 
 
 @ALL
+def test_leaving_everything_to_the_stack_is_a_proposal_like_any_other(name: str) -> None:
+    def feasible(settings: dict[str, str]) -> dict[str, str]:
+        return {name: text for name, text in settings.items() if text != "0"}
+
+    asked = played(make(name, TINY, 1, feasible), TINY.size)
+    assert distinct(asked) == TINY.size
+    assert {} in asked
+
+
+@ALL
 def test_several_can_be_asked_before_one_is_told(name: str) -> None:
     optimizer = make(name, TOY, 8, unchanged)
     played(optimizer, 8)

@@ -60,7 +60,7 @@ MOST_OBSERVATIONS: Final = 100
 """Observations that the model gets at most: the time of a fit grows with their cube."""
 
 LEAST_IMPROVEMENT: Final = 0.01
-"""Gain (natural logarithm of a ratio) that an improvement should have: no session can tell one per cent from noise."""
+"""Gain (natural logarithm of a ratio) that an improvement should have: less is seldom worth a variable."""
 
 FIT_STEPS: Final = 30
 RANDOM_CANDIDATES: Final = 600
@@ -99,7 +99,11 @@ class BayesianSearch:
     def ask(self) -> dict[str, str]:
         """Return the settings to try next: of the design, or by the model, or at random when neither has any."""
         rng = self._history.rng(self._seed)
-        proposal = self._planned() or self._modelled(rng) or any_new(self._space, self._feasible, self._history, rng)
+        proposal = self._planned()
+        if proposal is None:  # not "or": no settings at all are a proposal too
+            proposal = self._modelled(rng)
+        if proposal is None:
+            proposal = any_new(self._space, self._feasible, self._history, rng)
         self._history.asked(proposal)
         return dict(proposal)
 

@@ -58,10 +58,11 @@ def _recall(session: Session, optimizer: Optimizer) -> None:
 
 
 def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
+    variance = pooled_sd(_all_gains(session)) ** 2
     for trial in trials:
         if trial != session.baseline and session.ledger.judged(trial, block):
             found = session.ledger.gain_in(trial.number, block)
-            optimizer.tell(Outcome(dict(trial.settings), found))
+            optimizer.tell(Outcome(dict(trial.settings), found, None if found is None else variance))
 
 
 def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[TrialRow]:
