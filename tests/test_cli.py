@@ -118,6 +118,30 @@ def test_a_wrong_request_is_one_screen_that_says_what_next(
     assert ended.out == ""
 
 
+def test_a_playback_lasts_as_long_as_its_file(tuner: Tuner, sockperf: str, tmp_path: Path) -> None:
+    (tmp_path / "traffic.csv").write_text("0.001, 64\n0.5, 100\n2.2, 64\n", encoding="utf-8")
+    playback = ("--mode", "playback", "--playback", "traffic.csv", "--objective", "tail")
+    found = tuner("measure", *playback, "--runs", "1", "--sockperf", sockperf, "--json")
+    assert found.status == 0, found.err
+    plan = tuner("sessions", "show", "--json").json["plan"]
+    assert plan["workloads"][0]["duration_s"] == 3
+    assert plan["workloads"][0]["playback"] == str(tmp_path / "traffic.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("0.1, 64\nhello\n", ["line 2"]), ("", ["no playback file"]), (None, ["cannot read the playback"])],
+)
+def test_a_playback_file_that_cannot_be_used_is_refused(
+    tuner: Tuner, sockperf: str, tmp_path: Path, text: str | None, words: list[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "traffic.csv").write_text(text, encoding="utf-8")
+    ended = tuner("measure", "--mode", "playback", "--playback", "traffic.csv", "--sockperf", sockperf)
+    assert ended.status == 2
+    assert all(word in ended.err for word in words)
+
+
 def test_all_that_is_wrong_with_a_workload_is_said_at_once(tuner: Tuner, sockperf: str) -> None:
     ended = tuner("measure", "--sockperf", sockperf, "--message-bytes", "3", "--connections", "4", "--address", "here")
     assert all(word in ended.err for word in ("message_bytes", "recvfrom", "no IP address"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -170,12 +171,32 @@ def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
             f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
             advice="choose objective latency, tail or throughput with --mode",
         )
-    made = [workload.from_dict({**default.to_dict(), **asked}) for default in goal.workloads]
-    placed = tuple(_placed(each) for each in made)
+    made = [_shaped(default, asked) for default in goal.workloads]
+    placed = tuple(_placed(_timed(each)) for each in made)
     wrong = errors_in([finding for each in placed for finding in each.problems()])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
     return placed
+
+
+def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
+    """Return the objective's own workload with what the user asked; another mode has nothing of its rate and replies."""
+    base = default if asked.get("mode", default.mode) == default.mode else Workload()
+    return workload.from_dict({**base.to_dict(), **asked})
+
+
+def _timed(each: Workload) -> Workload:
+    """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
+    if each.playback is None:
+        return each
+    path = Path(each.playback).absolute()
+    try:
+        lasts_s = sockperf.playback_time_s(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as reason:
+        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+    except UsageError as reason:
+        raise UsageError(f"{path}: {reason.message}", findings=reason.findings) from reason
+    return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
 
 
 def _placed(each: Workload) -> Workload:
