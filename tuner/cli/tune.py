@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json, table
-from tuner.figures import profile_rows
+from tuner.cli.output import print_json, table, wrapped
+from tuner.figures import side_by_side, times_as_good
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -69,9 +69,10 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
 
 def _screen(found: dict[str, Any], results: Path) -> list[str]:
     baseline, winner = found["baseline"], found["winner"]
-    rows = [baseline, *(row for row in found["finalists"] if row["profile"] != baseline["profile"])]
-    headers, cells = profile_rows(rows)
-    lines = [f"{found['verdict']}: {found['why']}", "", table(headers, cells), ""]
+    headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
+    gains = [[row["profile"], times_as_good(row["gain"])] for row in found["finalists"]]
+    lines = [wrapped(f"{found['verdict']}: {found['why']}"), "", table(headers, cells), ""]
+    lines += [table(["confirmed", f"compared with {baseline['profile']}"], gains), ""] if gains else []
     if winner["path"]:
         lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
         lines += ["", f"profile  {winner['path']}"]
