@@ -136,7 +136,7 @@ def _contenders(
     request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
 ) -> tuple[Contender, tuple[Contender, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
-    if request.kind == "measure":
+    if request.kind in {"measure", "calibrate"}:
         return _contender(start or Profile.defaults(stack.name)), ()
     if request.kind == "compare":
         other = profile_library.load(request.other or DEFAULT, stack.name, shelves)
