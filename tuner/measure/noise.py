@@ -178,8 +178,3 @@ def smallest_difference(sd: float, blocks: int, judged: int = 1) -> float:
 def normal_difference(sd: float, blocks: int) -> float:
     """Return the log ratio that `blocks` blocks would find if `sd` were known and one profile judged: n = 7.84 sd²/δ²."""
     return math.sqrt(NORMAL_PAIRS / blocks) * sd if blocks > 0 else math.inf
-
-
-def blocks_needed(sd: float, difference: float) -> int:
-    """Return the blocks that find a log ratio of `difference` with 80 % power: n = 7.84 sd²/δ², at least two."""
-    return max(2, math.ceil(NORMAL_PAIRS * sd**2 / difference**2))

@@ -9,6 +9,7 @@ from tuner.figures import shown
 from tuner.measure import workload
 from tuner.report.tables import failure_table, phase_table, profile_table
 from tuner.session.calibrate import words
+from tuner.session.quarantine import sentence
 from tuner.store import SessionRow, Store
 
 
@@ -60,7 +61,10 @@ def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
     if verdict.get("calibration"):
         yield "".join(f"- {line}\n" for line in words(verdict["calibration"])).rstrip()
     host = verdict["host"]
-    yield f"- {verdict['quarantined']} blocks were quarantined; the host disturbed {host['disturbed']} of {host['blocks']}.\n"
+    yield f"- blocks that the host disturbed: {host['disturbed']} of {host['blocks']}; quarantined: {verdict['quarantined']}."
+    if not host["calm"]:
+        yield f"- {sentence(host)}"
+    yield ""
 
 
 def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:

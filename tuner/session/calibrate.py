@@ -51,9 +51,11 @@ def calibrate(session: Session) -> None:
     if _too_small(session):
         session.progress.note("calibrate: left out, because the budget is too small for it")
         return
-    session.progress.phase(CALIBRATE, session.clock.left_s(_share(session)))
+    session.progress.phase(CALIBRATE, _expected_s(session))
     while _wanted(session):
         session.measure_block(CALIBRATE, [session.baseline])
+    if _alone(session):
+        return
     for line in words(calibration_json(session) or {}):
         session.progress.note(line)
 
@@ -62,8 +64,9 @@ def _alone(session: Session) -> bool:
     return session.plan.kind == CALIBRATE
 
 
-def _share(session: Session) -> float:
-    return 1.0 if _alone(session) else CALIBRATION_SHARE
+def _expected_s(session: Session) -> float:
+    whole_s = session.plan.blocks * session.block_cost_s(1)
+    return whole_s if _alone(session) else session.clock.left_s(CALIBRATION_SHARE)
 
 
 def _too_small(session: Session) -> bool:
@@ -136,7 +139,8 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
 
     `low` and `high` are what it would be at the ends of the interval of `sd`; None stands for no limit.
     """
-    blocks, finalists = confirmation(session.block_cost_s, budget_s)
+    most = MOST_BLOCKS if _alone(session) else session.plan.blocks
+    blocks, finalists = confirmation(session.block_cost_s, budget_s, most)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {
         "budget_s": budget_s,
@@ -151,12 +155,14 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     }
 
 
-def confirmation(block_cost_s: Callable[[int], float], budget_s: float) -> tuple[int, int]:
+def confirmation(
+    block_cost_s: Callable[[int], float], budget_s: float, most_blocks: int = MOST_BLOCKS
+) -> tuple[int, int]:
     """Return how many blocks of how many finalists the confirmation of a budget will measure."""
     left_s = (1 - SHARE) * budget_s
     sizes = range(MOST_FINALISTS, 1, -1)
     size = next((size for size in sizes if block_cost_s(size) * WANTED_BLOCKS <= left_s), 1)
-    return min(MOST_BLOCKS, int(left_s / block_cost_s(size))), size
+    return min(most_blocks, int(left_s / block_cost_s(size))), size
 
 
 def _percent(log_ratio: float) -> float | None:
@@ -176,14 +182,12 @@ def _metric(row: Mapping[str, Any]) -> Iterator[str]:
     if row["within_block_sd"] is not None:
         yield f"those of one block by {_sd(row['within_block_sd'])}"
     if row["correlation"] is not None:
-        helps = (
-            "a ratio inside a block is quieter than a run" if row["pairing_helps"] else "blocks have little in common"
-        )
-        yield f"correlation in a block {row['correlation']:.2f}: {helps}"
+        helps = "quieter" if row["pairing_helps"] else "no quieter"
+        yield f"correlation in a block {row['correlation']:.2f}: a ratio inside a block is {helps} than a run"
     if drift := row["drift"]:
-        yield f"drift {100 * drift['per_minute']:+.1f} % a minute ({100 * drift['low']:+.1f} to {100 * drift['high']:+.1f})"
+        yield f"drift from {100 * drift['low']:+.1f} to {100 * drift['high']:+.1f} % a minute"
     if row["hiccups"]:
-        yield f"{row['hiccups']} hiccups apart from that"
+        yield f"hiccups apart from that: {row['hiccups']}"
     if row["sampling_sd"] is not None and row["sampling_sd"] < row["between_runs_sd"] / 2:
         yield "longer runs would not help, more runs do"
 

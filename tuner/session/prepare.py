@@ -26,8 +26,10 @@ from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
-# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 MOST_BLOCKS: Final = 40
+# A measurement ends with its runs, not with a budget.
+UNLIMITED_S: Final = 1e9
+# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
 INSTALL_SOCKPERF: Final = (

@@ -12,6 +12,7 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
+from tuner.session import quarantine
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
 from tuner.session.confirm import confirm, judge, repeat
@@ -72,7 +73,7 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     match plan.kind:
         case "measure":
             repeat(session, [])
-            return described(ledger, session.baseline)
+            return described(ledger, session.baseline) | quarantine.found_in(ledger.runs)
         case "calibrate":
             calibrate(session)
             return noise(session)
