@@ -184,7 +184,7 @@ def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf:
     assert found["calibration"]["runs"] == 8
     assert found["calibration"]["metrics"]["rate_mps"]["median"] > 0
     assert [row["budget_s"] for row in found["budgets"]] == [60, 300, 3600]
-    assert found["quarantined"] == 0
+    assert found["quarantined"] <= 1
 
 
 def test_a_noise_that_cannot_be_measured_is_an_error_and_no_number(tuner: Tuner, tmp_path: Path) -> None:

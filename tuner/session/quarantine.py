@@ -1,7 +1,8 @@
 """Quarantine: the blocks that the host spoiled. Their runs are kept, and say nothing of any profile.
 
 Which blocks these are follows from the stored telemetry alone, so that a resumed session knows the same ones. The
-measured values play no part in it: who leaves out what looks odd finds what he hopes for.
+measured values play no part in it: who leaves out what looks odd finds what he hopes for. The whole block goes, the
+baseline's runs with the contenders', so that no profile loses just its own bad runs.
 """
 
 from __future__ import annotations
