@@ -198,6 +198,26 @@ def test_check_says_what_is_there_and_what_is_not(tuner: Tuner, sockperf: str) -
     assert {part["part"]: part["ok"] for part in first["parts"]}["sockperf"] is False
 
 
+def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf: str) -> None:
+    arguments = ("check", "--noise", "--runs", "8", "--sockperf", sockperf)
+    said = tuner(*arguments)
+    assert said.status == 0
+    assert "noise of latency_p50_us: 8 runs" in said.out
+    assert "a budget of 300 s can detect a difference of" in said.out
+    found = tuner(*arguments, "--objective", "throughput", "--json").json["noise"]
+    assert found["calibration"]["runs"] == 8
+    assert found["calibration"]["metrics"]["rate_mps"]["median"] > 0
+    assert [row["budget_s"] for row in found["budgets"]] == [60, 300, 3600]
+    assert found["quarantined"] <= 1
+
+
+def test_a_noise_that_cannot_be_measured_is_an_error_and_no_number(tuner: Tuner, tmp_path: Path) -> None:
+    broken = str(fake.install(tmp_path, crash="client"))
+    ended = tuner("check", "--noise", "--sockperf", broken)
+    assert ended.status == 1
+    assert "the baseline (default) does not run" in ended.err
+
+
 def test_a_measurement_prints_each_metric_with_its_interval_and_count(tuner: Tuner, sockperf: str) -> None:
     ended = tuner("measure", "latency", "--runs", "3", "--sockperf", sockperf, "--json")
     assert ended.status == 0

@@ -68,6 +68,8 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
 
 
 def _screen(found: dict[str, Any], results: Path) -> list[str]:
+    from tuner.session.calibrate import words
+
     baseline, winner = found["baseline"], found["winner"]
     headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
     gains = [[row["profile"], times_as_good(row["gain"])] for row in found["finalists"]]
@@ -77,6 +79,8 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
         lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
         lines += ["", f"profile  {winner['path']}"]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
+    if found.get("calibration"):
+        lines += [f"noise    {line}" for line in words(found["calibration"])[-1:]]
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
     lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")

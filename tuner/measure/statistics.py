@@ -18,6 +18,8 @@ CONFIDENCE: Final = 0.95
 # The spread of one block's gain that is assumed until replicated profiles have shown their own.
 PRIOR_SD: Final = 0.15
 PRIOR_WEIGHT: Final = 2.0
+# Two runs may agree by luck; no host is quieter than this, and an optimizer that is told of no noise believes all.
+LEAST_SD: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,19 @@ def _coverage(count: int, rank: int) -> float:
     return max(0.0, 1.0 - 2.0 * outside / 2.0**count)
 
 
-def pooled_sd(groups: Iterable[Sequence[float]]) -> float:
-    """Return the spread of one block's gain, pooled over replicated profiles and a weak prior."""
+def pooled_sd(groups: Iterable[Sequence[float]], over_itself: Sequence[float] = ()) -> float:
+    """Return the spread of one block's gain, pooled over replicated profiles and what was known before them.
+
+    That is the gains of a profile `over_itself`, whose mean is zero; a weak prior where there are none.
+    """
     squares, degrees = PRIOR_WEIGHT * PRIOR_SD**2, PRIOR_WEIGHT
+    if over_itself:
+        squares, degrees = math.fsum(value**2 for value in over_itself), float(len(over_itself))
     for values in groups:
         if len(values) > 1:
             squares += statistics.variance(values) * (len(values) - 1)
             degrees += len(values) - 1
-    return math.sqrt(squares / degrees)
+    return max(LEAST_SD, math.sqrt(squares / degrees))
 
 
 def promise(values: Sequence[float], sd: float) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from typing import Any
 from tuner.figures import shown
 from tuner.measure import workload
 from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.session.calibrate import words
+from tuner.session.quarantine import sentence
 from tuner.store import SessionRow, Store
 
 
@@ -23,6 +25,7 @@ def _sections(store: Store, session: SessionRow) -> Iterator[str]:
     yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
     if session.verdict and "baseline" in session.verdict:
         yield from _profiles(session.verdict)
+    yield from _noise(session.verdict or {})
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
@@ -49,6 +52,19 @@ def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"{winner['profile']}: {winner['path'] or 'the baseline stays'}\n"
     yield "".join(f"    {name}={value}\n" for name, value in winner["settings"].items()) or "    (no setting)\n"
     yield f"Time: {shown(verdict['time']['wall_s'])} s, of which {shown(verdict['time']['runs_s'])} s inside runs.\n"
+
+
+def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if "quarantined" not in verdict:
+        return
+    yield "## Noise\n"
+    if verdict.get("calibration"):
+        yield "".join(f"- {line}\n" for line in words(verdict["calibration"])).rstrip()
+    host = verdict["host"]
+    yield f"- blocks that the host disturbed: {host['disturbed']} of {host['blocks']}; quarantined: {verdict['quarantined']}."
+    if not host["calm"]:
+        yield f"- {sentence(host)}"
+    yield ""
 
 
 def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -67,7 +67,7 @@ def repeat(session: Session, finalists: list[TrialRow]) -> None:
     done = len(session.ledger.blocks(CONFIRM))
     while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists))):
         session.measure_block(CONFIRM, finalists)
-        done += 1
+        done = len(session.ledger.blocks(CONFIRM))
 
 
 def _finalists(session: Session) -> list[TrialRow]:

@@ -11,8 +11,10 @@ from tuner import __version__
 from tuner.measure.statistics import Estimate, Gain, gain, summarise
 from tuner.profile_files import save
 from tuner.profiles import Place, Profile
+from tuner.session import quarantine
+from tuner.session.calibrate import calibration_json
 from tuner.session.confirm import Answer, Verdict, spoken
-from tuner.session.ledger import CONFIRM, SEARCH, Ledger
+from tuner.session.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
@@ -68,10 +70,11 @@ def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, 
     winner = verdict.winner or session.baseline
     ledger = session.ledger
     known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
+    host = quarantine.found_in(ledger.runs)
     return {
         "session": ledger.session,
         "verdict": verdict.answer.value,
-        "why": verdict.why,
+        "why": _why(verdict, host),
         "stack": session.plan.stack,
         "objective": session.plan.objective,
         "workload": session.plan.workloads[0].to_dict(),
@@ -84,19 +87,28 @@ def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, 
         "finalists": [described(ledger, trial) | {"gain": _gain_json(found)} for trial, found in verdict.gains],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
+        "calibration": calibration_json(session),
+        **host,
         "time": _time(session),
     }
 
 
+def _why(verdict: Verdict, host: Mapping[str, Any]) -> str:
+    """Return the reason of a verdict, and what must be said of a host that never calmed down."""
+    return "; ".join(filter(None, [verdict.why, quarantine.sentence(host["host"])]))
+
+
 def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str, Any]:
     """Return what a comparison found: both profiles, and how many times better the second is than the first."""
+    host = quarantine.found_in(session.ledger.runs)
     return {
         "session": session.ledger.session,
         "verdict": verdict.answer.value,
-        "why": verdict.why,
+        "why": _why(verdict, host),
         "a": described(session.ledger, session.baseline),
         "b": described(session.ledger, other),
         "gain": _gain_json(verdict.gain_of(other)),
+        **host,
         "time": _time(session),
     }
 
@@ -104,7 +116,7 @@ def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str,
 def _time(session: Session) -> dict[str, Any]:
     by_phase = {
         phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3)
-        for phase in (SEARCH, CONFIRM)
+        for phase in (CALIBRATE, SEARCH, CONFIRM)
     }
     spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}

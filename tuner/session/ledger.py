@@ -9,8 +9,10 @@ from typing import Final
 from tuner.measure import measurement
 from tuner.measure.run import Run, Status
 from tuner.objective import Objective
+from tuner.session import quarantine
 from tuner.store import RunRow, Store, TrialRow
 
+CALIBRATE: Final = "calibrate"
 SEARCH: Final = "search"
 CONFIRM: Final = "confirm"
 
@@ -24,6 +26,8 @@ class Ledger:
         self._store = store
         self._trials = list(store.trials(session))
         self._runs = list(store.runs(session))
+        self._disturbed = quarantine.disturbed(self._runs)
+        self._quarantined = quarantine.quarantined(self._disturbed)
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -39,6 +43,11 @@ class Ledger:
     def runs_s(self) -> float:
         """The wall time spent inside runs, in seconds."""
         return sum(run.wall_s for run in self._runs)
+
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The blocks that the host spoiled and that say nothing of any profile."""
+        return self._quarantined
 
     def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
         """Return the trial of these settings, adding it when there is none."""
@@ -67,15 +76,21 @@ class Ledger:
         )
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
+        self._note_disturbance(row)
         return row
+
+    def _note_disturbance(self, row: RunRow) -> None:
+        if why := quarantine.reasons(row):
+            self._disturbed[row.block] = why
+            self._quarantined = quarantine.quarantined(self._disturbed)
 
     def next_block(self) -> int:
         """Return the number of the next block."""
         return 1 + max((run.block for run in self._runs), default=-1)
 
     def tried(self, trial: int) -> int:
-        """Return how many blocks a trial took part in."""
-        return len({run.block for run in self._runs if run.trial == trial})
+        """Return how many blocks that count a trial took part in."""
+        return len({run.block for run in self._runs if run.trial == trial} - self._quarantined)
 
     def status(self, trial: int) -> Status:
         """Return the status of a trial: ok only if all its runs are, else that of its last bad run."""
@@ -104,12 +119,29 @@ class Ledger:
         return self.gain_over(0, trial, block)
 
     def gain_over(self, other: int, trial: int, block: int) -> float | None:
-        """Return the log ratio of a trial to another in a block, None unless both were measured whole."""
+        """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace."""
+        if block in self._quarantined:
+            return None
         return self.objective.gain(self._metrics(other, block), self._metrics(trial, block))
 
     def blocks(self, phase: str) -> list[int]:
-        """Return the numbers of a phase's blocks."""
-        return sorted({run.block for run in self._runs if run.phase == phase})
+        """Return the numbers of a phase's blocks that count."""
+        return sorted({run.block for run in self._runs if run.phase == phase} - self._quarantined)
+
+    def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
+        """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
+        mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
+        runs = [[run for run in mine if run.workload == index] for index in sorted({run.workload for run in mine})]
+        wanted = 1 + max(term.workload for term in self.objective.terms)
+        if len(runs) < wanted or any(len(both) != 2 for both in runs):  # noqa: PLR2004 - a pair
+            return None
+        return [both[0] for both in runs], [both[1] for both in runs]
+
+    def gains_over_itself(self) -> list[float]:
+        """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
+        pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
+        found = (self.objective.gain(self._merged(pair[0]), self._merged(pair[1])) for pair in pairs if pair)
+        return [gain for gain in found if gain is not None]
 
     def gains(self, trial: int, phase: str) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""
@@ -121,12 +153,15 @@ class Ledger:
         """Return each metric's values over the blocks of a trial: those of confirmation when it has any."""
         mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
         confirmed = [run for run in mine if run.phase == CONFIRM]
-        blocks = sorted({run.block for run in confirmed or mine})
+        blocks = sorted({run.block for run in confirmed or mine} - self._quarantined)
         return _columns(self._metrics(trial, block) for block in blocks)
 
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
         runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
+        return self._merged(runs)
+
+    def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
         by_workload = {run.workload: metrics_of(run) for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:

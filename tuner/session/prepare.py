@@ -27,8 +27,10 @@ from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
-# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 MOST_BLOCKS: Final = 40
+# A measurement ends with its runs, not with a budget.
+UNLIMITED_S: Final = 1e9
+# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
 INSTALL_SOCKPERF: Final = (
@@ -137,7 +139,7 @@ def _contenders(
     request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
 ) -> tuple[Contender, tuple[Contender, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
-    if request.kind == "measure":
+    if request.kind in {"measure", "calibrate"}:
         return _contender(start or Profile.defaults(stack.name)), ()
     if request.kind == "compare":
         other = profile_library.load(request.other or DEFAULT, stack.name, shelves)

@@ -32,8 +32,7 @@ def search(session: Session, optimizer: Optimizer) -> None:
         contenders = _contenders(session, optimizer, room)
         if not contenders:
             return
-        block = session.ledger.next_block()
-        session.measure_block(SEARCH, contenders)
+        block = session.measure_block(SEARCH, contenders)
         _tell(session, optimizer, block, contenders)
         if leader := incumbent(session):
             session.progress.best(leader, gain(session.ledger.gains(leader.number, SEARCH)))
@@ -58,7 +57,7 @@ def _recall(session: Session, optimizer: Optimizer) -> None:
 
 
 def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
-    variance = pooled_sd(_all_gains(session)) ** 2
+    variance = _spread(session) ** 2
     for trial in trials:
         if trial != session.baseline and session.ledger.judged(trial, block):
             found = session.ledger.gain_in(trial.number, block)
@@ -83,7 +82,7 @@ def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:
 
 def deserving(session: Session) -> Iterator[TrialRow]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
-    sd = pooled_sd(_all_gains(session))
+    sd = _spread(session)
     order = ranked(session)
     bar = promise(session.ledger.gains(order[0].number, SEARCH), sd)[0] if order else 0.0
     for trial in order:
@@ -94,7 +93,7 @@ def deserving(session: Session) -> Iterator[TrialRow]:
 
 def ranked(session: Session) -> list[TrialRow]:
     """Return the trials that ran well, by the pessimistic view of their gain in the search, best first."""
-    sd = pooled_sd(_all_gains(session))
+    sd = _spread(session)
     able = [trial for trial in _able(session) if session.ledger.gains(trial.number, SEARCH)]
     return sorted(able, key=lambda trial: -promise(session.ledger.gains(trial.number, SEARCH), sd)[0])
 
@@ -107,6 +106,11 @@ def incumbent(session: Session) -> TrialRow | None:
 def _able(session: Session) -> list[TrialRow]:
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
     return [trial for trial in others if session.ledger.status(trial.number) is Status.OK]
+
+
+def _spread(session: Session) -> float:
+    """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
+    return pooled_sd(_all_gains(session), session.ledger.gains_over_itself())
 
 
 def _all_gains(session: Session) -> list[list[float]]:

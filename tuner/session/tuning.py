@@ -12,6 +12,8 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
+from tuner.session import quarantine
+from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
 from tuner.session.confirm import confirm, judge, repeat
 from tuner.session.emit import comparison, described, emit
@@ -71,7 +73,10 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     match plan.kind:
         case "measure":
             repeat(session, [])
-            return described(ledger, session.baseline)
+            return described(ledger, session.baseline) | quarantine.found_in(ledger.runs)
+        case "calibrate":
+            calibrate(session)
+            return noise(session)
         case "compare":
             return _compare(session)
         case _:
@@ -87,6 +92,7 @@ def _compare(session: Session) -> dict[str, Any]:
 
 
 def _tune(session: Session, folder: Path) -> dict[str, Any]:
+    calibrate(session)
     search(session, optimizer_for(session.plan))
     verdict = confirm(session)
     folder.mkdir(parents=True, exist_ok=True)
