@@ -92,8 +92,9 @@ def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
     [
         replace(PLAN, budget_s=29.0),
         replace(PLAN, budget_s=60.0, workloads=(replace(PLAN.workloads[0], duration_s=4),)),
+        replace(PLAN, budget_s=60.0, fast_start=False),
     ],
-    ids=["short session", "long runs"],
+    ids=["short session", "long runs", "slow start"],
 )
 def test_a_budget_too_small_for_a_calibration_has_none(tmp_path: Path, plan: Plan) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), plan)

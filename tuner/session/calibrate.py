@@ -28,7 +28,7 @@ from tuner.objective import Term
 from tuner.session import quarantine
 from tuner.session.confirm import MOST_FINALISTS, WANTED_BLOCKS
 from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
-from tuner.session.prepare import MOST_BLOCKS
+from tuner.session.prepare import MOST_BLOCKS, expected_s
 from tuner.session.search import SHARE
 from tuner.session.session import Session
 from tuner.store import RunRow
@@ -72,9 +72,9 @@ def _expected_s(session: Session) -> float:
 
 
 def _too_small(session: Session) -> bool:
-    tests_s = 2 * FEWEST_BLOCKS * sum(workload.duration_s for workload in session.plan.workloads)
-    budget_s = session.plan.budget_s
-    return not _alone(session) and (budget_s < LEAST_BUDGET_S or tests_s > MOST_SHARE * budget_s)
+    plan = session.plan
+    least_s = 2 * FEWEST_BLOCKS * expected_s(plan.workloads, fast_start=plan.fast_start)
+    return not _alone(session) and (plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s)
 
 
 def _wanted(session: Session) -> bool:
