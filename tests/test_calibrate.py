@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_session
 from simulated_host import SimulatedHost
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
@@ -17,6 +18,7 @@ from tuner.measure.noise import normal_difference, smallest_difference
 from tuner.report.summary import summary
 from tuner.session import calibrate
 from tuner.session.plan import Plan
+from tuner.session.progress import Silent
 from tuner.session.quarantine import quarantined
 from tuner.store import Store
 
@@ -69,7 +71,20 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     assert set(phases[:made]) == {"calibrate"}
     assert 4 <= made <= 0.1 * PLAN.budget_s
     assert found["time"]["runs_by_phase_s"]["calibrate"] == made
-    assert "a budget of 60 s can detect a difference of" in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+    assert calibrate.detectable(detectable) in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+
+
+def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watcher = Silent()
+    monkeypatch.setattr(test_session, "Silent", lambda: watcher)
+    monkeypatch.setattr(Silent, "note", lambda _self, text: said.append(text))
+    monkeypatch.setattr(Silent, "phase", lambda _self, name, _seconds: said.append(name))
+    found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))
+    before = said[said.index("calibrate") + 1 : said.index("search")]
+    assert before == calibrate.words(found["calibration"])
 
 
 @pytest.mark.parametrize(
@@ -77,8 +92,9 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     [
         replace(PLAN, budget_s=29.0),
         replace(PLAN, budget_s=60.0, workloads=(replace(PLAN.workloads[0], duration_s=4),)),
+        replace(PLAN, budget_s=60.0, fast_start=False),
     ],
-    ids=["short session", "long runs"],
+    ids=["short session", "long runs", "slow start"],
 )
 def test_a_budget_too_small_for_a_calibration_has_none(tmp_path: Path, plan: Plan) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), plan)
@@ -157,10 +173,15 @@ def test_a_measurement_on_a_disturbed_host_still_counts_its_runs(tmp_path: Path)
 
 def test_at_most_a_fifth_of_the_blocks_is_left_out_and_the_choice_never_changes() -> None:
     for blocks in range(1, 60):
-        left_out = quarantined(range(blocks))
-        assert len(left_out) <= max(1, blocks // 5)
-        assert left_out <= quarantined(range(blocks + 1))
+        often = quarantined(range(0, blocks, 3))
+        assert len(often) <= max(1, blocks // 5)
+        assert often <= quarantined(range(0, blocks + 1, 3))
     assert quarantined([3, 40]) == {3, 40}
+    assert len(quarantined(range(0, 60, 3))) >= 10
+
+
+def test_a_host_that_is_always_disturbed_is_not_measured_again_and_again() -> None:
+    assert quarantined(range(100)) == {0}
 
 
 def test_two_workloads_are_calibrated_each_with_its_own_metrics(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tuner.objective import Term
 from tuner.session import quarantine
 from tuner.session.confirm import MOST_FINALISTS, WANTED_BLOCKS
 from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
-from tuner.session.prepare import MOST_BLOCKS
+from tuner.session.prepare import MOST_BLOCKS, expected_s
 from tuner.session.search import SHARE
 from tuner.session.session import Session
 from tuner.store import RunRow
@@ -65,14 +65,16 @@ def _alone(session: Session) -> bool:
 
 
 def _expected_s(session: Session) -> float:
-    whole_s = session.plan.blocks * session.block_cost_s(1)
-    return whole_s if _alone(session) else session.clock.left_s(CALIBRATION_SHARE)
+    block_s = session.block_cost_s(1)
+    if _alone(session):
+        return session.plan.blocks * block_s
+    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(CALIBRATION_SHARE))
 
 
 def _too_small(session: Session) -> bool:
-    tests_s = 2 * FEWEST_BLOCKS * sum(workload.duration_s for workload in session.plan.workloads)
-    budget_s = session.plan.budget_s
-    return not _alone(session) and (budget_s < LEAST_BUDGET_S or tests_s > MOST_SHARE * budget_s)
+    plan = session.plan
+    least_s = 2 * FEWEST_BLOCKS * expected_s(plan.workloads, fast_start=plan.fast_start)
+    return not _alone(session) and (plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s)
 
 
 def _wanted(session: Session) -> bool:
@@ -140,7 +142,7 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     `low` and `high` are what it would be at the ends of the interval of `sd`; None stands for no limit.
     """
     most = MOST_BLOCKS if _alone(session) else session.plan.blocks
-    blocks, finalists = confirmation(session.block_cost_s, budget_s, most)
+    blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), budget_s, most)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {
         "budget_s": budget_s,
@@ -153,6 +155,12 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
         "power": POWER,
         "confidence": CONFIDENCE,
     }
+
+
+def _block_cost_s(session: Session, trials: int) -> float:
+    """Return what a block takes by the calibration's runs alone, so that the answer stays what was said before."""
+    runs_s = [run.wall_s for run in session.ledger.runs if run.phase == CALIBRATE]
+    return statistics.fmean(runs_s) * (trials + 1) * len(session.plan.workloads)
 
 
 def confirmation(

@@ -223,7 +223,7 @@ def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Findin
 
 
 def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
-    run_s = sum(each.duration_s + RUN_EXTRA_S + (0.0 if request.fast_start else SLEEP_S) for each in workloads)
+    run_s = expected_s(workloads, fast_start=request.fast_start)
     search_s, confirm_s = 2 * run_s / SHARE, 4 * run_s / (1 - SHARE)
     least = max(search_s, confirm_s) if request.kind == "tune" else 4 * run_s
     if request.budget_s < least:
@@ -232,6 +232,11 @@ def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
             f"of {run_s:.1f} s{', after one to search' if request.kind == 'tune' else ''}",
             advice=f"--budget {least + 1:.0f}s is the least",
         )
+
+
+def expected_s(workloads: Sequence[Workload], *, fast_start: bool) -> float:
+    """Return what one run of each workload will take on a quiet host, in seconds."""
+    return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
 
 
 def _library(stack: Stack, lib: Path | None, host: Host) -> Path:
