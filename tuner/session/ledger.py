@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tuner.measure import measurement
+from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Run, Status
-from tuner.objective import Objective
+from tuner.objective import Objective, Term
 from tuner.store import RunRow, Store, TrialRow
 
 SEARCH: Final = "search"
+CHOOSE: Final = "choose"
 CONFIRM: Final = "confirm"
 
 
@@ -103,9 +106,26 @@ class Ledger:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
         return self.gain_over(0, trial, block)
 
-    def gain_over(self, other: int, trial: int, block: int) -> float | None:
-        """Return the log ratio of a trial to another in a block, None unless both were measured whole."""
-        return self.objective.gain(self._metrics(other, block), self._metrics(trial, block))
+    def gain_over(self, other: int, trial: int, block: int, goal: Objective | None = None) -> float | None:
+        """Return the log ratio of a trial to another in a block, None unless both were measured whole.
+
+        `goal` is the session's objective or a part of it.
+        """
+        return (goal or self.objective).gain(self._metrics(other, block), self._metrics(trial, block))
+
+    def gains_over(self, other: int, trial: int, goal: Objective) -> list[float]:
+        """Return the log ratio of a trial to another in each block of the confirmation that measured both whole."""
+        found = (self.gain_over(other, trial, block, goal) for block in self.blocks(CONFIRM))
+        return [gain for gain in found if gain is not None]
+
+    def beyond(self, trial: int, term: Term) -> float:
+        """Return how many observations of a trial's confirmation lie beyond a term's percentile; infinite for others."""
+        percentile = PERCENTILES.get(term.metric)
+        if percentile is None:
+            return math.inf
+        mine = (run for run in self._runs if run.trial == trial and run.phase == CONFIRM)
+        rows = [run.measurement for run in mine if run.measurement and run.workload == term.workload]
+        return math.fsum(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
 
     def blocks(self, phase: str) -> list[int]:
         """Return the numbers of a phase's blocks."""
