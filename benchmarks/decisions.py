@@ -59,7 +59,7 @@ def decide(seed: int, gain: float, noise: simulation.Noise, budget_s: float) -> 
     """Return what one session decided where the setting is worth `gain`, None where it could judge nothing."""
     with tempfile.TemporaryDirectory() as folder:
         answer = simulation.session(
-            Path(folder), lambda env: simulation.BASE_US / true_gain(env, gain), noise, seed, budget_s
+            Path(folder), lambda env: simulation.BASE_US / true_gain(env, gain), noise, f"{gain}/{seed}", budget_s
         )
     judged = [row for row in answer["finalists"] if row["gain"]]
     if not judged:

@@ -80,7 +80,7 @@ class NoisyHost:
         """Return what a run under the plan's environment would print."""
         self.runs += 1
         median_us = self.latency(plan.client.environment) * math.exp(self._common() + self._tailed(self.noise.p50))
-        beyond = math.exp(self._tailed(self.noise.p99))
+        beyond = math.exp(self._tailed(math.sqrt(max(0.0, self.noise.p99**2 - self.noise.p50**2))))
         if self.rng.random() < self.noise.hiccups:
             median_us, beyond = median_us * math.exp(self.rng.uniform(0, 0.3)), beyond * math.exp(self.rng.random())
         client = ProcessResult(0, report(median_us, max(1.2, 3.0 * beyond)), BANNER, 0.5)
@@ -141,10 +141,11 @@ class Memory(Store):
         return ()
 
 
-def session(folder: Path, latency: Latency, noise: Noise, seed: int, budget_s: float) -> dict[str, Any]:
-    """Return the answer of a whole session of `PLAN` on a host of this truth and noise."""
-    host = NoisyHost(latency, noise, random.Random(f"simulation/{seed}"))  # noqa: S311 - noise is no secret
-    plan = replace(PLAN, seed=seed, budget_s=budget_s)
+def session(folder: Path, latency: Latency, noise: Noise, name: str, budget_s: float) -> dict[str, Any]:
+    """Return the answer of a whole session of `PLAN` on a host of this truth and noise; `name` seeds its chances."""
+    rng = random.Random(name)  # noqa: S311 - noise is no secret
+    host = NoisyHost(latency, noise, rng)
+    plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s)
     rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
-    return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{seed}", clock)
+    return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

@@ -27,6 +27,7 @@ class Ledger:
         self._store = store
         self._trials = list(store.trials(session))
         self._runs = list(store.runs(session))
+        self._metrics_of = [metrics_of(run) for run in self._runs]
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -70,6 +71,7 @@ class Ledger:
         )
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
+        self._metrics_of.append(metrics_of(row))
         return row
 
     def next_block(self) -> int:
@@ -147,7 +149,7 @@ class Ledger:
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
         runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
-        by_workload = {run.workload: metrics_of(run) for run in runs}
+        by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
             if term.metric in by_workload.get(term.workload, {}):
