@@ -27,6 +27,15 @@ BUDGET_S = 180.0
 GAINS = (1.0, 1.02, 1.05, 1.10)
 # The setting that matters: half of what random search proposes has it.
 SETTING = ("XLIO_TCP_QUICKACK", "1")
+HEADERS = (
+    "true gain of one setting",
+    "judged profile has it",
+    "claimed, truly",
+    "claimed, falsely",
+    "interval covers the truth",
+    "overclaim, all sessions",
+    "overclaim, where claimed",
+)
 
 
 @dataclass(frozen=True)
@@ -117,8 +126,7 @@ def section(sessions: int = SESSIONS, noise: simulation.Noise | None = None, bud
             f"{sessions} whole simulated sessions of {budget_s:g} s a row, random search, run noise {100 * noise.p50:g} % of the median and",
             f"{100 * noise.p99:g} % of p99 with heavy tails, AR(1) drift of {100 * noise.drift:g} %, hiccups in {100 * noise.hiccups:g} % of runs",
             "(`benchmarks/simulation.py`). Counts with exact binomial 95 % intervals; means with standard errors.\n",
-            "| true gain of one setting | judged profile has it | claimed, truly | claimed, falsely | interval covers the truth "
-            "| overclaim, all sessions | overclaim, where claimed |",
+            f"| {' | '.join(HEADERS)} |",
             "|---|---|---|---|---|---|---|",
             *(row(gain, decisions(gain, sessions, noise, budget_s)) for gain in GAINS),
             "\n`.venv/bin/python benchmarks/decisions.py`\n",

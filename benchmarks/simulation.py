@@ -27,8 +27,9 @@ from tuner.session.tuning import Tuning, carry_out
 from tuner.stacks import stack
 from tuner.store import RunRow, SessionRow, Store, TrialRow
 
+# The words of sockperf are kept beside the tests.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from simulated_host import BANNER, SERVER, report  # noqa: E402 - the words of sockperf are kept beside the tests
+from simulated_host import BANNER, SERVER, report
 
 Latency = Callable[[Mapping[str, str]], float]
 # The true latency of the baseline, and how long a run takes (1 s of test, and what starting it costs).

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.measure.statistics import (
+    Gain,
+    as_claimed,
     blocks_for,
     detectable,
     gain,
@@ -94,6 +96,30 @@ def test_the_detectable_gain_is_detected_in_about_four_of_five_cases() -> None:
     least = sum(detectable(gain([rng.gauss(0, 0.1) for _ in range(20)])) for _ in range(300)) / 300
     found = [gain([least + rng.gauss(0, 0.1) for _ in range(20)]) for _ in range(1000)]
     assert 0.75 <= sum(one.low > 1.0 for one in found) / 1000 <= 0.87
+
+
+@given(st.floats(min_value=1e-6, max_value=2), st.floats(min_value=1e-6, max_value=2))
+def test_a_claimed_gain_is_never_above_its_estimate_nor_below_its_interval(low: float, half: float) -> None:
+    found = Gain(math.exp(low + half), math.exp(low), math.exp(low + 2 * half), 9, 0.95)
+    assert found.low <= as_claimed(found).ratio * (1 + 1e-9)
+    assert as_claimed(found).ratio <= found.ratio
+
+
+def test_a_gain_of_many_standard_errors_is_claimed_as_it_was_estimated() -> None:
+    found = Gain(3.0, 2.8, 3.2, 9, 0.95)
+    assert as_claimed(found).ratio == pytest.approx(3.0, rel=1e-6)
+
+
+def test_claims_overstate_less_than_the_estimates_that_passed_the_bar() -> None:
+    rng = random.Random(13)
+    found = [gain([0.05 + rng.gauss(0, 0.1) for _ in range(20)]) for _ in range(2000)]
+    claims = [one for one in found if one.low > 1.0]
+    raw, claimed = (
+        sum(math.log(one.ratio) for one in ones) / len(ones) - 0.05
+        for ones in (claims, [as_claimed(one) for one in claims])
+    )
+    assert raw > 0.01
+    assert abs(claimed) < raw / 2
 
 
 def test_half_the_gain_needs_four_times_the_blocks() -> None:

@@ -35,16 +35,20 @@ def confirm(session: Session) -> Verdict:
     if not finalists:
         return Verdict(Answer.NOT_IMPROVED, None, (), "no other profile could be measured")
     _choose(session, finalists)
-    verdict = None
+    judged = finalists[0]
     while chosen := _chosen(session, finalists):
-        contenders = [chosen, *_companions(session, chosen)]
-        _announce(session, contenders)
-        while sound(session, chosen) and _room(session, contenders):
-            session.measure_block(CONFIRM, contenders)
-        verdict = judge(session, chosen, tuple(finalists))
-        if sound(session, chosen):
+        judged = chosen
+        _measure(session, [chosen, *_companions(session, chosen)])
+        if sound(session, chosen) or not _room(session, [chosen]):
             break
-    return verdict or judge(session, finalists[0], tuple(finalists))
+    return judge(session, judged, tuple(finalists))
+
+
+def _measure(session: Session, contenders: Sequence[TrialRow]) -> None:
+    """Measure the contenders as `repeat` does, but no longer than the first of them runs well; others that fail are left out."""
+    _announce(session, contenders)
+    while sound(session, contenders[0]) and _room(session, contenders):
+        session.measure_block(CONFIRM, [trial for trial in contenders if sound(session, trial)])
 
 
 def repeat(session: Session, contenders: Sequence[TrialRow]) -> None:
@@ -80,8 +84,9 @@ def _choose(session: Session, finalists: Sequence[TrialRow]) -> None:
     Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
     """
     share = SHARE + CHOOSING * (1 - SHARE)
+    cost_s = session.block_cost_s(len(finalists))
     enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= (1 - share) * session.plan.budget_s
-    if not finalists[1:] or not enough or session.ledger.blocks(CONFIRM):
+    if not finalists[1:] or not enough or session.ledger.blocks(CONFIRM) or not session.clock.fits(cost_s, share):
         return
     session.progress.phase(CHOOSE, session.clock.left_s(share))
     while session.clock.fits(session.block_cost_s(len(finalists)), share):

@@ -14,15 +14,16 @@ from typing import Final
 
 from tuner.hosts.facts import Doubt
 from tuner.measure.run import Status
-from tuner.measure.statistics import Gain, blocks_for, detectable, gain
+from tuner.measure.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.objective import Objective
 from tuner.session.ledger import CONFIRM
 from tuner.session.search import SHARE
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
-# This share of the confirmation chooses among finalists; the rest judges the chosen one.
-CHOOSING: Final = 0.25
+# This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
+# (true gain 10 %) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more of it costs power.
+CHOOSING: Final = 0.15
 FEWEST_BLOCKS: Final = 2
 # With fewer the interval is Student's, which supposes normal noise (see `statistics.gain`).
 ENOUGH_BLOCKS: Final = 6
@@ -82,6 +83,7 @@ def _judged(session: Session, trial: TrialRow) -> Verdict:
 
 
 def _improved(session: Session, trial: TrialRow, found: Gain, goal: Objective) -> Verdict:
+    found = as_claimed(found)
     over_start = _over_start(session, trial, goal)
     why = f"{trial.profile} is {spoken(found)} as {session.baseline.profile}"
     if over_start is not None:
