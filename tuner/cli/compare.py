@@ -59,6 +59,6 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     else:
         typer.echo(f"{found['verdict']}: {found['why']}\n")
         typer.echo(table(*profile_rows([found["a"], found["b"]])))
-        for doubt in found["doubts"]:
+        for doubt in found.get("doubts", ()):
             typer.echo(f"doubt: {doubt['what']} ({doubt['advice']})")
     raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

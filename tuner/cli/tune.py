@@ -75,7 +75,7 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
     if winner["path"]:
         lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
         lines += ["", f"profile  {winner['path']}"]
-    lines += [f"doubt    {doubt['what']} ({doubt['advice']})" for doubt in found["doubts"]]
+    lines += [f"doubt    {doubt['what']} ({doubt['advice']})" for doubt in found.get("doubts", ())]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
