@@ -105,8 +105,9 @@ def test_a_budget_too_small_for_a_calibration_has_none(tmp_path: Path, plan: Pla
 
 def test_the_confirmation_that_is_foreseen_is_about_the_one_that_is_made(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, blocks=40))
-    assert abs(found["calibration"]["detectable"]["blocks"] - found["gain"]["blocks"]) <= 1
-    assert found["calibration"]["detectable"]["finalists"] == len(found["finalists"])
+    foreseen, made = found["calibration"]["detectable"]["blocks"], found["gain"]["blocks"]
+    # The start may be measured beside the winner, which costs a third of the blocks; the choosing may end early.
+    assert foreseen * 2 / 3 - 1 <= made <= foreseen + 3
 
 
 def test_a_session_that_goes_on_does_not_calibrate_again(tmp_path: Path) -> None:

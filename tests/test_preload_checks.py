@@ -98,6 +98,13 @@ def test_with_sanitizers(sanitized: tuple[Path, list[Path]], check: str) -> None
     run_quietly([program, check], settings, preloads)
 
 
+def test_the_sanitized_library_is_put_to_work(sanitized: tuple[Path, list[Path]]) -> None:
+    program, preloads = sanitized
+    done = run([program, "the_sender_is_named"], {"XLIO_RX_POLL": "100", "ASAN_OPTIONS": "detect_leaks=0"}, preloads)
+    assert done.returncode == 0
+    assert "[XLIO_RX_POLL]" in done.stderr
+
+
 def looks(program: Path, witness: Path, way: str, **settings: str) -> tuple[int, int, int, int]:
     """Return how often one wait looked, slept, yielded and asked the kernel about its socket."""
     printed = run_quietly([program, "look"], {"WAY": way, **settings}, [kernel_library(), witness])
@@ -130,6 +137,18 @@ def test_data_that_is_there_costs_one_look(program: Path, witness: Path, way: st
 def test_a_receive_of_all_is_peeked_for_and_then_waited_for(program: Path, witness: Path, way: str) -> None:
     seen = looks(program, witness, way, XLIO_RX_POLL="-1", SENDS_AT="50", FLAGS=str(0x100))
     assert seen[:2] == (50, 1)
+
+
+@pytest.mark.parametrize("way", ["recv", "recvfrom", "recvmsg", "recvmmsg"])
+def test_a_receive_of_all_within_a_time_limit_is_not_polled(program: Path, witness: Path, way: str) -> None:
+    seen = looks(program, witness, way, XLIO_RX_POLL="-1", LIMIT_S="60", FLAGS=str(0x100))
+    assert seen[:2] == (1, 1)
+
+
+@pytest.mark.parametrize("way", RECEIVES)
+def test_a_time_limit_that_outlasts_the_polls_is_slept_out(program: Path, witness: Path, way: str) -> None:
+    seen = looks(program, witness, way, XLIO_RX_POLL="100", LIMIT_S="60")
+    assert seen[:2] == (101, 1)
 
 
 @pytest.mark.parametrize("way", WATCHES)

@@ -59,4 +59,6 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     else:
         typer.echo(wrapped(f"{found['verdict']}: {found['why']}") + "\n")
         typer.echo(table(*side_by_side([found["a"], found["b"]])))
+        for doubt in found.get("doubts", ()):
+            typer.echo(wrapped(f"doubt: {doubt['what']} ({doubt['advice']})"))
     raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

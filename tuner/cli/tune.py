@@ -78,6 +78,7 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
     if winner["path"]:
         lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
         lines += ["", f"profile  {winner['path']}"]
+    lines += [f"doubt    {doubt['what']} ({doubt['advice']})" for doubt in found.get("doubts", ())]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
     if found.get("calibration"):
         lines += [f"noise    {line}" for line in words(found["calibration"])[-1:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.figures import shown
@@ -32,7 +32,7 @@ def _sections(store: Store, session: SessionRow) -> Iterator[str]:
         yield "## Failures\n"
         yield failures
     yield "## Doubts\n"
-    yield from _doubts(session.facts)
+    yield from _doubts([*session.facts.get("doubts", ()), *(session.verdict or {}).get("doubts", ())])
 
 
 def _verdict(verdict: Mapping[str, Any] | None) -> str:
@@ -67,11 +67,11 @@ def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:
-    for doubt in facts.get("doubts", ()):
+def _doubts(doubts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for doubt in doubts:
         yield f"- {doubt['what']}: {doubt['advice']}"
-    if not facts.get("doubts"):
-        yield "None was found on this host."
+    if not doubts:
+        yield "None was found on this host or in its measurements."
 
 
 def workloads(plan: Mapping[str, Any]) -> str:

@@ -26,11 +26,11 @@ from tuner.measure.noise import (
 from tuner.measure.statistics import CONFIDENCE
 from tuner.objective import Term
 from tuner.session import quarantine
-from tuner.session.confirm import MOST_FINALISTS, WANTED_BLOCKS
 from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
 from tuner.session.prepare import MOST_BLOCKS, expected_s
 from tuner.session.search import SHARE
 from tuner.session.session import Session
+from tuner.session.verdict import CHOOSING
 from tuner.store import RunRow
 
 CALIBRATION_SHARE: Final = 0.10
@@ -166,11 +166,9 @@ def _block_cost_s(session: Session, trials: int) -> float:
 def confirmation(
     block_cost_s: Callable[[int], float], budget_s: float, most_blocks: int = MOST_BLOCKS
 ) -> tuple[int, int]:
-    """Return how many blocks of how many finalists the confirmation of a budget will measure."""
-    left_s = (1 - SHARE) * budget_s
-    sizes = range(MOST_FINALISTS, 1, -1)
-    size = next((size for size in sizes if block_cost_s(size) * WANTED_BLOCKS <= left_s), 1)
-    return min(most_blocks, int(left_s / block_cost_s(size))), size
+    """Return how many blocks of how many profiles will judge within a budget: what is left when one has been chosen."""
+    left_s = (1 - SHARE) * (1 - CHOOSING) * budget_s
+    return min(most_blocks, int(left_s / block_cost_s(1))), 1
 
 
 def _percent(log_ratio: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from tuner.profile_files import save
 from tuner.profiles import Place, Profile
 from tuner.session import quarantine
 from tuner.session.calibrate import calibration_json
-from tuner.session.confirm import Answer, Verdict, spoken
-from tuner.session.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
+from tuner.session.ledger import CALIBRATE, CHOOSE, CONFIRM, SEARCH, Ledger
 from tuner.session.session import Session
+from tuner.session.verdict import Answer, Verdict, spoken
 from tuner.store import TrialRow
 
 BEST = "best"
@@ -84,7 +85,10 @@ def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, 
         "known": [described(ledger, trial) for trial in known],
         "gain": _gain_json(verdict.gain_of(winner)),
         "gain_over_start": _gain_json(verdict.over_start),
-        "finalists": [described(ledger, trial) | {"gain": _gain_json(found)} for trial, found in verdict.gains],
+        "finalists": [
+            described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
+        ],
+        "doubts": [asdict(doubt) for doubt in verdict.doubts],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
         "calibration": calibration_json(session),
@@ -108,6 +112,7 @@ def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str,
         "a": described(session.ledger, session.baseline),
         "b": described(session.ledger, other),
         "gain": _gain_json(verdict.gain_of(other)),
+        "doubts": [asdict(doubt) for doubt in verdict.doubts],
         **host,
         "time": _time(session),
     }
@@ -116,7 +121,7 @@ def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str,
 def _time(session: Session) -> dict[str, Any]:
     by_phase = {
         phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3)
-        for phase in (CALIBRATE, SEARCH, CONFIRM)
+        for phase in (CALIBRATE, SEARCH, CHOOSE, CONFIRM)
     }
     spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tuner.measure import measurement
+from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Run, Status
-from tuner.objective import Objective
+from tuner.objective import Objective, Term
 from tuner.session import quarantine
 from tuner.store import RunRow, Store, TrialRow
 
 CALIBRATE: Final = "calibrate"
 SEARCH: Final = "search"
+CHOOSE: Final = "choose"
 CONFIRM: Final = "confirm"
 
 
@@ -28,6 +31,7 @@ class Ledger:
         self._runs = list(store.runs(session))
         self._disturbed = quarantine.disturbed(self._runs)
         self._quarantined = quarantine.quarantined(self._disturbed)
+        self._metrics_of = [metrics_of(run) for run in self._runs]
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -76,6 +80,7 @@ class Ledger:
         )
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
+        self._metrics_of.append(metrics_of(row))
         self._note_disturbance(row)
         return row
 
@@ -118,11 +123,28 @@ class Ledger:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
         return self.gain_over(0, trial, block)
 
-    def gain_over(self, other: int, trial: int, block: int) -> float | None:
-        """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace."""
+    def gain_over(self, other: int, trial: int, block: int, goal: Objective | None = None) -> float | None:
+        """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace.
+
+        `goal` is the session's objective or a part of it.
+        """
         if block in self._quarantined:
             return None
-        return self.objective.gain(self._metrics(other, block), self._metrics(trial, block))
+        return (goal or self.objective).gain(self._metrics(other, block), self._metrics(trial, block))
+
+    def gains_over(self, other: int, trial: int, goal: Objective) -> list[float]:
+        """Return the log ratio of a trial to another in each block of the confirmation that measured both whole."""
+        found = (self.gain_over(other, trial, block, goal) for block in self.blocks(CONFIRM))
+        return [gain for gain in found if gain is not None]
+
+    def beyond(self, trial: int, term: Term) -> float:
+        """Return how many observations of a trial's confirmation lie beyond a term's percentile; infinite for others."""
+        percentile = PERCENTILES.get(term.metric)
+        if percentile is None:
+            return math.inf
+        mine = (run for run in self._runs if run.trial == trial and run.phase == CONFIRM)
+        rows = [run.measurement for run in mine if run.measurement and run.workload == term.workload]
+        return math.fsum(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
 
     def blocks(self, phase: str) -> list[int]:
         """Return the numbers of a phase's blocks that count."""
@@ -162,7 +184,7 @@ class Ledger:
         return self._merged(runs)
 
     def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
-        by_workload = {run.workload: metrics_of(run) for run in runs}
+        by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
             if term.metric in by_workload.get(term.workload, {}):

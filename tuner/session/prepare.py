@@ -27,7 +27,8 @@ from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
-MOST_BLOCKS: Final = 40
+# More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
+MOST_BLOCKS: Final = 200
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
 # What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.

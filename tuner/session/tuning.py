@@ -15,7 +15,7 @@ from tuner.objective import objective
 from tuner.session import quarantine
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
-from tuner.session.confirm import confirm, judge, repeat
+from tuner.session.confirm import confirm, repeat
 from tuner.session.emit import comparison, described, emit
 from tuner.session.ledger import Ledger
 from tuner.session.plan import Plan
@@ -23,6 +23,7 @@ from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
 from tuner.session.search import search
 from tuner.session.session import Session
+from tuner.session.verdict import judge
 from tuner.store import Store
 
 
@@ -88,7 +89,7 @@ def _compare(session: Session) -> dict[str, Any]:
     if other == session.baseline:
         raise UsageError(f"{session.plan.known[0].profile} and {session.baseline.profile} have the same settings")
     repeat(session, [other])
-    return comparison(session, judge(session, [other]), other)
+    return comparison(session, judge(session, other), other)
 
 
 def _tune(session: Session, folder: Path) -> dict[str, Any]:
