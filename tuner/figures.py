@@ -36,12 +36,6 @@ def interval(found: Mapping[str, Any] | None) -> str:
     return "–" if found is None else f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])})"
 
 
-def times_as_good(found: Mapping[str, Any]) -> str:
-    """Return a gain as it stands in an answer: ratio, interval, number of blocks."""
-    low, high = (shown(found[end]) for end in ("low", "high"))
-    return f"{shown(found['ratio'])} times as good ({low} to {high}; {found['blocks']} blocks)"
-
-
 def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return headers and rows of a table of profiles with those of the usual metrics that any of them has."""
     present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]

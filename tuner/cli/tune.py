@@ -9,7 +9,7 @@ import typer
 
 from tuner.cli import options, work
 from tuner.cli.output import print_json, table, wrapped
-from tuner.figures import side_by_side, times_as_good
+from tuner.figures import side_by_side
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -72,16 +72,14 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
 
     baseline, winner = found["baseline"], found["winner"]
     headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
-    gains = [[row["profile"], times_as_good(row["gain"])] for row in found["finalists"]]
     lines = [wrapped(f"{found['verdict']}: {found['why']}"), "", table(headers, cells), ""]
-    lines += [table(["confirmed", f"compared with {baseline['profile']}"], gains), ""] if gains else []
     if winner["path"]:
         lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
         lines += ["", f"profile  {winner['path']}"]
-    lines += [f"doubt    {doubt['what']} ({doubt['advice']})" for doubt in found.get("doubts", ())]
+    lines += [wrapped(f"doubt    {doubt['what']} ({doubt['advice']})") for doubt in found.get("doubts", ())]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
     if found.get("calibration"):
-        lines += [f"noise    {line}" for line in words(found["calibration"])[-1:]]
+        lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
     lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")

@@ -39,9 +39,13 @@ def search(session: Session, optimizer: Optimizer) -> None:
 
 
 def _room(session: Session) -> int:
-    """Return how many contenders can be measured with the baseline before the search's share is over."""
+    """Return how many contenders can be measured with the baseline before the search's share is over.
+
+    One is measured in any case while the budget lasts: a session that has looked at nothing can say nothing.
+    """
     sizes = range(CONTENDERS, 0, -1)
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), SHARE)), 0)
+    least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), SHARE)), least)
 
 
 def _recall(session: Session, optimizer: Optimizer) -> None:
