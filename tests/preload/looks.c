@@ -1,7 +1,7 @@
 /* Waits once in the way that WAY names and prints what the witness saw: looks, waits, yields and questions.
  *
  * The byte that is waited for is sent at look SENDS_AT or, where that is 0, when the thread sleeps. With SOCKET=unix
- * it comes through a socket of that family instead of TCP.
+ * it comes through a socket of that family instead of TCP. LIMIT_S is the socket's SO_RCVTIMEO.
  */
 
 #include <dlfcn.h>
@@ -35,7 +35,7 @@ static void wait_once(int fd)
     int way = find(ways, WAYS), waiting = find(waitings, WAITINGS);
     const sigset_t *mask = number("MASKED") ? &none : NULL;
     if (way >= 0)
-        EXPECT(receive((enum way)way, fd, data, sizeof data, number("FLAGS")) == 1);
+        EXPECT(receive((enum way)way, fd, data, 1, number("FLAGS")) == 1);
     else
         EXPECT(wait_readable_masked((enum waiting)waiting, fd, -1, mask) == 1);
 }
@@ -51,16 +51,18 @@ static void look(void)
 {
     const char *family = getenv("SOCKET");
     struct ends ends = family && strcmp(family, "unix") == 0 ? unix_ends() : connect_ends(TCP4);
-    struct witness *witness = dlsym(RTLD_DEFAULT, "witness");
+    struct timeval limit = {.tv_sec = number("LIMIT_S")};
+    struct witness *watcher = dlsym(RTLD_DEFAULT, "witness");
     struct later later;
-    EXPECT(witness);
-    *witness = (struct witness){.sends_at = number("SENDS_AT"), .sender = ends.there};
-    if (!witness->sends_at) {
+    EXPECT(setsockopt(ends.here, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+    EXPECT(watcher);
+    *watcher = (struct witness){.sends_at = number("SENDS_AT"), .sender = ends.there};
+    if (!watcher->sends_at) {
         start_later(&later, send_byte, &ends.there);
         later.patience_ms = 60000;
     }
     wait_once(ends.here);
-    struct witness seen = *witness;
+    struct witness seen = *watcher;
     if (!seen.sends_at)
         finish_later(&later);
     printf("%d %d %d %d\n", seen.looks, seen.waits, seen.yields, seen.questions);

@@ -49,7 +49,8 @@ ssize_t recv(int fd, void *data, size_t size, int flags)
     return syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL);
 }
 
-ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *restrict from_size)
+ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, __SOCKADDR_ARG from,
+                 socklen_t *restrict from_size)
 {
     count(!(flags & MSG_DONTWAIT));
     return syscall(SYS_recvfrom, fd, data, size, flags, from.__sockaddr__, from_size);
