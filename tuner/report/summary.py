@@ -23,6 +23,7 @@ def _sections(store: Store, session: SessionRow) -> Iterator[str]:
     yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
     if session.verdict and "baseline" in session.verdict:
         yield from _profiles(session.verdict)
+        yield from _warm_start(session.verdict)
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
@@ -49,6 +50,11 @@ def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"{winner['profile']}: {winner['path'] or 'the baseline stays'}\n"
     yield "".join(f"    {name}={value}\n" for name, value in winner["settings"].items()) or "    (no setting)\n"
     yield f"Time: {shown(verdict['time']['wall_s'])} s, of which {shown(verdict['time']['runs_s'])} s inside runs.\n"
+
+
+def _warm_start(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if used := verdict.get("warm_start"):
+        yield f"Warm start: {used['outcomes']} outcomes of {used['sessions']} earlier sessions shaped the search.\n"
 
 
 def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:
