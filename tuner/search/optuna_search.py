@@ -77,7 +77,9 @@ class OptunaSearch:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sampler = optuna.samplers.TPESampler(n_startup_trials=0, multivariate=False, seed=rng.randrange(1 << 31))
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=0, multivariate=False, constant_liar=True, seed=rng.randrange(1 << 31)
+            )
             study = optuna.create_study(sampler=sampler, direction="maximize")
             study.add_trials([self._trial(o.settings, o.gain) for o in observed])
             # Those that are awaited count as running, which the sampler keeps away from.
