@@ -265,6 +265,17 @@ def test_a_tuning_prints_the_fixed_json_shape_and_leaves_what_it_names(tuner: Tu
     assert [row["session"] for row in listed] == [found["session"]]
 
 
+def test_a_warm_start_says_what_it_starts_from(tuner: Tuner, sockperf: str) -> None:
+    warm = ("tune", "--budget", "13s", "--sockperf", sockperf, "--optimizer", "grid", "--warm-start", "--json")
+    first = tuner(*warm)
+    assert first.json["warm_start"] == {"sessions": 0, "outcomes": 0}
+    assert "no finished session" in first.err
+    second = tuner(*warm, "--seed", "1")
+    assert second.json["warm_start"]["sessions"] == 1
+    assert "of 1 earlier session shape the search" in second.err
+    assert "Warm start: " in tuner("sessions", "show", second.json["session"]).out
+
+
 def test_a_profile_that_a_session_wrote_can_be_measured(tuner: Tuner, sockperf: str) -> None:
     found = tuner("tune", "--budget", "13s", "--sockperf", sockperf, "--json").json
     ended = tuner("measure", found["winner"]["path"], "--runs", "1", "--sockperf", sockperf, "--json")

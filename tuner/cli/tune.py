@@ -21,7 +21,10 @@ def tune(
     seed: options.Seed = 0,
     baseline: Annotated[str, typer.Option("--baseline", help="Profile that everything is compared with.")] = "default",
     space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
-    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt or random.")] = "skopt",
+    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
+    ] = False,
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
@@ -52,6 +55,7 @@ def tune(
         baseline=baseline,
         space=space,
         optimizer=optimizer,
+        warm_start=warm_start,
         workload=workload,
         **rig,
     )

@@ -26,6 +26,7 @@ def _sections(store: Store, session: SessionRow) -> Iterator[str]:
     if session.verdict and "baseline" in session.verdict:
         yield from _profiles(session.verdict)
     yield from _noise(session.verdict or {})
+    yield from _warm_start(session.verdict or {})
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
@@ -65,6 +66,11 @@ def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
     if not host["calm"]:
         yield f"- {sentence(host)}"
     yield ""
+
+
+def _warm_start(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if used := verdict.get("warm_start"):
+        yield f"Warm start: {used['outcomes']} outcomes of {used['sessions']} earlier sessions shaped the search.\n"
 
 
 def _doubts(doubts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

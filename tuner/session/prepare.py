@@ -59,6 +59,7 @@ class Request:
     lib: Path | None = None
     preload: Sequence[Path] = ()
     fast_start: bool = True
+    warm_start: bool = False
 
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
@@ -86,6 +87,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         budget_s=request.budget_s,
         blocks=request.blocks,
         fast_start=request.fast_start,
+        warm_start=() if request.warm_start else None,
     )
 
 

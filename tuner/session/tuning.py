@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
@@ -19,6 +18,7 @@ from tuner.session.confirm import confirm, repeat
 from tuner.session.emit import comparison, described, emit
 from tuner.session.ledger import Ledger
 from tuner.session.plan import Plan
+from tuner.session.prior import recalled
 from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
 from tuner.session.search import search
@@ -81,7 +81,7 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
         case "compare":
             return _compare(session)
         case _:
-            return _tune(session, tuning.store.folder / session_id)
+            return _tune(session, tuning.store)
 
 
 def _compare(session: Session) -> dict[str, Any]:
@@ -92,9 +92,16 @@ def _compare(session: Session) -> dict[str, Any]:
     return comparison(session, judge(session, other), other)
 
 
-def _tune(session: Session, folder: Path) -> dict[str, Any]:
+def _tune(session: Session, store: Store) -> dict[str, Any]:
     calibrate(session)
-    search(session, optimizer_for(session.plan))
+    optimizer = optimizer_for(session.plan)
+    prior = recalled(store, session.plan)
+    if session.plan.warm_start is not None:
+        session.progress.note(str(prior))
+    prior.teach(optimizer)
+    search(session, optimizer)
     verdict = confirm(session)
+    folder = store.folder / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
-    return emit(session, verdict, folder)
+    used = None if session.plan.warm_start is None else prior.to_dict()
+    return emit(session, verdict, folder) | {"warm_start": used}
