@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.cli import options, work
+from tuner.cli import minimise, options, work
 from tuner.cli.output import print_json, table
 from tuner.figures import profile_rows
 
@@ -69,14 +69,21 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
 
 def _screen(found: dict[str, Any], results: Path) -> list[str]:
     baseline, winner = found["baseline"], found["winner"]
-    rows = [baseline, *(row for row in found["finalists"] if row["profile"] != baseline["profile"])]
+    by_name = {row["profile"]: row for row in (baseline, *found["finalists"], winner)}
+    rows = list(by_name.values())
     headers, cells = profile_rows(rows)
     lines = [f"{found['verdict']}: {found['why']}", "", table(headers, cells), ""]
     if winner["path"]:
-        lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
+        lines += _settings(found)
         lines += ["", f"profile  {winner['path']}"]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
     lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")
     return lines
+
+
+def _settings(found: dict[str, Any]) -> list[str]:
+    if found["minimised"]:
+        return minimise.worths(found["minimised"])[1:]
+    return [f"  {name}={value}" for name, value in found["winner"]["settings"].items()]

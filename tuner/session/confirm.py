@@ -12,8 +12,9 @@ from typing import Final
 
 from tuner.measure.run import Status
 from tuner.measure.statistics import Gain, gain
+from tuner.session import shares
 from tuner.session.ledger import CONFIRM
-from tuner.session.search import SHARE, ranked
+from tuner.session.search import ranked
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
@@ -55,27 +56,33 @@ def confirm(session: Session) -> Verdict:
     finalists = _finalists(session)
     if not finalists:
         return Verdict(Answer.NOT_IMPROVED, None, (), "no other profile could be measured")
-    repeat(session, finalists)
+    repeat(session, finalists, shares.confirm_ends(session.plan))
     return judge(session, finalists)
 
 
-def repeat(session: Session, finalists: list[TrialRow]) -> None:
-    """Measure the finalists with the baseline, block by block, until the plan's blocks or its budget are used."""
+def repeat(session: Session, finalists: list[TrialRow], share: float = 1.0) -> None:
+    """Measure the finalists with the baseline, block by block, until the plan's blocks or `share` of its budget are used."""
     whole_s = session.plan.blocks * session.block_cost_s(len(finalists))
     phase = CONFIRM if finalists else "measure"
-    session.progress.phase(phase, min(whole_s, session.clock.left_s()))
+    session.progress.phase(phase, min(whole_s, session.clock.left_s(share)))
     done = len(session.ledger.blocks(CONFIRM))
-    while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists))):
+    while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists)), share):
         session.measure_block(CONFIRM, finalists)
         done += 1
 
 
 def _finalists(session: Session) -> list[TrialRow]:
-    """Return the best of the search and the start, as many as can be measured often enough."""
+    """Return the best of the search and the start, as many as can be measured often enough.
+
+    Where blocks of confirmation are stored, they say who the finalists are.
+    """
+    if begun := session.ledger.blocks(CONFIRM):
+        others = (trial for trial in session.ledger.trials if trial != session.baseline)
+        return [trial for trial in others if any(session.ledger.took_part(trial, block) for block in begun)]
     order = ranked(session)
     start = [trial for trial in order if trial.profile == session.plan.start]
     wanted = list(dict.fromkeys([*order[:1], *start, *order])) if order else []
-    blocks_s = session.clock.left_s() / WANTED_BLOCKS
+    blocks_s = session.clock.left_s(shares.confirm_ends(session.plan)) / WANTED_BLOCKS
     sizes = range(MOST_FINALISTS, 1, -1)
     size = next((size for size in sizes if session.block_cost_s(size) <= blocks_s), 1)
     return wanted[:size]
@@ -127,7 +134,7 @@ def _too_few(session: Session) -> str:
     bad = [run for run in runs if run.status != Status.OK]
     if bad:
         return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"
-    needed = session.block_cost_s(1) * (FEWEST_BLOCKS + 1) / (1 - SHARE)
+    needed = session.block_cost_s(1) * (FEWEST_BLOCKS + 1) / (1 - shares.SEARCH)
     return f"the budget ended before {FEWEST_BLOCKS} blocks of confirmation; {needed:.0f}s would do"
 
 

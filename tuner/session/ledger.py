@@ -13,6 +13,7 @@ from tuner.store import RunRow, Store, TrialRow
 
 SEARCH: Final = "search"
 CONFIRM: Final = "confirm"
+MINIMISE: Final = "minimise"
 
 
 class Ledger:
@@ -42,13 +43,17 @@ class Ledger:
 
     def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
         """Return the trial of these settings, adding it when there is none."""
-        known = next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
+        known = self.find(settings)
         if known is not None:
             return known
         trial = TrialRow(len(self._trials), profile, role, dict(settings), invalid)
         self._store.add_trial(self.session, trial)
         self._trials.append(trial)
         return trial
+
+    def find(self, settings: Mapping[str, str]) -> TrialRow | None:
+        """Return the trial of these settings, None when there is none."""
+        return next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
 
     def record(self, trial: int, phase: str, block: int, run: Run, spent_s: float) -> RunRow:
         """Store one run of a block and the session's wall time so far."""
@@ -118,9 +123,9 @@ class Ledger:
         return [gain for gain in found if gain is not None]
 
     def samples(self, trial: int) -> dict[str, list[float]]:
-        """Return each metric's values over the blocks of a trial: those of confirmation when it has any."""
+        """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
         mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
-        confirmed = [run for run in mine if run.phase == CONFIRM]
+        confirmed = [run for run in mine if run.phase in {CONFIRM, MINIMISE}]
         blocks = sorted({run.block for run in confirmed or mine})
         return _columns(self._metrics(trial, block) for block in blocks)
 

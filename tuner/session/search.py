@@ -14,19 +14,18 @@ from typing import Final
 from tuner.measure.run import Status
 from tuner.measure.statistics import gain, pooled_sd, promise
 from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session import shares
 from tuner.session.ledger import SEARCH
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
-# Search gets this share of the budget; the rest proves what it found.
-SHARE: Final = 0.55
 CONTENDERS: Final = 3
 MOST_BLOCKS: Final = 8
 
 
 def search(session: Session, optimizer: Optimizer) -> None:
     """Measure contenders until the search's share of the budget is used; everything is in the ledger."""
-    session.progress.phase("search", session.clock.left_s(SHARE))
+    session.progress.phase("search", session.clock.left_s(shares.SEARCH))
     _recall(session, optimizer)
     while room := _room(session):
         contenders = _contenders(session, optimizer, room)
@@ -42,7 +41,7 @@ def search(session: Session, optimizer: Optimizer) -> None:
 def _room(session: Session) -> int:
     """Return how many contenders can be measured with the baseline before the search's share is over."""
     sizes = range(CONTENDERS, 0, -1)
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), SHARE)), 0)
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), 0)
 
 
 def _recall(session: Session, optimizer: Optimizer) -> None:

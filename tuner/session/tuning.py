@@ -12,10 +12,12 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
+from tuner.session import shares
 from tuner.session.clock import Clock
-from tuner.session.confirm import confirm, judge, repeat
-from tuner.session.emit import comparison, described, emit
+from tuner.session.confirm import Answer, Verdict, confirm, judge, repeat
+from tuner.session.emit import comparison, described, emit, minimisation
 from tuner.session.ledger import Ledger
+from tuner.session.minimise import Minimised, minimise
 from tuner.session.plan import Plan
 from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
@@ -74,6 +76,8 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
             return described(ledger, session.baseline)
         case "compare":
             return _compare(session)
+        case "minimise":
+            return _minimise(session, tuning.store.folder / session_id)
         case _:
             return _tune(session, tuning.store.folder / session_id)
 
@@ -89,5 +93,21 @@ def _compare(session: Session) -> dict[str, Any]:
 def _tune(session: Session, folder: Path) -> dict[str, Any]:
     search(session, optimizer_for(session.plan))
     verdict = confirm(session)
+    shorter = _shortened(session, verdict)
     folder.mkdir(parents=True, exist_ok=True)
-    return emit(session, verdict, folder)
+    return emit(session, verdict, shorter, folder)
+
+
+def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
+    """Return the winner minimised, None where there is no winner, nothing to leave out, or no budget for it."""
+    winner = verdict.winner
+    if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
+        return None
+    return minimise(session, winner, proven=True) if shares.confirm_ends(session.plan) < 1.0 else None
+
+
+def _minimise(session: Session, folder: Path) -> dict[str, Any]:
+    named = session.plan.known[0]
+    original = session.ledger.enter(named.profile, named.settings, "known")
+    folder.mkdir(parents=True, exist_ok=True)
+    return minimisation(session, minimise(session, original, proven=False), folder)
