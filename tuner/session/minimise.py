@@ -15,7 +15,8 @@ budget holds few:
 
 The burden of proof lies with the setting: a profile that is shorter is easier to understand and to deploy, and what
 the blocks cannot show is at most as large as the interval in its answer says. But where there are fewer than
-`FEWEST_BLOCKS` blocks, nothing was judged, the setting stays, and its comment says so.
+`FEWEST_BLOCKS` blocks, or where they are too noisy to tell `LARGE` from nothing, nothing was judged: the setting stays,
+and its comment says so. (Idle settings leave all the same: there the blocks only have to show no harm.)
 
 A pair that only helps together stays: without either of the two the whole gain is gone, which each one's own gain shows.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from tuner.measure.statistics import Gain, gain
@@ -37,6 +38,8 @@ from tuner.store import TrialRow
 
 # Two blocks have one degree of freedom: their interval is no statement.
 FEWEST_BLOCKS: Final = 3
+# A setting does not leave while it may be worth more than this.
+LARGE: Final = 1.25
 # Blocks of the first step, which only has to catch what should not happen.
 IDLE_BLOCKS: Final = 4
 # The last step gets this part of the phase.
@@ -125,7 +128,7 @@ class Elimination:
         while out:
             shorter = self._without(self.current, out)
             self._measure([self.current, shorter], self._session.plan.blocks, 1.0)
-            if self._acceptable(shorter):
+            if self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
                 break
             if not self._refused(shorter):
@@ -140,7 +143,7 @@ class Elimination:
         for _, name in sorted(worths):
             found = self._worth(name).gain
             shorter = self._session.ledger.find(suspects.without(self.current.settings, [name]))
-            if found and not earned(found) and shorter and self._acceptable(shorter):
+            if found and not earned(found) and shorter and self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
                 return
 
@@ -188,8 +191,8 @@ class Elimination:
     def _each_left_out(self, trial: TrialRow, most: int) -> list[TrialRow]:
         """Return the profile without each of its settings, the least promising first, as far as rules allow it."""
         names = suspects.by_promise(self._session.plan, self._session.ledger, trial.settings)
-        free = [name for name in names if suspects.removable(self._session.plan, trial.settings, [name])]
-        return [self._without(trial, [name]) for name in free[: max(most, 0)]]
+        free = (name for name in names if suspects.removable(self._session.plan, trial.settings, [name]))
+        return [self._without(trial, [name]) for name in islice(free, max(most, 0))]
 
     def _without(self, trial: TrialRow, names: Sequence[str]) -> TrialRow:
         ledger = self._session.ledger
@@ -204,6 +207,10 @@ class Elimination:
         """Return whether a shorter profile does not run, or is shown to be worse than the current one."""
         found = self._compared(shorter, self.current)
         return not self._tape.runs(shorter) or (found is not None and earned(found))
+
+    def _vague(self, shorter: TrialRow) -> bool:
+        found = self._compared(shorter, self.current)
+        return found is not None and vague(found)
 
     def _beats_baseline(self, trial: TrialRow) -> bool:
         found = self._compared(self._session.baseline, trial)
@@ -221,7 +228,8 @@ class Elimination:
         for trial in holders:
             gains |= self._alone_in(trial, name)
         found = gain(tuple(gains.values())) if len(gains) >= FEWEST_BLOCKS else None
-        return Worth(name, holders[-1].settings[name], found, self._why(holders[-1], name, found, len(gains)))
+        why = self._why(holders[-1], name, found, len(gains))
+        return Worth(name, holders[-1].settings[name], None if found and vague(found) else found, why)
 
     def _alone_in(self, trial: TrialRow, name: str) -> dict[int, float]:
         """Return what a setting is worth in a profile, by block; nothing when it was not measured without it."""
@@ -241,6 +249,8 @@ class Elimination:
         return replace(worth, why=f"{spoken(found)} as without {group}" if found else worth.why)
 
     def _why(self, holder: TrialRow, name: str, found: Gain | None, blocks: int) -> str:
+        if found is not None and vague(found):
+            return f"not judged: {found.blocks} blocks were too noisy to tell {LARGE:g} times as good from nothing"
         if found is not None:
             return f"{spoken(found)} as without it"
         if not suspects.removable(self._session.plan, holder.settings, [name]):
@@ -249,6 +259,11 @@ class Elimination:
         if rest is not None and not self._tape.runs(rest):
             return "without it runs fail"
         return f"not judged: the budget gave {blocks} of the {FEWEST_BLOCKS} blocks that it takes"
+
+
+def vague(found: Gain) -> bool:
+    """Return whether an interval allows that a setting is worth nothing, and as well that it is worth much."""
+    return found.low <= 1.0 and found.high > LARGE
 
 
 def earned(found: Gain) -> bool:
