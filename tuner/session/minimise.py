@@ -127,7 +127,7 @@ class Elimination:
         out = list(self._doubtful)
         while out:
             shorter = self._without(self.current, out)
-            self._measure([self.current, shorter], self._session.plan.blocks, 1.0)
+            self._measure([self.current, shorter], self._session.plan.blocks, 1.0, hopeful=True)
             if self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
                 break
@@ -162,17 +162,17 @@ class Elimination:
             blocks=len(self._tape.blocks),
         )
 
-    def _measure(self, profiles: Sequence[TrialRow], blocks: int, share: float) -> None:
+    def _measure(self, profiles: Sequence[TrialRow], blocks: int, share: float, *, hopeful: bool = False) -> None:
         """Measure profiles, and the last of them without each of its settings, as many as the budget holds.
 
-        Ends early when the last one does not run, or the current profile is shown to be better.
+        Ends early when the last one does not run; while that is only hoped to do, also when it is shown to be worse.
         """
         last = profiles[-1]
         trials = [*profiles, *self._each_left_out(last, self._room() - len(profiles))]
         for _ in range(blocks):
             able = [trial for trial in trials if self._tape.runs(trial)]
             nothing_to_compare = not {*able} - {self._session.baseline}
-            if nothing_to_compare or last not in able or (last != self.current and self._refused(last)):
+            if nothing_to_compare or last not in able or (hopeful and self._refused(last)):
                 return
             if not self._tape.block(able, share):
                 return

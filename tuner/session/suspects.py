@@ -53,9 +53,9 @@ def _key(settings: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _errors(stack: str, settings: frozenset[tuple[str, str]]) -> int:
+def _errors(stack: str, settings: frozenset[tuple[str, str]]) -> frozenset[str]:
     # Remembered, because a check of a long profile takes some 10 ms in which nothing is measured.
-    return len(errors_in(catalogue.load(stack).check(dict(settings), str)))
+    return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str)))
 
 
 def by_promise(plan: Plan, ledger: Ledger, settings: Mapping[str, str]) -> list[str]:
