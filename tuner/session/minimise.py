@@ -117,10 +117,16 @@ class Elimination:
         plan = self._session.plan
         share = 1.0 - TOGETHER_PART * shares.minimise_share(plan)
         self._measure([self.current], plan.blocks, share)
+        self._measure([self.current], FEWEST_BLOCKS - self._fewest(), 1.0)
         worths = [self._worth(name) for name in self.current.settings]
         judged = [(worth.gain, worth.name) for worth in worths if worth.gain is not None]
         doubtful = [(found.ratio, name) for found, name in judged if not earned(found)]
         self._doubtful = [name for _, name in sorted(doubtful)]
+
+    def _fewest(self) -> int:
+        """Return the fewest blocks that any setting which was left out by itself was left out in."""
+        counts = [len(self._alone_in(self.current, name)) for name in self.current.settings]
+        return min((count for count in counts if count), default=0)
 
     def together(self) -> None:
         """Leave out the doubtful ones together; put the most promising back while that is shown to be worse."""
@@ -143,7 +149,7 @@ class Elimination:
         for _, name in sorted(worths):
             found = self._worth(name).gain
             shorter = self._session.ledger.find(suspects.without(self.current.settings, [name]))
-            if found and not earned(found) and shorter and self._acceptable(shorter) and not self._vague(shorter):
+            if found and not earned(found) and shorter and self._compared(shorter, self.current):
                 self._accepted.append(shorter)
                 return
 
@@ -155,7 +161,7 @@ class Elimination:
         return Minimised(
             original=original,
             profile=final,
-            kept=tuple(self._worth(name) for name in final.settings),
+            kept=tuple(self._stays(name) for name in final.settings),
             dropped=tuple(self._farewell(name) for name in original.settings if name not in final.settings),
             gain=self._compared(self._session.baseline, final),
             cost=self._compared(final, original) if final != original else None,
@@ -178,15 +184,15 @@ class Elimination:
                 return
 
     def _room(self) -> int:
-        """Return how many trials beside the baseline a block may hold so that the phase has enough blocks.
+        """Return how many trials beside the baseline a block may hold so that the rest of the phase has enough blocks.
 
-        From the plan and the runs of earlier phases alone, so that a resumed session agrees.
+        From the plan and the runs that led here, not from the clock, so that a resumed session agrees.
         """
         plan = self._session.plan
         before = [run.wall_s for run in self._session.ledger.runs if run.phase != MINIMISE and run.status == "ok"]
         usual_s = sum(before) / len(before) * len(plan.workloads) if before else shares.run_s(plan)
-        phase_s = shares.minimise_share(plan) * plan.budget_s
-        return max(2, int(phase_s / (FEWEST_BLOCKS * usual_s)) - 1)
+        left_s = shares.minimise_share(plan) * plan.budget_s - self._tape.spent_s()
+        return max(2, int(left_s / (FEWEST_BLOCKS * usual_s)) - 1)
 
     def _each_left_out(self, trial: TrialRow, most: int) -> list[TrialRow]:
         """Return the profile without each of its settings, the least promising first, as far as rules allow it."""
@@ -235,6 +241,11 @@ class Elimination:
         """Return what a setting is worth in a profile, by block; nothing when it was not measured without it."""
         rest = self._session.ledger.find(suspects.without(trial.settings, [name]))
         return self._tape.over(rest, trial) if rest is not None else {}
+
+    def _stays(self, name: str) -> Worth:
+        worth = self._worth(name)
+        doubtful = worth.gain is not None and not earned(worth.gain)
+        return replace(worth, why=f"not shown to help before the budget ended: {worth.why}") if doubtful else worth
 
     def _farewell(self, name: str) -> Worth:
         """Return what was seen of a dropped setting: alone, or with those that left in the same step."""

@@ -50,6 +50,10 @@ class Tape:
         found = {block: self._session.ledger.gain_over(other.number, trial.number, block) for block in self.blocks}
         return {block: gain for block, gain in found.items() if gain is not None}
 
+    def spent_s(self) -> float:
+        """Return the wall time inside the runs of the blocks seen, in seconds."""
+        return sum(run.wall_s for run in self._session.ledger.runs if run.block in self.blocks)
+
     def runs(self, trial: TrialRow) -> bool:
         """Return whether a trial has not failed in the blocks seen."""
         mine = (run for run in self._session.ledger.runs if run.trial == trial.number and run.block in self.blocks)
