@@ -1,6 +1,6 @@
 # make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
 # make test   lint, types and all tests
-# make bench  measure docs/benchmarks.md again (20 minutes)
+# make bench  measure docs/benchmarks.md again (25 minutes)
 
 PYTHON ?= python3
 BUDGET ?= 90s

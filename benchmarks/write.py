@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/write.py
 
-Takes about 20 minutes. Nothing else may run meanwhile.
+Takes about 25 minutes. Nothing else may run meanwhile. The comparison of searches is made in its quick form; the long one
+takes hours: `benchmarks/search.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import decisions
 import fast_start
+import search
 import start_up
 import tuning
 
@@ -33,6 +36,7 @@ def head() -> str:
 
 
 if __name__ == "__main__":
-    sections = [head(), start_up.section(), fast_start.section(), tuning.section()]
+    sections = [head(), start_up.section(), fast_start.section(), tuning.section(), decisions.section()]
+    sections.append(search.section(*search.QUICK))
     PAGE.write_text("\n".join(sections), encoding="utf-8")
     print(PAGE)

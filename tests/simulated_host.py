@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.telemetry import Counters
 
 Latency = Callable[[Mapping[str, str]], float]
 BANNER = " XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n"
@@ -36,10 +37,10 @@ sockperf: ---> <MIN> observation = {min:.3f}
 SERVER = "sockperf: Test end (interrupted by user)\nsockperf: Total {n} messages received and handled\n"
 
 
-def report(latency_us: float) -> str:
-    """Return what a ping-pong client prints at this median half round trip."""
+def report(latency_us: float, p99: float = 1.8) -> str:
+    """Return what a ping-pong client prints at this median half round trip; its p99 is `p99` times as much."""
     n = int(0.55e6 / (2 * latency_us))
-    shape = {"p50": 1.0, "p90": 1.2, "p99": 1.8, "p999": 4.0, "max": 20.0, "min": 0.7}
+    shape = {"p50": 1.0, "p90": 1.2, "p99": p99, "p999": max(4.0, p99), "max": max(20.0, p99), "min": 0.7}
     return CLIENT.format(n=n, each=n / 100, **{name: factor * latency_us for name, factor in shape.items()})
 
 
@@ -47,7 +48,8 @@ def report(latency_us: float) -> str:
 class SimulatedHost:
     """`latency` gives a run's median in µs from its environment; it may raise to stop a session in the middle.
 
-    `noise` is the relative spread of runs. `client` and `server` may change what is printed.
+    `noise` is the relative spread of runs. `steal` is the share of CPU time that the hypervisor takes during the run
+    with a number (from 1).
     """
 
     latency: Latency
@@ -56,10 +58,13 @@ class SimulatedHost:
     rng: random.Random = field(default_factory=lambda: random.Random(5))
     runs: list[RunPlan] = field(default_factory=list)
     banner: Callable[[Mapping[str, str]], str] = lambda _environment: BANNER
+    steal: Callable[[int], float] = lambda _run: 0.0
+    stolen_s: float = 0.0
 
     def run(self, plan: RunPlan) -> RunOutput:
         """Return what a run under the plan's environment would print."""
         self.runs.append(plan)
+        self.stolen_s += self.steal(len(self.runs))
         environment = plan.client.environment
         median = self.latency(environment) * self.rng.lognormvariate(0.0, self.noise)
         banner = self.banner(environment)
@@ -75,3 +80,8 @@ class SimulatedHost:
     def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
         """Return ports that nobody uses, because nothing listens here."""
         return tuple(range(20000, 20000 + count))
+
+    def counters(self, cpus: Sequence[int]) -> Counters:
+        """Return counters of a calm machine on which each run takes one second, but for what is stolen."""
+        now = float(len(self.runs))
+        return Counters(now, now, busy_s=now, idle_s=now - self.stolen_s, steal_s=self.stolen_s)

@@ -46,6 +46,12 @@ def test_the_details_level_shows_every_setting_also_behind_long_labels() -> None
     assert shown["XLIO_MEMORY_LIMIT"] == "2 GB"
 
 
+def test_an_empty_value_is_not_the_last_word_of_its_label() -> None:
+    shown = recording("xlio-3.40.2-trace_details").shown
+    assert shown["XLIO_LOG_FILE"] == ""
+    assert shown["XLIO_STATS_FILE"] == ""
+
+
 def test_a_library_without_a_card_says_so_in_its_errors() -> None:
     assert recording("xlio-3.61.2-noshim_default").errors
 

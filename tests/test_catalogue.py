@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from tuner import catalogue
@@ -290,11 +292,23 @@ def test_a_variable_that_only_another_stack_reads_names_that_stack() -> None:
     )
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from([*XLIO.parameters, "PATH"]), st.text(max_size=12) | st.integers().map(str), max_size=6
-    )
+ANY_SETTINGS = st.dictionaries(
+    st.sampled_from([*XLIO.parameters, "PATH"]), st.text(max_size=12) | st.integers().map(str), max_size=6
 )
+
+
+@limits(deadline=None)
+@given(ANY_SETTINGS, st.sampled_from([None, "3.40.2", "3.20.4"]))
+def test_what_is_kept_between_calls_changes_no_answer(settings: dict[str, str], release: str | None) -> None:
+    fresh = replace(XLIO)
+    assert fresh.effective(settings, release) == XLIO.effective(settings, release)
+    assert fresh.repaired(settings, release) == XLIO.repaired(settings, release)
+    XLIO.effective(settings, release).clear()
+    assert fresh.effective(settings, release) == XLIO.effective(settings, release)
+
+
+@limits(deadline=None)
+@given(ANY_SETTINGS)
 def test_no_settings_break_the_check(settings: dict[str, str]) -> None:
     assert XLIO.effective(settings, "3.40.2").keys() >= settings.keys()
     assert XLIO.repaired(settings, "3.40.2").keys() >= settings.keys()

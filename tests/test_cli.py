@@ -120,6 +120,30 @@ def test_a_wrong_request_is_one_screen_that_says_what_next(
     assert ended.out == ""
 
 
+def test_a_playback_lasts_as_long_as_its_file(tuner: Tuner, sockperf: str, tmp_path: Path) -> None:
+    (tmp_path / "traffic.csv").write_text("0.001, 64\n0.5, 100\n2.2, 64\n", encoding="utf-8")
+    playback = ("--mode", "playback", "--playback", "traffic.csv", "--objective", "tail")
+    found = tuner("measure", *playback, "--runs", "1", "--sockperf", sockperf, "--json")
+    assert found.status == 0, found.err
+    plan = tuner("sessions", "show", "--json").json["plan"]
+    assert plan["workloads"][0]["duration_s"] == 3
+    assert plan["workloads"][0]["playback"] == str(tmp_path / "traffic.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("0.1, 64\nhello\n", ["line 2"]), ("", ["no playback file"]), (None, ["cannot read the playback"])],
+)
+def test_a_playback_file_that_cannot_be_used_is_refused(
+    tuner: Tuner, sockperf: str, tmp_path: Path, text: str | None, words: list[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "traffic.csv").write_text(text, encoding="utf-8")
+    ended = tuner("measure", "--mode", "playback", "--playback", "traffic.csv", "--sockperf", sockperf)
+    assert ended.status == 2
+    assert all(word in ended.err for word in words)
+
+
 def test_all_that_is_wrong_with_a_workload_is_said_at_once(tuner: Tuner, sockperf: str) -> None:
     ended = tuner("measure", "--sockperf", sockperf, "--message-bytes", "3", "--connections", "4", "--address", "here")
     assert all(word in ended.err for word in ("message_bytes", "recvfrom", "no IP address"))
@@ -174,6 +198,26 @@ def test_check_says_what_is_there_and_what_is_not(tuner: Tuner, sockperf: str) -
     assert ended.status == 1
     first = json.JSONDecoder().raw_decode(ended.out)[0]
     assert {part["part"]: part["ok"] for part in first["parts"]}["sockperf"] is False
+
+
+def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf: str) -> None:
+    arguments = ("check", "--noise", "--runs", "8", "--sockperf", sockperf)
+    said = tuner(*arguments)
+    assert said.status == 0
+    assert "noise of latency_p50_us: 8 runs" in said.out
+    assert "a budget of 300 s can detect a difference of" in said.out
+    found = tuner(*arguments, "--objective", "throughput", "--json").json["noise"]
+    assert found["calibration"]["runs"] == 8
+    assert found["calibration"]["metrics"]["rate_mps"]["median"] > 0
+    assert [row["budget_s"] for row in found["budgets"]] == [60, 300, 3600]
+    assert found["quarantined"] <= 1
+
+
+def test_a_noise_that_cannot_be_measured_is_an_error_and_no_number(tuner: Tuner, tmp_path: Path) -> None:
+    broken = str(fake.install(tmp_path, crash="client"))
+    ended = tuner("check", "--noise", "--sockperf", broken)
+    assert ended.status == 1
+    assert "the baseline (default) does not run" in ended.err
 
 
 def test_a_measurement_prints_each_metric_with_its_interval_and_count(tuner: Tuner, sockperf: str) -> None:
@@ -237,6 +281,17 @@ def test_minimising_says_what_it_dropped_and_what_the_rest_is_worth(tuner: Tuner
     assert "Verdict: **minimised**" in shown.out
     measured = tuner("measure", ended.json["winner"]["path"], "--runs", "1", "--sockperf", sockperf, "--json")
     assert measured.json["settings"] == {"XLIO_RX_POLL": "-1"}
+
+
+def test_a_warm_start_says_what_it_starts_from(tuner: Tuner, sockperf: str) -> None:
+    warm = ("tune", "--budget", "13s", "--sockperf", sockperf, "--optimizer", "grid", "--warm-start", "--json")
+    first = tuner(*warm)
+    assert first.json["warm_start"] == {"sessions": 0, "outcomes": 0}
+    assert "no finished session" in first.err
+    second = tuner(*warm, "--seed", "1")
+    assert second.json["warm_start"]["sessions"] == 1
+    assert "of 1 earlier session shape the search" in second.err
+    assert "Warm start: " in tuner("sessions", "show", second.json["session"]).out
 
 
 def test_a_profile_that_a_session_wrote_can_be_measured(tuner: Tuner, sockperf: str) -> None:

@@ -35,10 +35,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 QUARANTINED = {
     "subprocess": ("tuner.hosts",),
     "skopt": ("tuner.search.bayesian",),
+    "optuna": ("tuner.search.optuna_search",),
     "pandas": ("tuner.report",),
     "sqlalchemy": ("tuner.store",),
 }
-HEAVY = {"numpy", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy"}
+HEAVY = {"numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

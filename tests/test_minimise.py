@@ -199,8 +199,47 @@ def test_a_tuning_emits_its_winner_minimised_with_its_own_gain_over_the_baseline
 
 def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirmation(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, budget_s=40.0))
-    assert {run.phase for run in Store(tmp_path).runs(found["session"])} == {"search", "confirm"}
+    assert {run.phase for run in Store(tmp_path).runs(found["session"])} == {"calibrate", "search", "confirm"}
     assert found["minimised"] is None
+
+
+def test_a_tuning_interrupted_while_it_minimises_goes_on_with_the_same_winner(tmp_path: Path) -> None:
+    plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=120.0)
+    whole = tune(tmp_path / "a", SimulatedHost(polling_helps), plan)
+    before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
+    host = SimulatedHost(polling_helps)
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == before + 3:
+            raise KeyboardInterrupt
+        return polling_helps(environment)
+
+    host.latency = stops
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path / "b", host, plan)
+    stopped = Store(tmp_path / "b").session("latest")
+    stored = Store(tmp_path / "b").runs(stopped.id)
+    found = tune(tmp_path / "b", SimulatedHost(polling_helps), Plan.from_dict(stopped.plan), stopped.id)
+    later = Store(tmp_path / "b").runs(stopped.id)[len(stored) :]
+    assert {run.phase for run in later} == {"minimise"}
+    assert [row["settings"] for row in found["finalists"]] == [row["settings"] for row in whole["finalists"]]
+    assert found["minimised"]["from"] == whole["minimised"]["from"]
+
+
+def test_a_block_of_minimising_that_the_host_spoiled_is_repeated_and_says_nothing(tmp_path: Path) -> None:
+    host = SimulatedHost(worth(), noise=0.03)
+    helps = worth(XLIO_RX_POLL=1.3, XLIO_TCP_QUICKACK=1.1)
+    struck = range(40, 45)
+    host.latency = lambda environment: 500.0 if len(host.runs) in struck and environment else helps(environment)
+    host.steal = lambda run: 0.2 if run in struck else 0.0
+    found = tune(tmp_path, host, MINIMISE)
+    assert found["quarantined"] >= 1
+    assert found["host"]["calm"] is True
+    assert set(kept(found)) == {"XLIO_RX_POLL", "XLIO_TCP_QUICKACK"}
+    counted = {run.block for run in Store(tmp_path).runs(found["session"])}
+    assert found["minimised"]["blocks"] == len(counted) - found["quarantined"]
+    again = tune(tmp_path, SimulatedHost(helps), MINIMISE, found["session"])
+    assert again["minimised"] == found["minimised"]
 
 
 def test_idle_is_what_the_workload_never_uses_and_what_changes_nothing() -> None:

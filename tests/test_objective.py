@@ -76,3 +76,11 @@ def test_an_unknown_objective_names_the_nearest() -> None:
 )
 def test_a_profiles_name_means_an_objective(profile: str, goal: str) -> None:
     assert named_by(profile) == goal
+
+
+@every_objective
+def test_without_some_terms_the_weights_of_the_others_sum_to_one(one: Objective) -> None:
+    first = one.terms[0].metric
+    rest = one.without({first})
+    assert first not in [term.metric for term in rest.terms]
+    assert math.fsum(term.weight for term in rest.terms) == pytest.approx(1.0 if rest.terms else 0.0)

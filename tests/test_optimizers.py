@@ -133,6 +133,37 @@ def test_seeds_outside_the_space_do_no_harm(name: str) -> None:
 
 
 @ALL
+def test_what_an_earlier_session_found_may_be_asked_again(name: str) -> None:
+    optimizer = make(name, TINY, 1, unchanged)
+    for settings in TINY.every():
+        optimizer.tell(Outcome(settings, 0.1, 0.04, prior=True))
+    assert distinct(played(optimizer, TINY.size)) == TINY.size
+
+
+@ALL
+def test_a_measurement_takes_the_place_of_what_an_earlier_session_found(name: str) -> None:
+    optimizer = make(name, TINY, 1, unchanged)
+    overrated, best = {"YIELD": "0", "ACK": "0"}, {"YIELD": "1", "ACK": "1"}
+    optimizer.tell(Outcome(overrated, 9.0, 0.04, prior=True))
+    played(optimizer, TINY.size, lambda settings: 0.5 if settings == best else 0.1)
+    assert optimizer.ask() == best
+
+
+@ALL
+def test_a_resumed_search_with_a_prior_goes_on_as_if_it_had_not_stopped(name: str) -> None:
+    def warm() -> Optimizer:
+        optimizer, draw = make(name, TOY, 3, unchanged), random.Random(7)
+        for settings in (TOY.sample(draw) for _ in range(12)):
+            optimizer.tell(Outcome(settings, toy_gain(settings), 0.04, prior=True))
+        return optimizer
+
+    whole, resumed = played(warm(), 10), warm()
+    for settings in whole[:6]:
+        resumed.tell(Outcome(settings, toy_gain(settings), 1e-4))
+    assert played(resumed, 4) == whole[6:]
+
+
+@ALL
 @pytest.mark.parametrize("fails", [0.5, 1.0])
 def test_a_search_survives_failures(name: str, fails: float) -> None:
     chance = random.Random(1)
@@ -205,6 +236,40 @@ def test_the_model_learns_to_avoid_what_fails() -> None:
     asked = played(optimizer, 26, lambda s: None if s["YIELD"] == "100" else toy_gain(s))
     late = [settings["YIELD"] for settings in asked[8:]]
     assert late.count("100") < len(late) / 3
+
+
+@pytest.mark.parametrize("name", ["skopt", "optuna"])
+def test_fewer_proposals_fall_beyond_a_cliff_than_by_chance(name: str) -> None:
+    def fails(settings: Settings) -> bool:
+        return int(settings["POLL"]) > 20_000 or (settings["YIELD"] == "0" and int(settings["BUFFER"]) >= 1 << 18)
+
+    draw = random.Random(3)
+    by_chance = sum(fails(TOY.sample(draw)) for _ in range(2000)) / 2000
+    fallen = []
+    for seed in range(3):
+        asked = played(make(name, TOY, seed, unchanged), 24, lambda s: None if fails(s) else toy_gain(s))
+        fallen += [fails(settings) for settings in asked[12:]]
+    assert by_chance > 0.2
+    assert sum(fallen) / len(fallen) < 0.6 * by_chance
+
+
+def test_the_model_climbs_from_what_an_earlier_session_found() -> None:
+    draw = random.Random(2)
+    cold, warm = make("skopt", TOY, 1, unchanged), make("skopt", TOY, 1, unchanged)
+    for settings in (TOY.sample(draw) for _ in range(30)):
+        warm.tell(Outcome(settings, toy_gain(settings), 0.01, prior=True))
+    first = [max(map(toy_gain, played(optimizer, 4))) for optimizer in (warm, cold)]
+    assert first[0] > 0.35
+    assert first[0] > first[1]
+
+
+def test_a_grid_is_coarse_first_and_finer_around_the_best() -> None:
+    space = SearchSpace("kernel", (Dimension("A", Scale.LINEAR, 0, 1000), Dimension("B", Scale.LINEAR, 0, 1000)))
+    asked = played(make("grid", space, 1, unchanged), 40, lambda s: -abs(int(s["A"]) - 640) - abs(int(s["B"]) - 160.0))
+    assert {value for settings in asked[:8] for value in settings.values()} <= {"0", "500", "1000"}
+    assert {"250", "750"} & {settings["A"] for settings in asked[8:16]}
+    best = min(asked, key=lambda s: abs(int(s["A"]) - 640) + abs(int(s["B"]) - 160))
+    assert abs(int(best["A"]) - 640) + abs(int(best["B"]) - 160) < 120
 
 
 def test_known_profiles_do_not_eat_the_initial_design() -> None:
@@ -292,10 +357,18 @@ def test_a_space_without_dimensions_is_a_usage_error(name: str) -> None:
         make(name, SearchSpace("kernel", ()), 1, unchanged)
 
 
-def test_without_scikit_optimize_the_error_says_what_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "tuner.search.bayesian", raising=False)
-    monkeypatch.setitem(sys.modules, "skopt", None)
+@pytest.mark.parametrize(
+    ("name", "library", "module"),
+    [("skopt", "skopt", "tuner.search.bayesian"), ("optuna", "optuna", "tuner.search.optuna_search")],
+)
+def test_without_its_library_the_error_says_what_still_works(
+    monkeypatch: pytest.MonkeyPatch, name: str, library: str, module: str
+) -> None:
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingTool) as caught:
-        make("skopt", TOY, 1, unchanged)
-    assert "--optimizer random" in caught.value.advice
+        make(name, TOY, 1, unchanged)
+    assert f"pip install {'scikit-optimize' if name == 'skopt' else name}" in caught.value.advice
+    assert "--optimizer " in caught.value.advice
     assert make("random", TOY, 1, unchanged).ask()
+    assert make("grid", TOY, 1, unchanged).ask()

@@ -49,7 +49,7 @@ def test_the_makes_words_of_the_readme_are_targets(target: str) -> None:
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\(((?:docs/)?\w+\.md)\)", README))
+@pytest.mark.parametrize("name", re.findall(r"\]\(((?:docs/)?[\w-]+\.md)\)", README))
 def test_a_page_that_the_readme_links_exists(name: str) -> None:
     assert (ROOT / name).is_file()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,7 +100,7 @@ def test_a_session_stays_inside_its_budget(tmp_path: Path) -> None:
 
 def test_every_block_holds_the_baseline_in_random_order(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps))
-    runs = Store(tmp_path).runs(found["session"])
+    runs = [run for run in Store(tmp_path).runs(found["session"]) if run.phase != "calibrate"]
     blocks = {block: [run.trial for run in runs if run.block == block] for block in {run.block for run in runs}}
     assert all(trials.count(0) == 1 for trials in blocks.values())
     assert len({trials.index(0) for trials in blocks.values()}) > 1
@@ -193,5 +194,13 @@ def test_a_measurement_counts_its_runs(tmp_path: Path) -> None:
     assert found["metrics"]["latency_p50_us"]["runs"] == 4
 
 
-def test_a_plan_survives_its_json_form() -> None:
-    assert Plan.from_dict(PLAN.to_dict()) == PLAN
+@pytest.mark.parametrize("warm_start", [None, (), ("20260102-one", "20260102-two")])
+def test_a_plan_survives_its_json_form(warm_start: tuple[str, ...] | None) -> None:
+    plan = replace(PLAN, warm_start=warm_start)
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_a_plan_of_before_there_was_a_warm_start_can_be_read() -> None:
+    stored = PLAN.to_dict()
+    del stored["warm_start"]
+    assert Plan.from_dict(stored) == PLAN

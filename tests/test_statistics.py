@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure.statistics import gain, mean_interval, median_interval, pooled_sd, promise, student_quantile
+from tuner.measure.statistics import (
+    Gain,
+    as_claimed,
+    blocks_for,
+    detectable,
+    gain,
+    mean_interval,
+    median_interval,
+    pooled_sd,
+    promise,
+    signed_rank_interval,
+    student_quantile,
+)
 
 _FINITE = st.floats(min_value=-1e6, max_value=1e6)
 
@@ -35,6 +47,85 @@ def test_judging_more_profiles_widens_each_interval() -> None:
     alone, together = gain([0.1, 0.2, 0.3]), gain([0.1, 0.2, 0.3], judged=3)
     assert alone.ratio == together.ratio
     assert together.low < alone.low < alone.high < together.high
+
+
+@pytest.mark.parametrize(("count", "critical"), [(6, 0), (8, 3), (10, 8), (15, 25), (20, 52)])
+def test_the_signed_rank_interval_uses_the_printed_critical_values(count: int, critical: int) -> None:
+    # Two-sided 5 % values of Wilcoxon's T: the interval ends at the mean of pairs after as many smaller ones.
+    values = [2.0**power for power in range(count)]
+    found = signed_rank_interval(values)
+    assert found is not None
+    means = sorted((values[i] + values[j]) / 2 for i in range(count) for j in range(i + 1))
+    assert (found.low, found.high) == (means[critical], means[-1 - critical])
+
+
+def test_too_few_values_have_no_signed_rank_interval_and_a_gain_takes_students() -> None:
+    values = [0.1, 0.2, 0.35, 0.3, 0.15]
+    assert signed_rank_interval(values) is None
+    assert math.log(gain(values).ratio) == pytest.approx(0.22)
+    assert signed_rank_interval([*values, 0.2]) is not None
+    assert signed_rank_interval([*values, 0.2], 0.99) is None
+
+
+def heavy(rng: random.Random, count: int) -> list[float]:
+    """Return values of symmetric noise so heavy that their variance is infinite, around 0.3."""
+    return [0.3 + 0.1 * rng.gauss(0, 1) / math.sqrt(rng.expovariate(1.0)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [6, 10, 20])
+def test_a_gain_covers_the_truth_however_heavy_the_tails_are(count: int) -> None:
+    rng = random.Random(3)
+    found = [gain(heavy(rng, count)) for _ in range(1000)]
+    covered = sum(one.low <= math.exp(0.3) <= one.high for one in found) / 1000
+    assert 0.93 <= covered <= 0.98
+
+
+def test_under_heavy_tails_the_signed_rank_interval_is_narrower_than_students() -> None:
+    rng = random.Random(5)
+    samples = [heavy(rng, 20) for _ in range(200)]
+    narrower = [gain(values).high / gain(values).low < math.exp(2 * _half(values)) for values in samples]
+    assert sum(narrower) > 150
+
+
+def _half(values: list[float]) -> float:
+    return mean_interval(values).high - mean_interval(values).value
+
+
+def test_the_detectable_gain_is_detected_in_about_four_of_five_cases() -> None:
+    rng = random.Random(9)
+    least = sum(detectable(gain([rng.gauss(0, 0.1) for _ in range(20)])) for _ in range(300)) / 300
+    found = [gain([least + rng.gauss(0, 0.1) for _ in range(20)]) for _ in range(1000)]
+    assert 0.75 <= sum(one.low > 1.0 for one in found) / 1000 <= 0.87
+
+
+@given(st.floats(min_value=1e-6, max_value=2), st.floats(min_value=1e-6, max_value=2))
+def test_a_claimed_gain_is_never_above_its_estimate_nor_below_its_interval(low: float, half: float) -> None:
+    found = Gain(math.exp(low + half), math.exp(low), math.exp(low + 2 * half), 9, 0.95)
+    assert found.low <= as_claimed(found).ratio * (1 + 1e-9)
+    assert as_claimed(found).ratio <= found.ratio
+
+
+def test_a_gain_of_many_standard_errors_is_claimed_as_it_was_estimated() -> None:
+    found = Gain(3.0, 2.8, 3.2, 9, 0.95)
+    assert as_claimed(found).ratio == pytest.approx(3.0, rel=1e-6)
+
+
+def test_claims_overstate_less_than_the_estimates_that_passed_the_bar() -> None:
+    rng = random.Random(13)
+    found = [gain([0.05 + rng.gauss(0, 0.1) for _ in range(20)]) for _ in range(2000)]
+    claims = [one for one in found if one.low > 1.0]
+    raw, claimed = (
+        sum(math.log(one.ratio) for one in ones) / len(ones) - 0.05
+        for ones in (claims, [as_claimed(one) for one in claims])
+    )
+    assert raw > 0.01
+    assert abs(claimed) < raw / 2
+
+
+def test_half_the_gain_needs_four_times_the_blocks() -> None:
+    found = gain([0.1, 0.2, 0.0, -0.1, 0.05, 0.3])
+    assert blocks_for(found, 0.05) == pytest.approx(4 * blocks_for(found, 0.1))
+    assert detectable(gain([0.1])) == math.inf
 
 
 @given(st.lists(_FINITE, min_size=1, max_size=60))

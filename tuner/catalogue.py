@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
-from tuner.expressions import Values, parse
+from tuner.expressions import Expression, Value, Values, parse
 from tuner.parameters import Choice, Default, Kind, Parameter, Type, in_window
 from tuner.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 
 FOLDER: Final = Path(__file__).parent / "stacks" / "catalogue"
 # Defaults that depend on other settings settle in one pass, or two where one feeds another.
 _MOST_PASSES: Final = 5
+# A search looks at the same few thousand values again and again.
+_REMEMBERED: Final = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
-    """The parameters of one stack by name, the releases that the data covers, oldest first, and the rules."""
+    """The parameters of one stack by name, the releases that the data covers, oldest first, and the rules.
+
+    What follows from these alone is worked out once and kept: a search asks for what is in effect thousands of times.
+    """
 
     stack: str
     releases: tuple[str, ...]
@@ -55,8 +60,8 @@ class Catalogue:
         (`XLIO_SPEC`) and what the stack corrects by itself (`rules`) are not in it.
         """
         release = release or self.releases[-1]
-        explicit = {name: _spelled(self.parameters.get(name), text, release) for name, text in settings.items()}
-        values = {p.name: value for p in self.settings() if (value := p.default(release)) is not None} | explicit
+        explicit = {name: self._spelled(name, text, release) for name, text in settings.items()}
+        values = self._plain(release) | explicit
         for _ in range(_MOST_PASSES):
             changed = values | self._dependent(self._sound(values, explicit), release) | explicit
             if changed == values:
@@ -88,31 +93,58 @@ class Catalogue:
         No rule is held against a value that is none.
         """
         values = numbers(self._readable(settings, release))
-        return [one for one in broken(self.rules, values, release) if one.rule.names & settings.keys()]
+        return broken([rule for rule in self.rules if rule.names & settings.keys()], values, release)
 
     def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
         return self._sound(self.effective(settings, release), settings)
 
     def _sound(self, values: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         """Return `values` without those of `settings` that are no values of their parameter."""
-        known = {name: self.parameters.get(name) for name in settings}
-        bad = {name for name, p in known.items() if p is None or p.problem(values[name]) is not None}
-        return {name: value for name, value in values.items() if name not in bad}
+        bad = {name for name in settings if not self._is_value(name, values[name])}
+        return {name: value for name, value in values.items() if name not in bad} if bad else dict(values)
 
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
         """Return the defaults that other settings change, as far as `values` are known."""
-        read = numbers(values)
-        found = {}
-        for parameter in self._with_dependent_defaults():
-            for default in parameter.defaults:
-                if _in_force(default, parameter, release, read):
-                    found[parameter.name] = (
-                        str(parse(default.formula).value(read)) if default.formula else default.value
-                    )
-        return found
+        conditional = self._conditional(release)
+        read = numbers({name: values[name] for each in conditional for name in each.names if name in values})
+        return {each.parameter: each.value(read) for each in conditional if each.in_force(read)}
 
-    def _with_dependent_defaults(self) -> Iterator[Parameter]:
-        return (p for p in self.parameters.values() if any(d.when or d.formula for d in p.defaults))
+    @cached_property
+    def _plain(self) -> Callable[[str], dict[str, str]]:
+        """The defaults of a release while every setting has its default."""
+
+        def plain(release: str) -> dict[str, str]:
+            return {p.name: value for p in self.settings() if (value := p.default(release)) is not None}
+
+        return cache(plain)
+
+    @cached_property
+    def _conditional(self) -> Callable[[str], tuple[_Conditional, ...]]:
+        """The defaults of a release that other settings change, in the order in which later ones win."""
+
+        def conditional(release: str) -> tuple[_Conditional, ...]:
+            return tuple(each for p in self.parameters.values() for each in _conditionals(p, release))
+
+        return cache(conditional)
+
+    @cached_property
+    def _spelled(self) -> Callable[[str, str, str], str]:
+        """The canonical spelling of a value in a release; what is no value stays as it is written."""
+
+        def spelled(name: str, text: str, release: str) -> str:
+            return _spelled(self.parameters.get(name), text, release)
+
+        return lru_cache(_REMEMBERED)(spelled)
+
+    @cached_property
+    def _is_value(self) -> Callable[[str, str], bool]:
+        """Whether a text is a value of the parameter of a name."""
+
+        def is_value(name: str, text: str) -> bool:
+            parameter = self.parameters.get(name)
+            return parameter is not None and parameter.problem(text) is None
+
+        return lru_cache(_REMEMBERED)(is_value)
 
     def _doubts(self, name: str, text: str, where: str, release: str | None) -> Iterator[Finding]:
         parameter = self.parameters.get(name)
@@ -149,6 +181,25 @@ class Catalogue:
             window = _window_words(choice.since, choice.last)
             hint = f"in {target} it {_must(parameter, target)}"
             yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditional:
+    """A default that holds only under a condition, or that is computed, in one release."""
+
+    parameter: str
+    names: frozenset[str]
+    when: Expression | None
+    formula: Expression | None
+    plain: str
+
+    def in_force(self, read: Values) -> bool:
+        """Return whether it holds for the values that are known."""
+        return self.names <= read.keys() and (self.when is None or self.when.holds(read))
+
+    def value(self, read: Mapping[str, Value]) -> str:
+        """Return the default as the text of the environment."""
+        return self.plain if self.formula is None else str(self.formula.value(read))
 
 
 _NO_SETTING: Final[Mapping[Kind, str]] = {
@@ -201,13 +252,17 @@ _SHAPED: Final[Mapping[str, Any]] = {
 }
 
 
-def _in_force(default: Default, parameter: Parameter, release: str, read: Values) -> bool:
-    if not all(parse(text).names <= read.keys() for text in (default.when, default.formula) if text):
-        return False
-    if default.when:
-        return in_window(release, default.since, default.last) and parse(default.when).holds(read)
+def _conditionals(parameter: Parameter, release: str) -> Iterable[_Conditional]:
+    """Yield the defaults of a parameter that `release` makes of other settings."""
     plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
-    return bool(default.formula) and bool(plain) and plain[-1] is default
+    for default in parameter.defaults:
+        when = parse(default.when) if default.when else None
+        formula = parse(default.formula) if default.formula else None
+        if when is None and (formula is None or not plain or plain[-1] is not default):
+            continue
+        if when is None or in_window(release, default.since, default.last):
+            names = frozenset().union(*(each.names for each in (when, formula) if each is not None))
+            yield _Conditional(parameter.name, names, when, formula, default.value)
 
 
 def _spelled(parameter: Parameter | None, text: str, release: str) -> str:

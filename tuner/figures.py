@@ -23,6 +23,19 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     return f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])}; {found['runs']})"
 
 
+def side_by_side(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of a table with one column a profile: narrow enough for two on any terminal."""
+    present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]
+    rows = [[metric, *(interval(row["metrics"].get(metric)) for row in profiles)] for metric in present]
+    counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in profiles]
+    return ["median", *(row["profile"] for row in profiles)], [*rows, ["runs", *counts]]
+
+
+def interval(found: Mapping[str, Any] | None) -> str:
+    """Return a metric's median and interval."""
+    return "–" if found is None else f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])})"
+
+
 def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return headers and rows of a table of profiles with those of the usual metrics that any of them has."""
     present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tuner.errors import UsageError, did_you_mean
@@ -40,6 +40,12 @@ class Objective:
         parts = [_log_ratio(term, baseline, candidate) for term in self.terms]
         known = [part for part in parts if part is not None]
         return math.fsum(known) if len(known) == len(parts) else None
+
+    def without(self, metrics: Container[str]) -> Objective:
+        """Return the objective without the terms of these metrics; the weights of the others again sum to 1."""
+        kept = [term for term in self.terms if term.metric not in metrics]
+        whole = math.fsum(term.weight for term in kept)
+        return replace(self, terms=tuple(replace(term, weight=term.weight / whole) for term in kept))
 
     def missing(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return the terms' metrics that a measurement does not have."""

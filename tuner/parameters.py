@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 SIZE_UNITS: Final = {
@@ -224,6 +224,7 @@ def in_window(release: str | None, since: str, last: str | None) -> bool:
     return after and (last is None or release_key(release) <= release_key(last))
 
 
+@lru_cache(1 << 14)
 def as_integer(text: str) -> int | None:
     """Return the number that an integer, boolean or size text stands for, or None when it is no number."""
     if _INTEGER.fullmatch(text):

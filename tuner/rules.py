@@ -84,7 +84,8 @@ def repaired(
     """
     current = dict(settings)
     for _ in range(_MOST_REPAIRS):
-        changes = _first_repair(broken(rules, numbers(effective(current)), release), current)
+        concerned = [rule for rule in rules if rule.names & current.keys()]
+        changes = _first_repair(broken(concerned, numbers(effective(current)), release), current)
         if not changes:
             break
         current.update(changes)
@@ -98,8 +99,8 @@ def numbers(settings: Mapping[str, str]) -> dict[str, Value]:
 
 
 def _first_repair(found: Iterable[Broken], settings: Mapping[str, str]) -> dict[str, str]:
-    concerned = (dict(one.repair) for one in found if one.rule.names & settings.keys())
-    return next((repair for repair in concerned if not repair.items() <= settings.items()), {})
+    repairs = (dict(one.repair) for one in found)
+    return next((repair for repair in repairs if not repair.items() <= settings.items()), {})
 
 
 def _repair(rule: Rule, values: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:

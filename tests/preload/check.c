@@ -65,7 +65,8 @@ struct ends connect_ends(enum kind kind)
 {
     struct sockaddr_storage here, there;
     socklen_t here_size, there_size;
-    struct ends ends = {.here = bound_socket(kind, &here, &here_size), .there = bound_socket(kind, &there, &there_size)};
+    struct ends ends = {.here = bound_socket(kind, &here, &here_size),
+                        .there = bound_socket(kind, &there, &there_size)};
     if (!is_tcp(kind)) {
         EXPECT(connect(ends.here, (struct sockaddr *)&there, there_size) == 0);
         EXPECT(connect(ends.there, (struct sockaddr *)&here, here_size) == 0);
@@ -124,6 +125,17 @@ ssize_t receive(enum way way, int fd, void *data, size_t size, int flags)
     default:
         return __recvfrom_chk(fd, data, size, size, flags, (struct sockaddr *)&from, &from_size);
     }
+}
+
+void overrun(enum way way, int fd)
+{
+    char data[8];
+    if (way == READ_CHK)
+        __read_chk(fd, data, sizeof data, 4);
+    else if (way == RECV_CHK)
+        __recv_chk(fd, data, sizeof data, 4, 0);
+    else
+        __recvfrom_chk(fd, data, sizeof data, 4, 0, NULL, NULL);
 }
 
 bool takes_mask(enum waiting waiting)

@@ -59,6 +59,9 @@ enum way { READ, READV, RECV, RECVFROM, RECVMSG, RECVMMSG, READ_CHK, RECV_CHK, R
 ssize_t receive(enum way way, int fd, void *data, size_t size, int flags);
 bool takes_flags(enum way way);
 
+/* Calls what a program compiled with _FORTIFY_SOURCE calls, with more to fill than there is room. Does not return. */
+void overrun(enum way way, int fd);
+
 /* Every way to wait for several descriptors: here, for `fd` to become readable. A negative time means for ever. */
 enum waiting { SELECT, PSELECT, POLL, PPOLL, EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2, POLL_CHK, PPOLL_CHK, WAITINGS };
 

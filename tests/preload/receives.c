@@ -373,7 +373,8 @@ CHECK_THAT(control_messages_arrive)
     struct later later;
     char data[8], control[128];
     struct iovec piece = {.iov_base = data, .iov_len = sizeof data};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     EXPECT(setsockopt(ends.here, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0);
     start_later(&later, send_byte, &ends.there);
     EXPECT(recvmsg(ends.here, &message, 0) == 1);
@@ -461,6 +462,23 @@ CHECK_THAT(wrong_descriptors_are_refused)
     close(unconnected);
     close(ends[0]);
     close(ends[1]);
+}
+
+CHECK_THAT(a_buffer_that_is_too_small_ends_the_program)
+{
+    for (enum way way = READ_CHK; way <= RECVFROM_CHK; way++) {
+        struct ends ends = connect_ends(UDP4);
+        send_byte(&ends.there);
+        pid_t child = fork();
+        if (child == 0) {
+            dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+            overrun(way, ends.here);
+            _exit(0);
+        }
+        int status;
+        EXPECT(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        close_ends(ends);
+    }
 }
 
 static void write_byte(void *fd)

@@ -91,21 +91,30 @@ CHECK_THAT(endless_time_limits_are_endless)
 CHECK_THAT(wrong_descriptors_are_told)
 {
     struct ends ends = connect_ends(TCP4);
-    struct pollfd files[2] = {{.fd = ends.here, .events = POLLIN}, {.fd = 1000, .events = POLLIN}};
-    struct epoll_event event;
+    int closed = dup(ends.here);
+    close(closed);
+    struct pollfd files[2] = {{.fd = ends.here, .events = POLLIN}, {.fd = closed, .events = POLLIN}};
     fd_set set;
     FD_ZERO(&set);
-    FD_SET(1000, &set);
+    FD_SET(closed, &set);
     EXPECT(poll(files, 2, -1) == 1 && files[0].revents == 0 && files[1].revents == POLLNVAL);
-    EXPECT(FAILS_WITH(select(1001, &set, NULL, NULL, NULL), EBADF));
-    EXPECT(FD_ISSET(1000, &set));
+    EXPECT(FAILS_WITH(select(closed + 1, &set, NULL, NULL, NULL), EBADF));
+    EXPECT(FD_ISSET(closed, &set));
     EXPECT(FAILS_WITH(select(-1, NULL, NULL, NULL, NULL), EINVAL));
-    EXPECT(FAILS_WITH(epoll_wait(ends.here, &event, 1, -1), EINVAL));
-    EXPECT(FAILS_WITH(epoll_wait(1000, &event, 1, -1), EBADF));
-    EXPECT(FAILS_WITH(epoll_pwait(ends.here, &event, 1, -1, &(sigset_t){0}), EINVAL));
+    close_ends(ends);
+}
+
+CHECK_THAT(wrong_epoll_calls_are_refused)
+{
+    struct ends ends = connect_ends(TCP4);
+    const sigset_t none = {0};
+    struct epoll_event event;
     int epoll = epoll_create1(0);
+    EXPECT(FAILS_WITH(epoll_wait(ends.here, &event, 1, -1), EINVAL));
+    EXPECT(FAILS_WITH(epoll_wait(-1, &event, 1, -1), EBADF));
+    EXPECT(FAILS_WITH(epoll_pwait(ends.here, &event, 1, -1, &none), EINVAL));
     EXPECT(FAILS_WITH(epoll_wait(epoll, &event, 0, -1), EINVAL));
-    EXPECT(FAILS_WITH(epoll_pwait(epoll, &event, 0, -1, &(sigset_t){0}), EINVAL));
+    EXPECT(FAILS_WITH(epoll_pwait(epoll, &event, 0, -1, &none), EINVAL));
     close(epoll);
     close_ends(ends);
 }
@@ -193,14 +202,15 @@ static void expect_sleep(long long cpu_ns, int result)
 CHECK_THAT(watching_nothing_is_sleeping)
 {
     struct pollfd nothing[2] = {{.fd = -1, .events = POLLIN}, {.fd = -7, .events = POLLIN}};
-    fd_set empty;
+    fd_set empty, also_empty;
     FD_ZERO(&empty);
+    FD_ZERO(&also_empty);
     expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), poll(NULL, 0, 30));
     expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), poll(nothing, 2, 30));
     expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), ppoll(NULL, 0, &(struct timespec){.tv_nsec = 30000000}, NULL));
     expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), select(0, NULL, NULL, NULL, &(struct timeval){.tv_usec = 30000}));
     expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID),
-                 select(20, &empty, &empty, NULL, &(struct timeval){.tv_usec = 30000}));
+                 select(20, &empty, &also_empty, NULL, &(struct timeval){.tv_usec = 30000}));
 }
 
 CHECK_THAT(an_edge_is_reported_once)

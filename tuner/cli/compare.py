@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json, table
-from tuner.figures import profile_rows
+from tuner.cli.output import print_json, table, wrapped
+from tuner.figures import side_by_side
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -57,6 +57,8 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        typer.echo(f"{found['verdict']}: {found['why']}\n")
-        typer.echo(table(*profile_rows([found["a"], found["b"]])))
+        typer.echo(wrapped(f"{found['verdict']}: {found['why']}") + "\n")
+        typer.echo(table(*side_by_side([found["a"], found["b"]])))
+        for doubt in found.get("doubts", ()):
+            typer.echo(wrapped(f"doubt: {doubt['what']} ({doubt['advice']})"))
     raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

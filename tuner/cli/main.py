@@ -75,6 +75,11 @@ def main() -> None:
     except TunerError as reason:
         _tell(reason)
         sys.exit(reason.exit_status)
+    except OSError as reason:
+        _tell(
+            TunerError(f"{reason.strerror}: {reason.filename or 'no file named'}", advice="what was measured is kept")
+        )
+        sys.exit(TunerError.exit_status)
 
 
 def _tell(reason: TunerError) -> None:

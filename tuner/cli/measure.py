@@ -33,7 +33,7 @@ def measure(
       tuner measure latency
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
     """
-    from tuner.session.prepare import Request
+    from tuner.session.prepare import UNLIMITED_S, Request
 
     request = Request(
         kind="measure",
@@ -55,10 +55,6 @@ def measure(
         raise TunerError(f"no run of {found['profile']} ended well; see `tuner sessions show latest`")
     rows = [[metric, *_cells(found["metrics"][metric])] for metric in metrics]
     typer.echo(table(["metric", "median", "low", "high", "runs"], rows))
-
-
-# A measurement ends with its runs, not with a budget.
-UNLIMITED_S = 1e9
 
 
 def _cells(metric: dict[str, Any]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json, table
-from tuner.figures import profile_rows
+from tuner.cli.output import print_json, table, wrapped
+from tuner.figures import side_by_side
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -58,8 +58,8 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        typer.echo(f"{found['verdict']}: {found['why']}\n")
-        typer.echo(table(*profile_rows([found["baseline"], *found["known"], found["winner"]])))
+        typer.echo(wrapped(f"{found['verdict']}: {found['why']}") + "\n")
+        typer.echo(table(*side_by_side([found["baseline"], found["winner"]])))
         typer.echo("\n".join(worths(found["minimised"])))
         if found["winner"]["path"]:
             typer.echo(f"\nprofile  {found['winner']['path']}")
@@ -68,7 +68,9 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
 
 def worths(minimised: dict[str, Any]) -> list[str]:
     """Return the settings that stay and those that were dropped, each with what was seen of it."""
-    lines = [""] + [f"  {row['name']}={row['value']}  {row['why']}" for row in minimised["kept"]]
-    if minimised["dropped"]:
-        lines += ["", "dropped:"] + [f"  {row['name']}={row['value']}  {row['why']}" for row in minimised["dropped"]]
-    return lines
+    lines = ["", *map(_worth, minimised["kept"])]
+    return [*lines, "", "dropped:", *map(_worth, minimised["dropped"])] if minimised["dropped"] else lines
+
+
+def _worth(row: dict[str, Any]) -> str:
+    return wrapped(f"  {row['name']}={row['value']}  {row['why']}", indent="      ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -32,6 +33,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
     before = sum(columns[:-1]) + len(_GAP) * (len(columns) - 1)
     last = max(width - before, _NARROWEST) if width else columns[-1]
     return "\n".join(_aligned(line, columns, last) for line in lines)
+
+
+def wrapped(text: str, width: int | None = None, indent: str = _GAP) -> str:
+    """Return `text` in lines that break between words, with `indent` from the second on; unbroken off a terminal."""
+    width = _terminal_width() if width is None else width
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False) if width else text
 
 
 def _terminal_width() -> int:

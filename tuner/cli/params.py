@@ -39,7 +39,7 @@ def list_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the settings of a stack.
+    """List the settings of a stack, and the names in the vendor's documents that only look like settings.
 
     \b
     Examples:
@@ -209,7 +209,7 @@ def _in_group(found: Catalogue, group: str | None) -> list[Parameter]:
     groups = {parameter.group for parameter in found.settings()}
     if group is not None and group not in groups:
         raise UsageError(f"{found.stack} has no group {group!r}", advice=_known(group, groups))
-    return [p for p in found.settings() if group in {None, p.group}]
+    return [p for p in found.parameters.values() if group in {None, p.group}]
 
 
 def _known(group: str, groups: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TextIO
 
+from tuner.cli.output import wrapped
 from tuner.measure.statistics import Gain
 from tuner.store import RunRow, TrialRow
 
@@ -12,6 +13,8 @@ _WIDTH: Final = 79
 
 class Lines:
     """Plain lines: one for a phase, one for a run that failed, one when the best changes."""
+
+    width = 0  # unlimited
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -42,7 +45,7 @@ class Lines:
     def line(self, text: str) -> None:
         """Write one line, and never raise: a session does not end because nobody reads."""
         try:
-            print(text.rstrip(), file=self._stream, flush=True)
+            print(wrapped(text.rstrip(), self.width), file=self._stream, flush=True)
         except OSError:
             return
 
@@ -52,7 +55,7 @@ class Live(Lines):
 
     def __init__(self, stream: TextIO, width: int) -> None:
         super().__init__(stream)
-        self._width = width
+        self.width = width
         self._phase = ""
         self._leader = ""
         self._runs = 0
@@ -64,8 +67,8 @@ class Live(Lines):
 
     def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
         """Show what is measured now."""
-        status = f"{self._phase}  block {block + 1}  run {self._runs + 1}  {seconds_left:4.0f} s left  {trial.profile}"
-        self._over(f"{status}  {self._leader}")
+        now = f"{self._phase}  {seconds_left:.0f} s left  run {self._runs + 1}  block {block + 1}"
+        self._over("  ".join(part for part in (now, self._leader, trial.profile) if part))
 
     def measured(self, trial: TrialRow, run: RunRow) -> None:
         """Count it, and say what failed."""
@@ -84,7 +87,7 @@ class Live(Lines):
 
     def _over(self, text: str) -> None:
         try:
-            print(f"\r{text[: self._width - 1]:<{self._width - 1}}\r", end="", file=self._stream, flush=True)
+            print(f"\r{text[: self.width - 1]:<{self.width - 1}}\r", end="", file=self._stream, flush=True)
         except OSError:
             return
 

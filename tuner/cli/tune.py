@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import minimise, options, work
-from tuner.cli.output import print_json, table
-from tuner.figures import profile_rows
+from tuner.cli.output import print_json, table, wrapped
+from tuner.figures import side_by_side
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -21,7 +21,10 @@ def tune(
     seed: options.Seed = 0,
     baseline: Annotated[str, typer.Option("--baseline", help="Profile that everything is compared with.")] = "default",
     space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
-    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt or random.")] = "skopt",
+    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
+    ] = False,
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
@@ -52,6 +55,7 @@ def tune(
         baseline=baseline,
         space=space,
         optimizer=optimizer,
+        warm_start=warm_start,
         workload=workload,
         **rig,
     )
@@ -68,15 +72,18 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
 
 
 def _screen(found: dict[str, Any], results: Path) -> list[str]:
+    from tuner.session.calibrate import words
+
     baseline, winner = found["baseline"], found["winner"]
-    by_name = {row["profile"]: row for row in (baseline, *found["finalists"], winner)}
-    rows = list(by_name.values())
-    headers, cells = profile_rows(rows)
-    lines = [f"{found['verdict']}: {found['why']}", "", table(headers, cells), ""]
+    headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
+    lines = [wrapped(f"{found['verdict']}: {found['why']}"), "", table(headers, cells), ""]
     if winner["path"]:
         lines += _settings(found)
         lines += ["", f"profile  {winner['path']}"]
+    lines += [wrapped(f"doubt    {doubt['what']} ({doubt['advice']})") for doubt in found.get("doubts", ())]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
+    if found.get("calibration"):
+        lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
     lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")
@@ -84,6 +91,6 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
 
 
 def _settings(found: dict[str, Any]) -> list[str]:
-    if found["minimised"]:
+    if found.get("minimised"):
         return minimise.worths(found["minimised"])[1:]
     return [f"  {name}={value}" for name, value in found["winner"]["settings"].items()]

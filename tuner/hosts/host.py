@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from tuner.hosts.telemetry import Counters
 
 PORT_TAKEN: Final = "Address already in use"
 """The C library's words for EADDRINUSE: another process took the port after it was found free."""
@@ -94,6 +96,10 @@ class Host(Protocol):
 
     def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
         """Return `count` different ports of `address` on which nobody listens; `protocol` is `tcp` or `udp`."""
+        ...
+
+    def counters(self, cpus: Sequence[int]) -> Counters:
+        """Return the machine's counters now, those of CPUs for `cpus` (all when empty). Cheap, and never raises."""
         ...
 
 

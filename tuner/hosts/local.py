@@ -14,13 +14,14 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from tuner.errors import Finding, MissingTool, UsageError, error
+from tuner.hosts import telemetry
 from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, Crew, Process
 
@@ -82,6 +83,10 @@ class LocalHost:
                 message = f"this machine cannot listen on {address}: {problem.strerror}"
                 raise UsageError(message, findings=[error("workload.address", message)]) from problem
             return tuple(one.getsockname()[1] for one in sockets)
+
+    def counters(self, cpus: Sequence[int]) -> telemetry.Counters:
+        """Return this machine's counters now."""
+        return telemetry.read(cpus)
 
     def _argv(self, command: Command, limit_s: float) -> list[str]:
         program = self._program(command.argv[0])

@@ -24,6 +24,19 @@ LATENCIES: Final = (
 """The order statistics, smallest first; a later one is never below an earlier one."""
 
 
+PERCENTILES: Final = {
+    "latency_p25_us": 25.0,
+    "latency_p50_us": 50.0,
+    "latency_p75_us": 75.0,
+    "latency_p90_us": 90.0,
+    "latency_p99_us": 99.0,
+    "latency_p99_9_us": 99.9,
+    "latency_p99_99_us": 99.99,
+    "latency_p99_999_us": 99.999,
+}
+"""The metrics that are percentiles, and which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one run reported.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
 from tuner.measure import sockperf
 from tuner.measure.measurement import Measurement
@@ -55,8 +56,10 @@ class Rig:
     sockperf: str
 
     def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
-        """Return the outcome of one run of `workload` under `settings`, in fresh processes."""
+        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
         variables = environment(self.stack, self.preloads, settings)
+        watched = _watched(workload)
+        before = self.host.counters(watched)
         plan, output = run_on_free_ports(
             self.host,
             lambda ports: self._plan(variables, workload, ports),
@@ -64,8 +67,10 @@ class Rig:
             workload.protocol.value,
             workload.address,
         )
+        happened = telemetry.between(before, self.host.counters(watched))
         status, reason, measurement = _judge(self.stack, workload, output)
-        return Run(index, status, reason, measurement, output.started_at, output.wall_s, _evidence(plan, output))
+        evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
+        return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
     def _plan(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...]) -> RunPlan:
         server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]))
@@ -79,6 +84,12 @@ class Rig:
             time_limit_s=workload.time_limit_s,
             files=sockperf.files(workload, ports, playback),
         )
+
+
+def _watched(workload: Workload) -> tuple[int, ...]:
+    """Return the CPUs that a run uses, none when it may use any."""
+    lists = [named for named in (workload.server_cpus, workload.client_cpus) if named]
+    return cpus.parse(",".join(lists)) or () if lists else ()
 
 
 def _judge(stack: Stack, workload: Workload, output: RunOutput) -> tuple[Status, str, Measurement | None]:

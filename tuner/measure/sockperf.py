@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tuner.errors import Finding, MissingTool, TunerError, error
+from tuner.errors import MOST_LISTED, Finding, MissingTool, TunerError, UsageError, error
 from tuner.measure.measurement import LATENCIES, Measurement
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 
 READY: Final = "to block on socket(s)"
 """What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""
+_PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
 FEED_FILE: Final = "feed.txt"
 PLAYBACK_FILE: Final = "playback.csv"
 """The names of the files that the arguments mean by default: they lie in the folder in which sockperf is started."""
@@ -101,6 +102,24 @@ def feed_file(workload: Workload, ports: Iterable[int]) -> str:
     kind = "T" if workload.protocol is Protocol.TCP else "U"
     host = f"[{workload.address}]" if ":" in workload.address else workload.address
     return "".join(f"{kind}:{host}:{port}\n" for port in ports)
+
+
+def playback_time_s(text: str) -> float:
+    """Return the seconds that a playback lasts: the last of its lines `TIME_S, SIZE_BYTES`.
+
+    Raises:
+        UsageError: a line is of another form, with the first few that are; or there is none.
+
+    """
+    rows = [(number, _PLAYBACK.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    wrong = [
+        error(f"line {number}", "is no `seconds, bytes`", "write for example 0.001, 64")
+        for number, row in rows
+        if not row
+    ]
+    if wrong or not rows:
+        raise UsageError("this is no playback file", findings=wrong[:MOST_LISTED])
+    return max(float(row["time_s"]) for _, row in rows if row)
 
 
 def files(workload: Workload, ports: Iterable[int], playback: str = "") -> dict[str, str]:

@@ -10,7 +10,7 @@
 
 _Thread_local volatile struct interruptions interruptions;
 
-/* The program's handlers by signal. The kernel keeps everything else about them, SA_RESTART in the choice of counter. */
+/* The program's handlers by signal. The kernel keeps the rest, and which counter it has says SA_RESTART. */
 static _Atomic(uintptr_t) handlers[NSIG];
 
 typedef void (*handler)(int, siginfo_t *, void *);
@@ -107,39 +107,39 @@ static bool counter(sighandler_t installed)
 }
 
 /* The older ways to install a handler: done by the C library in its own way, then adopted. */
-static sighandler_t install(sighandler_t (*way)(int, sighandler_t), int signal, sighandler_t installed)
+static sighandler_t install(sighandler_t (**way)(int, sighandler_t), int signal, sighandler_t installed)
 {
     if (is_plain(&plain.handlers) || !catchable(signal))
-        return way(signal, installed);
+        return (*way)(signal, installed);
     uintptr_t handler_before = atomic_load(&handlers[signal]);
-    sighandler_t before = way(signal, installed);
+    sighandler_t before = (*way)(signal, installed);
     adopt(signal);
     return counter(before) ? (sighandler_t)handler_before : before;
 }
 
 EXPORTED sighandler_t signal(int number, sighandler_t installed)
 {
-    return started() ? install(next.signal, number, installed) : SIG_ERR;
+    return install(&next.signal, number, installed);
 }
 
 EXPORTED sighandler_t bsd_signal(int number, sighandler_t installed)
 {
-    return started() ? install(next.bsd_signal, number, installed) : SIG_ERR;
+    return install(&next.bsd_signal, number, installed);
 }
 
 EXPORTED sighandler_t sysv_signal(int number, sighandler_t installed)
 {
-    return started() ? install(next.sysv_signal, number, installed) : SIG_ERR;
+    return install(&next.sysv_signal, number, installed);
 }
 
 EXPORTED sighandler_t __sysv_signal(int number, sighandler_t installed)
 {
-    return started() ? install(next.sysv_signal, number, installed) : SIG_ERR;
+    return install(&next.sysv_signal, number, installed);
 }
 
 EXPORTED sighandler_t sigset(int number, sighandler_t installed)
 {
-    return started() ? install(next.sigset, number, installed) : SIG_ERR;
+    return install(&next.sigset, number, installed);
 }
 
 EXPORTED int siginterrupt(int number, int interrupts)

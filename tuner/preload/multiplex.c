@@ -61,15 +61,17 @@ EXPORTED int ppoll(struct pollfd *files, nfds_t count, const struct timespec *li
 
 EXPORTED int __poll_chk(struct pollfd *files, nfds_t count, int timeout_ms, size_t room)
 {
-    return room / sizeof *files < count && started() ? next.poll_chk(files, count, timeout_ms, room)
-                                                     : poll(files, count, timeout_ms);
+    if (room / sizeof *files < count)
+        __chk_fail();
+    return poll(files, count, timeout_ms);
 }
 
 EXPORTED int __ppoll_chk(struct pollfd *files, nfds_t count, const struct timespec *limit, const sigset_t *mask,
                          size_t room)
 {
-    return room / sizeof *files < count && started() ? next.ppoll_chk(files, count, limit, mask, room)
-                                                     : ppoll(files, count, limit, mask);
+    if (room / sizeof *files < count)
+        __chk_fail();
+    return ppoll(files, count, limit, mask);
 }
 
 static int look_epoll(struct watch *watch)

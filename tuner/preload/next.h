@@ -22,13 +22,8 @@ struct next {
     ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
     ssize_t (*recvmsg)(int, struct msghdr *, int);
     int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
-    ssize_t (*read_chk)(int, void *, size_t, size_t);
-    ssize_t (*recv_chk)(int, void *, size_t, size_t, int);
-    ssize_t (*recvfrom_chk)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
     int (*poll)(struct pollfd *, nfds_t, int);
-    int (*poll_chk)(struct pollfd *, nfds_t, int, size_t);
     int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
-    int (*ppoll_chk)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
     int (*select)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
     int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
     int (*epoll_wait)(int, struct epoll_event *, int, int);
@@ -46,8 +41,11 @@ struct next {
     int (*siginterrupt)(int, int);
 };
 
-/* Filled by `start`; only `read` may be called before. */
+/* Filled by `find_next`; only `read` may be called before. */
 extern struct next next;
+
+/* The C library's own end of a program whose buffer is too small. */
+extern void __chk_fail(void) __attribute__((noreturn));
 
 /* Looks all of them up. A function that the C library lacks stays null, and then nobody can call ours. */
 void find_next(void);

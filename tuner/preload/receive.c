@@ -114,7 +114,7 @@ static ssize_t wait_for_data(const struct receive *call, const struct interrupti
     case RETURN:
         return fail(EAGAIN);
     case SLEEP:
-        return call->wait(call);
+        return interrupted(before, after_ns(0, limit_ns)) ? fail(EINTR) : call->wait(call);
     default:
         return poll_socket(call, before, after_ns(now_ns(), limit_ns));
     }
@@ -286,22 +286,26 @@ EXPORTED int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flag
                                           .wait = wait_recvmmsg});
 }
 
-/* What programs compiled with _FORTIFY_SOURCE call. The C library ends a program whose buffer is too small. */
+/* What programs compiled with _FORTIFY_SOURCE call: where the buffer is too small, the program ends. */
 
 EXPORTED ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 {
-    return size > room && started() ? next.read_chk(fd, data, size, room) : read(fd, data, size);
+    if (size > room)
+        __chk_fail();
+    return read(fd, data, size);
 }
 
 EXPORTED ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 {
-    return size > room && started() ? next.recv_chk(fd, data, size, room, flags) : recv(fd, data, size, flags);
+    if (size > room)
+        __chk_fail();
+    return recv(fd, data, size, flags);
 }
 
 EXPORTED ssize_t __recvfrom_chk(int fd, void *restrict data, size_t size, size_t room, int flags, __SOCKADDR_ARG from,
                                 socklen_t *restrict from_size)
 {
-    if (size > room && started())
-        return next.recvfrom_chk(fd, data, size, room, flags, from.__sockaddr__, from_size);
+    if (size > room)
+        __chk_fail();
     return recvfrom(fd, data, size, flags, from, from_size);
 }

@@ -1,6 +1,7 @@
 #include "start.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "banner.h"
@@ -9,44 +10,68 @@
 
 struct plain plain;
 
-static void decide(void)
+static bool shapes_sockets(void)
 {
-    bool shapes_sockets = settings[XLIO_TCP_NODELAY] || settings[XLIO_TCP_QUICKACK] || settings[XLIO_RX_BYTES_MIN] ||
-                          settings[XLIO_TCP_SEND_BUFFER_SIZE] != UNSET || settings[XLIO_MSS] || settings[XLIO_TCP_CC_ALGO] ||
-                          settings[XLIO_TX_MC_LOOPBACK] != UNSET;
-    bool receives = settings[XLIO_RX_POLL] || settings[XLIO_TCP_QUICKACK];
-    bool polls = settings[XLIO_RX_POLL] || settings[XLIO_SELECT_POLL];
-    atomic_store_explicit(&plain.receives, !receives, memory_order_release);
-    atomic_store_explicit(&plain.watches, !settings[XLIO_SELECT_POLL], memory_order_release);
-    /* setsockopt must be seen where receives poll: SO_RCVLOWAT changes what a receive waits for. */
-    atomic_store_explicit(&plain.sockets, !shapes_sockets && !settings[XLIO_RX_POLL], memory_order_release);
-    atomic_store_explicit(&plain.handlers, !polls, memory_order_release);
+    static const enum setting shaping[] = {
+        XLIO_TCP_NODELAY, XLIO_TCP_QUICKACK, XLIO_TCP_SEND_BUFFER_SIZE, XLIO_RX_BYTES_MIN,
+        XLIO_MSS,         XLIO_TCP_CC_ALGO,  XLIO_TX_MC_LOOPBACK,
+    };
+    for (size_t i = 0; i < sizeof shaping / sizeof *shaping; i++)
+        if (settings[shaping[i]] != descriptions[shaping[i]].fallback)
+            return true;
+    return false;
 }
 
-static _Thread_local bool starting;
-
-static void start(void)
+static void leave_alone(atomic_bool *kind, bool left)
 {
-    starting = true;
-    find_next();
+    atomic_store_explicit(kind, left, memory_order_release);
+}
+
+static void decide(void)
+{
+    bool receives = settings[XLIO_RX_POLL], watches = settings[XLIO_SELECT_POLL];
+    leave_alone(&plain.receives, !receives && !settings[XLIO_TCP_QUICKACK]);
+    leave_alone(&plain.watches, !watches);
+    leave_alone(&plain.handlers, !receives && !watches);
+    /* Where receives poll, setsockopt must be seen: SO_RCVLOWAT changes what a receive waits for. */
+    leave_alone(&plain.sockets, !receives && !shapes_sockets());
+}
+
+static atomic_bool begun;
+static _Thread_local bool beginning;
+
+static void begin(void)
+{
     read_settings(environ);
     decide();
     if (!atomic_load(&plain.handlers))
         adopt_handlers();
     print_banner();
-    starting = false;
+    atomic_store_explicit(&begun, true, memory_order_release);
+}
+
+/* A sanitizer's runtime calls before the C library itself is ready: then there is no environment to read yet. */
+static void begin_if(bool ready)
+{
+    static pthread_once_t found = PTHREAD_ONCE_INIT, once = PTHREAD_ONCE_INIT;
+    beginning = true;
+    pthread_once(&found, find_next);
+    if (ready)
+        pthread_once(&once, begin);
+    beginning = false;
 }
 
 bool started(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (starting)
-        return false;
-    pthread_once(&once, start);
-    return true;
+    if (LIKELY(atomic_load_explicit(&begun, memory_order_acquire)))
+        return true;
+    if (!beginning)
+        begin_if(environ != NULL);
+    return atomic_load_explicit(&begun, memory_order_acquire);
 }
 
 __attribute__((constructor)) static void construct(void)
 {
-    started();
+    if (!started())
+        begin_if(true);
 }

@@ -18,10 +18,11 @@ struct plain {
 
 extern struct plain plain;
 
-/* Reads the settings and prints the banner, once; returns false when called from inside itself.
+/* Finds the next functions, reads the settings and prints the banner, once.
  *
  * The constructor calls it, and so does whichever call comes before the constructor: constructors of the libraries
- * that the program links to run earlier.
+ * that the program links to run earlier. It returns false, and calls are passed on untouched, when that is too early
+ * or when it is called from inside itself; only `next.read` may be called then in the second case.
  */
 bool started(void);
 

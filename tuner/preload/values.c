@@ -87,6 +87,7 @@ bool read_level(const char *text, long *value)
 
 const char *level_name(long level)
 {
-    static const char *const names[] = {"NONE", "PANIC", "ERROR", "WARNING", "INFO", "DETAILS", "DEBUG", "FINE", "FINER"};
+    static const char *const names[] = {"NONE",    "PANIC", "ERROR", "WARNING", "INFO",
+                                        "DETAILS", "DEBUG", "FINE",  "FINER"};
     return names[level - NONE];
 }

@@ -54,17 +54,12 @@ static int sleep_until(struct watch *watch, long long end_ns)
 
 static int look_then_sleep(struct watch *watch, long long limit)
 {
-    int kept = errno;
     unsigned handlers_before = interruptions.all;
     long long start_ns = now_ns();
     long long polled_ns = after_ns(start_ns, settings[XLIO_SELECT_POLL] * 1000LL);
     long long end_ns = after_ns(start_ns, limit);
     int ready = look_until(watch, polled_ns < end_ns ? polled_ns : end_ns, handlers_before);
-    if (ready == 0)
-        ready = sleep_until(watch, end_ns);
-    if (ready >= 0)
-        errno = kept;
-    return ready;
+    return ready ? ready : sleep_until(watch, end_ns);
 }
 
 static void restore_mask(void *mask)

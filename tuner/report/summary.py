@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.figures import shown
 from tuner.measure import workload
 from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.session.calibrate import words
+from tuner.session.quarantine import sentence
 from tuner.store import SessionRow, Store
 
 
@@ -23,13 +25,15 @@ def _sections(store: Store, session: SessionRow) -> Iterator[str]:
     yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
     if session.verdict and "baseline" in session.verdict:
         yield from _profiles(session.verdict)
+    yield from _noise(session.verdict or {})
+    yield from _warm_start(session.verdict or {})
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
         yield "## Failures\n"
         yield failures
     yield "## Doubts\n"
-    yield from _doubts(session.facts)
+    yield from _doubts([*session.facts.get("doubts", ()), *(session.verdict or {}).get("doubts", ())])
 
 
 def _verdict(verdict: Mapping[str, Any] | None) -> str:
@@ -51,11 +55,29 @@ def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"Time: {shown(verdict['time']['wall_s'])} s, of which {shown(verdict['time']['runs_s'])} s inside runs.\n"
 
 
-def _doubts(facts: Mapping[str, Any]) -> Iterator[str]:
-    for doubt in facts.get("doubts", ()):
+def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if "quarantined" not in verdict:
+        return
+    yield "## Noise\n"
+    if verdict.get("calibration"):
+        yield "".join(f"- {line}\n" for line in words(verdict["calibration"])).rstrip()
+    host = verdict["host"]
+    yield f"- blocks that the host disturbed: {host['disturbed']} of {host['blocks']}; quarantined: {verdict['quarantined']}."
+    if not host["calm"]:
+        yield f"- {sentence(host)}"
+    yield ""
+
+
+def _warm_start(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if used := verdict.get("warm_start"):
+        yield f"Warm start: {used['outcomes']} outcomes of {used['sessions']} earlier sessions shaped the search.\n"
+
+
+def _doubts(doubts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for doubt in doubts:
         yield f"- {doubt['what']}: {doubt['advice']}"
-    if not facts.get("doubts"):
-        yield "None was found on this host."
+    if not doubts:
+        yield "None was found on this host or in its measurements."
 
 
 def workloads(plan: Mapping[str, Any]) -> str:

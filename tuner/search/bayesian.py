@@ -99,7 +99,8 @@ class BayesianSearch:
     def ask(self) -> dict[str, str]:
         """Return the settings to try next: of the design, or by the model, or at random when neither has any."""
         rng = self._history.rng(self._seed)
-        proposal = self._planned()
+        # A design only makes a first model possible: where earlier sessions give one, it would cost runs for nothing.
+        proposal = None if self._warm() else self._planned()
         if proposal is None:  # not "or": no settings at all are a proposal too
             proposal = self._modelled(rng)
         if proposal is None:
@@ -110,6 +111,9 @@ class BayesianSearch:
     def _could_propose(self, settings: Mapping[str, str]) -> bool:
         # A repair may take out what is a default and put in what a rule demands: that is no foreign influence.
         return self._space.covers(settings) or self._feasible(self._space.inside(settings)) == settings
+
+    def _warm(self) -> bool:
+        return sum(o.gain is not None for o in self._history.prior()) >= len(self._design)
 
     def _planned(self) -> Settings | None:
         return next((settings for settings in self._design if not self._history.knows(settings)), None)
@@ -163,8 +167,9 @@ class BayesianSearch:
     ) -> list[Settings]:
         own = self._space.decode(tuple(float(c) for c in learned.ask()))
         drawn = [self._space.sample(rng) for _ in range(RANDOM_CANDIDATES)]
+        liked = [self._space.inside(o.settings) for o in _ranked(self._history.prior())[:PARENTS]]
         parents = [o for o in ranked[:PARENTS] for _ in range(BROODS)]
-        found = [own, *drawn, *(child for parent in parents for child in self._brood(parent, rng))]
+        found = [own, *liked, *drawn, *(child for parent in parents for child in self._brood(parent, rng))]
         return list({frozenset(settings.items()): settings for settings in found}.values())
 
     def _brood(self, parent: Observation, rng: random.Random) -> list[Settings]:

@@ -34,12 +34,14 @@ class Outcome:
 
     `gain` is the natural logarithm of the ratio to the baseline, higher is better; None when the trial failed or
     broke a constraint. `variance` is the squared standard error of `gain`, None when it is not known.
+    `prior` marks what an earlier session found: it shapes what is asked, but its settings count as not tried yet.
     Raises `ValueError` for numbers that are not finite, because no model survives them.
     """
 
     settings: Mapping[str, str]
     gain: float | None
     variance: float | None = None
+    prior: bool = False
 
     def __post_init__(self) -> None:
         if self.gain is not None and not math.isfinite(self.gain):
@@ -52,7 +54,8 @@ class Optimizer(Protocol):
     """Proposes settings and learns what they gave.
 
     `ask` is a function of the seed and of what was told and asked before: the same history gives the same answer.
-    It answers with settings that neither were told nor are waiting for an outcome, as long as the space has any;
+    It answers with settings that neither were told nor are waiting for an outcome, as long as the space has any
+    (those told as prior may be asked);
     after that with the best told ones, because another measurement of these is worth most.
     Asking again before telling gives another proposal, so that several can share a block.
     """
@@ -84,11 +87,15 @@ class History:
 
     def __init__(self) -> None:
         self._told: dict[Key, list[Outcome]] = {}
+        self._prior: dict[Key, list[Outcome]] = {}
         self._pending: dict[Key, dict[str, str]] = {}
 
     def tell(self, outcome: Outcome) -> None:
-        """Keep an outcome; its settings are no longer pending."""
+        """Keep an outcome; unless it is a prior one, its settings are no longer pending."""
         key = _key(outcome.settings)
+        if outcome.prior:
+            self._prior.setdefault(key, []).append(outcome)
+            return
         self._told.setdefault(key, []).append(outcome)
         self._pending.pop(key, None)
 
@@ -106,8 +113,16 @@ class History:
         return list(self._pending.values())
 
     def observations(self) -> list[Observation]:
-        """Return what is known of each settings told, in the order in which they were told first."""
+        """Return what is known of all settings: the prior ones that were not measured since, then the measured."""
+        return [*self.prior(), *self.measured()]
+
+    def measured(self) -> list[Observation]:
+        """Return what was measured in this session, in the order in which its settings were told first."""
         return [_together(outcomes) for outcomes in self._told.values()]
+
+    def prior(self) -> list[Observation]:
+        """Return what earlier sessions found of settings that this one has not measured."""
+        return [_together(outcomes) for key, outcomes in self._prior.items() if key not in self._told]
 
     def rng(self, seed: int) -> random.Random:
         """Return the random numbers of the next ask, the same ones for the same history."""
@@ -118,9 +133,9 @@ class History:
 
         Raises `UsageError` when there are neither.
         """
-        succeeded = [(o.gain, o.settings) for o in self.observations() if o.gain is not None]
-        if succeeded:
-            return dict(max(succeeded, key=itemgetter(0))[1])
+        found = best_of(self.measured())
+        if found is not None:
+            return found
         if self._pending:
             return self.pending[0]
         raise UsageError("no candidate of the search space can be run", advice="widen it with --space")
@@ -138,6 +153,12 @@ def _together(outcomes: list[Outcome]) -> Observation:
         return Observation(settings, None, None)
     known = len(variances) == len(gains)
     return Observation(settings, fmean(gains), sum(variances) / len(gains) ** 2 if known else None)
+
+
+def best_of(observed: Iterable[Observation]) -> dict[str, str] | None:
+    """Return the settings with the highest mean gain, the first of equals; None when none succeeded."""
+    succeeded = [(o.gain, o.settings) for o in observed if o.gain is not None]
+    return dict(max(succeeded, key=itemgetter(0))[1]) if succeeded else None
 
 
 def runnable(candidates: Iterable[dict[str, str]], repair: Repair, history: History) -> Iterable[dict[str, str]]:
@@ -175,7 +196,29 @@ def _skopt(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
     return BayesianSearch(space, seed, repair)
 
 
-OPTIMIZERS: Final[Mapping[str, Callable[[SearchSpace, int, Repair], Optimizer]]] = {"skopt": _skopt, "random": _random}
+def _grid(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    from tuner.search.grid import GridSearch
+
+    return GridSearch(space, seed, repair)
+
+
+def _optuna(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    try:
+        from tuner.search.optuna_search import OptunaSearch
+    except (ImportError, AttributeError) as problem:
+        raise MissingTool(
+            f"optuna cannot be loaded: {problem}",
+            advice="install it with `pip install optuna`, or search with `--optimizer skopt`, grid or random",
+        ) from problem
+    return OptunaSearch(space, seed, repair)
+
+
+OPTIMIZERS: Final[Mapping[str, Callable[[SearchSpace, int, Repair], Optimizer]]] = {
+    "skopt": _skopt,
+    "random": _random,
+    "grid": _grid,
+    "optuna": _optuna,
+}
 """What makes each optimizer, by the name that `--optimizer` takes. Nothing heavy is imported before one is made."""
 
 

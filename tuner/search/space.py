@@ -92,9 +92,21 @@ class SearchSpace:
         return tuple(itertools.chain.from_iterable(self._coordinates(d, settings) for d in self.dimensions))
 
     def _coordinates(self, dimension: Dimension, settings: Mapping[str, str]) -> tuple[float, ...]:
+        return _encoded(dimension, self._text(dimension, settings))
+
+    def _text(self, dimension: Dimension, settings: Mapping[str, str]) -> str | None:
         if not self._acts(dimension, settings):
-            return _encoded(dimension, None)
-        return _encoded(dimension, settings.get(dimension.parameter, self.defaults.get(dimension.parameter)))
+            return None
+        return settings.get(dimension.parameter, self.defaults.get(dimension.parameter))
+
+    def held(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the value of each dimension under `settings`, without those that have no effect or no place here.
+
+        What is left out is at its default; a number outside a range counts as the nearer end.
+        """
+        texts = ((d, self._text(d, settings)) for d in self.dimensions)
+        placed = {d.parameter: d.nearest(text) for d, text in texts if text is not None}
+        return {name: value for name, value in placed.items() if value is not None}
 
     def decode(self, coordinates: tuple[float, ...]) -> dict[str, str]:
         """Return the settings nearest to `coordinates`: the inverse of `encode` for what this space proposes."""

@@ -1,144 +1,137 @@
-"""Confirm: the best few, the start and the baseline measured again in fresh blocks; then the verdict.
+"""Confirm: choose among the best few in fresh blocks, then judge the chosen one in others that nothing has chosen by.
 
-None of the search's data is used: the winner of many noisy trials is partly the luckiest. The number of
-blocks follows from the budget, not from what the blocks say, so that nobody stops at a lucky moment.
+The winner of many noisy trials is partly the luckiest. So the data that choose are not the data that judge: the search
+ranks, a first part of the confirmation (phase `choose`) measures the finalists again, and the blocks of phase `confirm`
+hold only the chosen one and the baseline. That has two gains over judging all finalists at once in `benchmarks/decisions.py`:
+the estimate is not selected for being high, and with one profile to judge there are twice the pairs and no correction
+for several. The number of blocks follows from the budget and from earlier data, never from what the blocks
+themselves say, so that nobody stops at a lucky moment.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+import math
+from collections.abc import Sequence
 from typing import Final
 
-from tuner.measure.run import Status
-from tuner.measure.statistics import Gain, gain
+from tuner.measure.statistics import pooled_sd, promise
 from tuner.session import shares
-from tuner.session.ledger import CONFIRM
+from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE, SEARCH
 from tuner.session.search import ranked
 from tuner.session.session import Session
+from tuner.session.verdict import ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of
 from tuner.store import TrialRow
 
 MOST_FINALISTS: Final = 3
-WANTED_BLOCKS: Final = 5
-FEWEST_BLOCKS: Final = 2
-# A profile with fewer settings wins over one that is better by less than this.
+# A profile with fewer settings is chosen before one that is better by less than this.
 MARGIN: Final = 0.01
-
-
-class Answer(StrEnum):
-    """What a session ends with."""
-
-    IMPROVED = "improved"
-    NOT_IMPROVED = "not improved"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What survived: the answer, the winner (None where nothing did), and the gain of each finalist.
-
-    `over_start` compares the winner with the profile that the search started from, where that is another one.
-    """
-
-    answer: Answer
-    winner: TrialRow | None
-    gains: tuple[tuple[TrialRow, Gain], ...]
-    why: str
-    over_start: Gain | None = None
-
-    def gain_of(self, trial: TrialRow) -> Gain | None:
-        """Return the confirmed gain of a finalist."""
-        return next((gain for finalist, gain in self.gains if finalist == trial), None)
+# The start is measured beside the winner only when the expected gain is so many times its standard error: it costs
+# a third of the blocks. 4 is where 99 of 100 intervals still exclude 1: 1.96 + 2.05.
+CLEAR: Final = 4.0
 
 
 def confirm(session: Session) -> Verdict:
-    """Measure the finalists in fresh blocks until the budget is used, and judge them."""
+    """Choose a finalist, measure it in fresh blocks until the budget is used, and judge it."""
     finalists = _finalists(session)
     if not finalists:
         return Verdict(Answer.NOT_IMPROVED, None, (), "no other profile could be measured")
-    repeat(session, finalists, shares.confirm_ends(session.plan))
-    return judge(session, finalists)
+    _choose(session, finalists)
+    judged = finalists[0]
+    while chosen := _chosen(session, finalists):
+        judged = chosen
+        _measure(session, [chosen, *_companions(session, chosen)])
+        if sound(session, chosen) or not _room(session, [chosen]):
+            break
+    return judge(session, judged, tuple(finalists))
 
 
-def repeat(session: Session, finalists: list[TrialRow], share: float = 1.0) -> None:
-    """Measure the finalists with the baseline, block by block, until the plan's blocks or `share` of its budget are used."""
-    whole_s = session.plan.blocks * session.block_cost_s(len(finalists))
-    phase = CONFIRM if finalists else "measure"
-    session.progress.phase(phase, min(whole_s, session.clock.left_s(share)))
-    done = len(session.ledger.blocks(CONFIRM))
-    while done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(finalists)), share):
-        session.measure_block(CONFIRM, finalists)
-        done += 1
+def _measure(session: Session, contenders: Sequence[TrialRow]) -> None:
+    """Measure the contenders as `repeat` does, but no longer than the first of them runs well; others that fail are left out."""
+    _announce(session, contenders)
+    while sound(session, contenders[0]) and _room(session, contenders):
+        session.measure_block(CONFIRM, [trial for trial in contenders if sound(session, trial)])
+
+
+def repeat(session: Session, contenders: Sequence[TrialRow]) -> None:
+    """Measure the contenders with the baseline, block by block, until the plan's blocks or its budget are used."""
+    _announce(session, contenders)
+    while _room(session, contenders):
+        session.measure_block(CONFIRM, contenders)
+
+
+def _announce(session: Session, contenders: Sequence[TrialRow]) -> None:
+    whole_s = session.plan.blocks * session.block_cost_s(len(contenders))
+    phase = CONFIRM if contenders else "measure"
+    session.progress.phase(phase, min(whole_s, session.clock.left_s(shares.confirm_ends(session.plan))))
+
+
+def _room(session: Session, contenders: Sequence[TrialRow]) -> bool:
+    if session.ledger.begun(MINIMISE) or len(session.ledger.blocks(CONFIRM)) >= session.plan.blocks:
+        return False
+    return session.clock.fits(session.block_cost_s(len(contenders)), shares.confirm_ends(session.plan))
 
 
 def _finalists(session: Session) -> list[TrialRow]:
-    """Return the best of the search and the start, as many as can be measured often enough.
+    """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
 
-    Where blocks of confirmation are stored, they say who the finalists are.
+    Nothing that was measured later counts, so that a resumed session has the same finalists.
     """
-    if begun := session.ledger.blocks(CONFIRM):
-        others = (trial for trial in session.ledger.trials if trial != session.baseline)
-        return [trial for trial in others if any(session.ledger.took_part(trial, block) for block in begun)]
     order = ranked(session)
-    start = [trial for trial in order if trial.profile == session.plan.start]
-    wanted = list(dict.fromkeys([*order[:1], *start, *order])) if order else []
-    blocks_s = session.clock.left_s(shares.confirm_ends(session.plan)) / WANTED_BLOCKS
-    sizes = range(MOST_FINALISTS, 1, -1)
-    size = next((size for size in sizes if session.block_cost_s(size) <= blocks_s), 1)
-    return wanted[:size]
+    sd = pooled_sd(session.ledger.gains(trial.number, SEARCH) for trial in order)
+    views = {trial.number: promise(session.ledger.gains(trial.number, SEARCH), sd) for trial in order}
+    rivals = [trial for trial in order if views[trial.number][1] >= views[order[0].number][0]]
+    return rivals[:MOST_FINALISTS]
 
 
-def judge(session: Session, finalists: list[TrialRow]) -> Verdict:
-    """Return the verdict on the confirmation's blocks."""
-    measured = [(trial, session.ledger.gains(trial.number, CONFIRM)) for trial in finalists]
-    judged = [(trial, gain(gains, len(measured))) for trial, gains in measured if len(gains) >= FEWEST_BLOCKS]
-    if not judged:
-        return Verdict(Answer.FAILED, None, (), _too_few(session))
-    better = [(trial, found) for trial, found in judged if found.low > 1.0 and _sound(session, trial)]
-    if not better:
-        best, found = max(judged, key=lambda pair: pair[1].ratio)
-        why = f"no profile beats {session.baseline.profile} on this host and workload: the best, {best.profile}, is"
-        why += f" {spoken(found)}"
-        return Verdict(Answer.NOT_IMPROVED, None, tuple(judged), why)
-    winner, found = _simplest(better)
-    over_start = _over_start(session, winner)
-    why = f"{winner.profile} is {spoken(found)} as {session.baseline.profile}"
-    if over_start is not None:
-        why += f", and {spoken(over_start)} as {session.plan.start}, where the search began"
-    return Verdict(Answer.IMPROVED, winner, tuple(judged), why, over_start)
+def _choose(session: Session, finalists: Sequence[TrialRow]) -> None:
+    """Measure the finalists in blocks until the choosing share of the confirmation is used.
+
+    Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
+    """
+    share = shares.choosing_ends(session.plan)
+    cost_s = session.block_cost_s(len(finalists))
+    enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= shares.judging(session.plan) * session.plan.budget_s
+    if not finalists[1:] or not enough or session.ledger.begun(CONFIRM) or not session.clock.fits(cost_s, share):
+        return
+    session.progress.phase(CHOOSE, session.clock.left_s(share))
+    while session.clock.fits(session.block_cost_s(len(finalists)), share):
+        session.measure_block(CHOOSE, finalists)
 
 
-def _over_start(session: Session, winner: TrialRow) -> Gain | None:
-    start = next((t for t in session.ledger.trials if t.profile == session.plan.start), None)
-    if start is None or start == winner:
+def _chosen(session: Session, finalists: Sequence[TrialRow]) -> TrialRow | None:
+    """Return the finalist to judge, by all the data before the judging; of those as good, one with fewest settings."""
+    able = [trial for trial in finalists if sound(session, trial)]
+    if not able:
         return None
-    blocks = session.ledger.blocks(CONFIRM)
-    found = [session.ledger.gain_over(start.number, winner.number, block) for block in blocks]
-    gains = [value for value in found if value is not None]
-    return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
+    views = {trial.number: _earlier_view(session, trial) for trial in able}
+    bar = max(views.values()) + math.log1p(-MARGIN)
+    as_good = [trial for trial in able if views[trial.number] >= bar]
+    return min(as_good, key=lambda trial: (len(trial.settings), -views[trial.number]))
 
 
-def _simplest(better: list[tuple[TrialRow, Gain]]) -> tuple[TrialRow, Gain]:
-    """Return the profile with the fewest settings among those as good as the best, within the margin."""
-    best = max(found.ratio for _, found in better)
-    as_good = [pair for pair in better if pair[1].ratio >= best * (1 - MARGIN)]
-    return min(as_good, key=lambda pair: (len(pair[0].settings), -pair[1].ratio))
+def _earlier_view(session: Session, trial: TrialRow) -> float:
+    """Return the pessimistic view of a trial's log gain by the blocks of the search and the choosing."""
+    return promise(_earlier(session, trial), _sd(session))[0]
 
 
-def _sound(session: Session, trial: TrialRow) -> bool:
-    return session.ledger.status(trial.number) is Status.OK
+def _earlier(session: Session, trial: TrialRow) -> list[float]:
+    return [gain for phase in (SEARCH, CHOOSE) for gain in session.ledger.gains(trial.number, phase)]
 
 
-def _too_few(session: Session) -> str:
-    runs = [run for run in session.ledger.runs if run.phase == CONFIRM]
-    bad = [run for run in runs if run.status != Status.OK]
-    if bad:
-        return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"
-    needed = session.block_cost_s(1) * (FEWEST_BLOCKS + 1) / (1 - shares.SEARCH)
-    return f"the budget ended before {FEWEST_BLOCKS} blocks of confirmation; {needed:.0f}s would do"
+def _sd(session: Session) -> float:
+    return pooled_sd(_earlier(session, trial) for trial in session.ledger.trials[1:])
 
 
-def spoken(found: Gain) -> str:
-    """Return a gain in words: ratio, interval, confidence and number of blocks."""
-    interval = f"{100 * found.confidence:g} % interval {found.low:.2f} to {found.high:.2f}, {found.blocks} blocks"
-    return f"{found.ratio:.2f} times as good ({interval})"
+def _companions(session: Session, chosen: TrialRow) -> list[TrialRow]:
+    """Return the start, if it is another profile and the chosen one is so good that fewer blocks still show it.
+
+    That is decided by earlier data, so it does not depend on what the blocks will say; a resumed session goes on with
+    what the stored blocks hold.
+    """
+    start = start_of(session)
+    if start is None or start == chosen or not sound(session, start):
+        return []
+    if begun := [block for block in session.ledger.blocks(CONFIRM) if session.ledger.took_part(chosen, block)]:
+        return [start] if any(session.ledger.took_part(start, block) for block in begun) else []
+    blocks = max(1.0, shares.judging(session.plan) * session.plan.budget_s / session.block_cost_s(2))
+    return [start] if _earlier_view(session, chosen) > CLEAR * _sd(session) / math.sqrt(blocks) else []

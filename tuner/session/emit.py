@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from tuner import __version__
 from tuner.measure.statistics import Estimate, Gain, gain, summarise
 from tuner.profile_files import save
 from tuner.profiles import Place, Profile
-from tuner.session.confirm import Answer, Verdict, spoken
-from tuner.session.ledger import CONFIRM, MINIMISE, SEARCH, Ledger
+from tuner.session import quarantine
+from tuner.session.calibrate import calibration_json
+from tuner.session.ledger import PHASES, SEARCH, Ledger
 from tuner.session.minimise import Minimised, Worth
 from tuner.session.session import Session
+from tuner.session.verdict import Answer, Verdict, spoken
 from tuner.store import TrialRow
 
 BEST = "best"
@@ -93,38 +95,51 @@ def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
 
 
 def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | None) -> dict[str, Any]:
-    winner = emitted.trial
     ledger = session.ledger
     known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
+    host = quarantine.found_in(ledger.runs)
     return {
         "session": ledger.session,
         "verdict": verdict.answer.value,
-        "why": emitted.why,
+        "why": _why(emitted.why, host),
         "stack": session.plan.stack,
         "objective": session.plan.objective,
         "workload": session.plan.workloads[0].to_dict(),
         "workloads": [workload.to_dict() for workload in session.plan.workloads],
         "baseline": described(ledger, session.baseline),
-        "winner": described(ledger, winner) | {"path": str(path) if path else None},
+        "winner": described(ledger, emitted.trial) | {"path": str(path) if path else None},
         "known": [described(ledger, trial) for trial in known],
         "gain": _gain_json(emitted.gain),
         "gain_over_start": _gain_json(verdict.over_start),
-        "finalists": [described(ledger, trial) | {"gain": _gain_json(found)} for trial, found in verdict.gains],
+        "finalists": [
+            described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
+        ],
+        "doubts": [asdict(doubt) for doubt in verdict.doubts],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
+        "calibration": calibration_json(session),
+        **host,
         "time": _time(session),
     }
 
 
+def _why(why: str, host: Mapping[str, Any]) -> str:
+    """Return the reason of a verdict, and what must be said of a host that never calmed down."""
+    return "; ".join(filter(None, [why, quarantine.sentence(host["host"])]))
+
+
 def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str, Any]:
     """Return what a comparison found: both profiles, and how many times better the second is than the first."""
+    host = quarantine.found_in(session.ledger.runs)
     return {
         "session": session.ledger.session,
         "verdict": verdict.answer.value,
-        "why": verdict.why,
+        "why": _why(verdict.why, host),
         "a": described(session.ledger, session.baseline),
         "b": described(session.ledger, other),
         "gain": _gain_json(verdict.gain_of(other)),
+        "doubts": [asdict(doubt) for doubt in verdict.doubts],
+        **host,
         "time": _time(session),
     }
 
@@ -142,10 +157,12 @@ def minimisation(session: Session, shorter: Minimised, folder: Path) -> dict[str
     emitted = Emitted(shorter.profile, shorter.gain, f"{kept}{gained}", reasons)
     path = None if failed else _write_best(session, emitted, folder)
     ledger = session.ledger
+    host = quarantine.found_in(ledger.runs)
+    why = f"no setting of {original} could be judged: {shorter.kept[0].why}" if failed else emitted.why
     return {
         "session": ledger.session,
         "verdict": "failed" if failed else "minimised" if shorter.dropped else "minimal",
-        "why": f"no setting of {original} could be judged: {shorter.kept[0].why}" if failed else emitted.why,
+        "why": _why(why, host),
         "stack": session.plan.stack,
         "objective": session.plan.objective,
         "workload": session.plan.workloads[0].to_dict(),
@@ -157,6 +174,7 @@ def minimisation(session: Session, shorter: Minimised, folder: Path) -> dict[str
         "minimised": _minimised_json(shorter),
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
+        **host,
         "time": _time(session),
     }
 
@@ -177,8 +195,7 @@ def _worth_json(worth: Worth) -> dict[str, Any]:
 
 def _time(session: Session) -> dict[str, Any]:
     by_phase = {
-        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3)
-        for phase in (SEARCH, CONFIRM, MINIMISE)
+        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3) for phase in PHASES
     }
     spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}

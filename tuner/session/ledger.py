@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from tuner.measure import measurement
+from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Run, Status
-from tuner.objective import Objective
+from tuner.objective import Objective, Term
+from tuner.session import quarantine
 from tuner.store import RunRow, Store, TrialRow
 
+CALIBRATE: Final = "calibrate"
 SEARCH: Final = "search"
+CHOOSE: Final = "choose"
 CONFIRM: Final = "confirm"
 MINIMISE: Final = "minimise"
+PHASES: Final = (CALIBRATE, SEARCH, CHOOSE, CONFIRM, MINIMISE)
 
 
 class Ledger:
@@ -25,6 +31,9 @@ class Ledger:
         self._store = store
         self._trials = list(store.trials(session))
         self._runs = list(store.runs(session))
+        self._disturbed = quarantine.disturbed(self._runs)
+        self._quarantined = quarantine.quarantined(self._disturbed)
+        self._metrics_of = [metrics_of(run) for run in self._runs]
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -40,6 +49,11 @@ class Ledger:
     def runs_s(self) -> float:
         """The wall time spent inside runs, in seconds."""
         return sum(run.wall_s for run in self._runs)
+
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The blocks that the host spoiled and that say nothing of any profile."""
+        return self._quarantined
 
     def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
         """Return the trial of these settings, adding it when there is none."""
@@ -72,22 +86,30 @@ class Ledger:
         )
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
+        self._metrics_of.append(metrics_of(row))
+        self._note_disturbance(row)
         return row
+
+    def _note_disturbance(self, row: RunRow) -> None:
+        if why := quarantine.reasons(row):
+            self._disturbed[row.block] = why
+            self._quarantined = quarantine.quarantined(self._disturbed)
 
     def next_block(self) -> int:
         """Return the number of the next block."""
         return 1 + max((run.block for run in self._runs), default=-1)
 
     def tried(self, trial: int) -> int:
-        """Return how many blocks a trial took part in."""
-        return len({run.block for run in self._runs if run.trial == trial})
+        """Return how many blocks that count a trial took part in."""
+        return len({run.block for run in self._runs if run.trial == trial} - self._quarantined)
 
-    def status(self, trial: int) -> Status:
-        """Return the status of a trial: ok only if all its runs are, else that of its last bad run."""
+    def status(self, trial: int, phases: Collection[str] = PHASES) -> Status:
+        """Return the status of a trial: ok only if all its runs of `phases` are, else that of its last bad one."""
         row = self._trials[trial]
         if row.invalid is not None:
             return Status.INVALID
-        bad = [Status(run.status) for run in self._runs if run.trial == trial and run.status != Status.OK]
+        mine = (run for run in self._runs if run.trial == trial and run.phase in phases)
+        bad = [Status(run.status) for run in mine if run.status != Status.OK]
         return bad[-1] if bad else Status.OK
 
     def counts(self) -> dict[str, int]:
@@ -108,13 +130,51 @@ class Ledger:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
         return self.gain_over(0, trial, block)
 
-    def gain_over(self, other: int, trial: int, block: int) -> float | None:
-        """Return the log ratio of a trial to another in a block, None unless both were measured whole."""
-        return self.objective.gain(self._metrics(other, block), self._metrics(trial, block))
+    def gain_over(self, other: int, trial: int, block: int, goal: Objective | None = None) -> float | None:
+        """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace.
+
+        `goal` is the session's objective or a part of it.
+        """
+        if block in self._quarantined:
+            return None
+        return (goal or self.objective).gain(self._metrics(other, block), self._metrics(trial, block))
+
+    def gains_over(self, other: int, trial: int, goal: Objective) -> list[float]:
+        """Return the log ratio of a trial to another in each block of the confirmation that measured both whole."""
+        found = (self.gain_over(other, trial, block, goal) for block in self.blocks(CONFIRM))
+        return [gain for gain in found if gain is not None]
+
+    def beyond(self, trial: int, term: Term) -> float:
+        """Return how many observations of a trial's confirmation lie beyond a term's percentile; infinite for others."""
+        percentile = PERCENTILES.get(term.metric)
+        if percentile is None:
+            return math.inf
+        mine = (run for run in self._runs if run.trial == trial and run.phase == CONFIRM)
+        rows = [run.measurement for run in mine if run.measurement and run.workload == term.workload]
+        return math.fsum(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
 
     def blocks(self, phase: str) -> list[int]:
-        """Return the numbers of a phase's blocks."""
-        return sorted({run.block for run in self._runs if run.phase == phase})
+        """Return the numbers of a phase's blocks that count."""
+        return sorted({run.block for run in self._runs if run.phase == phase} - self._quarantined)
+
+    def begun(self, phase: str) -> bool:
+        """Return whether anything was measured in a phase."""
+        return any(run.phase == phase for run in self._runs)
+
+    def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
+        """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
+        mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
+        runs = [[run for run in mine if run.workload == index] for index in sorted({run.workload for run in mine})]
+        wanted = 1 + max(term.workload for term in self.objective.terms)
+        if len(runs) < wanted or any(len(both) != 2 for both in runs):  # noqa: PLR2004 - a pair
+            return None
+        return [both[0] for both in runs], [both[1] for both in runs]
+
+    def gains_over_itself(self) -> list[float]:
+        """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
+        pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
+        found = (self.objective.gain(self._merged(pair[0]), self._merged(pair[1])) for pair in pairs if pair)
+        return [gain for gain in found if gain is not None]
 
     def gains(self, trial: int, phase: str) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""
@@ -126,13 +186,16 @@ class Ledger:
         """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
         mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
         confirmed = [run for run in mine if run.phase in {CONFIRM, MINIMISE}]
-        blocks = sorted({run.block for run in confirmed or mine})
+        blocks = sorted({run.block for run in confirmed or mine} - self._quarantined)
         return _columns(self._metrics(trial, block) for block in blocks)
 
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
         runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
-        by_workload = {run.workload: metrics_of(run) for run in runs}
+        return self._merged(runs)
+
+    def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+        by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
             if term.metric in by_workload.get(term.workload, {}):

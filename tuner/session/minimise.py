@@ -5,8 +5,8 @@ budget holds few:
 
 1. *Idle.* What should not matter here (`suspects.idle`) leaves at once, unless the blocks show that the profile is
    worse without it.
-2. *Alone.* Each of the others is left out by itself. Its own gain is the mean log ratio of the profile with it to the
-   profile without it, in the same blocks, with Student's interval. How many blocks there are follows from the budget
+2. *Alone.* Each of the others is left out by itself. Its own gain compares the profile with it with the
+   profile without it, in the same blocks, by the interval of every verdict (`statistics.gain`). How many blocks there are follows from the budget
    and not from what they say. A setting is doubtful whose interval includes no gain at all, or lies below the margin:
    then the profile without it is not worse by more than that (non-inferiority, ICH E9, 3.3.2).
 3. *Together.* The doubtful ones leave together in fresh blocks, because two settings of which either would do look
@@ -28,12 +28,14 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Final
 
-from tuner.measure.statistics import Gain, gain
+from tuner.measure.statistics import Gain, as_claimed, gain
+from tuner.objective import Objective
 from tuner.session import shares, suspects
-from tuner.session.confirm import MARGIN, spoken
+from tuner.session.confirm import MARGIN
 from tuner.session.ledger import MINIMISE
 from tuner.session.session import Session
 from tuner.session.tape import Tape
+from tuner.session.verdict import spoken
 from tuner.store import TrialRow
 
 # Two blocks have one degree of freedom: their interval is no statement.
@@ -60,7 +62,8 @@ class Worth:
 class Minimised:
     """What is left of a profile, what each remaining setting is worth, and what was dropped with what was seen of it.
 
-    `gain` compares the shorter profile with the baseline, in this phase's blocks alone; `cost` the original with it
+    `gain` compares the shorter profile with the baseline, in this phase's blocks alone (where it must have been shown to
+    beat it, corrected for that as a verdict's is); `cost` the original with it
     (above 1: it lost something), both None where the blocks are too few.
     """
 
@@ -73,15 +76,16 @@ class Minimised:
     blocks: int
 
 
-def minimise(session: Session, original: TrialRow, *, proven: bool) -> Minimised:
+def minimise(session: Session, original: TrialRow, goal: Objective, *, proven: bool) -> Minimised:
     """Measure what each setting of `original` is worth until the budget is used, and leave out what is worth nothing.
 
+    `goal` is the session's objective, or the part of it by which `original` was judged.
     With `proven` the shorter profile must be shown to beat the baseline, or else fewer settings are dropped: what a
     tuning emits has its own proof.
     """
     share = shares.minimise_share(session.plan)
     session.progress.phase(MINIMISE, min(session.clock.left_s(), share * session.plan.budget_s))
-    elimination = Elimination(session, original)
+    elimination = Elimination(session, original, goal)
     elimination.idle()
     elimination.alone()
     elimination.together()
@@ -91,9 +95,9 @@ def minimise(session: Session, original: TrialRow, *, proven: bool) -> Minimised
 class Elimination:
     """One profile being minimised: the profiles that were accepted so far, each shorter than the last."""
 
-    def __init__(self, session: Session, original: TrialRow) -> None:
+    def __init__(self, session: Session, original: TrialRow, goal: Objective) -> None:
         self._session = session
-        self._tape = Tape(session, MINIMISE)
+        self._tape = Tape(session, MINIMISE, goal)
         self._accepted = [original]
         self._doubtful: list[str] = []
 
@@ -158,12 +162,13 @@ class Elimination:
         while proven and len(self._accepted) > 1 and not self._beats_baseline(self.current):
             self._accepted.pop()
         original, final = self._accepted[0], self.current
+        gained = self._compared(self._session.baseline, final)
         return Minimised(
             original=original,
             profile=final,
             kept=tuple(self._stays(name) for name in final.settings),
             dropped=tuple(self._farewell(name) for name in original.settings if name not in final.settings),
-            gain=self._compared(self._session.baseline, final),
+            gain=as_claimed(gained) if gained and proven and len(self._accepted) > 1 else gained,
             cost=self._compared(final, original) if final != original else None,
             blocks=len(self._tape.blocks),
         )

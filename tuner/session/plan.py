@@ -26,10 +26,11 @@ class Contender:
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long.
 
-    `kind` is tune, compare (the baseline with the first of `known`), minimise (the first of `known`) or measure (the
-    baseline alone). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
+    `kind` is tune, compare (the baseline with the first of `known`), minimise (the first of `known`), measure (the
+    baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
-    confirmation, comparison or measurement.
+    confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
+    a prior, None when it was not asked for.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Plan:
     budget_s: float
     blocks: int
     fast_start: bool
+    warm_start: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -58,6 +60,7 @@ class Plan:
             "baseline": self.baseline.to_dict(),
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
+            "warm_start": None if self.warm_start is None else list(self.warm_start),
         }
 
     @staticmethod
@@ -68,5 +71,6 @@ class Plan:
             "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
             "baseline": Contender(**data["baseline"]),
             "known": tuple(Contender(**row) for row in data["known"]),
+            "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
         }
         return Plan(**{**data, **shaped})

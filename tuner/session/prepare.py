@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,9 +27,10 @@ from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
-MOST_BLOCKS: Final = 40
-# sockperf's own sleep before a test, when it is left in.
-SLEEP_S: Final = 2.0
+# More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
+MOST_BLOCKS: Final = 200
+# A measurement ends with its runs, not with a budget.
+UNLIMITED_S: Final = 1e9
 INSTALL_SOCKPERF: Final = (
     "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
 )
@@ -36,7 +38,7 @@ INSTALL_SOCKPERF: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one (measure, minimise)."""
+    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one (the others)."""
 
     kind: str
     profile: str | None = None
@@ -54,6 +56,7 @@ class Request:
     lib: Path | None = None
     preload: Sequence[Path] = ()
     fast_start: bool = True
+    warm_start: bool = False
 
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
@@ -81,6 +84,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         budget_s=request.budget_s,
         blocks=request.blocks,
         fast_start=request.fast_start,
+        warm_start=() if request.warm_start else None,
     )
 
 
@@ -135,7 +139,7 @@ def _contenders(
     request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
 ) -> tuple[Contender, tuple[Contender, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
-    if request.kind == "measure":
+    if request.kind in {"measure", "calibrate"}:
         return _contender(start or Profile.defaults(stack.name)), ()
     if request.kind == "compare":
         other = profile_library.load(request.other or DEFAULT, stack.name, shelves)
@@ -178,12 +182,32 @@ def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
             f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
             advice="choose objective latency, tail or throughput with --mode",
         )
-    made = [workload.from_dict({**default.to_dict(), **asked}) for default in goal.workloads]
-    placed = tuple(_placed(each) for each in made)
+    made = [_shaped(default, asked) for default in goal.workloads]
+    placed = tuple(_placed(_timed(each)) for each in made)
     wrong = errors_in([finding for each in placed for finding in each.problems()])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
     return placed
+
+
+def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
+    """Return the objective's own workload with what the user asked; another mode has nothing of its rate and replies."""
+    base = default if asked.get("mode", default.mode) == default.mode else Workload()
+    return workload.from_dict({**base.to_dict(), **asked})
+
+
+def _timed(each: Workload) -> Workload:
+    """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
+    if each.playback is None:
+        return each
+    path = Path(each.playback).absolute()
+    try:
+        lasts_s = sockperf.playback_time_s(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as reason:
+        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+    except UsageError as reason:
+        raise UsageError(f"{path}: {reason.message}", findings=reason.findings) from reason
+    return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
 
 
 def _placed(each: Workload) -> Workload:
@@ -208,7 +232,7 @@ def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Findin
 
 
 def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
-    run_s = sum(each.duration_s + shares.RUN_EXTRA_S + (0.0 if request.fast_start else SLEEP_S) for each in workloads)
+    run_s = shares.expected_s(workloads, fast_start=request.fast_start)
     search_s, confirm_s = 2 * run_s / shares.SEARCH, 4 * run_s / (1 - shares.SEARCH)
     what, least = {
         "tune": ("two blocks of two runs, after one to search", max(search_s, confirm_s)),

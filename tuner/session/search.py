@@ -15,7 +15,7 @@ from tuner.measure.run import Status
 from tuner.measure.statistics import gain, pooled_sd, promise
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session import shares
-from tuner.session.ledger import SEARCH
+from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
@@ -24,24 +24,32 @@ MOST_BLOCKS: Final = 8
 
 
 def search(session: Session, optimizer: Optimizer) -> None:
-    """Measure contenders until the search's share of the budget is used; everything is in the ledger."""
+    """Measure contenders until the search's share of the budget is used; everything is in the ledger.
+
+    A session that had begun to prove what it found goes on with that: what the search said does not change any more.
+    """
+    if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
+        return
     session.progress.phase("search", session.clock.left_s(shares.SEARCH))
     _recall(session, optimizer)
     while room := _room(session):
         contenders = _contenders(session, optimizer, room)
         if not contenders:
             return
-        block = session.ledger.next_block()
-        session.measure_block(SEARCH, contenders)
+        block = session.measure_block(SEARCH, contenders)
         _tell(session, optimizer, block, contenders)
         if leader := incumbent(session):
             session.progress.best(leader, gain(session.ledger.gains(leader.number, SEARCH)))
 
 
 def _room(session: Session) -> int:
-    """Return how many contenders can be measured with the baseline before the search's share is over."""
+    """Return how many contenders can be measured with the baseline before the search's share is over.
+
+    One is measured in any case while the budget lasts: a session that has looked at nothing can say nothing.
+    """
     sizes = range(CONTENDERS, 0, -1)
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), 0)
+    least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), least)
 
 
 def _recall(session: Session, optimizer: Optimizer) -> None:
@@ -57,7 +65,7 @@ def _recall(session: Session, optimizer: Optimizer) -> None:
 
 
 def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
-    variance = pooled_sd(_all_gains(session)) ** 2
+    variance = _spread(session) ** 2
     for trial in trials:
         if trial != session.baseline and session.ledger.judged(trial, block):
             found = session.ledger.gain_in(trial.number, block)
@@ -82,7 +90,7 @@ def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:
 
 def deserving(session: Session) -> Iterator[TrialRow]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
-    sd = pooled_sd(_all_gains(session))
+    sd = _spread(session)
     order = ranked(session)
     bar = promise(session.ledger.gains(order[0].number, SEARCH), sd)[0] if order else 0.0
     for trial in order:
@@ -92,8 +100,8 @@ def deserving(session: Session) -> Iterator[TrialRow]:
 
 
 def ranked(session: Session) -> list[TrialRow]:
-    """Return the trials that ran well, by the pessimistic view of their gain in the search, best first."""
-    sd = pooled_sd(_all_gains(session))
+    """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
+    sd = _spread(session)
     able = [trial for trial in _able(session) if session.ledger.gains(trial.number, SEARCH)]
     return sorted(able, key=lambda trial: -promise(session.ledger.gains(trial.number, SEARCH), sd)[0])
 
@@ -105,7 +113,12 @@ def incumbent(session: Session) -> TrialRow | None:
 
 def _able(session: Session) -> list[TrialRow]:
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
-    return [trial for trial in others if session.ledger.status(trial.number) is Status.OK]
+    return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
+
+
+def _spread(session: Session) -> float:
+    """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
+    return pooled_sd(_all_gains(session), session.ledger.gains_over_itself())
 
 
 def _all_gains(session: Session) -> list[list[float]]:

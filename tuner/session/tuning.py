@@ -12,17 +12,20 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
-from tuner.session import shares
+from tuner.session import quarantine, shares
+from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
-from tuner.session.confirm import Answer, Verdict, confirm, judge, repeat
+from tuner.session.confirm import confirm, repeat
 from tuner.session.emit import comparison, described, emit, minimisation
 from tuner.session.ledger import Ledger
 from tuner.session.minimise import Minimised, minimise
 from tuner.session.plan import Plan
+from tuner.session.prior import recalled
 from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
 from tuner.session.search import search
 from tuner.session.session import Session
+from tuner.session.verdict import Answer, Verdict, judge, judged_objective
 from tuner.store import Store
 
 
@@ -73,13 +76,16 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     match plan.kind:
         case "measure":
             repeat(session, [])
-            return described(ledger, session.baseline)
+            return described(ledger, session.baseline) | quarantine.found_in(ledger.runs)
+        case "calibrate":
+            calibrate(session)
+            return noise(session)
         case "compare":
             return _compare(session)
         case "minimise":
-            return _minimise(session, tuning.store.folder / session_id)
+            return _minimise(session, tuning.store.folder)
         case _:
-            return _tune(session, tuning.store.folder / session_id)
+            return _tune(session, tuning.store)
 
 
 def _compare(session: Session) -> dict[str, Any]:
@@ -87,15 +93,23 @@ def _compare(session: Session) -> dict[str, Any]:
     if other == session.baseline:
         raise UsageError(f"{session.plan.known[0].profile} and {session.baseline.profile} have the same settings")
     repeat(session, [other])
-    return comparison(session, judge(session, [other]), other)
+    return comparison(session, judge(session, other), other)
 
 
-def _tune(session: Session, folder: Path) -> dict[str, Any]:
-    search(session, optimizer_for(session.plan))
+def _tune(session: Session, store: Store) -> dict[str, Any]:
+    calibrate(session)
+    optimizer = optimizer_for(session.plan)
+    prior = recalled(store, session.plan)
+    if session.plan.warm_start is not None:
+        session.progress.note(str(prior))
+    prior.teach(optimizer)
+    search(session, optimizer)
     verdict = confirm(session)
     shorter = _shortened(session, verdict)
+    folder = store.folder / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
-    return emit(session, verdict, shorter, folder)
+    used = None if session.plan.warm_start is None else prior.to_dict()
+    return emit(session, verdict, shorter, folder) | {"warm_start": used}
 
 
 def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
@@ -103,11 +117,15 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
     winner = verdict.winner
     if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
         return None
-    return minimise(session, winner, proven=True) if shares.confirm_ends(session.plan) < 1.0 else None
+    if shares.confirm_ends(session.plan) >= 1.0:
+        return None
+    return minimise(session, winner, judged_objective(session, winner), proven=True)
 
 
-def _minimise(session: Session, folder: Path) -> dict[str, Any]:
+def _minimise(session: Session, results: Path) -> dict[str, Any]:
     named = session.plan.known[0]
     original = session.ledger.enter(named.profile, named.settings, "known")
+    shorter = minimise(session, original, session.ledger.objective, proven=False)
+    folder = results / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
-    return minimisation(session, minimise(session, original, proven=False), folder)
+    return minimisation(session, shorter, folder)

@@ -17,7 +17,9 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LINE: Final = re.compile(
     r"^ ?(?:Time: *[\d.]+ )?(?:Pid: *\d+ )?(?:Tid: *\d+ )?(?P<brand>XLIO|VMA) +(?P<level>[A-Z]+) *: *(?P<text>.*?)\s*$"
 )
-_SETTING: Final = re.compile(r"^(?P<shown>.*?)\s*\[(?P<name>[A-Za-z0-9_.]+)(?:, Reason: [^\]]*)?\]$")
+_SETTING: Final = re.compile(r"^(?P<shown>.*?)(?P<gap>\s*)\[(?P<name>[A-Za-z0-9_.]+)(?:, Reason: [^\]]*)?\]$")
+# A value has 26 columns and a blank behind it: a gap as wide as that has swallowed an empty value.
+_EMPTY_COLUMNS: Final = 27
 _VERSION: Final = re.compile(r"^(?P<tag>[A-Z_]+_VERSION): *(?P<release>\d+(?:\.\d+)*)")
 
 
@@ -54,6 +56,8 @@ def _setting(text: str) -> tuple[str, str] | None:
     match = _SETTING.match(text)
     if match is None:
         return None
+    if len(match["gap"]) >= _EMPTY_COLUMNS:
+        return match["name"], ""
     parts = re.split(r" {2,}", match["shown"]) if "  " in match["shown"] else match["shown"].rsplit(" ", 1)
     return match["name"], parts[-1].strip() if len(parts) > 1 else ""
 

@@ -1,0 +1,157 @@
+"""A host whose truth is known: whole sessions run on it in simulated time, with the noise of real runs.
+
+The latency of a run is the true one times, all of it log-normal or worse,
+
+    between-run noise   Student's t with 4 degrees of freedom, scaled to the wanted spread, of the median and of p99 apart
+    drift               AR(1) from run to run, common to everything that is measured
+    hiccups             now and then a run whose median is up to a third, and whose p99 up to 2.7 times, too high
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.telemetry import Counters
+from tuner.measure.run import Rig
+from tuner.measure.workload import Workload
+from tuner.session.clock import Clock
+from tuner.session.plan import Contender, Plan
+from tuner.session.progress import Silent
+from tuner.session.tuning import Tuning, carry_out
+from tuner.stacks import stack
+from tuner.store import RunRow, SessionRow, Store, TrialRow
+
+# The words of sockperf are kept beside the tests.
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from simulated_host import BANNER, SERVER, report
+
+Latency = Callable[[Mapping[str, str]], float]
+# The true latency of the baseline, and how long a run takes (1 s of test, and what starting it costs).
+BASE_US = 36.0
+RUN_S = 1.25
+TAIL_DEGREES = 4
+PLAN = Plan(
+    kind="tune",
+    stack="kernel",
+    preloads=("/usr/lib/libtuner_kernel.so",),
+    sockperf="/usr/bin/sockperf",
+    objective="latency",
+    workloads=(Workload(),),
+    baseline=Contender("default", {}),
+    known=(Contender("default", {}), Contender("buffers", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),
+    start=None,
+    fixed={},
+    space="",
+    optimizer="random",
+    seed=1,
+    budget_s=180.0,
+    blocks=40,
+    fast_start=True,
+)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Spreads are standard deviations of log latencies from run to run; `hiccups` is the share of runs that have one."""
+
+    p50: float = 0.05
+    p99: float = 0.15
+    drift: float = 0.03
+    memory: float = 0.9
+    hiccups: float = 0.03
+
+
+@dataclass
+class NoisyHost:
+    """`latency` gives the true median in µs from a run's environment; every run lasts `RUN_S` of simulated time."""
+
+    latency: Latency
+    noise: Noise
+    rng: random.Random
+    runs: int = 0
+    drift: float = field(default=0.0)
+
+    def run(self, plan: RunPlan) -> RunOutput:
+        """Return what a run under the plan's environment would print."""
+        self.runs += 1
+        median_us = self.latency(plan.client.environment) * math.exp(self._common() + self._tailed(self.noise.p50))
+        beyond = math.exp(self._tailed(math.sqrt(max(0.0, self.noise.p99**2 - self.noise.p50**2))))
+        if self.rng.random() < self.noise.hiccups:
+            median_us, beyond = median_us * math.exp(self.rng.uniform(0, 0.3)), beyond * math.exp(self.rng.random())
+        client = ProcessResult(0, report(median_us, max(1.2, 3.0 * beyond)), BANNER, 0.5)
+        return RunOutput(ProcessResult(0, SERVER.format(n=1000), BANNER, 0.5), client, "2026-01-02T03:04:05", RUN_S)
+
+    def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
+        """Return nothing: no session asks."""
+        raise NotImplementedError
+
+    def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
+        """Return ports that nobody uses, because nothing listens here."""
+        return tuple(range(20000, 20000 + count))
+
+    def counters(self, cpus: Sequence[int]) -> Counters:
+        """Return counters of a host that nobody disturbs."""
+        return Counters(self.now(), self.now(), busy_s=self.now(), idle_s=self.now(), steal_s=0.0)
+
+    def now(self) -> float:
+        """Return the simulated time."""
+        return RUN_S * self.runs
+
+    def _common(self) -> float:
+        fresh = self.rng.gauss(0.0, self.noise.drift * math.sqrt(1 - self.noise.memory**2))
+        self.drift = self.noise.memory * self.drift + fresh
+        return self.drift
+
+    def _tailed(self, sd: float) -> float:
+        """Return a draw of Student's t, scaled to this standard deviation."""
+        squares = self.rng.gammavariate(TAIL_DEGREES / 2, 2.0)
+        scale = math.sqrt((TAIL_DEGREES - 2) / TAIL_DEGREES)
+        return sd * scale * self.rng.gauss(0.0, 1.0) / math.sqrt(squares / TAIL_DEGREES)
+
+
+class Memory(Store):
+    """A store without a disk: a simulated session is thrown away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Forget it."""
+
+    def close_session(self, session: str, state: str, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
+        """Forget it."""
+
+    def add_trial(self, session: str, trial: TrialRow) -> None:
+        """Forget it: the ledger knows."""
+
+    def add_run(self, session: str, run: RunRow, spent_s: float) -> None:
+        """Forget it: the ledger knows."""
+
+    def sessions(self) -> tuple[SessionRow, ...]:
+        """Return nothing."""
+        return ()
+
+    def trials(self, session: str) -> tuple[TrialRow, ...]:
+        """Return nothing: every session starts empty."""
+        return ()
+
+    def runs(self, session: str) -> tuple[RunRow, ...]:
+        """Return nothing: every session starts empty."""
+        return ()
+
+
+def session(folder: Path, latency: Latency, noise: Noise, name: str, budget_s: float) -> dict[str, Any]:
+    """Return the answer of a whole session of `PLAN` on a host of this truth and noise; `name` seeds its chances."""
+    rng = random.Random(name)  # noqa: S311 - noise is no secret
+    host = NoisyHost(latency, noise, rng)
+    plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s)
+    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
+    return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

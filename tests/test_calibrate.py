@@ -1,0 +1,197 @@
+"""A session knows the noise of its host before it compares, and blocks that the host spoiled say nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_session
+from simulated_host import SimulatedHost
+from test_session import PLAN, nothing_helps, polling_helps, tune
+
+from tuner.measure.noise import normal_difference, smallest_difference
+from tuner.report.summary import summary
+from tuner.session import calibrate
+from tuner.session.plan import Plan
+from tuner.session.progress import Silent
+from tuner.session.quarantine import quarantined
+from tuner.store import Store
+
+ALONE = replace(PLAN, kind="calibrate", known=(), start=None, budget_s=1e9, blocks=60)
+
+
+def measured(folder: Path, host: SimulatedHost, plan: Plan = ALONE) -> dict[str, Any]:
+    return dict(tune(folder, host, plan)["calibration"])
+
+
+def test_the_noise_of_a_host_is_measured(tmp_path: Path) -> None:
+    found = measured(tmp_path, SimulatedHost(nothing_helps, noise=0.05))
+    p50 = found["metrics"]["latency_p50_us"]
+    assert (found["blocks"], found["runs"], p50["runs"]) == (60, 120, 120)
+    assert p50["between_runs_sd"] == pytest.approx(0.05, rel=0.2)
+    # Median and p99 of the simulated host move together, so a gain is the difference of two runs.
+    assert found["gain_sd"] == pytest.approx(0.05 * math.sqrt(2), rel=0.2)
+    assert found["gain_sd_low"] < 0.05 * math.sqrt(2) < found["gain_sd_high"]
+
+
+def test_a_host_that_drifts_slowly_is_one_on_which_pairing_helps(tmp_path: Path) -> None:
+    rng, level = random.Random(3), [0.0]
+
+    def drifts(_environment: Mapping[str, str]) -> float:
+        level[0] = 0.98 * level[0] + rng.gauss(0, 0.02)
+        return 36.0 * math.exp(level[0])
+
+    found = measured(tmp_path, SimulatedHost(drifts, noise=0.01), replace(ALONE, blocks=150))
+    p50 = found["metrics"]["latency_p50_us"]
+    assert p50["pairing_helps"] is True
+    assert found["gain_sd"] < p50["between_runs_sd"]
+
+
+def test_hiccups_are_reported_apart(tmp_path: Path) -> None:
+    host = SimulatedHost(nothing_helps, noise=0.02)
+    host.latency = lambda _environment: 60.0 if len(host.runs) % 15 == 0 else 36.0
+    p50 = measured(tmp_path, host)["metrics"]["latency_p50_us"]
+    assert p50["hiccups"] == 8
+    assert p50["between_runs_sd"] == pytest.approx(0.02, rel=0.3)
+
+
+def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))
+    detectable = found["calibration"]["detectable"]
+    sd, blocks, judged = found["calibration"]["gain_sd"], detectable["blocks"], detectable["finalists"]
+    assert detectable["percent"] == pytest.approx(100 * math.expm1(smallest_difference(sd, blocks, judged)))
+    assert detectable["normal_percent"] == pytest.approx(100 * math.expm1(normal_difference(sd, blocks)))
+    phases = [run.phase for run in Store(tmp_path).runs(found["session"])]
+    made = phases.count("calibrate")
+    assert set(phases[:made]) == {"calibrate"}
+    assert 4 <= made <= 0.1 * PLAN.budget_s
+    assert found["time"]["runs_by_phase_s"]["calibrate"] == made
+    assert calibrate.detectable(detectable) in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+
+
+def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watcher = Silent()
+    monkeypatch.setattr(test_session, "Silent", lambda: watcher)
+    monkeypatch.setattr(Silent, "note", lambda _self, text: said.append(text))
+    monkeypatch.setattr(Silent, "phase", lambda _self, name, _seconds: said.append(name))
+    found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))
+    before = said[said.index("calibrate") + 1 : said.index("search")]
+    assert before == calibrate.words(found["calibration"])
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        replace(PLAN, budget_s=29.0),
+        replace(PLAN, budget_s=60.0, workloads=(replace(PLAN.workloads[0], duration_s=4),)),
+        replace(PLAN, budget_s=60.0, fast_start=False),
+    ],
+    ids=["short session", "long runs", "slow start"],
+)
+def test_a_budget_too_small_for_a_calibration_has_none(tmp_path: Path, plan: Plan) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps), plan)
+    assert found["calibration"] is None
+    assert found["verdict"] == "improved"
+    assert "calibrate" not in {run.phase for run in Store(tmp_path).runs(found["session"])}
+
+
+def test_the_confirmation_that_is_foreseen_is_about_the_one_that_is_made(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, blocks=40))
+    foreseen, made = found["calibration"]["detectable"]["blocks"], found["gain"]["blocks"]
+    # The start may be measured beside the winner, which costs a third of the blocks; the choosing may end early.
+    assert foreseen * 2 / 3 - 1 <= made <= foreseen + 3
+
+
+def test_a_session_that_goes_on_does_not_calibrate_again(tmp_path: Path) -> None:
+    host = SimulatedHost(polling_helps)
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == 12:
+            raise KeyboardInterrupt
+        return polling_helps(environment)
+
+    host.latency = stops
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path, host)
+    stopped = Store(tmp_path).session("latest")
+    before = [run for run in Store(tmp_path).runs(stopped.id) if run.phase == "calibrate"]
+    found = tune(tmp_path, SimulatedHost(polling_helps), Plan.from_dict(stopped.plan), stopped.id)
+    after = [run for run in Store(tmp_path).runs(stopped.id) if run.phase == "calibrate"]
+    assert before == after
+    assert found["calibration"]["runs"] == len(after)
+
+
+def test_a_block_that_the_host_spoiled_counts_for_nothing_and_is_repeated(tmp_path: Path) -> None:
+    host = SimulatedHost(nothing_helps)
+    struck = {30, 31}
+
+    def looks_good_when_stolen(environment: Mapping[str, str]) -> float:
+        return 1.0 if len(host.runs) in struck and environment.get("XLIO_RX_POLL") else 36.0
+
+    host.latency = looks_good_when_stolen
+    host.steal = lambda run: 0.2 if run in struck else 0.0
+    found = tune(tmp_path, host, replace(PLAN, blocks=1000))
+    assert found["quarantined"] == 1
+    assert found["host"]["calm"] is True
+    assert found["verdict"] == "not improved"
+    assert "did not calm down" not in found["why"]
+    runs = Store(tmp_path).runs(found["session"])
+    (spoiled,) = {run.block for run in runs if run.evidence["telemetry"]["steal_share"] > 0.02}
+    again = {run.trial for run in runs if run.block == spoiled + 1}
+    assert {run.trial for run in runs if run.block == spoiled} == again
+    assert len(runs) <= PLAN.budget_s
+
+
+def test_a_host_that_never_calms_down_is_said_to_be_one(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(polling_helps, steal=lambda _run: 0.3))
+    blocks = len({run.block for run in Store(tmp_path).runs(found["session"])})
+    assert found["verdict"] == "improved"
+    assert found["host"] == {
+        "calm": False,
+        "disturbed": blocks,
+        "blocks": blocks,
+        "reasons": {"the hypervisor took CPU time": blocks},
+    }
+    assert 1 <= found["quarantined"] <= 0.2 * blocks
+    assert "the host did not calm down" in found["why"]
+    assert "the host did not calm down" in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+
+
+def test_a_measurement_on_a_disturbed_host_still_counts_its_runs(tmp_path: Path) -> None:
+    host = SimulatedHost(nothing_helps, steal=lambda run: 0.2 if run == 2 else 0.0)
+    found = tune(tmp_path, host, replace(PLAN, kind="measure", known=(), blocks=4))
+    assert found["metrics"]["latency_p50_us"]["runs"] == 4
+    assert (found["quarantined"], len(host.runs)) == (1, 5)
+
+
+def test_at_most_a_fifth_of_the_blocks_is_left_out_and_the_choice_never_changes() -> None:
+    for blocks in range(1, 60):
+        often = quarantined(range(0, blocks, 3))
+        assert len(often) <= max(1, blocks // 5)
+        assert often <= quarantined(range(0, blocks + 1, 3))
+    assert quarantined([3, 40]) == {3, 40}
+    assert len(quarantined(range(0, 60, 3))) >= 10
+
+
+def test_a_host_that_is_always_disturbed_is_not_measured_again_and_again() -> None:
+    assert quarantined(range(100)) == {0}
+
+
+def test_two_workloads_are_calibrated_each_with_its_own_metrics(tmp_path: Path) -> None:
+    workloads = (PLAN.workloads[0], replace(PLAN.workloads[0], message_bytes=128))
+    found = measured(tmp_path, SimulatedHost(nothing_helps), replace(ALONE, objective="balanced", workloads=workloads))
+    assert set(found["metrics"]) == {"latency_p50_us", "latency_p99_us", "rate_mps"}
+    assert found["runs"] == 4 * found["blocks"]
+
+
+def test_words_say_when_a_budget_detects_nothing() -> None:
+    row = {"budget_s": 30, "percent": None, "power": 0.8, "blocks": 1, "finalists": 1}
+    assert "no difference" in calibrate.detectable(row)

@@ -1,0 +1,125 @@
+"""What earlier sessions found shapes a search, is never a measurement of it, and is the same after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated_host import SimulatedHost
+from test_session import PLAN, nothing_helps, polling_helps, tune
+
+from tuner.measure.workload import Workload
+from tuner.search.optimizer import Outcome
+from tuner.session.plan import Contender, Plan
+from tuner.session.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
+from tuner.store import Store
+
+WARM = replace(PLAN, seed=2, warm_start=())
+FACTS: dict[str, Any] = {"doubts": []}
+
+
+class Pupil:
+    """An optimizer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Outcome] = []
+
+    def tell(self, outcome: Outcome) -> None:
+        self.told.append(outcome)
+
+    def ask(self) -> dict[str, str]:
+        return {}
+
+
+def warm_plan(folder: Path, plan: Plan = WARM, facts: Mapping[str, Any] = FACTS) -> Plan:
+    return warmed(Store(folder), plan, facts)
+
+
+def test_a_warm_start_tells_each_trial_of_an_earlier_session_once_and_doubts_it(tmp_path: Path) -> None:
+    first = tune(tmp_path, SimulatedHost(polling_helps))
+    prior = recalled(Store(tmp_path), warm_plan(tmp_path))
+    pupil = Pupil()
+    prior.teach(pupil)
+    trials = Store(tmp_path).trials(first["session"])[1:]
+    assert prior.sessions == 1
+    assert [o.settings for o in pupil.told] == [trial.settings for trial in trials]
+    assert all(o.prior and o.variance is not None and o.variance > OTHER_DAY_SD**2 for o in pupil.told)
+    best = max(pupil.told, key=lambda o: o.gain or 0.0)
+    assert best.settings["XLIO_RX_POLL"] == "-1"
+
+
+def test_a_failure_of_an_earlier_session_is_told_as_a_failure(tmp_path: Path) -> None:
+    def some_hang(environment: Mapping[str, str]) -> float:
+        return float("inf") if "XLIO_TCP_SEND_BUFFER_SIZE" in environment else polling_helps(environment)
+
+    tune(tmp_path, SimulatedHost(some_hang))
+    outcomes = recalled(Store(tmp_path), warm_plan(tmp_path)).outcomes
+    assert [o.gain for o in outcomes if "XLIO_TCP_SEND_BUFFER_SIZE" in o.settings] == [None]
+
+
+def test_nothing_of_an_earlier_session_counts_as_a_measurement(tmp_path: Path) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps))
+    plan = warm_plan(tmp_path)
+    host = SimulatedHost(nothing_helps)
+    found = tune(tmp_path, host, plan)
+    assert found["warm_start"] == {"sessions": 1, "outcomes": len(recalled(Store(tmp_path), plan).outcomes)}
+    assert found["verdict"] == "not improved"
+    assert found["runs"] == len(host.runs) == len(Store(tmp_path).runs(found["session"]))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(WARM, objective="tail"),
+        replace(WARM, workloads=(Workload(message_bytes=128),)),
+        replace(WARM, baseline=Contender("polling", {"XLIO_RX_POLL": "100"})),
+        replace(WARM, stack="xlio"),
+    ],
+    ids=["objective", "workload", "baseline", "stack"],
+)
+def test_a_session_of_something_else_is_no_prior(tmp_path: Path, other: Plan) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps))
+    assert warm_plan(tmp_path, other).warm_start == ()
+
+
+def test_a_session_on_another_cpu_is_no_prior(tmp_path: Path) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps))
+    assert warm_plan(tmp_path, facts={"cpu_model": "another"}).warm_start == ()
+
+
+def test_only_the_latest_finished_sessions_are_used(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    names = [f"session-{number}" for number in range(MOST_SESSIONS + 2)]
+    for name in names:
+        store.add_session(name, PLAN.to_dict(), FACTS)
+        store.close_session(name, "stopped" if name == names[-1] else "done", 1.0, None)
+    assert warm_plan(tmp_path).warm_start == tuple(names[1:-1])
+
+
+def test_without_being_asked_nothing_is_recalled(tmp_path: Path) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps))
+    assert warm_plan(tmp_path, PLAN) == PLAN
+    assert tune(tmp_path, SimulatedHost(polling_helps))["warm_start"] is None
+
+
+def test_a_warm_session_goes_on_from_the_same_prior_after_an_interruption(tmp_path: Path) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps))
+    host = SimulatedHost(polling_helps)
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == 20:
+            raise KeyboardInterrupt
+        return polling_helps(environment)
+
+    host.latency = stops
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path, host, warm_plan(tmp_path))
+    stopped = Store(tmp_path).session("latest")
+    tune(tmp_path, SimulatedHost(polling_helps))  # a session in between changes nothing
+    plan = Plan.from_dict(stopped.plan)
+    assert len(plan.warm_start or ()) == 1
+    found = tune(tmp_path, SimulatedHost(polling_helps), plan, stopped.id)
+    assert found["warm_start"]["sessions"] == 1

@@ -1,0 +1,70 @@
+"""Quarantine: the blocks that the host spoiled. Their runs are kept, and say nothing of any profile.
+
+Which blocks these are follows from the stored telemetry alone, so that a resumed session knows the same ones. The
+measured values play no part in it: who leaves out what looks odd finds what he hopes for. The whole block goes, the
+baseline's runs with the contenders', so that no profile loses just its own bad runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from tuner.hosts.telemetry import spoiled
+from tuner.store import RunRow
+
+# On a host that is disturbed more often than this, disturbance is what it is like: to leave out still more would
+# describe a machine that the user does not have, and would eat the budget.
+MOST_SHARE: Final = 0.2
+
+
+def reasons(run: RunRow) -> tuple[str, ...]:
+    """Return why the host spoiled a run, empty when it did not or does not say."""
+    return spoiled(run.evidence.get("telemetry", {}))
+
+
+def disturbed(runs: Iterable[RunRow]) -> dict[int, tuple[str, ...]]:
+    """Return the blocks in which the host spoiled a run, and why, in the order of the blocks."""
+    found: dict[int, tuple[str, ...]] = {}
+    for run in runs:
+        if why := reasons(run):
+            found[run.block] = tuple(dict.fromkeys([*found.get(run.block, ()), *why]))
+    return dict(sorted(found.items()))
+
+
+def quarantined(disturbed_blocks: Iterable[int]) -> frozenset[int]:
+    """Return the blocks that do not count: the disturbed ones, up to a fifth of those measured so far and at least one.
+
+    Where more than half of the blocks before were disturbed, measuring again would meet the same, and none is left out.
+    """
+    out: set[int] = set()
+    for before, block in enumerate(sorted(disturbed_blocks)):
+        if len(out) < max(1, int(MOST_SHARE * (block + 1))) and 2 * before <= block:
+            out.add(block)
+    return frozenset(out)
+
+
+def calm(disturbed_blocks: int, blocks: int) -> bool:
+    """Return whether the host was quiet enough: what it spoiled could all be left out."""
+    return disturbed_blocks <= max(1, int(MOST_SHARE * blocks))
+
+
+def found_in(runs: Iterable[RunRow]) -> dict[str, Any]:
+    """Return, as JSON, how many blocks the host disturbed, how many of them were left out, and why."""
+    rows = list(runs)
+    why = disturbed(rows)
+    blocks = len({run.block for run in rows})
+    counted = Counter(reason for all_of_block in why.values() for reason in all_of_block)
+    return {
+        "quarantined": len(quarantined(why)),
+        "host": {"calm": calm(len(why), blocks), "disturbed": len(why), "blocks": blocks, "reasons": dict(counted)},
+    }
+
+
+def sentence(host: Mapping[str, Any]) -> str:
+    """Return what a verdict must say of a host that did not calm down; empty when it was calm."""
+    if host["calm"]:
+        return ""
+    why = ", ".join(f"{reason} ({count})" for reason, count in host["reasons"].items())
+    return f"the host did not calm down: {host['disturbed']} of {host['blocks']} blocks were disturbed: {why}"

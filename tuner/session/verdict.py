@@ -1,0 +1,185 @@
+"""The verdict: what the blocks of the confirmation say of the one profile that was judged in them, and what to doubt.
+
+Only a profile whose interval lies above 1 is an improvement. One profile is judged, chosen before by other data, so the
+interval needs no correction and the estimate has no winner's curse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from tuner.hosts.facts import Doubt
+from tuner.measure.run import Status
+from tuner.measure.statistics import Gain, as_claimed, blocks_for, detectable, gain
+from tuner.objective import Objective
+from tuner.session import shares
+from tuner.session.ledger import CONFIRM, MINIMISE, PHASES
+from tuner.session.session import Session
+from tuner.store import TrialRow
+
+# What minimising meets comes after the verdict, also in a session that is gone through again.
+_BEFORE: Final = tuple(phase for phase in PHASES if phase != MINIMISE)
+FEWEST_BLOCKS: Final = 2
+# With fewer the interval is Student's, which supposes normal noise (see `statistics.gain`).
+ENOUGH_BLOCKS: Final = 6
+# A percentile with fewer observations beyond it moves with single messages: its own error is above 10 % of its rank.
+LEAST_BEYOND: Final = 100
+# A confirmation that could not have shown this gain has not looked: it is said, with the budget that would.
+COARSE: Final = 1.10
+
+
+class Answer(StrEnum):
+    """What a session ends with."""
+
+    IMPROVED = "improved"
+    NOT_IMPROVED = "not improved"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What survived: the answer, the winner (None where nothing did), the gain of what was judged, and the doubts.
+
+    `finalists` are all among which the judged one was chosen. `over_start` compares the winner with the profile that
+    the search started from, where that is another one and was measured beside it.
+    """
+
+    answer: Answer
+    winner: TrialRow | None
+    gains: tuple[tuple[TrialRow, Gain], ...]
+    why: str
+    over_start: Gain | None = None
+    doubts: tuple[Doubt, ...] = ()
+    finalists: tuple[TrialRow, ...] = ()
+
+    def gain_of(self, trial: TrialRow) -> Gain | None:
+        """Return the confirmed gain of a finalist."""
+        return next((gain for finalist, gain in self.gains if finalist == trial), None)
+
+
+def judge(session: Session, trial: TrialRow, finalists: tuple[TrialRow, ...] = ()) -> Verdict:
+    """Return the verdict on a profile by the blocks of the confirmation, with its doubts."""
+    return replace(_judged(session, trial), finalists=finalists or (trial,))
+
+
+def _judged(session: Session, trial: TrialRow) -> Verdict:
+    unjudged = _unjudged(session, trial)
+    doubts = list(_doubts_of_runs(session, unjudged))
+    goal = judged_objective(session, trial)
+    gains = session.ledger.gains_over(session.baseline.number, trial.number, goal) if goal.terms else []
+    if not sound(session, trial):
+        return Verdict(Answer.NOT_IMPROVED, None, (), _failure(session, trial), doubts=tuple(doubts))
+    if len(gains) < FEWEST_BLOCKS:
+        return Verdict(Answer.FAILED, None, (), _too_few(session, goal), doubts=tuple(doubts))
+    found = gain(gains)
+    doubts += _doubts_of_gain(session, found)
+    verdict = _improved(session, trial, found, goal) if found.low > 1.0 else _not_improved(session, trial, found)
+    return replace(verdict, doubts=tuple(doubts))
+
+
+def _improved(session: Session, trial: TrialRow, found: Gain, goal: Objective) -> Verdict:
+    found = as_claimed(found)
+    over_start = _over_start(session, trial, goal)
+    why = f"{trial.profile} is {spoken(found)} as {session.baseline.profile}"
+    if over_start is not None:
+        why += f", and {spoken(over_start)} as {session.plan.start}, where the search began"
+    return Verdict(Answer.IMPROVED, trial, ((trial, found),), why, over_start)
+
+
+def _not_improved(session: Session, trial: TrialRow, found: Gain) -> Verdict:
+    why = f"no profile beats {session.baseline.profile} on this host and workload: the best, {trial.profile}, is"
+    return Verdict(Answer.NOT_IMPROVED, None, ((trial, found),), f"{why} {spoken(found)}")
+
+
+def _over_start(session: Session, winner: TrialRow, goal: Objective) -> Gain | None:
+    start = start_of(session)
+    if start is None or start == winner:
+        return None
+    gains = session.ledger.gains_over(start.number, winner.number, goal)
+    return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
+
+
+def start_of(session: Session) -> TrialRow | None:
+    """Return the profile that the search started from, None where there is none or it is the baseline."""
+    others = (trial for trial in session.ledger.trials if trial != session.baseline)
+    return next((trial for trial in others if trial.profile == session.plan.start), None)
+
+
+def sound(session: Session, trial: TrialRow) -> bool:
+    """Return whether every run of a profile was good until the verdict."""
+    return session.ledger.status(trial.number, _BEFORE) is Status.OK
+
+
+def judged_objective(session: Session, trial: TrialRow) -> Objective:
+    """Return the part of the objective by which a profile is judged: what the confirmation observed often enough."""
+    return session.ledger.objective.without(_unjudged(session, trial))
+
+
+def _unjudged(session: Session, trial: TrialRow) -> dict[str, float]:
+    """Return the metrics whose percentile has too few observations beyond it, in the worse of the two, and how many.
+
+    They are counted over the confirmation, because it is over all its runs that a percentile is judged.
+    """
+    both = (session.baseline.number, trial.number)
+    counts = {
+        term.metric: min(session.ledger.beyond(number, term) for number in both)
+        for term in session.ledger.objective.terms
+    }
+    return {metric: count for metric, count in counts.items() if count < LEAST_BEYOND}
+
+
+def _doubts_of_runs(session: Session, unjudged: dict[str, float]) -> Iterator[Doubt]:
+    for metric, count in unjudged.items():
+        what = f"{metric} is not judged: {count:.0f} observations of the confirmation lie beyond it"
+        times = f", {math.ceil(LEAST_BEYOND / count)} times as long would do" if count else ""
+        yield Doubt(what, f"{LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
+    mine = [run for run in session.ledger.runs if run.trial == session.baseline.number and run.phase in _BEFORE]
+    bad = [run for run in mine if run.status != Status.OK]
+    if bad:
+        what = f"the baseline failed in {len(bad)} of {len(mine)} runs: {bad[-1].status}: {bad[-1].reason}"
+        yield Doubt(what, "what is compared with it is not better known than it")
+
+
+def _doubts_of_gain(session: Session, found: Gain) -> Iterator[Doubt]:
+    if found.blocks < ENOUGH_BLOCKS:
+        needed_s = _budget_for(session, ENOUGH_BLOCKS)
+        what = f"the confirmation had {found.blocks} blocks, and its interval supposes normal noise"
+        yield Doubt(what, f"from {ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
+    least = detectable(found)
+    if found.low <= 1.0 and least > math.log(COARSE):
+        seen = f"a gain below {100 * math.expm1(least):.0f} %" if least < 1.0 else "a gain"
+        needed_s = _budget_for(session, math.ceil(blocks_for(found, math.log(COARSE))))
+        wanted = f"--budget {needed_s:.0f}s would show one of {100 * (COARSE - 1):.0f} % in 4 of 5 cases"
+        yield Doubt(f"{seen} could not be seen surely in {found.blocks} blocks of this noise", wanted)
+
+
+def _budget_for(session: Session, blocks: int) -> float:
+    """Return the budget, in seconds, with which a session of this kind measures so many blocks of two."""
+    return shares.budget_s(session.plan, session.block_cost_s(1) * blocks)
+
+
+def _failure(session: Session, trial: TrialRow) -> str:
+    mine = (run for run in reversed(session.ledger.runs) if run.trial == trial.number and run.phase in _BEFORE)
+    bad = next(run for run in mine if run.status != Status.OK)
+    return f"{trial.profile} was the best and then did not run: {bad.status}: {bad.reason}"
+
+
+def _too_few(session: Session, goal: Objective) -> str:
+    if not goal.terms:
+        return f"nothing that objective {goal.name} judges was observed often enough to be judged"
+    runs = [run for run in session.ledger.runs if run.phase == CONFIRM]
+    bad = [run for run in runs if run.status != Status.OK]
+    if bad:
+        return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"
+    needed_s = _budget_for(session, FEWEST_BLOCKS + 1)
+    return f"the budget ended before {FEWEST_BLOCKS} blocks of confirmation; {needed_s:.0f}s would do"
+
+
+def spoken(found: Gain) -> str:
+    """Return a gain in words: ratio, interval, confidence and number of blocks."""
+    interval = f"{100 * found.confidence:g} % interval {found.low:.2f} to {found.high:.2f}, {found.blocks} blocks"
+    return f"{found.ratio:.2f} times as good ({interval})"
