@@ -35,6 +35,11 @@ def test_other_sessions_have_their_budget_for_one_thing(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["tune", "compare"])
 @pytest.mark.parametrize("judging_s", [5.0, 15.0, 22.0, 30.0, 500.0])
 def test_a_budget_that_is_advised_judges_for_as_long_as_was_asked(kind: str, judging_s: float) -> None:
-    plan = replace(PLAN, kind=kind)
+    plan = replace(SHORT, kind=kind)
     plan = replace(plan, budget_s=shares.budget_s(plan, judging_s))
     assert shares.judging(plan) * plan.budget_s == pytest.approx(judging_s)
+
+
+def test_a_tuning_that_judges_too_little_is_never_advised_a_smaller_budget() -> None:
+    had_s = shares.judging(LONG) * LONG.budget_s
+    assert shares.budget_s(LONG, 1.01 * had_s) > LONG.budget_s

@@ -61,9 +61,12 @@ def judging(plan: Plan) -> float:
 
 
 def budget_s(plan: Plan, judging_s: float) -> float:
-    """Return the budget, in seconds, with which a plan of this kind judges for so many seconds."""
+    """Return the budget, in seconds, with which a plan of this kind judges for so many seconds.
+
+    A tuning that has time to minimise still has it: nobody is told to take a smaller budget so as to judge for longer.
+    """
     without_minimising_s = judging_s / judging(replace(plan, budget_s=0.0))
-    return judging_s / judging(replace(plan, budget_s=without_minimising_s))
+    return judging_s / judging(replace(plan, budget_s=max(plan.budget_s, without_minimising_s)))
 
 
 def minimise_share(plan: Plan) -> float:

@@ -158,8 +158,10 @@ def _doubts_of_gain(session: Session, found: Gain) -> Iterator[Doubt]:
 
 
 def _budget_for(session: Session, blocks: int) -> float:
-    """Return the budget, in seconds, with which a session of this kind measures so many blocks of two."""
-    return shares.budget_s(session.plan, session.block_cost_s(1) * blocks)
+    """Return the budget, in seconds, with which a session of this kind measures so many blocks like those it has."""
+    begun = session.ledger.blocks(CONFIRM)
+    sizes = [sum(session.ledger.took_part(trial, block) for trial in session.ledger.trials) for block in begun]
+    return shares.budget_s(session.plan, session.block_cost_s(max([2, *sizes]) - 1) * blocks)
 
 
 def _failure(session: Session, trial: TrialRow) -> str:
