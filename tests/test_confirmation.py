@@ -15,7 +15,7 @@ from test_session import PLAN, nothing_helps, polling_helps, tune
 from tuner.session.plan import Plan
 from tuner.store import RunRow, Store
 
-LONG = replace(PLAN, blocks=1000)
+LONG = replace(PLAN, blocks=1000, budget_s=120.0)
 
 
 def runs_of(folder: Path, found: Mapping[str, Any], phase: str) -> list[RunRow]:
@@ -48,7 +48,7 @@ def test_only_the_chosen_finalist_is_judged_and_by_other_blocks_than_those_that_
 def test_the_start_is_measured_beside_a_winner_that_is_far_ahead_and_not_beside_a_close_one(tmp_path: Path) -> None:
     slow_start = replace(LONG, start="nginx")
     ahead = tune(tmp_path / "a", SimulatedHost(polling_helps), slow_start)
-    assert ahead["gain_over_start"]["blocks"] == ahead["gain"]["blocks"]
+    assert ahead["gain_over_start"]["blocks"] == judged(ahead)[0]["gain"]["blocks"]
     assert "where the search began" in ahead["why"]
     close = tune(tmp_path / "b", SimulatedHost(polling_helps_a_little, noise=0.05), slow_start)
     assert close["gain_over_start"] is None
@@ -57,18 +57,17 @@ def test_the_start_is_measured_beside_a_winner_that_is_far_ahead_and_not_beside_
 def test_a_finalist_that_fails_when_it_is_judged_is_replaced_by_the_next(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps)
     first = tune(tmp_path / "a", SimulatedHost(polling_helps))
-    before = len(runs_of(tmp_path / "a", first, "search") + runs_of(tmp_path / "a", first, "choose"))
+    before = sum(len(runs_of(tmp_path / "a", first, phase)) for phase in ("calibrate", "search", "choose"))
+    best = judged(first)[0]["settings"]
 
     def fails_later(environment: Mapping[str, str]) -> float:
-        names = {name: value for name, value in environment.items() if name in first["winner"]["settings"]}
-        return (
-            math.inf if len(host.runs) > before and names == first["winner"]["settings"] else polling_helps(environment)
-        )
+        names = {name: value for name, value in environment.items() if name in best}
+        return math.inf if len(host.runs) > before and names == best else polling_helps(environment)
 
     host.latency = fails_later
     found = tune(tmp_path / "b", host)
     assert found["verdict"] == "improved"
-    assert found["winner"]["settings"] != first["winner"]["settings"]
+    assert judged(found)[0]["settings"] != best
     assert found["winner"]["status"] == "ok"
 
 

@@ -36,9 +36,13 @@ def powers(draw: st.DrawFn) -> Dimension:
     return Dimension("N", scale, 1 << low, 1 << high, draw(words), power_of_two=True)
 
 
-choices = st.lists(st.text("abc01", min_size=1, max_size=3), unique=True, min_size=1, max_size=5).map(
-    lambda values: Dimension("N", Scale.CHOICE, values=tuple(values))
-)
+# Numbers are compared as numbers, and no catalogue lists 0 and 00.
+choices = st.lists(
+    st.text("abc01", min_size=1, max_size=3),
+    unique_by=lambda text: int(text) if text.isdecimal() else text,
+    min_size=1,
+    max_size=5,
+).map(lambda values: Dimension("N", Scale.CHOICE, values=tuple(values)))
 dimensions = st.one_of(ranges(), powers(), choices)
 
 

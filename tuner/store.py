@@ -41,7 +41,7 @@ _trials = sa.Table(
     sa.Column("session", sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("profile", sa.String, nullable=False),
-    sa.Column("role", sa.String, nullable=False),  # baseline | known | candidate
+    sa.Column("role", sa.String, nullable=False),  # baseline | known | candidate | reduced
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("invalid", sa.String, nullable=True),  # why it never ran
 )

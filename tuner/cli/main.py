@@ -21,11 +21,12 @@ Examples:
   tuner tune latency --budget 90s  search, confirm, write the winner
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
+  tuner minimise latency           which of its settings matter?
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "check")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
 NOUNS: Final = ("profiles", "params", "sessions")
 
 

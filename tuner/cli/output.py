@@ -35,10 +35,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
     return "\n".join(_aligned(line, columns, last) for line in lines)
 
 
-def wrapped(text: str, width: int | None = None) -> str:
-    """Return `text` in lines that break between words, indented from the second on; unbroken off a terminal."""
+def wrapped(text: str, width: int | None = None, indent: str = _GAP) -> str:
+    """Return `text` in lines that break between words, with `indent` from the second on; unbroken off a terminal."""
     width = _terminal_width() if width is None else width
-    return textwrap.fill(text, width, subsequent_indent=_GAP, break_long_words=False) if width else text
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False) if width else text
 
 
 def _terminal_width() -> int:

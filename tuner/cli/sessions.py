@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.cli import compare, options, tune, work
+from tuner.cli import compare, minimise, options, tune, work
 from tuner.cli.output import print_json, table
 from tuner.figures import shown
 
@@ -69,6 +69,8 @@ def resume(session: Session = "latest", results: options.Results = Path("results
     found = work.resume(results, session)
     if "a" in found:
         compare.answer(found, json=json)
+    elif "trials" in found and "finalists" not in found:
+        minimise.answer(found, json=json)
     elif "winner" in found:
         tune.answer(found, results, json=json)
     else:

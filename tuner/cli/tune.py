@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.cli import options, work
+from tuner.cli import minimise, options, work
 from tuner.cli.output import print_json, table, wrapped
 from tuner.figures import side_by_side
 
@@ -78,7 +78,7 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
     headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
     lines = [wrapped(f"{found['verdict']}: {found['why']}"), "", table(headers, cells), ""]
     if winner["path"]:
-        lines += [f"  {name}={value}" for name, value in winner["settings"].items()]
+        lines += _settings(found)
         lines += ["", f"profile  {winner['path']}"]
     lines += [wrapped(f"doubt    {doubt['what']} ({doubt['advice']})") for doubt in found.get("doubts", ())]
     lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
@@ -88,3 +88,9 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
     share = 100 * spent["runs_s"] / spent["wall_s"]
     lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")
     return lines
+
+
+def _settings(found: dict[str, Any]) -> list[str]:
+    if found.get("minimised"):
+        return minimise.worths(found["minimised"])[1:]
+    return [f"  {name}={value}" for name, value in found["winner"]["settings"].items()]

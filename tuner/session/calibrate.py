@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Final
 
@@ -25,15 +26,13 @@ from tuner.measure.noise import (
 )
 from tuner.measure.statistics import CONFIDENCE
 from tuner.objective import Term
-from tuner.session import quarantine
+from tuner.session import quarantine, shares
 from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
-from tuner.session.prepare import MOST_BLOCKS, expected_s
-from tuner.session.search import SHARE
+from tuner.session.plan import Plan
+from tuner.session.prepare import MOST_BLOCKS
 from tuner.session.session import Session
-from tuner.session.verdict import CHOOSING
 from tuner.store import RunRow
 
-CALIBRATION_SHARE: Final = 0.10
 FEWEST_BLOCKS: Final = 2
 # Twenty pairs know a spread within a sixth or so; more would not change what anybody does.
 MOST_PAIRS: Final = 20
@@ -68,12 +67,12 @@ def _expected_s(session: Session) -> float:
     block_s = session.block_cost_s(1)
     if _alone(session):
         return session.plan.blocks * block_s
-    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(CALIBRATION_SHARE))
+    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(shares.CALIBRATE))
 
 
 def _too_small(session: Session) -> bool:
     plan = session.plan
-    least_s = 2 * FEWEST_BLOCKS * expected_s(plan.workloads, fast_start=plan.fast_start)
+    least_s = 2 * FEWEST_BLOCKS * shares.run_s(plan)
     return not _alone(session) and (plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s)
 
 
@@ -84,7 +83,7 @@ def _wanted(session: Session) -> bool:
         return done < session.plan.blocks
     if session.ledger.blocks(SEARCH) or done >= MOST_PAIRS:
         return False
-    return done < FEWEST_BLOCKS or session.clock.fits(session.block_cost_s(1), CALIBRATION_SHARE)
+    return done < FEWEST_BLOCKS or session.clock.fits(session.block_cost_s(1), shares.CALIBRATE)
 
 
 def noise(session: Session) -> dict[str, Any]:
@@ -142,7 +141,8 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     `low` and `high` are what it would be at the ends of the interval of `sd`; None stands for no limit.
     """
     most = MOST_BLOCKS if _alone(session) else session.plan.blocks
-    blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), budget_s, most)
+    of_budget = replace(session.plan, kind="tune", budget_s=budget_s, blocks=most)
+    blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), of_budget)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {
         "budget_s": budget_s,
@@ -163,12 +163,9 @@ def _block_cost_s(session: Session, trials: int) -> float:
     return statistics.fmean(runs_s) * (trials + 1) * len(session.plan.workloads)
 
 
-def confirmation(
-    block_cost_s: Callable[[int], float], budget_s: float, most_blocks: int = MOST_BLOCKS
-) -> tuple[int, int]:
-    """Return how many blocks of how many profiles will judge within a budget: what is left when one has been chosen."""
-    left_s = (1 - SHARE) * (1 - CHOOSING) * budget_s
-    return min(most_blocks, int(left_s / block_cost_s(1))), 1
+def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int, int]:
+    """Return how many blocks of how many profiles will judge in a tuning: what is left when one has been chosen."""
+    return min(plan.blocks, int(shares.judging(plan) * plan.budget_s / block_cost_s(1))), 1
 
 
 def _percent(log_ratio: float) -> float | None:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from tuner.measure.statistics import pooled_sd, promise
-from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
-from tuner.session.search import SHARE, ranked
+from tuner.session import shares
+from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE, SEARCH
+from tuner.session.search import ranked
 from tuner.session.session import Session
-from tuner.session.verdict import CHOOSING, ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of
+from tuner.session.verdict import ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of
 from tuner.store import TrialRow
 
 MOST_FINALISTS: Final = 3
@@ -61,16 +62,20 @@ def repeat(session: Session, contenders: Sequence[TrialRow]) -> None:
 def _announce(session: Session, contenders: Sequence[TrialRow]) -> None:
     whole_s = session.plan.blocks * session.block_cost_s(len(contenders))
     phase = CONFIRM if contenders else "measure"
-    session.progress.phase(phase, min(whole_s, session.clock.left_s()))
+    session.progress.phase(phase, min(whole_s, session.clock.left_s(shares.confirm_ends(session.plan))))
 
 
 def _room(session: Session, contenders: Sequence[TrialRow]) -> bool:
-    done = len(session.ledger.blocks(CONFIRM))
-    return done < session.plan.blocks and session.clock.fits(session.block_cost_s(len(contenders)))
+    if session.ledger.begun(MINIMISE) or len(session.ledger.blocks(CONFIRM)) >= session.plan.blocks:
+        return False
+    return session.clock.fits(session.block_cost_s(len(contenders)), shares.confirm_ends(session.plan))
 
 
 def _finalists(session: Session) -> list[TrialRow]:
-    """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear."""
+    """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
+
+    Nothing that was measured later counts, so that a resumed session has the same finalists.
+    """
     order = ranked(session)
     sd = pooled_sd(session.ledger.gains(trial.number, SEARCH) for trial in order)
     views = {trial.number: promise(session.ledger.gains(trial.number, SEARCH), sd) for trial in order}
@@ -83,10 +88,10 @@ def _choose(session: Session, finalists: Sequence[TrialRow]) -> None:
 
     Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
     """
-    share = SHARE + CHOOSING * (1 - SHARE)
+    share = shares.choosing_ends(session.plan)
     cost_s = session.block_cost_s(len(finalists))
-    enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= (1 - share) * session.plan.budget_s
-    if not finalists[1:] or not enough or session.ledger.blocks(CONFIRM) or not session.clock.fits(cost_s, share):
+    enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= shares.judging(session.plan) * session.plan.budget_s
+    if not finalists[1:] or not enough or session.ledger.begun(CONFIRM) or not session.clock.fits(cost_s, share):
         return
     session.progress.phase(CHOOSE, session.clock.left_s(share))
     while session.clock.fits(session.block_cost_s(len(finalists)), share):
@@ -120,11 +125,13 @@ def _sd(session: Session) -> float:
 def _companions(session: Session, chosen: TrialRow) -> list[TrialRow]:
     """Return the start, if it is another profile and the chosen one is so good that fewer blocks still show it.
 
-    That is decided by earlier data, so it does not depend on what the blocks will say.
+    That is decided by earlier data, so it does not depend on what the blocks will say; a resumed session goes on with
+    what the stored blocks hold.
     """
     start = start_of(session)
     if start is None or start == chosen or not sound(session, start):
         return []
-    share = (1 - SHARE) * (1 - CHOOSING)
-    blocks = max(1.0, share * session.plan.budget_s / session.block_cost_s(2))
+    if begun := [block for block in session.ledger.blocks(CONFIRM) if session.ledger.took_part(chosen, block)]:
+        return [start] if any(session.ledger.took_part(start, block) for block in begun) else []
+    blocks = max(1.0, shares.judging(session.plan) * session.plan.budget_s / session.block_cost_s(2))
     return [start] if _earlier_view(session, chosen) > CLEAR * _sd(session) / math.sqrt(blocks) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from tuner.profile_files import save
 from tuner.profiles import Place, Profile
 from tuner.session import quarantine
 from tuner.session.calibrate import calibration_json
-from tuner.session.ledger import CALIBRATE, CHOOSE, CONFIRM, SEARCH, Ledger
+from tuner.session.ledger import PHASES, SEARCH, Ledger
+from tuner.session.minimise import Minimised, Worth
 from tuner.session.session import Session
 from tuner.session.verdict import Answer, Verdict, spoken
 from tuner.store import TrialRow
@@ -22,15 +23,41 @@ from tuner.store import TrialRow
 BEST = "best"
 
 
-def emit(session: Session, verdict: Verdict, folder: Path) -> dict[str, Any]:
-    """Write the winner's profile if there is one, and return the verdict in its JSON form."""
-    path = _write_best(session, verdict, folder) if verdict.answer is Answer.IMPROVED else None
-    return _answer(session, verdict, path)
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The profile that a session ends with: its own gain over the baseline, and that in words."""
+
+    trial: TrialRow
+    gain: Gain | None
+    why: str
+    reasons: Mapping[str, str]
 
 
-def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
+def emit(session: Session, verdict: Verdict, shorter: Minimised | None, folder: Path) -> dict[str, Any]:
+    """Write the winner's profile if there is one, minimised if it was, and return the verdict in its JSON form."""
+    emitted = _emitted(session, verdict, shorter)
+    path = _write_best(session, emitted, folder) if verdict.answer is Answer.IMPROVED else None
+    return _answer(session, verdict, emitted, path) | {"minimised": _minimised_json(shorter) if shorter else None}
+
+
+def _emitted(session: Session, verdict: Verdict, shorter: Minimised | None) -> Emitted:
     winner = verdict.winner or session.baseline
-    found = verdict.gain_of(winner)
+    origins = _reasons(session, winner)
+    if shorter is None:
+        return Emitted(winner, verdict.gain_of(winner), verdict.why, origins)
+    reasons = {worth.name: f"{worth.why}; {origins[worth.name]}" for worth in shorter.kept}
+    if shorter.gain is None or not shorter.dropped:
+        return Emitted(winner, verdict.gain_of(winner), verdict.why, reasons)
+    why = f"{winner.profile} without {_names(shorter.dropped)} is {spoken(shorter.gain)} as {session.baseline.profile}"
+    return Emitted(shorter.profile, shorter.gain, f"{why}; with: {verdict.why}", reasons)
+
+
+def _names(worths: Sequence[Worth]) -> str:
+    return ", ".join(worth.name for worth in worths)
+
+
+def _write_best(session: Session, emitted: Emitted, folder: Path) -> Path:
+    winner = emitted.trial
     origin = {
         "session": session.ledger.session,
         "tuner": __version__,
@@ -39,7 +66,7 @@ def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
         "objective": session.plan.objective,
         "workload": "; ".join(workload.key() for workload in session.plan.workloads),
         "baseline": session.baseline.profile,
-        "verdict": spoken(found) if found else verdict.why,
+        "verdict": f"{spoken(emitted.gain)} as {session.baseline.profile}" if emitted.gain else emitted.why,
     }
     path = folder / f"{BEST}.toml"
     summary = f"Best for {session.plan.objective} in session {session.ledger.session}."
@@ -48,7 +75,7 @@ def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
         stack=session.plan.stack,
         settings=winner.settings,
         summary=summary,
-        reasons=_reasons(session, winner),
+        reasons=emitted.reasons,
         origin=origin,
         place=Place.SESSION,
     )
@@ -57,8 +84,8 @@ def _write_best(session: Session, verdict: Verdict, folder: Path) -> Path:
 
 
 def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
-    """Return where each setting of the winner comes from; what each is worth alone was not measured."""
-    if winner.role == "known":
+    """Return where each setting of the winner comes from."""
+    if winner.role in {"baseline", "known"}:
         return dict.fromkeys(winner.settings, f"as in profile {winner.profile}")
     kept = winner.settings.items() & session.plan.fixed.items()
     return {
@@ -67,23 +94,22 @@ def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
     }
 
 
-def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, Any]:
-    winner = verdict.winner or session.baseline
+def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | None) -> dict[str, Any]:
     ledger = session.ledger
     known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
     host = quarantine.found_in(ledger.runs)
     return {
         "session": ledger.session,
         "verdict": verdict.answer.value,
-        "why": _why(verdict, host),
+        "why": _why(emitted.why, host),
         "stack": session.plan.stack,
         "objective": session.plan.objective,
         "workload": session.plan.workloads[0].to_dict(),
         "workloads": [workload.to_dict() for workload in session.plan.workloads],
         "baseline": described(ledger, session.baseline),
-        "winner": described(ledger, winner) | {"path": str(path) if path else None},
+        "winner": described(ledger, emitted.trial) | {"path": str(path) if path else None},
         "known": [described(ledger, trial) for trial in known],
-        "gain": _gain_json(verdict.gain_of(winner)),
+        "gain": _gain_json(emitted.gain),
         "gain_over_start": _gain_json(verdict.over_start),
         "finalists": [
             described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
@@ -97,9 +123,9 @@ def _answer(session: Session, verdict: Verdict, path: Path | None) -> dict[str, 
     }
 
 
-def _why(verdict: Verdict, host: Mapping[str, Any]) -> str:
+def _why(why: str, host: Mapping[str, Any]) -> str:
     """Return the reason of a verdict, and what must be said of a host that never calmed down."""
-    return "; ".join(filter(None, [verdict.why, quarantine.sentence(host["host"])]))
+    return "; ".join(filter(None, [why, quarantine.sentence(host["host"])]))
 
 
 def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str, Any]:
@@ -108,7 +134,7 @@ def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str,
     return {
         "session": session.ledger.session,
         "verdict": verdict.answer.value,
-        "why": _why(verdict, host),
+        "why": _why(verdict.why, host),
         "a": described(session.ledger, session.baseline),
         "b": described(session.ledger, other),
         "gain": _gain_json(verdict.gain_of(other)),
@@ -118,10 +144,58 @@ def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str,
     }
 
 
+def minimisation(session: Session, shorter: Minimised, folder: Path) -> dict[str, Any]:
+    """Write the minimised profile, and return what was dropped and what the rest is worth as JSON.
+
+    The answer is `failed`, and nothing is written, when no setting could be judged and none dropped.
+    """
+    baseline, original = session.baseline.profile, shorter.original.profile
+    kept = f"{len(shorter.kept)} of {len(shorter.original.settings)} settings of {original} stay"
+    gained = f"; that is {spoken(shorter.gain)} as {baseline}" if shorter.gain else ""
+    failed = not shorter.dropped and all(worth.gain is None for worth in shorter.kept)
+    reasons = {worth.name: worth.why for worth in shorter.kept}
+    emitted = Emitted(shorter.profile, shorter.gain, f"{kept}{gained}", reasons)
+    path = None if failed else _write_best(session, emitted, folder)
+    ledger = session.ledger
+    host = quarantine.found_in(ledger.runs)
+    why = f"no setting of {original} could be judged: {shorter.kept[0].why}" if failed else emitted.why
+    return {
+        "session": ledger.session,
+        "verdict": "failed" if failed else "minimised" if shorter.dropped else "minimal",
+        "why": _why(why, host),
+        "stack": session.plan.stack,
+        "objective": session.plan.objective,
+        "workload": session.plan.workloads[0].to_dict(),
+        "workloads": [workload.to_dict() for workload in session.plan.workloads],
+        "baseline": described(ledger, session.baseline),
+        "known": [described(ledger, shorter.original)],
+        "winner": described(ledger, shorter.profile) | {"path": str(path) if path else None},
+        "gain": _gain_json(shorter.gain),
+        "minimised": _minimised_json(shorter),
+        "trials": ledger.counts(),
+        "runs": len(ledger.runs),
+        **host,
+        "time": _time(session),
+    }
+
+
+def _minimised_json(shorter: Minimised) -> dict[str, Any]:
+    return {
+        "from": shorter.original.profile,
+        "kept": [_worth_json(worth) for worth in shorter.kept],
+        "dropped": [_worth_json(worth) for worth in shorter.dropped],
+        "gain_of_original": _gain_json(shorter.cost),
+        "blocks": shorter.blocks,
+    }
+
+
+def _worth_json(worth: Worth) -> dict[str, Any]:
+    return {"name": worth.name, "value": worth.value, "gain": _gain_json(worth.gain), "why": worth.why}
+
+
 def _time(session: Session) -> dict[str, Any]:
     by_phase = {
-        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3)
-        for phase in (CALIBRATE, SEARCH, CHOOSE, CONFIRM)
+        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3) for phase in PHASES
     }
     spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}

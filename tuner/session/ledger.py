@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from tuner.measure import measurement
@@ -18,6 +18,8 @@ CALIBRATE: Final = "calibrate"
 SEARCH: Final = "search"
 CHOOSE: Final = "choose"
 CONFIRM: Final = "confirm"
+MINIMISE: Final = "minimise"
+PHASES: Final = (CALIBRATE, SEARCH, CHOOSE, CONFIRM, MINIMISE)
 
 
 class Ledger:
@@ -55,13 +57,17 @@ class Ledger:
 
     def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
         """Return the trial of these settings, adding it when there is none."""
-        known = next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
+        known = self.find(settings)
         if known is not None:
             return known
         trial = TrialRow(len(self._trials), profile, role, dict(settings), invalid)
         self._store.add_trial(self.session, trial)
         self._trials.append(trial)
         return trial
+
+    def find(self, settings: Mapping[str, str]) -> TrialRow | None:
+        """Return the trial of these settings, None when there is none."""
+        return next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
 
     def record(self, trial: int, phase: str, block: int, run: Run, spent_s: float) -> RunRow:
         """Store one run of a block and the session's wall time so far."""
@@ -97,12 +103,13 @@ class Ledger:
         """Return how many blocks that count a trial took part in."""
         return len({run.block for run in self._runs if run.trial == trial} - self._quarantined)
 
-    def status(self, trial: int) -> Status:
-        """Return the status of a trial: ok only if all its runs are, else that of its last bad run."""
+    def status(self, trial: int, phases: Collection[str] = PHASES) -> Status:
+        """Return the status of a trial: ok only if all its runs of `phases` are, else that of its last bad one."""
         row = self._trials[trial]
         if row.invalid is not None:
             return Status.INVALID
-        bad = [Status(run.status) for run in self._runs if run.trial == trial and run.status != Status.OK]
+        mine = (run for run in self._runs if run.trial == trial and run.phase in phases)
+        bad = [Status(run.status) for run in mine if run.status != Status.OK]
         return bad[-1] if bad else Status.OK
 
     def counts(self) -> dict[str, int]:
@@ -150,6 +157,10 @@ class Ledger:
         """Return the numbers of a phase's blocks that count."""
         return sorted({run.block for run in self._runs if run.phase == phase} - self._quarantined)
 
+    def begun(self, phase: str) -> bool:
+        """Return whether anything was measured in a phase."""
+        return any(run.phase == phase for run in self._runs)
+
     def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
         """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
         mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
@@ -172,9 +183,9 @@ class Ledger:
         return [gain for gain in found if gain is not None]
 
     def samples(self, trial: int) -> dict[str, list[float]]:
-        """Return each metric's values over the blocks of a trial: those of confirmation when it has any."""
+        """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
         mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
-        confirmed = [run for run in mine if run.phase == CONFIRM]
+        confirmed = [run for run in mine if run.phase in {CONFIRM, MINIMISE}]
         blocks = sorted({run.block for run in confirmed or mine} - self._quarantined)
         return _columns(self._metrics(trial, block) for block in blocks)
 

@@ -26,8 +26,8 @@ class Contender:
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long.
 
-    `kind` is tune, compare (the baseline with the first of `known`), measure (the baseline alone) or calibrate (the
-    baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
+    `kind` is tune, compare (the baseline with the first of `known`), minimise (the first of `known`), measure (the
+    baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
     a prior, None when it was not asked for.

@@ -21,8 +21,8 @@ from tuner.objective import Objective, named_by, objective
 from tuner.preloads import faststart_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
+from tuner.session import shares
 from tuner.session.plan import Contender, Plan
-from tuner.session.search import SHARE
 from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
 
@@ -31,9 +31,6 @@ DEFAULT_STACK: Final = "kernel"
 MOST_BLOCKS: Final = 200
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
-# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
-RUN_EXTRA_S: Final = 0.35
-SLEEP_S: Final = 2.0
 INSTALL_SOCKPERF: Final = (
     "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
 )
@@ -41,7 +38,7 @@ INSTALL_SOCKPERF: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one."""
+    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one (the others)."""
 
     kind: str
     profile: str | None = None
@@ -148,7 +145,16 @@ def _contenders(
         other = profile_library.load(request.other or DEFAULT, stack.name, shelves)
         return _contender(start or Profile.defaults(stack.name)), (_contender(other),)
     baseline = profile_library.load(request.baseline or DEFAULT, stack.name, shelves)
+    if request.kind == "minimise":
+        return _contender(baseline), (_contender(_with_settings(start)),)
     return _contender(baseline), _known(start, stack, shelves)
+
+
+def _with_settings(profile: Profile | None) -> Profile:
+    if profile is None or not profile.settings:
+        name = profile.name if profile else DEFAULT
+        raise UsageError(f"profile {name} has no settings to leave out", advice="see `tuner profiles list`")
+    return profile
 
 
 def _known(start: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
@@ -226,20 +232,18 @@ def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Findin
 
 
 def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
-    run_s = expected_s(workloads, fast_start=request.fast_start)
-    search_s, confirm_s = 2 * run_s / SHARE, 4 * run_s / (1 - SHARE)
-    least = max(search_s, confirm_s) if request.kind == "tune" else 4 * run_s
+    run_s = shares.expected_s(workloads, fast_start=request.fast_start)
+    search_s, confirm_s = 2 * run_s / shares.SEARCH, 4 * run_s / (1 - shares.SEARCH)
+    what, least = {
+        "tune": ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
+        "minimise": ("three blocks of three runs", shares.LEAST_RUNS * run_s),
+    }.get(request.kind, ("two blocks of two runs", 4 * run_s))
     if request.budget_s < least:
         raise UsageError(
-            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are two blocks of two runs "
-            f"of {run_s:.1f} s{', after one to search' if request.kind == 'tune' else ''}",
+            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are {what}, each run of "
+            f"{run_s:.1f} s",
             advice=f"--budget {least + 1:.0f}s is the least",
         )
-
-
-def expected_s(workloads: Sequence[Workload], *, fast_start: bool) -> float:
-    """Return what one run of each workload will take on a quiet host, in seconds."""
-    return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
 
 
 def _library(stack: Stack, lib: Path | None, host: Host) -> Path:

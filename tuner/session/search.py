@@ -14,19 +14,23 @@ from typing import Final
 from tuner.measure.run import Status
 from tuner.measure.statistics import gain, pooled_sd, promise
 from tuner.search.optimizer import Optimizer, Outcome
-from tuner.session.ledger import SEARCH
+from tuner.session import shares
+from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
-# Search gets this share of the budget; the rest proves what it found.
-SHARE: Final = 0.55
 CONTENDERS: Final = 3
 MOST_BLOCKS: Final = 8
 
 
 def search(session: Session, optimizer: Optimizer) -> None:
-    """Measure contenders until the search's share of the budget is used; everything is in the ledger."""
-    session.progress.phase("search", session.clock.left_s(SHARE))
+    """Measure contenders until the search's share of the budget is used; everything is in the ledger.
+
+    A session that had begun to prove what it found goes on with that: what the search said does not change any more.
+    """
+    if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
+        return
+    session.progress.phase("search", session.clock.left_s(shares.SEARCH))
     _recall(session, optimizer)
     while room := _room(session):
         contenders = _contenders(session, optimizer, room)
@@ -45,7 +49,7 @@ def _room(session: Session) -> int:
     """
     sizes = range(CONTENDERS, 0, -1)
     least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), SHARE)), least)
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), least)
 
 
 def _recall(session: Session, optimizer: Optimizer) -> None:
@@ -96,7 +100,7 @@ def deserving(session: Session) -> Iterator[TrialRow]:
 
 
 def ranked(session: Session) -> list[TrialRow]:
-    """Return the trials that ran well, by the pessimistic view of their gain in the search, best first."""
+    """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
     sd = _spread(session)
     able = [trial for trial in _able(session) if session.ledger.gains(trial.number, SEARCH)]
     return sorted(able, key=lambda trial: -promise(session.ledger.gains(trial.number, SEARCH), sd)[0])
@@ -109,7 +113,7 @@ def incumbent(session: Session) -> TrialRow | None:
 
 def _able(session: Session) -> list[TrialRow]:
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
-    return [trial for trial in others if session.ledger.status(trial.number) is Status.OK]
+    return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
 
 
 def _spread(session: Session) -> float:

@@ -6,24 +6,26 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
-from tuner.session import quarantine
+from tuner.session import quarantine, shares
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
 from tuner.session.confirm import confirm, repeat
-from tuner.session.emit import comparison, described, emit
+from tuner.session.emit import comparison, described, emit, minimisation
 from tuner.session.ledger import Ledger
+from tuner.session.minimise import Minimised, minimise
 from tuner.session.plan import Plan
 from tuner.session.prior import recalled
 from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
 from tuner.session.search import search
 from tuner.session.session import Session
-from tuner.session.verdict import judge
+from tuner.session.verdict import Answer, Verdict, judge, judged_objective
 from tuner.store import Store
 
 
@@ -80,6 +82,8 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
             return noise(session)
         case "compare":
             return _compare(session)
+        case "minimise":
+            return _minimise(session, tuning.store.folder)
         case _:
             return _tune(session, tuning.store)
 
@@ -101,7 +105,27 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     prior.teach(optimizer)
     search(session, optimizer)
     verdict = confirm(session)
+    shorter = _shortened(session, verdict)
     folder = store.folder / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
     used = None if session.plan.warm_start is None else prior.to_dict()
-    return emit(session, verdict, folder) | {"warm_start": used}
+    return emit(session, verdict, shorter, folder) | {"warm_start": used}
+
+
+def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
+    """Return the winner minimised, None where there is no winner, nothing to leave out, or no budget for it."""
+    winner = verdict.winner
+    if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
+        return None
+    if shares.confirm_ends(session.plan) >= 1.0:
+        return None
+    return minimise(session, winner, judged_objective(session, winner), proven=True)
+
+
+def _minimise(session: Session, results: Path) -> dict[str, Any]:
+    named = session.plan.known[0]
+    original = session.ledger.enter(named.profile, named.settings, "known")
+    shorter = minimise(session, original, session.ledger.objective, proven=False)
+    folder = results / session.ledger.session
+    folder.mkdir(parents=True, exist_ok=True)
+    return minimisation(session, shorter, folder)

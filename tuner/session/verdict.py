@@ -16,14 +16,13 @@ from tuner.hosts.facts import Doubt
 from tuner.measure.run import Status
 from tuner.measure.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.objective import Objective
-from tuner.session.ledger import CONFIRM
-from tuner.session.search import SHARE
+from tuner.session import shares
+from tuner.session.ledger import CONFIRM, MINIMISE, PHASES
 from tuner.session.session import Session
 from tuner.store import TrialRow
 
-# This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
-# (true gain 10 %) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more of it costs power.
-CHOOSING: Final = 0.15
+# What minimising meets comes after the verdict, also in a session that is gone through again.
+_BEFORE: Final = tuple(phase for phase in PHASES if phase != MINIMISE)
 FEWEST_BLOCKS: Final = 2
 # With fewer the interval is Student's, which supposes normal noise (see `statistics.gain`).
 ENOUGH_BLOCKS: Final = 6
@@ -70,7 +69,7 @@ def judge(session: Session, trial: TrialRow, finalists: tuple[TrialRow, ...] = (
 def _judged(session: Session, trial: TrialRow) -> Verdict:
     unjudged = _unjudged(session, trial)
     doubts = list(_doubts_of_runs(session, unjudged))
-    goal = session.ledger.objective.without(unjudged)
+    goal = judged_objective(session, trial)
     gains = session.ledger.gains_over(session.baseline.number, trial.number, goal) if goal.terms else []
     if not sound(session, trial):
         return Verdict(Answer.NOT_IMPROVED, None, (), _failure(session, trial), doubts=tuple(doubts))
@@ -111,8 +110,13 @@ def start_of(session: Session) -> TrialRow | None:
 
 
 def sound(session: Session, trial: TrialRow) -> bool:
-    """Return whether every run of a profile was good."""
-    return session.ledger.status(trial.number) is Status.OK
+    """Return whether every run of a profile was good until the verdict."""
+    return session.ledger.status(trial.number, _BEFORE) is Status.OK
+
+
+def judged_objective(session: Session, trial: TrialRow) -> Objective:
+    """Return the part of the objective by which a profile is judged: what the confirmation observed often enough."""
+    return session.ledger.objective.without(_unjudged(session, trial))
 
 
 def _unjudged(session: Session, trial: TrialRow) -> dict[str, float]:
@@ -133,7 +137,7 @@ def _doubts_of_runs(session: Session, unjudged: dict[str, float]) -> Iterator[Do
         what = f"{metric} is not judged: {count:.0f} observations of the confirmation lie beyond it"
         times = f", {math.ceil(LEAST_BEYOND / count)} times as long would do" if count else ""
         yield Doubt(what, f"{LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
-    mine = [run for run in session.ledger.runs if run.trial == session.baseline.number]
+    mine = [run for run in session.ledger.runs if run.trial == session.baseline.number and run.phase in _BEFORE]
     bad = [run for run in mine if run.status != Status.OK]
     if bad:
         what = f"the baseline failed in {len(bad)} of {len(mine)} runs: {bad[-1].status}: {bad[-1].reason}"
@@ -154,13 +158,15 @@ def _doubts_of_gain(session: Session, found: Gain) -> Iterator[Doubt]:
 
 
 def _budget_for(session: Session, blocks: int) -> float:
-    """Return the budget, in seconds, with which a session of this kind measures so many blocks of two."""
-    spent_s = session.block_cost_s(1) * blocks
-    return spent_s / ((1 - SHARE) * (1 - CHOOSING)) if session.plan.kind == "tune" else spent_s
+    """Return the budget, in seconds, with which a session of this kind measures so many blocks like those it has."""
+    begun = session.ledger.blocks(CONFIRM)
+    sizes = [sum(session.ledger.took_part(trial, block) for trial in session.ledger.trials) for block in begun]
+    return shares.budget_s(session.plan, session.block_cost_s(max([2, *sizes]) - 1) * blocks)
 
 
 def _failure(session: Session, trial: TrialRow) -> str:
-    bad = next(run for run in reversed(session.ledger.runs) if run.trial == trial.number and run.status != Status.OK)
+    mine = (run for run in reversed(session.ledger.runs) if run.trial == trial.number and run.phase in _BEFORE)
+    bad = next(run for run in mine if run.status != Status.OK)
     return f"{trial.profile} was the best and then did not run: {bad.status}: {bad.reason}"
 
 

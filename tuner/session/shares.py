@@ -1,0 +1,74 @@
+"""How a tuning's budget is shared among its phases: the one place where these numbers stand.
+
+calibrate          to 10 %, inside the search's share
+search             to 45 %
+choose, confirm    to 75 %, of which the choosing has the first 15 %
+minimise           the rest; where that is too little, the confirmation has it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from tuner.measure.workload import Workload
+from tuner.session.plan import Plan
+
+CALIBRATE: Final = 0.10
+SEARCH: Final = 0.45
+CONFIRM: Final = 0.30
+MINIMISE: Final = 0.25
+# This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
+# (true gain 10 %) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more of it costs power.
+CHOOSING: Final = 0.15
+# The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
+LEAST_RUNS: Final = 9
+# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
+RUN_EXTRA_S: Final = 0.35
+SLEEP_S: Final = 2.0
+
+
+def expected_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
+    """Return what one run of each workload will take on a quiet host, in seconds."""
+    return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
+
+
+def run_s(plan: Plan) -> float:
+    """Return what measuring one profile once under each workload of a plan should take, in seconds."""
+    return expected_s(plan.workloads, fast_start=plan.fast_start)
+
+
+def confirm_ends(plan: Plan) -> float:
+    """Return the share of the budget at which the confirmation ends: all of it where nothing is searched.
+
+    It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
+    settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
+    """
+    if plan.kind != "tune" or MINIMISE * plan.budget_s < LEAST_RUNS * run_s(plan):
+        return 1.0
+    return SEARCH + CONFIRM
+
+
+def choosing_ends(plan: Plan) -> float:
+    """Return the share of a tuning's budget at which its finalist is chosen."""
+    return SEARCH + CHOOSING * (confirm_ends(plan) - SEARCH)
+
+
+def judging(plan: Plan) -> float:
+    """Return the part of the budget in which one profile is judged: all of it where nothing is searched."""
+    return confirm_ends(plan) - choosing_ends(plan) if plan.kind == "tune" else 1.0
+
+
+def budget_s(plan: Plan, judging_s: float) -> float:
+    """Return the budget, in seconds, with which a plan of this kind judges for so many seconds.
+
+    A tuning that has time to minimise still has it: nobody is told to take a smaller budget so as to judge for longer.
+    """
+    without_minimising_s = judging_s / judging(replace(plan, budget_s=0.0))
+    return judging_s / judging(replace(plan, budget_s=max(plan.budget_s, without_minimising_s)))
+
+
+def minimise_share(plan: Plan) -> float:
+    """Return the share of the budget that minimising has: all of it when the plan is for nothing else."""
+    return 1.0 if plan.kind == "minimise" else 1.0 - confirm_ends(plan)
