@@ -102,7 +102,8 @@ def test_the_version_is_the_packages(tuner: Tuner) -> None:
         (["minimise", "default"], 2, ["default has no settings to leave out"]),
         (["minimise", "latency", "--budget", "5s"], 2, ["three blocks of three runs", "--budget 13s is the least"]),
         (["params", "show", "XLIO_RX_POL"], 2, ["XLIO_RX_POL", "did you mean XLIO_RX_POLL?"]),
-        (["sessions", "show", "yesterday"], 2, ["session 'yesterday' is not here"]),
+        (["sessions", "show", "yesterday"], 2, ["there are no sessions in results", "--results DIR"]),
+        (["sessions", "list", "--results", "nowhere"], 2, ["there are no sessions in nowhere"]),
         (["tune", "--seed", "many"], 2, ["--seed"]),
         (["nothing"], 2, ["nothing"]),
     ],
@@ -261,6 +262,8 @@ def test_a_tuning_prints_the_fixed_json_shape_and_leaves_what_it_names(tuner: Tu
     shown = tuner("sessions", "show", found["session"])
     assert "Verdict: **improved**" in shown.out
     assert (Path("results") / found["session"] / "summary.md").read_text(encoding="utf-8") == shown.out
+    unknown = tuner("sessions", "show", "yesterday")
+    assert (unknown.status, "session 'yesterday' is not here" in unknown.err) == (2, True)
     again = tuner("sessions", "resume", found["session"], "--json")
     assert again.json == found
     listed = tuner("sessions", "list", "--json").json

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuner import catalogue
 from tuner.errors import UsageError
+from tuner.parameters import as_integer
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import OBJECTIVES, SearchSpace, load, restrict
 
@@ -36,10 +37,10 @@ def powers(draw: st.DrawFn) -> Dimension:
     return Dimension("N", scale, 1 << low, 1 << high, draw(words), power_of_two=True)
 
 
-# Numbers are compared as numbers, and no catalogue lists 0 and 00.
+# Numbers are compared as numbers, with and without a unit, and no catalogue lists 0 and 0B.
 choices = st.lists(
     st.text("abc01", min_size=1, max_size=3),
-    unique_by=lambda text: int(text) if text.isdecimal() else text,
+    unique_by=lambda text: text if as_integer(text) is None else as_integer(text),
     min_size=1,
     max_size=5,
 ).map(lambda values: Dimension("N", Scale.CHOICE, values=tuple(values)))

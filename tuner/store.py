@@ -116,6 +116,13 @@ class Store:
             sa.event.listen(self._engine, "connect", _configure)
             self._prepare()
 
+    @staticmethod
+    def existing(folder: Path) -> Store:
+        """Return the store of a folder that has one; raise `UsageError` instead of making a new one."""
+        if not (folder / FILE).is_file():
+            raise UsageError(f"there are no sessions in {folder}", advice="name their folder with --results DIR")
+        return Store(folder)
+
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Store a new session before its first run."""
         created = datetime.now(UTC).isoformat(timespec="seconds")

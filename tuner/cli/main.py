@@ -93,4 +93,5 @@ def _tell(reason: TunerError) -> None:
             {"severity": f.severity, "where": f.where, "message": f.message, "suggestion": f.suggestion}
             for f in reason.findings
         ]
-        print_json({"error": reason.message, "findings": findings, "advice": reason.advice})
+        answer = {"error": reason.message, "findings": findings, "advice": reason.advice}
+        print_json(answer | ({"verdict": "failed"} if reason.exit_status == 1 else {}))

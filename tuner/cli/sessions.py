@@ -25,7 +25,7 @@ def list_sessions(results: options.Results = Path("results"), json: options.Json
     """
     from tuner.store import Store
 
-    rows = [_row(session) for session in Store(results).sessions()]
+    rows = [_row(session) for session in Store.existing(results).sessions()]
     if json:
         print_json(rows)
     else:
@@ -46,7 +46,7 @@ def show(session: Session = "latest", results: options.Results = Path("results")
     from tuner.report.summary import summary
     from tuner.store import Store
 
-    store = Store(results)
+    store = Store.existing(results)
     row = store.session(session)
     if json:
         runs = [

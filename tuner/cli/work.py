@@ -46,7 +46,7 @@ def resume(results: Path, session: str) -> dict[str, Any]:
     from tuner.session.plan import Plan
     from tuner.store import Store
 
-    store = Store(results)
+    store = Store.existing(results)
     row = store.session(session)
     if row.state == "done" and row.verdict is not None:
         return dict(row.verdict)
