@@ -24,6 +24,9 @@ MINIMISE: Final = 0.25
 CHOOSING: Final = 0.15
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
+# A tuning minimises only with time for eight such blocks: what is emitted is judged by these blocks, and with fewer than
+# six its interval would be far wider than that of the winner it was made of.
+WORTHWHILE_RUNS: Final = 24
 # What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -45,7 +48,7 @@ def confirm_ends(plan: Plan) -> float:
     It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
     settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
     """
-    if plan.kind != "tune" or MINIMISE * plan.budget_s < LEAST_RUNS * run_s(plan):
+    if plan.kind != "tune" or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
         return 1.0
     return SEARCH + CONFIRM
 
