@@ -183,7 +183,7 @@ def test_a_finished_minimisation_told_again_ends_the_same(tmp_path: Path) -> Non
 
 
 def test_a_tuning_emits_its_winner_minimised_with_its_own_gain_over_the_baseline(tmp_path: Path) -> None:
-    plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=180.0)
+    plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=300.0)
     found = tune(tmp_path, SimulatedHost(polling_helps), plan)
     assert found["verdict"] == "improved"
     assert "XLIO_TCP_NODELAY" not in found["winner"]["settings"]
@@ -204,7 +204,7 @@ def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirma
 
 
 def test_a_tuning_interrupted_while_it_minimises_goes_on_with_the_same_winner(tmp_path: Path) -> None:
-    plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=180.0)
+    plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=300.0)
     whole = tune(tmp_path / "a", SimulatedHost(polling_helps), plan)
     before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
     host = SimulatedHost(polling_helps)

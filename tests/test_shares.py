@@ -9,7 +9,7 @@ from test_session import PLAN
 
 from tuner.session import shares
 
-LONG = replace(PLAN, budget_s=180.0)
+LONG = replace(PLAN, budget_s=400.0)
 SHORT = replace(PLAN, budget_s=40.0)
 
 
