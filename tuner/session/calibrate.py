@@ -201,7 +201,7 @@ def _sd(value: float) -> str:
 
 def detectable(row: Mapping[str, Any]) -> str:
     """Return in words what a budget can detect."""
-    how = f"{100 * row['power']:.0f} % power, {row['blocks']} blocks of {row['finalists']} finalists"
+    how = f"{100 * row['power']:.0f} % power with {row['blocks']} blocks to judge by"
     if row["percent"] is None:
         return f"a budget of {row['budget_s']:g} s can detect no difference on this host ({how})"
     between = f"{shown(row['low_percent'])} to {shown(row['high_percent']) if row['high_percent'] else '∞'} %"
