@@ -1,0 +1,37 @@
+"""The session that is kept as an example is a real one that this release still reads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tuner.profile_files import read
+from tuner.report.summary import summary
+from tuner.store import Store
+
+EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+
+
+def test_the_summary_of_the_example_is_made_again_from_its_database(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+    store = Store.existing(tmp_path)
+    session = store.session("latest")
+    assert summary(store, session) == (EXAMPLE / session.id / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+    session = Store.existing(tmp_path).session("latest")
+    emitted = read(EXAMPLE / session.id / "best.toml")
+    assert session.verdict is not None
+    assert emitted.settings == session.verdict["winner"]["settings"]
+    assert emitted.origin is not None
+    assert emitted.origin["session"] == session.id
+
+
+def test_every_run_of_the_example_has_its_evidence(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+    store = Store.existing(tmp_path)
+    runs = store.runs(store.session("latest").id)
+    assert len(runs) > 50
+    assert all("TUNER_KERNEL_VERSION" in run.evidence["client"]["stderr"] for run in runs)
