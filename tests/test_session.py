@@ -15,10 +15,13 @@ from simulated_host import BANNER, SimulatedHost
 from tuner.errors import BaselineFailed
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.objective import objective
 from tuner.profile_files import read
 from tuner.session.clock import Clock
+from tuner.session.ledger import SEARCH, Ledger
 from tuner.session.plan import Contender, Plan
 from tuner.session.progress import Silent
+from tuner.session.session import Session
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.stacks import stack
 from tuner.store import Store
@@ -96,6 +99,22 @@ def test_a_session_stays_inside_its_budget(tmp_path: Path) -> None:
     found = tune(tmp_path, host, replace(PLAN, blocks=1000))
     assert 50 <= len(host.runs) <= 60
     assert found["runs"] == len(host.runs)
+
+
+def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget(tmp_path: Path) -> None:
+    host = SimulatedHost(lambda environment: math.inf if "XLIO_RX_POLL" in environment else 36.0)
+
+    def spent_s() -> float:
+        hung = sum(host.latency(plan.client.environment) == math.inf for plan in host.runs)
+        return float(len(host.runs) + 6 * hung)
+
+    store = Store(tmp_path)
+    ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
+    ledger.enter("default", {}, "baseline")
+    hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, "known") for polls in ("1", "2", "3")]
+    rig = Rig(host, stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(SEARCH, hanging)
+    assert 10.0 < spent_s() <= 10.0 + 7.0
 
 
 def test_every_block_holds_the_baseline_in_random_order(tmp_path: Path) -> None:

@@ -59,13 +59,15 @@ class Session:
         return block
 
     def _measure_block(self, phase: str, trials: Sequence[TrialRow]) -> int:
-        """Measure one block. A trial that fails is not measured again in it."""
+        """Measure one block. A trial that fails is not measured again in it, and none is once the budget is used up."""
         block = self.ledger.next_block()
         rng = random.Random(f"{self.plan.seed}/{block}")  # noqa: S311 - the order of measurement is no secret
         failed: set[int] = set()
         for index in rng.sample(range(len(self.plan.workloads)), len(self.plan.workloads)):
             for trial in rng.sample([self.baseline, *trials], len(trials) + 1):
-                if trial.number not in failed and self._measure(phase, block, trial, index).status != Status.OK:
+                if trial.number in failed or not self.clock.fits(0.0):
+                    continue
+                if self._measure(phase, block, trial, index).status != Status.OK:
                     failed.add(trial.number)
         self._believe_baseline()
         return block
@@ -89,7 +91,7 @@ class Session:
     def _believe_baseline(self) -> None:
         mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]
         recent = mine[-BASELINE_FAILURES * len(self.plan.workloads) :]
-        if all(run.status != Status.OK for run in recent):
+        if recent and all(run.status != Status.OK for run in recent):
             raise BaselineFailed(
                 f"the baseline ({self.baseline.profile}) does not run: {recent[-1].status}: {recent[-1].reason}",
                 advice=f"see `tuner sessions show {self.ledger.session}` and `tuner check --stack {self.plan.stack}`",
