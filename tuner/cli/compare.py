@@ -12,18 +12,16 @@ from tuner.cli.output import print_json, table, wrapped
 from tuner.figures import side_by_side
 
 
-@options.made_from_options(workload=options.workload, rig=options.rig)
+@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def compare(
     a: Annotated[str, typer.Argument(help="Profile that the other is compared with.")],
     b: Annotated[str, typer.Argument(help="Profile that may be better.")],
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
-    objective: options.ObjectiveName = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
-    seed: options.Seed = 0,
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
     workload: dict[str, object],
+    task: dict[str, Any],
     rig: dict[str, Any],
 ) -> None:
     """Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.
@@ -42,11 +40,9 @@ def compare(
         kind="compare",
         profile=a,
         other=b,
-        stack=stack,
-        objective=objective,
         budget_s=seconds(budget),
-        seed=seed,
         workload=workload,
+        **task,
         **rig,
     )
     answer(work.carry_out(request, results), json=json)

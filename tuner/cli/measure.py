@@ -13,17 +13,15 @@ from tuner.errors import TunerError
 from tuner.figures import shown
 
 
-@options.made_from_options(workload=options.workload, rig=options.rig)
+@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def measure(
     profile: Annotated[str, typer.Argument(help="Name (latency), stack and name (xlio/latency), or file.")] = "default",
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
-    objective: options.ObjectiveName = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
-    seed: options.Seed = 0,
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
     workload: dict[str, object],
+    task: dict[str, Any],
     rig: dict[str, Any],
 ) -> None:
     """Measure one profile several times and print each metric's median, interval and number of runs.
@@ -38,12 +36,10 @@ def measure(
     request = Request(
         kind="measure",
         profile=profile,
-        stack=stack,
-        objective=objective,
         budget_s=UNLIMITED_S,
         blocks=runs,
-        seed=seed,
         workload=workload,
+        **task,
         **rig,
     )
     found = work.carry_out(request, results)

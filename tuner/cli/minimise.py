@@ -12,18 +12,16 @@ from tuner.cli.output import print_json, table, wrapped
 from tuner.figures import side_by_side
 
 
-@options.made_from_options(workload=options.workload, rig=options.rig)
+@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def minimise(
     profile: Annotated[str, typer.Argument(help="Profile to shorten: name, stack and name, or file.")],
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
-    objective: options.ObjectiveName = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
-    seed: options.Seed = 0,
     baseline: Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")] = "default",
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
     workload: dict[str, object],
+    task: dict[str, Any],
     rig: dict[str, Any],
 ) -> None:
     """Leave out of a profile what does not earn its place, and write it with what each remaining setting is worth.
@@ -42,12 +40,10 @@ def minimise(
     request = Request(
         kind="minimise",
         profile=profile,
-        stack=stack,
-        objective=objective,
         budget_s=seconds(budget),
-        seed=seed,
         baseline=baseline,
         workload=workload,
+        **task,
         **rig,
     )
     answer(work.carry_out(request, results), json=json)

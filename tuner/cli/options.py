@@ -81,6 +81,27 @@ def workload(
     return {name: value for name, value in given.items() if value is not None}
 
 
+def task(
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    objective: ObjectiveName = None,
+    seed: Seed = 0,
+) -> dict[str, Any]:
+    """Return what is to be judged, by the names of `Request`."""
+    return {"stack": stack, "objective": objective, "seed": seed}
+
+
+def searching(
+    baseline: Annotated[str, typer.Option("--baseline", help="Profile that everything is compared with.")] = "default",
+    space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
+    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
+    ] = False,
+) -> dict[str, Any]:
+    """Return how the best is looked for, by the names of `Request`."""
+    return {"baseline": baseline, "space": space, "optimizer": optimizer, "warm_start": warm_start}
+
+
 def rig(
     lib: Lib = None,
     preload: Preload = None,

@@ -12,23 +12,16 @@ from tuner.cli.output import print_json, table, wrapped
 from tuner.figures import side_by_side
 
 
-@options.made_from_options(workload=options.workload, rig=options.rig)
+@options.made_from_options(task=options.task, search=options.searching, workload=options.workload, rig=options.rig)
 def tune(
     profile: Annotated[str | None, typer.Argument(help="Profile to start from; names the default objective.")] = None,
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
-    objective: options.ObjectiveName = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
-    seed: options.Seed = 0,
-    baseline: Annotated[str, typer.Option("--baseline", help="Profile that everything is compared with.")] = "default",
-    space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
-    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
-    warm_start: Annotated[
-        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
-    ] = False,
     results: options.Results = Path("results"),
     json: options.Json = False,
     *,
     workload: dict[str, object],
+    task: dict[str, Any],
+    search: dict[str, Any],
     rig: dict[str, Any],
 ) -> None:
     """Find the best profile for this host and workload, prove it, and write it.
@@ -48,15 +41,10 @@ def tune(
     request = Request(
         kind="tune",
         profile=profile,
-        stack=stack,
-        objective=objective,
         budget_s=seconds(budget),
-        seed=seed,
-        baseline=baseline,
-        space=space,
-        optimizer=optimizer,
-        warm_start=warm_start,
         workload=workload,
+        **task,
+        **search,
         **rig,
     )
     answer(work.carry_out(request, results), results, json=json)
