@@ -41,11 +41,6 @@ class Drift:
     low: float
     high: float
 
-    @property
-    def certain(self) -> bool:
-        """Return whether the interval excludes no drift."""
-        return not self.low <= 0.0 <= self.high
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:

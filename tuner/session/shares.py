@@ -20,7 +20,8 @@ SEARCH: Final = 0.45
 CONFIRM: Final = 0.30
 MINIMISE: Final = 0.25
 # This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
-# (true gain 10 %) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more of it costs power.
+# (true gain 10 %, before sessions were calibrated) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more
+# of it costs power. `docs/benchmarks.md` has what the whole session does now.
 CHOOSING: Final = 0.15
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
