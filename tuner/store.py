@@ -134,6 +134,10 @@ class Store:
         values = {"state": state, "spent_s": spent_s, "verdict": verdict}
         self._write(sa.update(_sessions).where(_sessions.c.id == session).values(**values))
 
+    def replan(self, session: str, plan: Mapping[str, Any]) -> None:
+        """Store a plan that the calibration changed before the search began."""
+        self._write(sa.update(_sessions).where(_sessions.c.id == session).values(plan=plan))
+
     def add_trial(self, session: str, trial: TrialRow) -> None:
         """Store a profile of a session before its first run."""
         self._write(sa.insert(_trials).values(session=session, **asdict(trial)))

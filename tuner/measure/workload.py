@@ -17,7 +17,7 @@ LONGEST_DURATION_S: Final = 36_000_000
 MOST_CONNECTIONS: Final = 1024
 """The most sockets that sockperf's `select` can wait for."""
 _OBSERVATIONS_FOR_P99: Final = 1000
-_VALID_SHARE_LOST_S: Final = 0.45
+VALID_SHARE_LOST_S: Final = 0.45
 """Seconds of a timed run that sockperf 3.7 leaves out of its statistics: 400 ms at the start, 50 ms at the end."""
 
 
@@ -198,7 +198,7 @@ def _mode_problems(w: Workload) -> list[Finding]:
 
 
 def _few_observations(w: Workload, rate_mps: int) -> list[Finding]:
-    expected = rate_mps * max(0.0, w.duration_s - _VALID_SHARE_LOST_S) / max(1, w.reply_every)
+    expected = rate_mps * max(0.0, w.duration_s - VALID_SHARE_LOST_S) / max(1, w.reply_every)
     if expected >= _OBSERVATIONS_FOR_P99:
         return []
     message = f"a reply to every {w.reply_every}. message gives about {expected:.0f} observations, too few for a p99"

@@ -85,6 +85,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         blocks=request.blocks,
         fast_start=request.fast_start,
         warm_start=() if request.warm_start else None,
+        adaptable=request.kind == "tune" and "duration_s" not in (request.workload or {}),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tuner.session.plan import Plan
 from tuner.session.prior import recalled
 from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
+from tuner.session.run_length import fitted
 from tuner.session.search import search
 from tuner.session.session import Session
 from tuner.session.verdict import Answer, Verdict, judge, judged_objective
@@ -98,6 +99,7 @@ def _compare(session: Session) -> dict[str, Any]:
 
 def _tune(session: Session, store: Store) -> dict[str, Any]:
     calibrate(session)
+    session = _fitted(session, store)
     optimizer = optimizer_for(session.plan)
     prior = recalled(store, session.plan)
     if session.plan.warm_start is not None:
@@ -110,6 +112,16 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     used = None if session.plan.warm_start is None else prior.to_dict()
     return emit(session, verdict, shorter, folder) | {"warm_start": used}
+
+
+def _fitted(session: Session, store: Store) -> Session:
+    """Return the session with the run length that its calibration asks for, which the store then holds too."""
+    plan = fitted(session)
+    if plan is session.plan:
+        return session
+    session.progress.note(plan.lengthened)
+    store.replan(session.ledger.session, plan.to_dict())
+    return replace(session, plan=plan)
 
 
 def _shortened(session: Session, verdict: Verdict) -> Minimised | None:

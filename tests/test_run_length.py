@@ -1,0 +1,122 @@
+"""A calibration lengthens runs where that lets more be judged, and never a run whose length somebody chose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import fake
+import pytest
+from simulated_host import SimulatedHost
+from test_session import PLAN, Ticking, polling_helps, tune
+
+from tuner.hosts.host import RunOutput, RunPlan
+from tuner.hosts.local import LocalHost
+from tuner.measure.run import Rig
+from tuner.measure.workload import Workload
+from tuner.objective import objective
+from tuner.session.calibrate import calibrate
+from tuner.session.clock import Clock
+from tuner.session.ledger import Ledger
+from tuner.session.plan import Plan
+from tuner.session.prepare import Request, plan
+from tuner.session.progress import Silent
+from tuner.session.run_length import fitted
+from tuner.session.session import Session
+from tuner.session.tuning import begin
+from tuner.stacks import stack
+from tuner.store import Store
+
+OPEN = replace(PLAN, adaptable=True, budget_s=300.0, blocks=60)
+
+
+def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
+    """Return the plan as it is after its calibration on this host."""
+    host.wall_s = 1.0
+    store = Store(folder)
+    ledger = Ledger(store, begin(store, made, {"doubts": []}), objective(made.objective))
+    ledger.enter(made.baseline.profile, made.baseline.settings, "baseline")
+    rig = Rig(host, stack(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+    session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
+    calibrate(session)
+    return fitted(session)
+
+
+def slowly(environment: Mapping[str, str]) -> float:
+    """343 observations a run: 3.4 beyond its p99."""
+    return 800.0 * polling_helps(environment) / 36.0
+
+
+def test_runs_are_lengthened_where_a_percentile_would_not_be_judged(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(slowly), OPEN)
+    kept = Plan.from_dict(Store(tmp_path).session(found["session"]).plan)
+    assert kept.workloads[0].duration_s == 2
+    assert "latency_p99_us" in kept.lengthened
+    assert found["workload"]["duration_s"] == 2
+    durations = [run.evidence["client"]["argv"] for run in Store(tmp_path).runs(found["session"])]
+    assert list(dict.fromkeys(argv[argv.index("-t") + 1] for argv in durations)) == ["1", "2"]
+
+
+def test_runs_stay_short_where_everything_can_be_judged(tmp_path: Path) -> None:
+    kept = lengthened(tmp_path, SimulatedHost(polling_helps))
+    assert kept == OPEN
+
+
+@pytest.mark.parametrize("budget_s", [60.0, 3000.0])
+def test_no_length_is_chosen_that_would_not_do_or_is_not_needed(tmp_path: Path, budget_s: float) -> None:
+    made = replace(OPEN, budget_s=budget_s, blocks=6 if budget_s < 100 else 200)
+    kept = lengthened(tmp_path, SimulatedHost(slowly), made)
+    assert kept.workloads[0].duration_s == 1
+
+
+class FewMessages(SimulatedHost):
+    """A host whose latencies are spread so widely that runs differ by the number of their messages alone."""
+
+    def run(self, plan: RunPlan) -> RunOutput:
+        output = super().run(plan)
+        assert output.client is not None
+        wide = re.sub(
+            r"(percentile 75.000 = )([\d.]+)",
+            lambda found: f"{found[1]}{1.19 * float(found[2]):.3f}",
+            output.client.stdout,
+        )
+        return replace(output, client=replace(output.client, stdout=wide))
+
+
+def test_few_messages_that_make_all_the_noise_make_runs_longer(tmp_path: Path) -> None:
+    kept = lengthened(tmp_path, FewMessages(polling_helps, noise=0.002))
+    assert kept.workloads[0].duration_s > 1
+    assert "number of their messages" in kept.lengthened
+
+
+def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path: Path) -> None:
+    kept = lengthened(tmp_path, FewMessages(polling_helps, noise=0.05))
+    assert kept.workloads[0].duration_s == 1
+
+
+def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
+    host, program = LocalHost(), str(fake.install(tmp_path))
+    asked = plan(Request(kind="tune", budget_s=90.0, workload={"duration_s": 1}, sockperf=program), host, ())
+    assert asked.adaptable is False
+    assert plan(Request(kind="tune", budget_s=90.0, sockperf=program), host, ()).adaptable is True
+
+
+def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:
+    host = SimulatedHost(slowly)
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == 40:
+            raise KeyboardInterrupt
+        return slowly(environment)
+
+    host.latency = stops
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path, host, OPEN)
+    row = Store(tmp_path).sessions()[0]
+    kept = Plan.from_dict(row.plan)
+    assert kept.workloads == (Workload(duration_s=2),)
+    host.latency = slowly
+    found = tune(tmp_path, host, kept, row.id)
+    assert found["workload"]["duration_s"] == 2
