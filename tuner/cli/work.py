@@ -85,7 +85,11 @@ def _end_early(plan: Plan, clock: Clock, watch: Lines) -> None:
 
     early.end_early(plan, clock)
     proof_s = early.proof_s(plan)
-    then = f"what is best so far is confirmed for up to {proof_s:.0f} s" if proof_s else "the answer comes from what there is"
+    then = (
+        f"what is best so far is confirmed for up to {proof_s:.0f} s"
+        if proof_s
+        else "the answer comes from what there is"
+    )
     watch.urgent(f"stopping: the run in flight ends, then {then}; Ctrl-C again stops now, and everything is kept")
 
 
