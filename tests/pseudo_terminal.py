@@ -79,14 +79,9 @@ class PseudoTerminal:
             assert time.monotonic() < end, f"it did not end in time:\n{self.text()}"
         return self._process.wait(timeout=PATIENCE_S)
 
-    def display(self) -> list[str]:
-        """Return the lines on the screen, without the blanks behind them."""
-        return [line.rstrip() for line in self.screen.display]
-
     def lines(self) -> list[str]:
         """Return everything that is to be seen by scrolling back."""
-        above = ["".join(row[at].data for at in range(self.columns)).rstrip() for row in self.screen.history.top]
-        return [*above, *self.display()]
+        return everything(self.screen)
 
     def text(self) -> str:
         """Return `lines` as one text."""
@@ -102,8 +97,19 @@ class PseudoTerminal:
             return False
         self.raw += data
         self._stream.feed(data)
-        self.screens.append(self.display())
+        self.screens.append(rows(self.screen))
         return bool(data)
 
     def _tell_size(self) -> None:
         fcntl.ioctl(self._here, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+
+
+def rows(screen: pyte.Screen) -> list[str]:
+    """Return the lines on a screen, without the blanks behind them."""
+    return [line.rstrip() for line in screen.display]
+
+
+def everything(screen: pyte.HistoryScreen) -> list[str]:
+    """Return the lines that have left a screen at its top, and those on it."""
+    above = ["".join(row[at].data for at in range(screen.columns)).rstrip() for row in screen.history.top]
+    return [*above, *rows(screen)]

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,21 +48,24 @@ class Screen(io.TextIOWrapper):
         return self.buffer.getvalue().decode()
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+def shown(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """Return what stands for the terminal on standard error; called by the test, because pytest sets its own before it."""
     made = Screen()
     monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setattr(os, "get_terminal_size", lambda _fd=0: SMALL)
     return made
 
 
-def test_on_a_terminal_an_error_is_one_screen_that_says_how_much_it_left_out(screen: Screen) -> None:
+def test_on_a_terminal_an_error_is_one_screen_that_says_how_much_it_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = shown(monkeypatch)
     assert failure.tell(MANY, []) == 1
     said = screen.text().splitlines()
     assert len(said) < SMALL.lines
     assert max(map(len, said)) <= SMALL.columns
-    shown = sum("XLIO_" in line for line in said)
-    assert f"and {40 - shown} more" in screen.text()
+    told = sum("XLIO_" in line for line in said)
+    assert f"and {40 - told} more" in screen.text()
     assert said[-1] == "  → see `tuner params list`"
 
 
@@ -71,16 +75,18 @@ def test_in_a_pipe_an_error_is_told_whole(capsys: pytest.CaptureFixture[str]) ->
 
 
 def bug(debug: bool) -> int:
+    known: dict[str, int] = {}
     try:
-        {}["nothing"]
+        return known["nothing"]
     except KeyError as found:
         return failure.tell_bug(found, ["tune"], debug=debug)
 
 
 def test_a_bug_is_one_screen_with_its_place_and_keeps_its_traceback(
-    screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    screen = shown(monkeypatch)
     assert bug(debug=False) == 1
     said = " ".join(screen.text().split())
     assert "bug of tuner: KeyError: 'nothing' at test_screen.py:" in said
@@ -94,7 +100,7 @@ def test_a_bug_is_one_screen_with_its_place_and_keeps_its_traceback(
 def test_a_bug_shows_its_traceback_to_who_asks_for_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     bug(debug=True)
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
@@ -102,7 +108,7 @@ def test_a_bug_shows_its_traceback_to_who_asks_for_it(
 def test_a_bug_without_room_for_its_report_is_still_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure.tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     assert bug(debug=False) == 1
     assert "no file was written" in capsys.readouterr().err
 
@@ -113,7 +119,7 @@ def test_an_exception_of_a_command_is_told_as_a_bug(
     def broken(_arguments: object) -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr(failure.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(main, "program", broken)
     monkeypatch.setattr(sys, "argv", ["tuner", "check", "--json"])
     with pytest.raises(SystemExit) as end:
@@ -199,9 +205,9 @@ views = st.builds(
 
 @given(views, st.integers(12, 250))
 def test_a_view_is_at_most_eight_lines_that_fit(view: View, width: int) -> None:
-    shown = lines(view, width)
-    assert 1 <= len(shown) <= 8
-    assert all(len(line) <= width and len(line.splitlines()) <= 1 for _, line in shown)
+    drawn = lines(view, width)
+    assert 1 <= len(drawn) <= 8
+    assert all(len(line) <= width and len(line.splitlines()) <= 1 for _, line in drawn)
 
 
 def test_a_sparkline_goes_from_the_worst_to_the_best_and_marks_failures() -> None:

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TextIO
 
-import typer
-
 from tuner import __version__
 from tuner.cli.output import print_json, wrapped
 from tuner.cli.terminal import columns, terminal
@@ -73,7 +71,7 @@ def _fitting(findings: Sequence[str], room: int) -> list[str]:
 
 def _say(lines: Sequence[str]) -> None:
     try:
-        typer.echo("\n".join(lines), err=True)
+        sys.stderr.write("\n".join([*lines, ""]))
     except OSError:  # nobody listens; the exit status still says it
         return
 

@@ -7,6 +7,7 @@ the rest of it behind.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 from dataclasses import replace
@@ -53,9 +54,11 @@ class Live(Lines):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        """Leave the view as it is, without what was under way."""
+        """Leave the view as it is, without what was under way, and a gap under it."""
         signal.signal(signal.SIGWINCH, self._before)
         self._show(ended=True)
+        with contextlib.suppress(OSError):
+            self._console.print()
 
     def phase(self, name: str, seconds_left: float) -> None:
         """Show which phase starts."""
@@ -101,7 +104,7 @@ class Live(Lines):
 
     def _write(self, text: str) -> None:
         width, height = self._size()
-        self._console.size = (width, height)  # type: ignore[assignment] # rich takes any pair
+        self._console.size = (width, height)
         frame = lines(self._view, width - 1)[: max(1, height - 1)]
         with self._console:  # one write, so that no half of it is ever seen
             self._erase(width)

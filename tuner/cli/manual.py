@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 
 from tuner import __version__
 from tuner.cli.main import HELP, program
-
-if TYPE_CHECKING:
-    from typer.core import TyperCommand
 
 _ENVIRONMENT: Final = {
     "NO_COLOR": "When it is set and not empty, nothing is coloured.",
@@ -45,7 +42,7 @@ def page() -> str:
     return "\n".join(_lines(root)) + "\n"
 
 
-def _lines(root: TyperCommand) -> Iterator[str]:
+def _lines(root: Any) -> Iterator[str]:
     yield f'.TH TUNER 1 "" "stack-tuner {__version__}" "User Commands"'
     yield ".SH NAME"
     yield "tuner \\- find, prove and store the best profile of a network stack"

@@ -68,7 +68,10 @@ def _plain(name: str) -> codecs.CodecInfo | None:
     # A codec and no error handler for "ascii", because typer takes that name for a mistake and writes UTF-8 instead.
     if name.replace("_", "-") != PLAIN:
         return None
-    return codecs.CodecInfo(_encode, codecs.ascii_decode, incrementalencoder=_Encoder, name=PLAIN)
+    decoder = codecs.lookup("ascii").incrementaldecoder
+    return codecs.CodecInfo(
+        _encode, codecs.ascii_decode, incrementalencoder=_Encoder, incrementaldecoder=decoder, name=PLAIN
+    )
 
 
 def _encode(text: str, _errors: str = "strict") -> tuple[bytes, int]:

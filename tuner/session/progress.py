@@ -21,7 +21,7 @@ class Progress(Protocol):
         """A run of this trial ended and is stored."""
 
     def compared(self, trial: TrialRow, log_gain: float | None) -> None:
-        """A block ended in which a trial had this log ratio to the baseline, None where it has none."""
+        """A block ended in which a trial had this log ratio to the baseline, None where it failed."""
 
     def best(self, trial: TrialRow, gain: Gain) -> None:
         """The best trial so far and its gain as the search sees it: not confirmed."""

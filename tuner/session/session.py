@@ -57,7 +57,8 @@ class Session:
         while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(trials))):
             block = self._measure_block(phase, trials)
         for trial in trials:
-            self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
+            if self.ledger.judged(trial, block):
+                self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
         return block
 
     def _measure_block(self, phase: str, trials: Sequence[TrialRow]) -> int:
