@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
@@ -203,6 +203,7 @@ views = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(views, st.integers(12, 250))
 def test_a_view_is_at_most_eight_lines_that_fit(view: View, width: int) -> None:
     drawn = lines(view, width)
