@@ -6,6 +6,7 @@ import io
 import math
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -209,6 +210,34 @@ def test_a_view_is_at_most_eight_lines_that_fit(view: View, width: int) -> None:
     drawn = lines(view, width)
     assert 1 <= len(drawn) <= 8
     assert all(len(line) <= width and len(line.splitlines()) <= 1 for _, line in drawn)
+
+
+PICTURE = View(
+    budget_s=90.0,
+    phase="search",
+    phase_s=33.0,
+    left_s=52.0,
+    runs=26,
+    failed=1,
+    best="candidate-8 ~11.11× (10.6 to 11.6, 3 blocks)",
+    settings="XLIO_RX_POLL=7295 XLIO_SELECT_POLL=-1 XLIO_TCP_NODELAY=1 XLIO_RX_POLL_YIELD=1",
+    now="candidate-11, block 9",
+    gains=(2.01, 2.02, 1.9, 0.4, 0.02, None, 2.39, 2.41, 2.2, 2.408),
+    failures=("candidate-5: timeout: no end after 6 s",),
+)
+
+
+def test_the_picture_on_the_page_about_the_terminal_is_what_is_drawn() -> None:
+    page = (MANUAL.parents[1] / "terminal.md").read_text(encoding="utf-8")
+    assert "\n".join(f"    {line}" for _, line in lines(PICTURE, 79)) in page
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not here")
+def test_the_manual_page_is_set_without_a_warning() -> None:
+    done = subprocess.run(
+        ["groff", "-ww", "-z", "-man", "-Tutf8", MANUAL], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_sparkline_goes_from_the_worst_to_the_best_and_marks_failures() -> None:
