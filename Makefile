@@ -1,15 +1,16 @@
 # make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
 # make test   lint, types and all tests
 # make bench  measure docs/benchmarks.md again (25 minutes)
+# make man    write docs/man/tuner.1 from the commands (a test says when it must be)
 
 PYTHON ?= python3
 BUDGET ?= 90s
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-SOURCES := $(shell find tuner/preload profiles -type f)
+SOURCES := $(shell find tuner/preload profiles docs/man -type f)
 
-.PHONY: run test lint types tests setup tools bench clean
+.PHONY: run test lint types tests setup tools bench man clean
 
 run: setup
 	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
@@ -30,6 +31,9 @@ tests: setup
 
 bench: setup
 	$(BIN)/python benchmarks/write.py
+
+man: setup
+	$(BIN)/python -m tuner.cli.manual > docs/man/tuner.1
 
 setup: tools $(STAMP)
 

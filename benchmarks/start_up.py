@@ -20,6 +20,11 @@ COMMANDS = {
     "tuner --help": [TUNER, "--help"],
     "tuner params show XLIO_RX_POLL": [TUNER, "params", "show", "XLIO_RX_POLL"],
     "tuner profiles list": [TUNER, "profiles", "list"],
+    "tuner": [TUNER],
+    "tuner tune lat<TAB>": ["env", "_TUNER_COMPLETE=complete_bash", "COMP_WORDS=tuner tune lat", "COMP_CWORD=2", TUNER],
+    "tuner params show XLIO_RX<TAB>": [
+        *("env", "_TUNER_COMPLETE=complete_bash", "COMP_WORDS=tuner params show XLIO_RX", "COMP_CWORD=3", TUNER)
+    ],
 }
 
 

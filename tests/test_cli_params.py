@@ -165,9 +165,21 @@ def test_a_table_without_rows_is_its_header() -> None:
     assert output.table(("A", "B"), []) == "A  B"
 
 
-@given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=40)), max_size=5), st.integers(0, 60))
-def test_a_table_has_one_line_a_row(rows: list[tuple[str, str]], width: int) -> None:
+@given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=40)), max_size=5), st.integers(23, 60) | st.just(0))
+def test_a_table_has_one_line_a_row_where_that_has_room(rows: list[tuple[str, str]], width: int) -> None:
     assert len(output.table(("A", "B"), rows, width).split("\n")) == len(rows) + 1
+
+
+@given(st.lists(st.tuples(*[st.text(max_size=30)] * 3), max_size=5), st.integers(1, 60))
+def test_no_line_of_a_table_is_longer_than_the_terminal(rows: list[tuple[str, str, str]], width: int) -> None:
+    assert max(map(len, output.table(("A", "B", "C"), rows, width).split("\n"))) <= width
+
+
+def test_a_table_that_is_too_wide_becomes_lines_behind_their_headers() -> None:
+    narrow = output.table(
+        ("median", "default", "best"), [("latency_p50_us", "40.5 (40 to 41)", "4.6 (4.5 to 4.7)")], 40
+    )
+    assert narrow == "latency_p50_us\n  default  40.5 (40 to 41)\n  best     4.6 (4.5 to 4.7)"
 
 
 def test_json_keeps_the_signs_of_the_field(capsys: pytest.CaptureFixture[str]) -> None:

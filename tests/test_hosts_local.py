@@ -317,6 +317,15 @@ def test_an_interruption_leaves_no_process_behind(tmp_path: Path, mark: str, int
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_a_run_that_a_ctrl_c_struck_while_it_was_born_is_made_again(tmp_path: Path, mark: str) -> None:
+    struck = tmp_path / "struck"
+    dies_once = f"[ -e {struck} ] || {{ touch {struck}; kill -INT $$; }}"
+    output = HOST.run(shell_plan(f"{dies_once}; {SERVER}", "echo fine", mark))
+    assert output.failure is None
+    assert struck.exists()
+    assert alive(mark) == []
+
+
 @pytest.fixture
 def interrupted() -> Iterator[None]:
     """Make SIGINT what it is in a terminal, also in a test worker that ignores it."""

@@ -96,6 +96,11 @@ def listing(places: Sequence[Shelf], stack: str | None = None) -> tuple[Listed, 
     return tuple(found)
 
 
+def names(places: Sequence[Shelf], stack: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return stack and name of every profile file in `places`, unread, each once."""
+    return tuple(dict.fromkeys((path.parent.name, path.stem) for _, path in _files(places, stack)))
+
+
 def _configuration(environ: Mapping[str, str]) -> Path | None:
     # A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification, "Environment variables").
     stated = Path(environ.get("XDG_CONFIG_HOME", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -10,7 +11,8 @@ from typing import Annotated, Final
 import typer
 
 from tuner import __version__
-from tuner.cli.output import print_json
+from tuner.cli import completion, failure
+from tuner.cli.terminal import adapt
 from tuner.errors import TunerError
 
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and prove it.
@@ -38,20 +40,25 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         name="tuner",
         help=HELP,
-        no_args_is_help=True,
+        invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(top)
-    named = [name for name in (*COMMANDS, *NOUNS) if name in arguments[:1]] or (*COMMANDS, *NOUNS)
-    for name in named:
+    for name in _named(arguments):
         module = importlib.import_module(f"tuner.cli.{name}")
         if name in COMMANDS:
             app.command(name)(getattr(module, name))
         else:
             app.add_typer(module.app, name=name)
     return app
+
+
+def _named(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the names of the commands that are needed: the one that is named, none where nothing is said, or all."""
+    every = (*COMMANDS, *NOUNS)
+    return [name for name in every if name in arguments[:1]] or (every if arguments else ())
 
 
 def _version(wanted: bool) -> None:
@@ -61,37 +68,33 @@ def _version(wanted: bool) -> None:
 
 
 def top(
+    context: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Hold the options of the program itself."""
+    """Hold the options of the program itself; without a command, say what to do next."""
+    if context.invoked_subcommand is None:
+        from tuner.cli import welcome
+
+        typer.echo(welcome.text(welcome.RESULTS, (*COMMANDS, *NOUNS)))
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes one screen on stderr and its exit status."""
+    """Run the command line; an error becomes one screen on stderr and its exit status."""
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        adapt(stream, os.environ)
     try:
-        program(sys.argv[1:])()
+        asked = completion.words(os.environ)
+        app = program(asked or arguments)
+        if asked:
+            completion.attach(app)
+        app()
     except TunerError as reason:
-        _tell(reason)
-        sys.exit(reason.exit_status)
+        sys.exit(failure.tell(reason, arguments))
     except OSError as reason:
-        _tell(
-            TunerError(f"{reason.strerror}: {reason.filename or 'no file named'}", advice="what was measured is kept")
-        )
-        sys.exit(TunerError.exit_status)
-
-
-def _tell(reason: TunerError) -> None:
-    typer.echo(f"error: {reason.message}", err=True)
-    for finding in reason.findings:
-        typer.echo(f"  {finding}", err=True)
-    if reason.advice:
-        typer.echo(f"  → {reason.advice}", err=True)
-    if "--json" in sys.argv:
-        findings = [
-            {"severity": f.severity, "where": f.where, "message": f.message, "suggestion": f.suggestion}
-            for f in reason.findings
-        ]
-        answer = {"error": reason.message, "findings": findings, "advice": reason.advice}
-        print_json(answer | ({"verdict": "failed"} if reason.exit_status == 1 else {}))
+        what = f"{reason.strerror}: {reason.filename or 'no file named'}"
+        sys.exit(failure.tell(TunerError(what, advice="what was measured is kept"), arguments))
+    except Exception as bug:  # noqa: BLE001 - a user is not shown a traceback
+        sys.exit(failure.tell_bug(bug, arguments, debug=bool(os.environ.get(failure.DEBUG))))

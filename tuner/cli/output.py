@@ -12,7 +12,7 @@ from typing import Any, Final
 import typer
 
 _GAP: Final = "  "
-# Below this a truncated column says nothing; the line may then be longer than the terminal.
+# Below this a truncated column says nothing; each row then becomes lines of its own.
 _NARROWEST: Final = 12
 
 
@@ -24,7 +24,8 @@ def print_json(answer: Any) -> None:
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
     """Return aligned columns under `headers`, without a newline at the end.
 
-    `width` is how many characters a line may have; the last column is cut to it. None takes the width of the
+    `width` is how many characters a line may have; the last column is cut to it, and where that is not enough, each row
+    becomes several lines: its first cell, and under it the others, each behind its header. None takes the width of the
     terminal, or no limit when stdout is none.
     """
     width = _terminal_width() if width is None else width
@@ -32,6 +33,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
     columns = [max(len(line[at]) for line in lines) for at in range(len(headers))]
     before = sum(columns[:-1]) + len(_GAP) * (len(columns) - 1)
     last = max(width - before, _NARROWEST) if width else columns[-1]
+    if width and before + min(columns[-1], _NARROWEST) > width:
+        return "\n".join(line[:width] for row in lines[1:] for line in _stacked(lines[0], row))
     return "\n".join(_aligned(line, columns, last) for line in lines)
 
 
@@ -43,6 +46,12 @@ def wrapped(text: str, width: int | None = None, indent: str = _GAP) -> str:
 
 def _terminal_width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def _stacked(headers: Sequence[str], row: Sequence[str]) -> list[str]:
+    longest = max(map(len, headers))
+    cells = zip(headers[1:], row[1:], strict=True)
+    return [row[0], *(f"{_GAP}{header:<{longest}}{_GAP}{cell}".rstrip() for header, cell in cells)]
 
 
 def _one_line(cell: str) -> str:

@@ -1,28 +1,36 @@
-"""What a user sees while a session runs: one live line on a terminal, plain lines elsewhere. All on stderr."""
+"""What a user sees while a session runs: a view that is redrawn on a terminal, plain lines elsewhere. All on stderr."""
 
 from __future__ import annotations
 
-from typing import Final, TextIO
+import os
+from types import TracebackType
+from typing import Self, TextIO
 
 from tuner.cli.output import wrapped
+from tuner.cli.terminal import Terminal, terminal
 from tuner.measure.statistics import Gain
 from tuner.store import RunRow, TrialRow
-
-_WIDTH: Final = 79
 
 
 class Lines:
     """Plain lines: one for a phase, one for a run that failed, one when the best changes."""
 
-    width = 0  # unlimited
-
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, found: Terminal | None = None) -> None:
         self._stream = stream
+        self._terminal = found
         self._best = ""
+        self._waiting: list[str] = []
+        self._writing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        """End the view; plain lines need no end."""
 
     def phase(self, name: str, seconds_left: float) -> None:
         """Say which phase starts."""
-        self.line(f"{name}: up to {seconds_left:.0f} s")
+        self.note(f"{name}: up to {seconds_left:.0f} s")
 
     def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
         """Say nothing: a line a run is too much for a log."""
@@ -30,75 +38,55 @@ class Lines:
     def measured(self, trial: TrialRow, run: RunRow) -> None:
         """Say what failed."""
         if run.status != "ok":
-            self.line(f"  {trial.profile}: {run.status}: {run.reason} {_settings(trial)}")
+            self.note(f"  {failure(trial, run)} {settings_of(trial)}")
+
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+        """Say nothing: `best` says what matters of it."""
 
     def best(self, trial: TrialRow, gain: Gain) -> None:
         """Say when another trial leads."""
         if trial.profile != self._best:
-            self.line(f"  best so far: {spoken_best(trial, gain)} {_settings(trial)}")
+            self.note(f"  best so far: {spoken_best(trial, gain)} {settings_of(trial)}")
         self._best = trial.profile
 
     def note(self, text: str) -> None:
         """Say it."""
-        self.line(text)
+        self._waiting.append(text.rstrip())
+        self._write_all()
 
-    def line(self, text: str) -> None:
-        """Write one line, and never raise: a session does not end because nobody reads."""
-        try:
-            print(wrapped(text.rstrip(), self.width), file=self._stream, flush=True)
-        except OSError:
+    def urgent(self, text: str) -> None:
+        """Say what a signal's handler has to say, which may come in the middle of writing."""
+        self.note(text)
+
+    def _write_all(self) -> None:
+        """Write what waits. Called again from a signal's handler it leaves that to the call it came into.
+
+        It never raises: a session does not end because nobody reads.
+        """
+        if self._writing:
             return
-
-
-class Live(Lines):
-    """The same lines, and under them one that is written over: what is measured, the best so far, the time left."""
-
-    def __init__(self, stream: TextIO, width: int) -> None:
-        super().__init__(stream)
-        self.width = width
-        self._phase = ""
-        self._leader = ""
-        self._runs = 0
-
-    def phase(self, name: str, seconds_left: float) -> None:
-        """Say which phase starts."""
-        self._phase = name
-        super().phase(name, seconds_left)
-
-    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
-        """Show what is measured now."""
-        now = f"{self._phase}  {seconds_left:.0f} s left  run {self._runs + 1}  block {block + 1}"
-        self._over("  ".join(part for part in (now, self._leader, trial.profile) if part))
-
-    def measured(self, trial: TrialRow, run: RunRow) -> None:
-        """Count it, and say what failed."""
-        self._runs += 1
-        super().measured(trial, run)
-
-    def best(self, trial: TrialRow, gain: Gain) -> None:
-        """Keep the leader for the live line."""
-        self._leader = f"best {spoken_best(trial, gain)}"
-        super().best(trial, gain)
-
-    def line(self, text: str) -> None:
-        """Write one line above the live one."""
-        self._over("")
-        super().line(text)
-
-    def _over(self, text: str) -> None:
+        self._writing = True
         try:
-            print(f"\r{text[: self.width - 1]:<{self.width - 1}}\r", end="", file=self._stream, flush=True)
+            while self._waiting:
+                self._write(self._waiting.pop(0))
         except OSError:
-            return
+            self._waiting.clear()
+        finally:
+            self._writing = False
+
+    def _write(self, text: str) -> None:
+        width = self._terminal.size()[0] if self._terminal else 0
+        print(wrapped(text, width), file=self._stream, flush=True)
 
 
-def watcher(stream: TextIO) -> Lines:
-    """Return a live view when `stream` is a terminal, plain lines otherwise."""
-    if not stream.isatty():
-        return Lines(stream)
-    import shutil
+def watcher(stream: TextIO, budget_s: float) -> Lines:
+    """Return a live view when `stream` is a terminal that can be drawn on, plain lines otherwise."""
+    found = terminal(stream, os.environ)
+    if found is None or not found.draws:
+        return Lines(stream, found)
+    from tuner.cli.live import Live
 
-    return Live(stream, shutil.get_terminal_size((_WIDTH + 1, 24)).columns)
+    return Live(found, budget_s)
 
 
 def spoken_best(trial: TrialRow, gain: Gain) -> str:
@@ -106,5 +94,11 @@ def spoken_best(trial: TrialRow, gain: Gain) -> str:
     return f"{trial.profile} ~{gain.ratio:.2f}×"
 
 
-def _settings(trial: TrialRow) -> str:
+def failure(trial: TrialRow, run: RunRow) -> str:
+    """Return which run failed, and why in its own words."""
+    return f"{trial.profile}: {run.status}: {run.reason}"
+
+
+def settings_of(trial: TrialRow) -> str:
+    """Return a trial's settings in one line."""
     return " ".join(f"{name}={value}" for name, value in trial.settings.items())

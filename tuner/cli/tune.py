@@ -74,7 +74,8 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
         lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
-    lines.append(f"spent    {spent['wall_s']:.1f} s, {share:.0f} % of it inside {found['runs']} runs of sockperf")
+    within = f"{share:.0f} % of it inside {found['runs']} runs of sockperf"
+    lines.append(wrapped(f"spent    {spent['wall_s']:.1f} s, {within}"))
     return lines
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from tuner.cli.interrupts import Interrupts
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
+    from tuner.cli.progress import Lines
+    from tuner.hosts.host import Host
+    from tuner.session.clock import Clock
     from tuner.session.plan import Plan
     from tuner.session.prepare import Request
-    from tuner.store import SessionRow
+    from tuner.store import SessionRow, Store
 
 SUMMARY: Final = "summary.md"
 
@@ -56,25 +59,41 @@ def resume(results: Path, session: str) -> dict[str, Any]:
     return _watched(store, LocalHost(), plan, row.id, Clock.start(plan.budget_s, row.spent_s))
 
 
-def _watched(store: Any, host: Any, plan: Plan, session: str, clock: Any) -> dict[str, Any]:
+def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
     from tuner.cli.progress import watcher
     from tuner.report.summary import summary
-    from tuner.session import prepare, tuning
+    from tuner.session import early, prepare, tuning
 
-    watch = watcher(sys.stderr)
-    _tell_doubts(watch, store.session(session))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        answer = tuning.carry_out(tuning.Tuning(store, prepare.rig(plan, host), watch), plan, session, clock)
-    except KeyboardInterrupt:
-        watch.line(f"stopped; every finished run is kept: tuner sessions resume {session} --results {store.folder}")
-        raise typer.Exit(1) from None
-    finally:
-        _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+    on = f"tuner sessions resume {session} --results {store.folder}"
+    with watcher(sys.stderr, plan.budget_s) as watch:
+        _tell_doubts(watch, store.session(session))
+        try:
+            with Interrupts(lambda: _end_early(plan, clock, watch)):
+                answer = tuning.carry_out(tuning.Tuning(store, prepare.rig(plan, host), watch), plan, session, clock)
+        except KeyboardInterrupt:
+            watch.note(f"stopped; every finished run is kept: {on}")
+            raise typer.Exit(1) from None
+        finally:
+            _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+        if not early.finished(answer, clock):
+            watch.note(f"stopped early; go on with: {on}")
     return answer
 
 
-def _tell_doubts(watch: Any, session: SessionRow) -> None:
+def _end_early(plan: Plan, clock: Clock, watch: Lines) -> None:
+    from tuner.session import early
+
+    early.end_early(plan, clock)
+    proof_s = early.proof_s(plan)
+    then = (
+        f"what is best so far is confirmed for up to {proof_s:.0f} s"
+        if proof_s
+        else "the answer comes from what there is"
+    )
+    watch.urgent(f"stopping: the run in flight ends, then {then}; Ctrl-C again stops now, and everything is kept")
+
+
+def _tell_doubts(watch: Lines, session: SessionRow) -> None:
     watch.note(f"session {session.id}")
     for doubt in session.facts.get("doubts", ()):
         watch.note(f"  doubt: {doubt['what']} ({doubt['advice']})")

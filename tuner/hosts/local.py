@@ -39,11 +39,17 @@ class LocalHost:
     def run(self, plan: RunPlan) -> RunOutput:
         """Return what the run gave, with no process left behind, whatever happens.
 
+        A run that a Ctrl-C of the terminal struck while its processes were being born is made once more.
+
         Raises:
             UsageError: a name or value of the plan cannot stand in an environment or a folder.
             MissingTool: a program is not there.
 
         """
+        output = self._once(plan)
+        return self._once(plan) if _struck(output) else output
+
+    def _once(self, plan: RunPlan) -> RunOutput:
         server_limit_s = plan.ready_limit_s + plan.time_limit_s + 2 * STOP_LIMIT_S + 2 * KILL_AFTER_S
         server_argv = self._argv(plan.server, server_limit_s)
         client_argv = self._argv(plan.client, plan.time_limit_s)
@@ -108,6 +114,15 @@ class LocalHost:
             where = "" if "/" in name else f" in {self.search_path}"
             raise MissingTool(f"there is no program {name}{where}", advice="install it or give its full path")
         return str(Path(found).absolute())
+
+
+def _struck(output: RunOutput) -> bool:
+    """Return whether a process died of SIGINT before it said anything.
+
+    Between its birth and the session of its own it still belongs to the terminal, whose Ctrl-C it gets with this process.
+    """
+    ended = [process for process in (output.server, output.client) if process is not None]
+    return any(each.exit_status == -signal.SIGINT and not each.stdout + each.stderr for each in ended)
 
 
 def _environment_problems(name: str, value: str) -> list[Finding]:

@@ -79,6 +79,8 @@ def _too_small(session: Session) -> bool:
 def _wanted(session: Session) -> bool:
     """Return whether another block is wanted; a session that was interrupted while it searched has its calibration."""
     done = len(session.ledger.blocks(CALIBRATE))
+    if session.clock.hurried:
+        return False
     if _alone(session):
         return done < session.plan.blocks
     if session.ledger.blocks(SEARCH) or done >= MOST_PAIRS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import UsageError
@@ -22,6 +22,17 @@ def seconds(text: str) -> float:
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 
+@dataclass(slots=True)
+class EarlyEnd:
+    """When the user wants the session to end, None as long as nobody asked, and the only share that still gets time.
+
+    `at_s` is in seconds of the session's wall time.
+    """
+
+    at_s: float | None = None
+    share: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Wall time against a budget. `before_s` is what earlier attempts at the same session had used."""
@@ -30,6 +41,7 @@ class Clock:
     before_s: float
     started: float
     now: Callable[[], float] = time.monotonic
+    early: EarlyEnd = field(default_factory=EarlyEnd)
 
     @staticmethod
     def start(budget_s: float, before_s: float = 0.0) -> Clock:
@@ -42,8 +54,23 @@ class Clock:
 
     def fits(self, cost_s: float, share: float = 1.0) -> bool:
         """Return whether something that takes `cost_s` ends within `share` of the budget."""
-        return self.spent_s() + cost_s <= share * self.budget_s
+        return self.spent_s() + cost_s <= self._ends_s(share)
 
     def left_s(self, share: float = 1.0) -> float:
         """Return the seconds left of `share` of the budget, never below zero."""
-        return max(0.0, share * self.budget_s - self.spent_s())
+        return max(0.0, self._ends_s(share) - self.spent_s())
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the session was asked to end before its budget does."""
+        return self.early.at_s is not None
+
+    def end_in(self, seconds_left: float, share: float) -> None:
+        """Let nothing start that ends later than this, and only what has this very share of the budget."""
+        self.early.at_s, self.early.share = self.spent_s() + seconds_left, share
+
+    def _ends_s(self, share: float) -> float:
+        whole_s = share * self.budget_s
+        if self.early.at_s is None:
+            return whole_s
+        return min(whole_s, self.early.at_s) if share == self.early.share else 0.0

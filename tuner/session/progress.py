@@ -20,6 +20,9 @@ class Progress(Protocol):
     def measured(self, trial: TrialRow, run: RunRow) -> None:
         """A run of this trial ended and is stored."""
 
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+        """A block ended in which a trial had this log ratio to the baseline, None where it failed."""
+
     def best(self, trial: TrialRow, gain: Gain) -> None:
         """The best trial so far and its gain as the search sees it: not confirmed."""
 
@@ -37,6 +40,9 @@ class Silent:
         """Ignore it."""
 
     def measured(self, trial: TrialRow, run: RunRow) -> None:
+        """Ignore it."""
+
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
         """Ignore it."""
 
     def best(self, trial: TrialRow, gain: Gain) -> None:

@@ -47,6 +47,8 @@ def _room(session: Session) -> int:
 
     One is measured in any case while the budget lasts: a session that has looked at nothing can say nothing.
     """
+    if session.clock.hurried:
+        return 0
     sizes = range(CONTENDERS, 0, -1)
     least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
     return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), least)

@@ -10,7 +10,7 @@ from typing import Final
 from tuner.errors import BaselineFailed
 from tuner.measure.run import Rig, Run, Status
 from tuner.session.clock import Clock
-from tuner.session.ledger import Ledger
+from tuner.session.ledger import CONFIRM, Ledger
 from tuner.session.plan import Plan
 from tuner.session.progress import Progress
 from tuner.store import RunRow, TrialRow
@@ -56,6 +56,9 @@ class Session:
         block = self._measure_block(phase, trials)
         while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(trials))):
             block = self._measure_block(phase, trials)
+        for trial in trials:
+            if self.ledger.judged(trial, block):
+                self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
         return block
 
     def _measure_block(self, phase: str, trials: Sequence[TrialRow]) -> int:
@@ -65,12 +68,16 @@ class Session:
         failed: set[int] = set()
         for index in rng.sample(range(len(self.plan.workloads)), len(self.plan.workloads)):
             for trial in rng.sample([self.baseline, *trials], len(trials) + 1):
-                if trial.number in failed or not self.clock.fits(0.0):
+                if trial.number in failed or self._over(phase):
                     continue
                 if self._measure(phase, block, trial, index).status != Status.OK:
                     failed.add(trial.number)
         self._believe_baseline()
         return block
+
+    def _over(self, phase: str) -> bool:
+        """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""
+        return phase != CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
 
     def _measure(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
         self.progress.measuring(trial, block, self.clock.left_s())

@@ -15,9 +15,10 @@ from tuner.objective import objective
 from tuner.session import quarantine, shares
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
-from tuner.session.confirm import confirm, repeat
+from tuner.session.confirm import repeat
+from tuner.session.early import confirmed, finished
 from tuner.session.emit import comparison, described, emit, minimisation
-from tuner.session.ledger import Ledger
+from tuner.session.ledger import MINIMISE, Ledger
 from tuner.session.minimise import Minimised, minimise
 from tuner.session.plan import Plan
 from tuner.session.prior import recalled
@@ -59,14 +60,14 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
     """
     try:
         answer = _phases(tuning, plan, session_id, clock)
-    except KeyboardInterrupt:
-        tuning.store.close_session(session_id, "stopped", clock.spent_s(), None)
-        raise
     except TunerError as reason:
         failed = {"session": session_id, "verdict": "failed", "why": reason.message}
         tuning.store.close_session(session_id, "failed", clock.spent_s(), failed)
         raise
-    tuning.store.close_session(session_id, "done", clock.spent_s(), answer)
+    except BaseException:
+        tuning.store.close_session(session_id, "stopped", clock.spent_s(), None)
+        raise
+    tuning.store.close_session(session_id, "done" if finished(answer, clock) else "stopped", clock.spent_s(), answer)
     return answer
 
 
@@ -106,7 +107,7 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
         session.progress.note(str(prior))
     prior.teach(optimizer)
     search(session, optimizer)
-    verdict = confirm(session)
+    verdict = confirmed(session)
     shorter = _shortened(session, verdict)
     folder = store.folder / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,7 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
     winner = verdict.winner
     if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
         return None
-    if shares.confirm_ends(session.plan) >= 1.0:
+    if shares.confirm_ends(session.plan) >= 1.0 or (session.clock.hurried and not session.ledger.begun(MINIMISE)):
         return None
     return minimise(session, winner, judged_objective(session, winner), proven=True)
 

@@ -178,7 +178,8 @@ def _too_few(session: Session, goal: Objective) -> str:
     if bad:
         return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"
     needed_s = _budget_for(session, FEWEST_BLOCKS + 1)
-    return f"the budget ended before {FEWEST_BLOCKS} blocks of confirmation; {needed_s:.0f}s would do"
+    ended = "the session was stopped" if session.clock.hurried else "the budget ended"
+    return f"{ended} before {FEWEST_BLOCKS} blocks of confirmation; {needed_s:.0f}s would do"
 
 
 def spoken(found: Gain) -> str:

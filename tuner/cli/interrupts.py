@@ -1,0 +1,41 @@
+"""Ctrl-C while a session runs: the first time it ends early, the second time at once.
+
+The programs that are measured live in sessions of their own (`hosts/processes.py`), so that the terminal sends its
+signal to this process alone and the run in flight can be finished.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+# These stop at once: who sends them does not wait for a proof. A terminal that is closed hangs up.
+_AT_ONCE: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """What signals mean inside the block: the first SIGINT calls `first`; the second, SIGTERM and SIGHUP raise KeyboardInterrupt."""
+
+    def __init__(self, first: Callable[[], None]) -> None:
+        self._first = first
+        self._asked = False
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_AT_ONCE)}
+
+    def __enter__(self) -> Self:
+        signal.signal(signal.SIGINT, self._interrupted)
+        for number in _AT_ONCE:
+            if self._before[number] is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, signal.default_int_handler)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._first()

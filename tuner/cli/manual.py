@@ -1,0 +1,106 @@
+"""The man page, made from the commands themselves, so that it says what `--help` says.
+
+    python -m tuner.cli.manual > docs/man/tuner.1
+
+The macros are those of man(7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import typer
+
+from tuner import __version__
+from tuner.cli.main import HELP, program
+
+_ENVIRONMENT: Final = {
+    "NO_COLOR": "When it is set and not empty, nothing is coloured.",
+    "TERM": "With dumb, or without it, the progress of a session is plain lines.",
+    "LC_ALL, LC_CTYPE, LANG": "Where they name no UTF-8, a terminal is sent ASCII.",
+    "XDG_CONFIG_HOME": "Profiles are also looked for in its tuner/profiles; ~/.config when it is not set.",
+    "TUNER_DEBUG": "When it is set, a bug of tuner shows its traceback.",
+}
+_STATUSES: Final = {
+    "0": "Done; of a tuning or a comparison: improved.",
+    "1": "Failed, or stopped before there was an answer.",
+    "2": "Wrong usage.",
+    "3": "The honest no: nothing beats the baseline.",
+}
+_SIGNALS: Final = (
+    "The first SIGINT (Ctrl-C) finishes the run in flight, confirms what is best so far for up to a fifth of the budget "
+    "and 15 s, and writes profile, verdict and summary; where that time is too short, nothing is claimed and "
+    "tuner sessions resume goes on. The second one, SIGTERM and SIGHUP stop at once. Every finished run is kept."
+)
+
+
+def page() -> str:
+    """Return the page as man(7) source."""
+    root = typer.main.get_command(program(["--help"]))
+    return "\n".join(_lines(root)) + "\n"
+
+
+def _lines(root: Any) -> Iterator[str]:
+    yield f'.TH TUNER 1 "" "stack-tuner {__version__}" "User Commands"'
+    yield ".SH NAME"
+    yield "tuner \\- find, prove and store the best profile of a network stack"
+    yield ".SH SYNOPSIS"
+    yield from (".B tuner", ".I COMMAND", "[options]")
+    yield ".SH DESCRIPTION"
+    yield from _help(HELP)
+    yield ".SH OPTIONS"
+    yield from _options(root)
+    yield ".SH COMMANDS"
+    yield from _commands(root, "tuner")
+    yield from _listed("EXIT STATUS", _STATUSES)
+    yield from (".SH SIGNALS", _text(_SIGNALS))
+    yield from _listed("ENVIRONMENT", _ENVIRONMENT)
+
+
+def _commands(group: Any, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        words = f"{path} {name}"
+        if hasattr(command, "commands"):
+            yield from _commands(command, words)
+        else:
+            usage = " ".join(command.collect_usage_pieces(typer.Context(command, info_name=name)))
+            yield f'.SS "{_text(f"{words} {usage}")}"'
+            yield from _help(command.help or "")
+            yield from _options(command)
+
+
+def _help(text: str) -> Iterator[str]:
+    r"""Yield paragraphs; one that begins with the line \b keeps its lines."""
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        lines = [line.strip() for line in paragraph.split("\n")]
+        if lines[0] == "\b":
+            yield from (".PP", lines[1], ".RS 2", ".nf", *map(_text, lines[2:]), ".fi", ".RE")
+        else:
+            yield from (".PP", _text(" ".join(lines)))
+
+
+def _options(command: Any) -> Iterator[str]:
+    context = typer.Context(command)
+    for parameter in command.params:
+        record = parameter.get_help_record(context)
+        if record is not None:
+            term, said = record
+            yield from (".TP", f".B {_text(term)}", _text(" ".join(said.split())))
+
+
+def _listed(section: str, items: dict[str, str]) -> Iterator[str]:
+    yield f".SH {section}"
+    for term, said in items.items():
+        yield from (".TP", f".B {_text(term)}", _text(said))
+
+
+def _text(text: str) -> str:
+    r"""Return text in which nothing is a request or an escape; a hyphen of an option stays one that can be copied."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").replace("…", "...")
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+if __name__ == "__main__":
+    typer.echo(page(), nl=False)

@@ -1,0 +1,105 @@
+"""What `tuner` alone says: the three things to do next, here and now."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path("results")
+DATABASE: Final = "tuner.db"
+STEPS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do: what to type, and what it gives."""
+
+    command: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest session of a folder: its state, and the profile that it wrote, None where it wrote none."""
+
+    session: str
+    state: str
+    best: Path | None
+
+
+def text(results: Path, commands: Collection[str]) -> str:
+    """Return the three next steps, chosen by what is installed and by the newest session in `results`."""
+    chosen = [step for step in steps(shutil.which("sockperf") is not None, latest(results)) if _known(step, commands)]
+    longest = max(len(step.command) for step in chosen[:STEPS])
+    rows = [f"  {step.command:<{longest}}  {step.why}" for step in chosen[:STEPS]]
+    return "\n".join(["Next:", *rows, "", "All commands: tuner --help"])
+
+
+def steps(sockperf: bool, found: Latest | None) -> list[Step]:
+    """Return what can be done next, the most useful first."""
+    if not sockperf:
+        return [Step("sudo apt-get install sockperf", "it measures; Fedora: dnf"), *_BEGIN]
+    if found is None:
+        return list(_BEGIN)
+    if found.state in {"running", "stopped"} and found.best is None:
+        on = Step("tuner sessions resume latest", f"goes on with {found.session}, unless it still runs")
+        return [on, Step("tuner sessions show latest", "what it measured so far"), *_BEGIN]
+    if found.best is None:
+        return [Step("tuner sessions show latest", "what the last session measured"), *_BEGIN[1:]]
+    best = shlex.quote(str(found.best))
+    return [
+        Step("tuner report latest", "the last session as a page"),
+        Step(f"tuner export {best} --to env", "the winner as variables to deploy"),
+        Step("tuner sessions show latest", "the last session's answer"),
+        Step(f"tuner compare default {best}", "is the winner still better?"),
+        Step(f"tuner minimise {best}", "which of its settings matter?"),
+    ]
+
+
+_BEGIN: Final = (
+    Step("tuner check", "is this host fit to measure?"),
+    Step("tuner tune latency --budget 90s", "find the best profile and prove it"),
+    Step("tuner profiles list", "the profiles that are known"),
+    Step("tuner params list", "the variables of XLIO, and what they do"),
+)
+
+
+def latest(results: Path) -> Latest | None:
+    """Return the newest session of a results folder, None where there is none or it cannot be read.
+
+    By the standard library's SQLite and for reading only: the store's own way loads SQLAlchemy, which takes longer than
+    all the rest.
+    """
+    rows = _sessions(results)
+    if not rows:
+        return None
+    session, state = rows[-1]
+    best = results / session / "best.toml"
+    return Latest(session, state, best if best.is_file() else None)
+
+
+def session_ids(results: Path) -> list[str]:
+    """Return the sessions of a results folder, oldest first; none where they cannot be read."""
+    return [session for session, _ in _sessions(results)]
+
+
+def _sessions(results: Path) -> list[tuple[str, str]]:
+    path = results / DATABASE
+    if not path.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute("select id, state from sessions order by created_at").fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _known(step: Step, commands: Collection[str]) -> bool:
+    words = step.command.split()
+    return words[0] != "tuner" or words[1] in commands
