@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tuner import catalogue
 from tuner.errors import Finding, did_you_mean, error, warning
-from tuner.parameters import Parameter, release_key
+from tuner.parameters import Parameter, Type, release_key
 from tuner.stacks.json_keys import FIRST, Key, KeyType, Plain, every_key, has_json, keys
 from tuner.toml_text import CONTROL, shown
 
@@ -142,7 +142,8 @@ def _one_said(name: str, text: str, release: str, where: str) -> tuple[Key, Plai
 def _canonical(parameter: Parameter, text: str, release: str) -> str:
     if CONTROL.search(text):
         raise ValueError("must be one line without control characters")
-    return parameter.canonical(text, release)
+    # Free text is no value with spellings: blanks around it are part of it.
+    return text if parameter.type is Type.STRING else parameter.canonical(text, release)
 
 
 def _same(parameter: Parameter, text: str) -> str:
