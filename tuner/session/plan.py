@@ -23,6 +23,14 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A file of offload rules that both ends run under: where it is, and what it said when it was checked."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long.
 
@@ -30,7 +38,7 @@ class Plan:
     baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
-    a prior, None when it was not asked for.
+    a prior, None when it was not asked for; `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
     """
 
     kind: str
@@ -50,6 +58,8 @@ class Plan:
     blocks: int
     fast_start: bool
     warm_start: tuple[str, ...] | None = None
+    load: str = "preload"
+    conf: RuleFile | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -61,6 +71,7 @@ class Plan:
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
+            "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
         }
 
     @staticmethod
@@ -72,5 +83,6 @@ class Plan:
             "baseline": Contender(**data["baseline"]),
             "known": tuple(Contender(**row) for row in data["known"]),
             "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
+            "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         }
         return Plan(**{**data, **shaped})

@@ -12,7 +12,7 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
-from tuner.session import quarantine, shares
+from tuner.session import counted, quarantine, shares
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
 from tuner.session.confirm import confirm, repeat
@@ -58,6 +58,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
     """
     try:
         answer = _phases(tuning, plan, session_id, clock)
+        answer |= counted.found_in(tuning.store.runs(session_id), plan.stack)
     except KeyboardInterrupt:
         tuning.store.close_session(session_id, "stopped", clock.spent_s(), None)
         raise
