@@ -18,7 +18,7 @@ PACKAGE = Path(tuner.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.errors", "tuner.figures"),
     ("tuner.parameters", "tuner.expressions", "tuner.toml_text", "tuner.preloads", "tuner.untrusted"),
-    ("tuner.releases",),
+    ("tuner.releases", "tuner.overlays"),
     ("tuner.rules",),
     ("tuner.catalogue",),
     ("tuner.profiles", "tuner.conf"),

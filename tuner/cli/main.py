@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
-from tuner import __version__
+from tuner import __version__, overlays
 from tuner.cli.output import print_json
 from tuner.errors import TunerError
 
@@ -70,6 +71,7 @@ def top(
 
 def main() -> None:
     """Run the command line; an error of ours becomes one screen on stderr and its exit status."""
+    overlays.use(overlays.folder(os.environ))
     try:
         program(sys.argv[1:])()
     except TunerError as reason:

@@ -8,7 +8,7 @@ from typing import Final
 
 from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Reading, Rule, Stop, documented, parse
-from tuner.conf.words import PARSED, ROLES, Kind
+from tuner.conf.words import LENIENT, PARSED, ROLES, Kind
 from tuner.errors import Finding, did_you_mean, error, nearest, warning
 from tuner.toml_text import shown
 
@@ -23,8 +23,8 @@ def lint(text: str, source: str) -> list[Finding]:
 
     An error is what the shipped parser does not read, or reads as something else than what is written.
     """
-    stops, reading = _without_stops(text)
-    wrong = list(_stops(text, stops, source))
+    reading = parse(text, LENIENT)
+    wrong = list(_stops(text, reading.stops[:_MOST_STOPS], source))
     doubts = [
         *(found for rule in reading.rules for found in _rule(rule, source)),
         *(found for one in reading.instances for found in _shadowed(one, source)),
@@ -78,19 +78,6 @@ def _stops(text: str, stops: Iterable[Stop], source: str) -> Iterator[Finding]:
             counted = f", and calls it line {found.counted}" if found.counted != found.line else ""
             message += f". The library stops reading here, says so on standard output only{counted}, and goes on{rest}"
         yield error(_where(source, found.line, found.column), message, _fix(text, stop))
-
-
-def _without_stops(text: str) -> tuple[list[Stop], Reading]:
-    """Return every stop, each as if the bad lines before it were left out, and what is read without all of them."""
-    reading = parse(text)
-    lines = text.split("\n")
-    stops: list[Stop] = []
-    while reading.stops and len(stops) < _MOST_STOPS:
-        stop = reading.stops[0]
-        stops.append(stop)
-        lines[stop.found.line - 1] = ""
-        reading = parse("\n".join(lines))
-    return stops, reading
 
 
 def _word(stop: Stop) -> str:

@@ -225,7 +225,7 @@ class _Reader:
             second = self._endpoint(1)
         rule = Rule(word.line, word.column, transport, role, first, second)
         # An address that is none is no rule by the documents; the library only says so and goes on.
-        if self.dialect.goes_on and not (first.legal and (second is None or second.legal)):
+        if self.dialect.literal and not (first.legal and (second is None or second.legal)):
             return
         self._add(rule)
 
@@ -262,7 +262,7 @@ class _Reader:
             return None
         low = _c_int(word.text)
         high = self._number() if self._taken("-") else low
-        mask = -1 if self.dialect.goes_on else 0xFFFF  # the library has 16 bits for a port
+        mask = -1 if self.dialect.literal else 0xFFFF  # the library has 16 bits for a port
         return Range(low & mask, high & mask, (low, high))
 
     def _taken(self, kind: str) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -40,7 +41,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a reader takes for keywords, and whether it goes on behind a bad line."""
+    """What a reader takes for keywords, whether it goes on behind a bad line, and takes numbers as they are written."""
 
     name: str
     keywords: frozenset[str]
@@ -48,6 +49,7 @@ class Dialect:
     destinations: frozenset[str]
     file_word: str
     goes_on: bool
+    literal: bool
 
 
 ROLES: Final = ("tcp_server", "tcp_client", "udp_sender", "udp_receiver", "udp_connect")
@@ -61,6 +63,7 @@ PARSED: Final = Dialect(
     destinations=frozenset({"ystderr", "syslog"}),
     file_word="yfile",
     goes_on=False,
+    literal=False,
 )
 DOCUMENTED: Final = Dialect(
     name="documented",
@@ -69,7 +72,10 @@ DOCUMENTED: Final = Dialect(
     destinations=frozenset({"stderr", "syslog"}),
     file_word="file",
     goes_on=True,
+    literal=True,
 )
+LENIENT: Final = replace(PARSED, name="without its errors", goes_on=True)
+"""What is parsed, as if each bad line ended where it is bad."""
 
 _COMMENT_LINE: Final = re.compile(r"[ \t]*#[^\n]*")
 _COMMENT: Final = re.compile(r"#[^\n]*")
@@ -91,7 +97,7 @@ class _Scanner:
     def __init__(self, text: str, dialect: Dialect) -> None:
         self.text = text
         self.dialect = dialect
-        self.keyword = re.compile("|".join(sorted(map(re.escape, dialect.keywords), key=len, reverse=True)))
+        self.keyword = _keyword(dialect.keywords)
         self.at, self.line, self.start, self.counted = 0, 1, 0, 1
         self.free: Kind | None = None
 
@@ -109,7 +115,7 @@ class _Scanner:
         found = self._word(kind, text, len(text))
         self._expect(kind)
         if kind is Kind.LINE:
-            self.line, self.start = self.line + 1, self.at
+            self.line, self.start, self.free = self.line + 1, self.at, None
         yield found
 
     def _skipped(self) -> bool:
@@ -151,3 +157,8 @@ class _Scanner:
 
     def _word(self, kind: str, text: str, behind: int = 0) -> Word:
         return Word(kind, text, self.line, self.at - behind - self.start + 1, self.counted)
+
+
+@cache
+def _keyword(known: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(map(re.escape, known), key=len, reverse=True)))

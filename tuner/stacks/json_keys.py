@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from tuner import catalogue
+from tuner import catalogue, overlays
 from tuner.parameters import Parameter, as_integer, in_window, release_key
 
 Plain = bool | int | str
@@ -134,7 +134,11 @@ def _says(key: Key, value: str, parameter: Parameter) -> Plain | None:
 def every_key() -> tuple[Key, ...]:
     """Return the keys of all releases, as the data file has them."""
     data = tomllib.loads((catalogue.FOLDER / "xlio.json.toml").read_text(encoding="utf-8"))
-    return tuple(_key(name, row) for name, rows in data.items() for row in rows)
+    shipped = tuple(_key(name, row) for name, rows in data.items() for row in rows)
+    return (
+        *shipped,
+        *(_key(name, _added(row, each.release)) for each in overlays.found("xlio") for name, row in each.keys.items()),
+    )
 
 
 @cache
@@ -151,6 +155,12 @@ def has_json(release: str) -> bool:
 def _key(name: str, row: Mapping[str, Any]) -> Key:
     shaped = {"type": KeyType(row["type"]), **({"truth": tuple(row["truth"])} if "truth" in row else {})}
     return Key(name=name, **{**row, **shaped})
+
+
+def _added(row: Mapping[str, Any], release: str) -> dict[str, Any]:
+    """Return a row of an overlay as one of the data file."""
+    truth = {"truth": (row["false"], row["true"])} if "true" in row else {}
+    return {name: value for name, value in row.items() if name not in {"true", "false"}} | truth | {"since": release}
 
 
 def _number(text: str) -> int:
