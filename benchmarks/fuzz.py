@@ -41,9 +41,9 @@ CONF: Final = (
     "use xlio udp_receiver 224.4.4.4:65536\nlog min-level 1\nlog destination yfile /x\nuse os udp_connect *:53",
 )
 BANNER: Final = (
-    "\x1b[0m XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
-    " XLIO INFO   : Rx Poll Loops                  -1                         [XLIO_RX_POLL]\n"
-    " Time:  1.2 Pid: 1 Tid: 2 VMA WARNING: text\n XLIO ERROR  : does not detect IB capable devices\n",
+    " XLIO INFO   : Rx Poll Loops                  -1                         [XLIO_RX_POLL]\n",
+    "\x1b[0m XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n Time:  1.2 Pid: 1 Tid: 2 VMA WARNING: text\n",
+    " XLIO ERROR  : does not detect IB capable devices\n",
 )
 JSON: Final = (
     '{"performance": {"polling": {"blocking_rx_poll_usec": -1}}, "profiles": {"spec": "latency"}}',
@@ -88,7 +88,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "schema": Target(
         (("tuner.stacks.xlio_schema", "read_schema", ("f", "3.99.0")),), SCHEMA, ('"properties"', '"oneOf"')
     ),
-    "opf": Target((("tuner.stacks.onload_opf", "from_opf", ("f",)),), OPF, ("onload_set ", "onload_import ", "EF_")),
+    "opf": Target(
+        (("tuner.stacks.onload_opf", "from_opf", ("f", {}.get)),), OPF, ("onload_set ", "onload_import ", "EF_")
+    ),
 }
 
 
