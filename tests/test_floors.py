@@ -17,11 +17,11 @@ PACKAGE = Path(tuner.__file__).parent
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.errors", "tuner.figures"),
-    ("tuner.parameters", "tuner.expressions", "tuner.toml_text", "tuner.preloads"),
-    ("tuner.releases",),
+    ("tuner.parameters", "tuner.expressions", "tuner.toml_text", "tuner.preloads", "tuner.untrusted"),
+    ("tuner.releases", "tuner.overlays"),
     ("tuner.rules",),
     ("tuner.catalogue",),
-    ("tuner.profiles",),
+    ("tuner.profiles", "tuner.conf"),
     ("tuner.profile_files",),
     ("tuner.profile_library", "tuner.profile_lint"),
     ("tuner.stacks", "tuner.hosts"),

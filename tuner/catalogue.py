@@ -9,6 +9,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from tuner import overlays
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
 from tuner.expressions import Expression, Value, Values, parse
 from tuner.parameters import Choice, Default, Kind, Parameter, Type, in_window
@@ -224,7 +225,10 @@ def load(stack: str) -> Catalogue:
         raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     parameters = {name: _parameter(name, stack, entry) for name, entry in data["parameters"].items()}
-    return Catalogue(stack, tuple(data["releases"]), parameters, tuple(_rule(row) for row in data.get("rules", ())))
+    added = overlays.found(stack)
+    rules = tuple(_rule(row) for row in data.get("rules", ()))
+    known = overlays.releases(tuple(data["releases"]), added)
+    return Catalogue(stack, known, overlays.applied(parameters, added), rules)
 
 
 def _parameter(name: str, stack: str, entry: Mapping[str, Any]) -> Parameter:

@@ -18,6 +18,7 @@ from tuner.errors import Finding, UsageError, error
 from tuner.profiles import Place, Profile, errors_in, problems
 from tuner.releases import Releases
 from tuner.toml_text import Table, assignment, comment, comments, shown
+from tuner.untrusted import text_of
 
 # Below the longest string that Linux passes in an environment (128 KiB): no value can be too long to run.
 MAX_BYTES: Final = 64 * 1024
@@ -44,7 +45,7 @@ def read(path: Path, place: Place = Place.FILE) -> Profile:
 
 def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -> Reading:
     """Return the profile in the file `path` and what is wrong with it; a bad file is a finding, never an exception."""
-    text = _text(path)
+    text = text_of(path, MAX_BYTES, "a profile")
     if isinstance(text, Finding):
         return Reading(None, (text,))
     reading = parse(text, str(path), release)
@@ -95,23 +96,6 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
         raise UsageError(f"{path} exists and stays as it is", advice="take another name, or overwrite it") from reason
     except OSError as reason:
         raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
-
-
-def _text(path: Path) -> str | Finding:
-    if not path.is_file():  # a pipe or a device would be read for ever
-        return error(str(path), "is not a file" if path.exists() else "does not exist")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as reason:
-        return error(str(path), f"cannot be read: {reason.strerror}")
-    if len(data) > MAX_BYTES:
-        return error(str(path), f"is larger than {MAX_BYTES} bytes: too large for a profile")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as reason:
-        line = data.count(b"\n", 0, reason.start) + 1
-        return error(str(path), f"is not UTF-8 text: byte 0x{data[reason.start]:02x} in line {line}")
 
 
 def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tuner import __version__
+from tuner import __version__, overlays
 from tuner.cli import completion, failure
 from tuner.cli.terminal import adapt
 from tuner.errors import TunerError
@@ -29,7 +29,7 @@ Examples:
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
 COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
-NOUNS: Final = ("profiles", "params", "sessions")
+NOUNS: Final = ("profiles", "params", "sessions", "conf")
 
 
 def program(arguments: Sequence[str]) -> typer.Typer:
@@ -85,6 +85,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):
         adapt(stream, os.environ)
+    overlays.use(overlays.folder(os.environ))
     try:
         asked = completion.words(os.environ)
         app = program(asked or arguments)

@@ -27,6 +27,12 @@ FastStart = Annotated[
 ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
+Load = Annotated[str, typer.Option("--load", help="preload, or dlopen: sockperf opens the library itself (xlio, vma).")]
+Conf = Annotated[
+    Path | None,
+    typer.Option("--conf", metavar="FILE", help="Offload rules for both ends (xlio, vma); see `tuner conf`."),
+]
+
 Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]
 Protocol = Annotated[str | None, typer.Option("--protocol", help="tcp or udp.")]
 MessageBytes = Annotated[int | None, typer.Option("--message-bytes", metavar="N", help="Payload of a message.")]
@@ -107,9 +113,12 @@ def rig(
     preload: Preload = None,
     fast_start: FastStart = True,
     sockperf: Sockperf = "sockperf",
+    load: Load = "preload",
+    conf: Conf = None,
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
-    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
+    launched = {"load": load, "conf": conf}
+    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, **launched}
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -13,6 +13,7 @@ from tuner import catalogue
 from tuner.catalogue import Catalogue
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
+from tuner.cli.schema import import_schema
 from tuner.errors import UsageError, did_you_mean
 from tuner.parameters import Choice, Kind, Parameter, Type, in_window, size_words
 from tuner.rules import Rule
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("import-schema")(import_schema)
 _LABEL: Final = 12
 _WIDTH: Final = 100
 _FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack shares

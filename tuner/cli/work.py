@@ -28,7 +28,7 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
     """Prepare and carry out what was asked, write its summary, and return the answer as JSON."""
     from tuner.hosts.local import LocalHost
     from tuner.profile_library import shelves
-    from tuner.session import prepare, prior, tuning
+    from tuner.session import offload, prepare, prior, tuning
     from tuner.session.clock import Clock
     from tuner.store import Store
 
@@ -37,6 +37,7 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
     plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
     store = Store(results)
     facts = host_facts(plan.stack)
+    facts["doubts"] += [asdict(doubt) for doubt in offload.doubts(plan)]
     plan = prior.warmed(store, plan, facts)
     session = tuning.begin(store, plan, facts)
     return _watched(store, host, plan, session, clock)

@@ -30,7 +30,8 @@ class RunPlan:
     """A server, a client, and what they need.
 
     The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
-    (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's.
+    (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's. `wanted` are
+    small text files that the processes may leave there.
     """
 
     server: Command
@@ -40,6 +41,7 @@ class RunPlan:
     ready_count: int = 1
     ready_limit_s: float = 10.0
     files: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
     `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last.
+    from the first process to the last. `written` are the files that were wanted and are there, name to text.
     """
 
     server: ProcessResult
@@ -66,6 +68,7 @@ class RunOutput:
     started_at: str
     wall_s: float
     failure: str | None = None
+    written: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def timed_out(self) -> bool:

@@ -27,6 +27,7 @@ from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, Crew, Process
 
 STOP_LIMIT_S: Final = 2.0
 """The seconds that an interrupted server has to print its totals; milliseconds are normal."""
+WRITTEN_BYTES: Final = 1 << 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -63,7 +64,8 @@ class LocalHost:
                 failure = _await_client(crew, server, client)
             _stop(crew, server)
             results = server.result(), client.result() if client is not None else None
-        return RunOutput(*results, started_at, time.monotonic() - began, failure)
+            written = _written(plan.wanted, crew.folder)
+        return RunOutput(*results, started_at, time.monotonic() - began, failure, written=written)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what one short program did; raise `MissingTool` when there is none of its name."""
@@ -136,6 +138,16 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
         if Path(name).name != name or name in {"", ".", ".."}:
             raise UsageError(f"{name!r} is not the name of a file in the run's own folder")
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _written(names: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the wanted files that are there, the first part of long ones."""
+    found = {}
+    for name in names:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                found[name] = file.read(WRITTEN_BYTES).decode(errors="replace")
+    return found
 
 
 def _await_ready(crew: Crew, server: Process, plan: RunPlan) -> str | None:

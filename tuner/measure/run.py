@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
-from tuner.measure import sockperf
+from tuner.measure import launch, sockperf
+from tuner.measure.launch import Launch
 from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Workload
 from tuner.stacks.stack import PAD, Stack, environment
@@ -47,17 +48,19 @@ class Run:
 class Rig:
     """Everything that stays the same from run to run: host, stack, sockperf, and the libraries put under it.
 
-    `preloads` come in the loader's order: the stack's library first.
+    `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded.
     """
 
     host: Host
     stack: Stack
     preloads: tuple[Path, ...]
     sockperf: str
+    launch: Launch = field(default_factory=Launch)
 
     def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
         """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
-        variables = environment(self.stack, self.preloads, settings)
+        asked = self.launch.variables(self.stack.name, settings)
+        variables = environment(self.stack, self.launch.preloads(self.preloads), asked)
         watched = _watched(workload)
         before = self.host.counters(watched)
         plan, output = run_on_free_ports(
@@ -70,19 +73,22 @@ class Rig:
         happened = telemetry.between(before, self.host.counters(watched))
         status, reason, measurement = _judge(self.stack, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
+        evidence |= launch.evidence(self.stack.name, output.written)
         return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
     def _plan(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...]) -> RunPlan:
-        server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]))
-        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]))
+        loading = self.launch.arguments(self.stack.name, self.preloads)
+        server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]), *loading)
+        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *loading)
         playback = Path(workload.playback).read_text(encoding="utf-8") if workload.playback else ""
         return RunPlan(
-            server=Command(server, variables, workload.server_cpus),
-            client=Command(client, variables, workload.client_cpus),
+            server=Command(server, launch.at("server", self.stack.name, variables), workload.server_cpus),
+            client=Command(client, launch.at("client", self.stack.name, variables), workload.client_cpus),
             ready=sockperf.READY,
             ready_count=workload.server_threads,
             time_limit_s=workload.time_limit_s,
             files=sockperf.files(workload, ports, playback),
+            wanted=launch.wanted(self.stack.name),
         )
 
 

@@ -23,6 +23,14 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A file of offload rules that both ends run under: where it is, and what it said when it was checked."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long.
 
@@ -31,7 +39,7 @@ class Plan:
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
     a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
-    asked for a duration; `lengthened` says why they were.
+    asked for a duration; `lengthened` says why they were. `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
     """
 
     kind: str
@@ -53,6 +61,8 @@ class Plan:
     warm_start: tuple[str, ...] | None = None
     adaptable: bool = False
     lengthened: str = ""
+    load: str = "preload"
+    conf: RuleFile | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -64,6 +74,7 @@ class Plan:
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
+            "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
         }
 
     @staticmethod
@@ -75,5 +86,6 @@ class Plan:
             "baseline": Contender(**data["baseline"]),
             "known": tuple(Contender(**row) for row in data["known"]),
             "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
+            "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         }
         return Plan(**{**data, **shaped})

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuner import profile_library
-from tuner.errors import Finding, MissingTool, StoreError, TunerError, UsageError, error
+from tuner.errors import Finding, MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
 from tuner.hosts import cpus
 from tuner.hosts.host import Command, Host
 from tuner.measure import sockperf, workload
+from tuner.measure.launch import Launch, Load, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.workload import Mode, Workload
 from tuner.objective import Objective, named_by, objective
 from tuner.preloads import faststart_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
-from tuner.session import shares
+from tuner.session import offload, shares
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
@@ -57,6 +58,8 @@ class Request:
     preload: Sequence[Path] = ()
     fast_start: bool = True
     warm_start: bool = False
+    load: str = Load.PRELOAD
+    conf: Path | None = None
 
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
@@ -71,7 +74,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         kind=request.kind,
         stack=stack.name,
         preloads=tuple(str(path) for path in _preloads(stack, request, host)),
-        sockperf=_sockperf(request.sockperf, host, workloads),
+        sockperf=_sockperf(request.sockperf, host, workloads, _load(request.load), stack.name),
         objective=goal.name,
         workloads=workloads,
         baseline=baseline,
@@ -86,6 +89,8 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         fast_start=request.fast_start,
         warm_start=() if request.warm_start else None,
         adaptable=request.kind == "tune" and "duration_s" not in (request.workload or {}),
+        load=request.load,
+        conf=offload.carried(request.conf, stack.name),
     )
 
 
@@ -133,7 +138,8 @@ def _writable(results: Path) -> str:
 
 def rig(made: Plan, host: Host) -> Rig:
     """Return what the runs of a plan are made with."""
-    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+    launch = Launch(Load(made.load), offload.unchanged(made.conf))
+    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch)
 
 
 def _contenders(
@@ -263,15 +269,25 @@ def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
     return [path.absolute() for path in wanted]
 
 
-def _sockperf(name: str, host: Host, workloads: Sequence[Workload]) -> str:
+def _sockperf(
+    name: str, host: Host, workloads: Sequence[Workload], load: Load = Load.PRELOAD, stack: str = DEFAULT_STACK
+) -> str:
     path = shutil.which(name)
     if path is None:
         raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
     able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
-    unsupported = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
-    if unsupported:
-        raise UsageError(f"{path} cannot do this workload", findings=unsupported)
+    cannot = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
+    cannot += unsupported(load, stack, able)
+    if cannot:
+        raise UsageError(f"{path} cannot do this", findings=cannot)
     return str(Path(path).absolute())
+
+
+def _load(name: str) -> Load:
+    try:
+        return Load(name)
+    except ValueError as reason:
+        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Load)) from reason
 
 
 def _output(host: Host, *argv: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.measure.run import Rig
 from tuner.objective import objective
-from tuner.session import quarantine, shares
+from tuner.session import counted, quarantine, shares
 from tuner.session.calibrate import calibrate, noise
 from tuner.session.clock import Clock
 from tuner.session.confirm import repeat
@@ -60,6 +60,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
     """
     try:
         answer = _phases(tuning, plan, session_id, clock)
+        answer |= counted.found_in(tuning.store.runs(session_id), plan.stack)
     except TunerError as reason:
         failed = {"session": session_id, "verdict": "failed", "why": reason.message}
         tuning.store.close_session(session_id, "failed", clock.spent_s(), failed)

@@ -1,0 +1,194 @@
+"""A stack is launched as it was asked: opened by sockperf where that can, under a rule file, with its counters read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fake
+import pytest
+from simulated_host import SimulatedHost, report
+from test_counters import FILE
+
+from tuner.errors import UsageError
+from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.local import LocalHost
+from tuner.measure.launch import Launch, Load, at, evidence, unsupported
+from tuner.measure.run import Rig
+from tuner.measure.sockperf import Features
+from tuner.measure.workload import Protocol, Workload
+from tuner.session import offload, prepare
+from tuner.session.plan import Plan
+from tuner.session.prepare import Request
+from tuner.stacks import stack
+
+XLIO_BANNER = " XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
+LIBRARY = Path("/opt/libxlio.so")
+
+
+class Card(SimulatedHost):
+    """A simulated host whose sockperf is 3.9, and whose library writes counters."""
+
+    def run(self, plan: RunPlan) -> RunOutput:
+        self.runs.append(plan)
+        end = ProcessResult(0, report(3.0), XLIO_BANNER, 0.1)
+        return RunOutput(end, end, "2026-01-02T03:04:05", 0.1, written={"server.stats": FILE})
+
+    def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
+        return ProcessResult(0, "sockperf, version 3.9\n --load-xlio --load-vma\n", XLIO_BANNER, 0.0)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    path = tmp_path / "libxlio.so"
+    path.write_bytes(b"\x7fELF")
+    return path
+
+
+def planned(library: Path, **asked: Any) -> Plan:
+    program = fake.install(library.parent)
+    made = {"kind": "measure", "stack": "xlio", "lib": library, "sockperf": str(program), "fast_start": False}
+    request = Request(**{**made, **asked, "budget_s": 1e9})
+    return prepare.plan(request, Card(lambda _: 3.0), ())
+
+
+def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path() -> None:
+    host = Card(lambda _: 3.0)
+    rig = Rig(host, stack("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
+    rig.execute({}, Workload())
+    for end in (host.runs[0].server, host.runs[0].client):
+        assert end.environment["LD_PRELOAD"] == "/opt/more.so"
+        assert end.argv[-1] == "--load-xlio=/opt/libxlio.so"
+
+
+@pytest.mark.parametrize(
+    ("stack_name", "able", "says"),
+    [
+        ("kernel", Features((3, 10), load_vma=True, load_xlio=True), "not that of kernel"),
+        ("xlio", Features((3, 7), load_vma=True), "sockperf 3.7 has no --load-xlio"),
+        ("vma", Features((3, 4)), "has no --load-vma"),
+    ],
+)
+def test_dlopen_is_refused_with_the_reason_where_sockperf_cannot(stack_name: str, able: Features, says: str) -> None:
+    assert says in unsupported(Load.DLOPEN, stack_name, able)[0].message
+    assert unsupported(Load.PRELOAD, stack_name, able) == []
+    assert unsupported(Load.DLOPEN, "vma", Features((3, 7), load_vma=True)) == []
+
+
+def test_the_way_of_loading_is_in_the_plan_and_an_old_plan_preloads(library: Path) -> None:
+    plan = planned(library, load="dlopen")
+    assert Plan.from_dict(plan.to_dict()) == plan
+    old = plan.to_dict()
+    del old["load"], old["conf"]
+    assert (Plan.from_dict(old).load, Plan.from_dict(old).conf) == ("preload", None)
+    with pytest.raises(UsageError, match="no way to load"):
+        planned(library, load="dlopn")
+
+
+def conf(library: Path, text: str) -> Path:
+    path = library.parent / "rules.conf"
+    path.write_text(text)
+    return path
+
+
+def test_both_ends_run_under_the_rule_file(library: Path) -> None:
+    path = conf(library, "use os tcp_server *:22\n")
+    plan = planned(library, conf=path)
+    host = Card(lambda _: 3.0)
+    prepare.rig(Plan.from_dict(plan.to_dict()), host).execute({"XLIO_CONFIG_FILE": "/other"}, plan.workloads[0])
+    ends = (host.runs[0].server, host.runs[0].client)
+    assert [end.environment["XLIO_CONFIG_FILE"] for end in ends] == [str(path)] * 2
+    path.write_text("use os tcp_server *:23\n")
+    with pytest.raises(UsageError, match="has changed"):
+        prepare.rig(plan, host)
+
+
+def test_a_rule_file_is_checked_before_the_first_run_and_refused_on_the_kernel_stack(library: Path) -> None:
+    with pytest.raises(UsageError, match="not read as it is meant") as caught:
+        planned(library, conf=conf(library, "use xlio tcp_server *:*\n"))
+    assert "use vma" in caught.value.findings[0].suggestion
+    with pytest.raises(UsageError, match="not read as it is meant"):
+        planned(library, conf=library.parent / "missing.conf")
+    with pytest.raises(UsageError, match="reads no offload rules"):
+        planned(library, stack="kernel", conf=conf(library, ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        ("use os tcp_server *:*\n", ["leaves sockperf's own tcp_server"]),
+        ("use os tcp_client 127.0.0.0/8:5000-20000\n", ["may leave sockperf's own tcp_client"]),
+        ("use os tcp_client 10.0.0.0/8:*\nuse os udp_sender *:*\n", []),
+        ("application-id nginx *\nuse os tcp_server *:*\n", []),
+        ("application-id * B1\nuse os tcp_server *:*\n", []),
+    ],
+)
+def test_a_rule_that_leaves_the_benchmark_to_the_kernel_is_a_doubt(library: Path, text: str, roles: list[str]) -> None:
+    plan = planned(library, conf=conf(library, text))
+    workload = replace(plan.workloads[0], protocol=Protocol.TCP, address="127.0.0.1")
+    found = offload.doubts(replace(plan, workloads=(workload,)))
+    assert len(found) == len(roles)
+    assert all(role in doubt.what for role, doubt in zip(roles, found, strict=True))
+
+
+def test_each_end_writes_its_counters_to_its_own_file_and_the_environments_stay_equally_long() -> None:
+    variables = Launch().variables("xlio", {"XLIO_RX_POLL": "1"})
+    server, client = at("server", "xlio", variables), at("client", "xlio", variables)
+    assert (server["XLIO_STATS_FILE"], client["XLIO_STATS_FILE"]) == ("server.stats", "client.stats")
+    assert len(server["XLIO_STATS_FILE"]) == len(client["XLIO_STATS_FILE"])
+    own = Launch().variables("xlio", {"XLIO_STATS_FILE": "/var/mine"})
+    assert at("server", "xlio", own)["XLIO_STATS_FILE"] == "/var/mine"
+    assert "XLIO_STATS_FILE" not in Launch().variables("kernel", {})
+
+
+def test_the_counters_of_a_run_are_in_its_evidence_with_what_they_point_at() -> None:
+    run = Rig(Card(lambda _: 3.0), stack("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
+    assert run.evidence["counters"]["server"]["tx_packets"] == 1000
+    assert "XLIO_RX_BYTES_MIN" in json.dumps(run.evidence["findings"])
+    assert evidence("kernel", {}) == {}
+
+
+def test_files_that_a_program_leaves_in_its_folder_are_read_when_wanted(tmp_path: Path) -> None:
+    script = "import signal,sys,time; open('server.stats','w').write('x'*5); print('ready',flush=True); signal.pause()"
+    server = Command((sys.executable, "-c", script), {"PATH": os.environ["PATH"]})
+    client = Command((sys.executable, "-c", "pass"), {"PATH": os.environ["PATH"]})
+    plan = RunPlan(server, client, "ready", 5.0, wanted=("server.stats", "client.stats"))
+    assert LocalHost().run(plan).written == {"server.stats": "xxxxx"}
+
+
+STAND_IN = """
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((constructor)) static void banner(void)
+{
+    const char *name = getenv("XLIO_STATS_FILE");
+    FILE *file = name ? fopen(name, "w") : NULL;
+    fputs(" XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\\n", stderr);
+    if (file) {
+        fputs("Rx pkt : cur 0 / max 1 / dropped 2\\n", file);
+        fclose(file);
+    }
+}
+"""
+
+
+def test_a_session_answers_what_the_counters_of_its_runs_point_at(tmp_path: Path) -> None:
+    source, library = tmp_path / "stand_in.c", tmp_path / "libxlio.so"
+    source.write_text(STAND_IN)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    command = [sys.executable, "-m", "tuner", "measure", "default", "--stack", "xlio", "--runs", "2", "--json"]
+    command += ["--lib", str(library), "--sockperf", str(fake.install(tmp_path, noise=0.01))]
+    rules = conf(library, "use os tcp_server *:*\n")
+    done = subprocess.run(
+        [*command, "--conf", str(rules)], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sockperf's own tcp_server sockets to the kernel" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["counters"]["client"] == {"dropped_packets": 4}
+    assert [one["where"] for one in found["findings"]] == ["server", "client"]
