@@ -158,6 +158,7 @@ class Catalogue:
             )
         else:
             yield from self._out_of_window(parameter, text, where, release)
+            yield from _undocumented(parameter, text, where)
 
     def _unknown(self, name: str, where: str) -> Finding:
         if name.startswith(tuple(self._prefixes())):
@@ -270,6 +271,13 @@ def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
         return text if parameter is None else parameter.canonical(text, release)
     except ValueError:
         return text
+
+
+def _undocumented(parameter: Parameter, text: str, where: str) -> Iterator[Finding]:
+    most = parameter.documented_max
+    if most is not None and len(text.encode()) > most:
+        message = f"{text!r} has {len(text.encode())} bytes: documented are {most}, more are read but not promised"
+        yield warning(where, message, f"use at most {most}")
 
 
 def _instead(parameter: Parameter) -> str:
