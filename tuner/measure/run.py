@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, r
 from tuner.measure import sockperf
 from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Workload
-from tuner.stacks.stack import PAD, Stack, environment
+from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 
 class Status(StrEnum):
@@ -47,17 +47,18 @@ class Run:
 class Rig:
     """Everything that stays the same from run to run: host, stack, sockperf, and the libraries put under it.
 
-    `preloads` come in the loader's order: the stack's library first.
+    `preloads` come in the loader's order: the stack's library first. `further` are variables for libraries of ours.
     """
 
     host: Host
     stack: Stack
     preloads: tuple[Path, ...]
     sockperf: str
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
         """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
-        variables = environment(self.stack, self.preloads, settings)
+        variables = environment(self.stack, self.preloads, settings, self.further)
         watched = _watched(workload)
         before = self.host.counters(watched)
         plan, output = run_on_free_ports(
@@ -68,7 +69,7 @@ class Rig:
             workload.address,
         )
         happened = telemetry.between(before, self.host.counters(watched))
-        status, reason, measurement = _judge(self.stack, workload, output)
+        status, reason, measurement = _judge(self.stack, settings, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
@@ -83,6 +84,7 @@ class Rig:
             ready_count=workload.server_threads,
             time_limit_s=workload.time_limit_s,
             files=sockperf.files(workload, ports, playback),
+            watch_sockets=self.stack.recognise is not None,
         )
 
 
@@ -92,11 +94,13 @@ def _watched(workload: Workload) -> tuple[int, ...]:
     return cpus.parse(",".join(lists)) or () if lists else ()
 
 
-def _judge(stack: Stack, workload: Workload, output: RunOutput) -> tuple[Status, str, Measurement | None]:
+def _judge(
+    stack: Stack, settings: Mapping[str, str], workload: Workload, output: RunOutput
+) -> tuple[Status, str, Measurement | None]:
     """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
     for who, process in (("server", output.server), ("client", output.client)):
         if process is not None and not output.timed_out:
-            proof = stack.proof(process.stderr, process.stdout)
+            proof = stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
             if not proof.loaded:
                 return Status.NOT_LOADED, f"{who}: {proof.reason}", None
     if output.timed_out:
@@ -125,6 +129,7 @@ def _evidence(plan: RunPlan, output: RunOutput) -> dict[str, Any]:
             "exit_status": result.exit_status if result else None,
             "stdout": result.stdout if result else "",
             "stderr": result.stderr if result else "",
+            **({"sockets": list(result.links)} if result and result.links else {}),
         }
         for who, (command, result) in processes.items()
     }

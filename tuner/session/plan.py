@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.measure import workload
@@ -30,7 +30,7 @@ class Plan:
     baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
-    a prior, None when it was not asked for.
+    a prior, None when it was not asked for. `further` are variables for preloaded libraries of ours.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class Plan:
     blocks: int
     fast_start: bool
     warm_start: tuple[str, ...] | None = None
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -60,6 +61,7 @@ class Plan:
             "baseline": self.baseline.to_dict(),
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
+            "further": dict(self.further),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
         }
 
