@@ -27,7 +27,7 @@ Examples:
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
 COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
-NOUNS: Final = ("profiles", "params", "sessions")
+NOUNS: Final = ("profiles", "params", "sessions", "onload")
 
 
 def program(arguments: Sequence[str]) -> typer.Typer:

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.stacks import onload_naming
+
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
-StackName = Annotated[str, typer.Option("--stack", help="kernel or xlio.")]
+StackName = Annotated[str, typer.Option("--stack", help="kernel, xlio or onload.")]
 Lib = Annotated[
     Path | None, typer.Option("--lib", metavar="PATH", help="The stack's library, instead of the loader's.")
 ]
@@ -24,6 +26,14 @@ Preload = Annotated[
 FastStart = Annotated[
     bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
 ]
+StackLabel = Annotated[
+    str | None,
+    typer.Option("--stackname", metavar="NAME", help="Onload: name the stack before the program's first socket."),
+]
+StackScope = Annotated[
+    str, typer.Option("--stackname-scope", metavar="SCOPE", help="thread, process, user, global or nochange.")
+]
+StackWho = Annotated[str, typer.Option("--stackname-who", metavar="WHO", help="this_thread or all_threads.")]
 ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
@@ -82,7 +92,7 @@ def workload(
 
 
 def task(
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default), xlio or onload.")] = None,
     objective: ObjectiveName = None,
     seed: Seed = 0,
 ) -> dict[str, Any]:
@@ -107,9 +117,13 @@ def rig(
     preload: Preload = None,
     fast_start: FastStart = True,
     sockperf: Sockperf = "sockperf",
+    stackname: StackLabel = None,
+    stackname_scope: StackScope = "process",
+    stackname_who: StackWho = "all_threads",
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
-    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
+    naming = None if stackname is None else onload_naming.naming(stackname_who, stackname_scope, stackname)
+    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, "stackname": naming}
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -13,6 +13,7 @@ import typer
 from tuner import catalogue
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
+from tuner.cli.translate import translate
 from tuner.errors import Finding, UsageError, error
 from tuner.profile_files import save
 from tuner.profile_library import Listed, Shelf, find, listing, load, locate, shelves
@@ -29,6 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command()(translate)
 
 Stack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
 Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, or default.")]

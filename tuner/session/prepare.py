@@ -114,7 +114,7 @@ def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
 
 def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
     """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = _library(stack, lib, host)
+    library = library_of(stack, lib, host)
     result = host.output_of(Command(stack.smallest, environment(stack, [library], {})))
     proof = stack.proof(result.stderr, result.stdout)
     if not proof.loaded:
@@ -251,7 +251,8 @@ def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
         )
 
 
-def _library(stack: Stack, lib: Path | None, host: Host) -> Path:
+def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
+    """Return the stack's library, the one named or the loader's; raise `MissingTool` where it is not to be measured."""
     library = lib or stack.locate(_output(host, "ldconfig", "-p"))
     if library is None:
         raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
@@ -269,7 +270,7 @@ def _check_library(stack: Stack, library: Path, host: Host) -> None:
 
 
 def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
-    own = _library(stack, request.lib, host)
+    own = library_of(stack, request.lib, host)
     if request.stackname and not stack.mark:
         raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
     naming = [stackname_library()] if request.stackname else []

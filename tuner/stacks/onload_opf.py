@@ -31,9 +31,9 @@ _STOPS: Final = frozenset({"fail", "exit", "return"})
 _OPENS: Final = re.compile(r"\s*(?:for|while|until|select|case)\b|\s*\w+\s*\(\s*\)")
 _DEPTH: Final = re.compile(r"(?:^|;|\bthen\b|\belse\b)\s*(?P<word>do|done|case|esac|\{|\})(?=\s|;|$)|\)\s*(?P<brace>\{)")
 _CLOSES: Final = frozenset({"done", "esac", "}"})
-_CHANGES: Final = re.compile(r"\b(?:read\s+|for\s+)?([A-Za-z_][A-Za-z0-9_]*)(?:=|\s+in\b|\s*$)")
+_CHANGES: Final = re.compile(r"(?:\bfor\s+([A-Za-z_]\w*)|\b([A-Za-z_]\w*)=)", re.ASCII)
 # A program text from elsewhere can change every variable.
-_UNBOUNDED: Final = re.compile(r"(?:^|[;&|]|\bthen\b|\belse\b|\bdo\b)\s*(?:\.|eval|source|unset)\s")
+_UNBOUNDED: Final = re.compile(r"(?:^|[;&|]|\bthen\b|\belse\b|\bdo\b)\s*(?:\.|eval|source|unset|read)\s")
 _BRANCH: Final = re.compile(r"\s*(?P<word>if|elif|else|fi|then)\b")
 
 
@@ -170,7 +170,7 @@ def _forget(line: str, reader: _Reader) -> None:
     if not reader.active:
         return
     everything = _UNBOUNDED.search(line) is not None
-    changed = set(_CHANGES.findall(line))
+    changed = {name for names in _CHANGES.findall(line) for name in names}
     for name in [name for name in reader.values if not name.startswith("EF_") and (everything or name in changed)]:
         del reader.values[name]
 
