@@ -63,7 +63,8 @@ class Catalogue:
         explicit = {name: self._spelled(name, text, release) for name, text in settings.items()}
         values = self._plain(release) | explicit
         for _ in range(_MOST_PASSES):
-            changed = values | self._dependent(self._sound(values, explicit), release) | explicit
+            # From the plain defaults each time: a condition that held at first may not hold in the end.
+            changed = self._plain(release) | self._dependent(self._sound(values, explicit), release) | explicit
             if changed == values:
                 break
             values = changed

@@ -57,9 +57,7 @@ def import_(
       tuner onload import /usr/libexec/onload/profiles/latency.opf
       tuner onload import mine.opf -o profiles/onload/mine.toml --env EF_POLL_USEC=50
     """
-    settings, findings = from_opf(
-        _text(file), str(file), _importer(file.parent), _variables(env), force=force_profiles
-    )
+    settings, findings = from_opf(_text(file), str(file), _importer(file.parent), _variables(env), force=force_profiles)
     profile = _profile(file, output, settings)
     usable = bool(settings) and (leave_out or not errors_in(findings))
     if usable and output is not None:
@@ -93,7 +91,9 @@ def export(
     """
     found = load(profile, None if profile.endswith(".toml") else "onload", shelves(os.environ, Path.cwd()))
     if found.stack != "onload":
-        raise UsageError(f"{profile} is a profile of {found.stack}", advice="see `tuner profiles translate --to onload`")
+        raise UsageError(
+            f"{profile} is a profile of {found.stack}", advice="see `tuner profiles translate --to onload`"
+        )
     text = to_opf(found.settings, found.name)
     if output is None:
         typer.echo(text.rstrip("\n"))
@@ -172,7 +172,9 @@ def probe(
     if json:
         print_json(_probed(proof, findings, said))
     else:
-        typer.echo(f"{library}: " + (f"Onload {proof.banner.release}" if proof.loaded else f"not loaded: {proof.reason}"))
+        typer.echo(
+            f"{library}: " + (f"Onload {proof.banner.release}" if proof.loaded else f"not loaded: {proof.reason}")
+        )
         _tell(findings, to_stderr=False)
     if not proof.loaded or errors_in(findings):
         raise typer.Exit(1)
@@ -225,7 +227,7 @@ def _ours(name: str) -> str | None:
 def _profile(file: Path, output: Path | None, settings: Mapping[str, str]) -> Profile:
     stem = (output or file).stem.casefold()
     name = stem if is_name(stem) else "imported"
-    reasons = {variable: f"Taken from {file.name}." for variable in settings}
+    reasons = dict.fromkeys(settings, f"Taken from {file.name}.")
     return Profile(name, "onload", dict(settings), summary=f"Imported from {file.name}.", reasons=reasons)
 
 

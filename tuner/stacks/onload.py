@@ -18,7 +18,13 @@ from tuner.stacks.stack import Proof, Seen, Stack, from_loader_cache, loader_wor
 CONTROL: Final = "EF_DONT_ACCELERATE"
 API: Final = "onload_set_stackname"
 """A function that every release of the library exports, and no other stack does."""
-ONE_SOCKET: Final = (sys.executable, "-I", "-S", "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)")
+ONE_SOCKET: Final = (
+    sys.executable,
+    "-I",
+    "-S",
+    "-c",
+    "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+)
 """A program that makes one socket, because a stack is made with its first socket and says nothing before."""
 PREFIX: Final = r"oo:(?P<who>.{1,16}?)\[(?P<pid>\d{1,10})\]: "
 _BANNER: Final = re.compile(
@@ -37,9 +43,7 @@ _FAILED: Final = (
     re.compile(r".*This application will not be accelerated.*"),
     re.compile(r".*netif_tcp_helper_alloc_u: ENODEV.*"),
 )
-_SAME_HOST: Final = (
-    "traffic inside one host is the kernel's unless EF_TCP_SERVER_LOOPBACK and EF_TCP_CLIENT_LOOPBACK are set (TCP only)"
-)
+_SAME_HOST: Final = "traffic inside one host is the kernel's unless EF_TCP_SERVER_LOOPBACK and EF_TCP_CLIENT_LOOPBACK are set (TCP only)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,9 @@ _LIMIT: Final = re.compile(
     r"(?:.*: )?config: ERROR - option (?P<name>\w+) \((?P<value>-?\d+)\) (?P<side>larger|smaller) than "
     r"(?:maximum|minimum) \((?P<limit>-?\d+)\)"
 )
-_WORD: Final = re.compile(r"(?:.*: )?(?P<name>EF_\w+)='(?P<value>[^']*)' not recognised, defaulting to '(?P<limit>[^']*)'")
+_WORD: Final = re.compile(
+    r"(?:.*: )?(?P<name>EF_\w+)='(?P<value>[^']*)' not recognised, defaulting to '(?P<limit>[^']*)'"
+)
 
 
 def _complaint(line: str) -> Finding | None:

@@ -128,7 +128,9 @@ VARIABLES: Final = ("EF_NAME", "EF_STACK_PER_THREAD", "EF_DONT_ACCELERATE")
 def _ef_name(name: str, where: str) -> list[Finding]:
     length = len(name.encode())
     if name.startswith("\x01"):
-        return [error(where, "begins with the byte 1, which means that nothing is accelerated", "use letters and digits")]
+        return [
+            error(where, "begins with the byte 1, which means that nothing is accelerated", "use letters and digits")
+        ]
     if length > ACCEPTED_BYTES:
         cut = name.encode()[:ACCEPTED_BYTES].decode(errors="replace")
         message = f"{name!r} has {length} bytes: Onload cuts it to {cut!r} without a word"
@@ -149,7 +151,7 @@ def _plain(word: str, prefix: str) -> str:
     return word.strip().casefold().removeprefix(prefix.casefold())
 
 
-def _unknown(word: str, known: type[Who] | type[Scope], prefix: str, where: str) -> list[Finding]:
+def _unknown(word: str, known: type[Who | Scope], prefix: str, where: str) -> list[Finding]:
     words = [str(each) for each in known]
     plain = _plain(word, prefix)
     if plain in words:

@@ -29,7 +29,9 @@ _ASSIGNED: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)",
 _PRINTS: Final = frozenset({"log", "vlog", "err", "echo"})
 _STOPS: Final = frozenset({"fail", "exit", "return"})
 _OPENS: Final = re.compile(r"\s*(?:for|while|until|select|case)\b|\s*\w+\s*\(\s*\)")
-_DEPTH: Final = re.compile(r"(?:^|;|\bthen\b|\belse\b)\s*(?P<word>do|done|case|esac|\{|\})(?=\s|;|$)|\)\s*(?P<brace>\{)")
+_DEPTH: Final = re.compile(
+    r"(?:^|;|\bthen\b|\belse\b)\s*(?P<word>do|done|case|esac|\{|\})(?=\s|;|$)|\)\s*(?P<brace>\{)"
+)
 _CLOSES: Final = frozenset({"done", "esac", "}"})
 _CHANGES: Final = re.compile(r"(?:\bfor\s+([A-Za-z_]\w*)|\b([A-Za-z_]\w*)=)", re.ASCII)
 # A program text from elsewhere can change every variable.

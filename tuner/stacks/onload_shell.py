@@ -58,7 +58,7 @@ _TEXTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 a line that is refused is no mistake of ours
+class Refused(Exception):
     """A line that is more than data; `why` says what it would do."""
 
     def __init__(self, why: str) -> None:

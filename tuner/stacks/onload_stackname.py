@@ -103,7 +103,8 @@ def _final_sockets(steps: Sequence[Step]) -> list[Step]:
 
 
 def _steps(calls: Iterable[str]) -> tuple[list[Step], list[Finding]]:
-    steps, findings = [], []
+    steps: list[Step] = []
+    findings: list[Finding] = []
     for number, text in enumerate(calls, 1):
         place, rest = _placed(text)
         where = f"call {number}"
@@ -116,7 +117,7 @@ def _steps(calls: Iterable[str]) -> tuple[list[Step], list[Finding]]:
             findings += wrong
             steps.append(Step(text.strip(), place, naming=made))
         else:
-            hint = 'write \'this_thread, process, "foo"\', or socket, pipe, listen, accept or move with a number'
+            hint = "write 'this_thread, process, \"foo\"', or socket, pipe, listen, accept or move with a number"
             findings.append(error(where, f"{text.strip()!r} is no call", hint))
     return steps, findings
 
@@ -188,7 +189,9 @@ def _moved(step: Step, state: _State) -> Landing:
         state.sockets.append(landing)
         return landing
     stack, group, why = _place_of(step.place, state)
-    result = Landing(step, "ok", stack if group else None, bool(group), group, f"socket {chosen} is moved, not copied: {why}")
+    result = Landing(
+        step, "ok", stack if group else None, bool(group), group, f"socket {chosen} is moved, not copied: {why}"
+    )
     state.sockets[chosen - 1] = replace(result, result=f"socket {chosen}")
     return result
 
@@ -208,7 +211,9 @@ def _place_of(place: Place, state: _State) -> tuple[str, str, str]:
         because = "EF_STACK_PER_THREAD=1 gives each thread a stack" + (", EF_NAME only begins its name" if name else "")
         return _scoped(Naming(Who.ALL_THREADS, Scope.THREAD, name), place, because)
     if name:
-        return _scoped(Naming(Who.ALL_THREADS, Scope.GLOBAL, name), place, f"EF_NAME={name} names the stack for everybody")
+        return _scoped(
+            Naming(Who.ALL_THREADS, Scope.GLOBAL, name), place, f"EF_NAME={name} names the stack for everybody"
+        )
     return UNNAMED, f"process {place.process}", "nothing is chosen: one stack without a name for each process"
 
 
