@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -109,7 +108,7 @@ def test_the_sockets_of_the_program_that_was_launched_are_looked_at(tmp_path: Pa
     descriptors = tmp_path / "11" / "fd"
     descriptors.mkdir(parents=True)
     for number, target in enumerate(["/dev/null", "onload:[udp:3:12]", "socket:[99]", "pipe:[5]"]):
-        os.symlink(target, descriptors / str(number))
+        (descriptors / str(number)).symlink_to(target)
     assert socket_links(10, tmp_path) == ("onload:[udp:3:12]", "socket:[99]")
     assert socket_links(12, tmp_path) == ()
 

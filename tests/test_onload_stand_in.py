@@ -7,6 +7,7 @@ of unknown names to a terminal only, and notes the arguments of onload_set_stack
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -157,3 +158,13 @@ def test_check_says_whether_the_library_makes_a_stack(library: Path, tmp_path: P
     done = tuner(tmp_path, "check", "--stack", "onload", "--lib", str(library), "--sockperf", program)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Onload 9.2.0.43" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("sockperf") is None, reason="needs the real sockperf, whose sockets are looked at")
+def test_a_stack_whose_sockets_stayed_with_the_kernel_is_not_loaded(library: Path, tmp_path: Path) -> None:
+    options = ["--stack", "onload", "--lib", str(library), "--runs", "1", "--results", "r"]
+    done = tuner(tmp_path, "measure", "latency", *options)
+    assert done.returncode == 1
+    assert "the sockets are the kernel's (socket:[" in done.stderr
+    assert "EF_TCP_SERVER_LOOPBACK" in done.stderr
+    assert evidence(tmp_path)["client"]["sockets"]

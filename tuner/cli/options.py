@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.stacks import onload_naming
-
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
@@ -122,8 +120,12 @@ def rig(
     stackname_who: StackWho = "all_threads",
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
-    naming = None if stackname is None else onload_naming.naming(stackname_who, stackname_scope, stackname)
-    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, "stackname": naming}
+    made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
+    if stackname is None:
+        return made
+    from tuner.stacks.onload_naming import naming
+
+    return made | {"stackname": naming(stackname_who, stackname_scope, stackname)}
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
