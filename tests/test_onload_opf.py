@@ -148,6 +148,23 @@ def test_a_line_that_is_more_than_data_is_a_finding_with_its_place(line: str, wo
     assert words in said[0].message
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "for i in a; do x; done",
+        "for i in a b; do\n onload_set EF_X 1\ndone",
+        "while read x\ndo\n if [ $x ]; then\n  for y in z; do :; done\n fi\ndone",
+        "case $A in\n a) onload_set EF_X 1;;\n *) x;; esac",
+        "f() {\n onload_set EF_X 1\n}",
+        "f()\n{\n case $1 in\n a) x;;\n esac\n}",
+    ],
+)
+def test_a_block_of_commands_is_left_out_to_its_end_and_no_further(block: str) -> None:
+    found, said = from_opf(f"{block}\nonload_set EF_AFTER 1\n", "x.opf", none)
+    assert found == {"EF_AFTER": "1"}
+    assert [one.where for one in said] == ["x.opf: line 1"]
+
+
 def test_a_condition_that_depends_on_commands_is_not_guessed() -> None:
     text = 'fast=\nfor nic in /sys/class/net/*; do\n fast=1\ndone\nif [ "$fast" ]; then\n:\nelse\nonload_set EF_CTPIO_MODE ct\nfi\n'
     found, said = from_opf(text, "x.opf", none)

@@ -120,7 +120,7 @@ def rig(
     stackname_who: StackWho = "all_threads",
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
-    made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
+    made: dict[str, Any] = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf}
     if stackname is None:
         return made
     from tuner.stacks.onload_naming import naming

@@ -30,7 +30,7 @@ _PRINTS: Final = frozenset({"log", "vlog", "err", "echo"})
 _STOPS: Final = frozenset({"fail", "exit", "return"})
 _OPENS: Final = re.compile(r"\s*(?:for|while|until|select|case)\b|\s*\w+\s*\(\s*\)")
 _DEPTH: Final = re.compile(
-    r"(?:^|;|\bthen\b|\belse\b)\s*(?P<word>do|done|case|esac|\{|\})(?=\s|;|$)|\)\s*(?P<brace>\{)"
+    r"(?:^|;|\bthen\b|\belse\b|\bdo\b)\s*(?P<word>for|while|until|select|case|done|esac|\}|\w+\s*\(\s*\))(?=[\s;{]|$)"
 )
 _CLOSES: Final = frozenset({"done", "esac", "}"})
 _CHANGES: Final = re.compile(r"(?:\bfor\s+([A-Za-z_]\w*)|\b([A-Za-z_]\w*)=)", re.ASCII)
@@ -145,14 +145,9 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _depth(line: str, before: int) -> int:
-    """Return how many blocks are open behind a line; one that is announced before its `do` or `{` counts as one."""
-    words = [match["word"] or match["brace"] for match in _DEPTH.finditer(line)]
-    opened = sum(word not in _CLOSES for word in words)
-    closed = len(words) - opened
-    if before == 0 and opened == 0:
-        return 1 if closed == 0 else 0
-    # The `do` of a loop that was announced in an earlier line opens nothing new.
-    return max(0, before + opened - closed)
+    """Return how many blocks are open behind a line; a block opens with its first word, not with its `do` or `{`."""
+    closings = [match["word"] in _CLOSES for match in _DEPTH.finditer(line)]
+    return max(0, before + closings.count(False) - closings.count(True))
 
 
 def _line(line: str, place: str, reader: _Reader) -> None:
