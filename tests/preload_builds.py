@@ -17,6 +17,8 @@ CHECKS: Final = sorted(
     for file in ("receives.c", "signals.c", "watches.c")
     for name in re.findall(r"^CHECK_THAT\((\w+)\)$", (SOURCES / file).read_text(), re.MULTILINE)
 )
+# Libraries of their own, with nothing of the kernel stack.
+APART: Final = ("faststart.c", "stackname.c")
 LIMIT_S: Final = 60.0
 SANITIZE: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
 _C: Final = ("cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-U_FORTIFY_SOURCE", "-Wno-deprecated-declarations")
@@ -40,7 +42,7 @@ def compile_library(directory: Path, source: str) -> Path:
 def compile_sanitized_kernel(directory: Path) -> Path:
     """Return the kernel stack's library, compiled from its sources with the sanitizers."""
     library = directory / "libtuner_kernel_sanitized.so"
-    sources = [str(path) for path in sorted(LIBRARY_SOURCES.glob("*.c")) if path.name != "faststart.c"]
+    sources = [str(path) for path in sorted(LIBRARY_SOURCES.glob("*.c")) if path.name not in APART]
     options = [*SANITIZE, "-fPIC", "-shared", "-fvisibility=hidden", "-fexceptions", '-DTUNER_VERSION="0.0.0"']
     _compile([*options, *sources, "-o", str(library), "-lpthread", "-ldl"])
     return library

@@ -57,9 +57,10 @@ def sockperf(tmp_path: Path) -> str:
 def leaves() -> list[list[str]]:
     """Return the words of every command."""
     nested = {
-        "profiles": ["list", "show", "lint", "diff", "new"],
+        "profiles": ["list", "show", "lint", "diff", "new", "translate"],
         "params": ["list", "show", "search"],
         "sessions": ["list", "show", "resume"],
+        "onload": ["import", "export", "stackname", "probe"],
     }
     assert set(nested) == set(NOUNS)
     return [[name] for name in COMMANDS] + [[noun, verb] for noun, verbs in nested.items() for verb in verbs]

@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.catalogue",),
     ("tuner.profiles", "tuner.conf"),
     ("tuner.profile_files",),
-    ("tuner.profile_library", "tuner.profile_lint"),
+    ("tuner.profile_library", "tuner.profile_lint", "tuner.profile_translation"),
     ("tuner.stacks", "tuner.hosts"),
     ("tuner.measure",),
     ("tuner.objective", "tuner.search", "tuner.store"),

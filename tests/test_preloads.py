@@ -10,7 +10,7 @@ import pytest
 from tuner import preloads
 from tuner.errors import MissingTool
 
-FINDERS = [preloads.kernel_library, preloads.faststart_library]
+FINDERS = [preloads.kernel_library, preloads.faststart_library, preloads.stackname_library]
 
 
 class Elsewhere:

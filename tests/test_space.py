@@ -15,7 +15,7 @@ from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import OBJECTIVES, SearchSpace, load, restrict
 
 WORKLOADS = [(m, p) for m in ("recvfrom", "select", "poll", "epoll") for p in ("tcp", "udp")]
-SHIPPED = [(stack, objective) for stack in ("kernel", "xlio") for objective in OBJECTIVES]
+SHIPPED = [(stack, objective) for stack in ("kernel", "xlio", "onload") for objective in OBJECTIVES]
 
 integers = st.integers(-1000, 10**9)
 words = st.lists(st.sampled_from(["-1", "0", "on", "off", "auto"]), unique=True, max_size=3).map(tuple)

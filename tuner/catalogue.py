@@ -64,7 +64,8 @@ class Catalogue:
         explicit = {name: self._spelled(name, text, release) for name, text in settings.items()}
         values = self._plain(release) | explicit
         for _ in range(_MOST_PASSES):
-            changed = values | self._dependent(self._sound(values, explicit), release) | explicit
+            # From the plain defaults each time: a condition that held at first may not hold in the end.
+            changed = self._plain(release) | self._dependent(self._sound(values, explicit), release) | explicit
             if changed == values:
                 break
             values = changed
@@ -159,6 +160,7 @@ class Catalogue:
             )
         else:
             yield from self._out_of_window(parameter, text, where, release)
+            yield from _undocumented(parameter, text, where)
 
     def _unknown(self, name: str, where: str) -> Finding:
         if name.startswith(tuple(self._prefixes())):
@@ -274,6 +276,13 @@ def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
         return text if parameter is None else parameter.canonical(text, release)
     except ValueError:
         return text
+
+
+def _undocumented(parameter: Parameter, text: str, where: str) -> Iterator[Finding]:
+    most = parameter.documented_max
+    if most is not None and len(text.encode()) > most:
+        message = f"{text!r} has {len(text.encode())} bytes: documented are {most}, more are read but not promised"
+        yield warning(where, message, f"use at most {most}")
 
 
 def _instead(parameter: Parameter) -> str:

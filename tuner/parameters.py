@@ -95,6 +95,9 @@ class Parameter:
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
     `since` and `last` are the first and the last release that read the variable; `last` None means it still does.
     `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
+    Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
+    read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
+    the process, or the stack that a process made and others may join.
     """
 
     name: str
@@ -109,6 +112,10 @@ class Parameter:
     min: int | None = None
     max: int | None = None
     power_of_two: bool = False
+    pattern: str = ""
+    form: str = ""
+    documented_max: int | None = None
+    scope: str = ""
     choices: tuple[Choice, ...] = ()
     special: tuple[tuple[str, str], ...] = ()
     since: str = ""
@@ -254,7 +261,9 @@ def _range_words(parameter: Parameter) -> str:
         "size": "a size such as 65536 or 64KB",
         "cpuset": "CPUs such as 0,2-3 or 0x5, or -1",
     }
-    words = noun.get(parameter.type, "text")
+    words = parameter.form or noun.get(parameter.type, "text")
+    if parameter.type is Type.STRING:
+        return words + (f" of at most {parameter.max} bytes" if parameter.max is not None else "")
     low, high = parameter.min, parameter.max
     if low is not None and high is not None:
         words += f" from {low} to {high}"
@@ -285,8 +294,15 @@ def _fits(parameter: Parameter, text: str) -> bool:
             return _fits_size(parameter, text)
         case Type.CPUSET:
             return _CPUSET.fullmatch(text) is not None
+        case Type.STRING:
+            return _fits_text(parameter, text)
         case _:
             return True
+
+
+def _fits_text(parameter: Parameter, text: str) -> bool:
+    long = parameter.max is not None and len(text.encode()) > parameter.max
+    return not long and (not parameter.pattern or re.fullmatch(parameter.pattern, text) is not None)
 
 
 def _fits_integer(parameter: Parameter, text: str) -> bool:

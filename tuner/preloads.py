@@ -26,6 +26,11 @@ def faststart_library() -> Path:
     return _library("libtuner_faststart.so")
 
 
+def stackname_library() -> Path:
+    """Return the library that names Onload's stacks before a program starts. Raises MissingTool where it was not built."""
+    return _library("libtuner_stackname.so")
+
+
 def _library(name: str) -> Path:
     try:
         found = Path(str(distribution(DISTRIBUTION).locate_file(f"tuner/preload/{name}")))

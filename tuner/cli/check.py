@@ -17,7 +17,7 @@ def check(
     noise: Annotated[bool, typer.Option("--noise", help="Also measure how far runs of one profile differ.")] = False,
     runs: Annotated[int, typer.Option("--runs", min=4, help="With --noise: runs of the profile, in pairs.")] = 12,
     profile: Annotated[str, typer.Option("--profile", help="With --noise: what is measured.")] = "default",
-    stack: Annotated[str, typer.Option("--stack", help="kernel or xlio.")] = "kernel",
+    stack: Annotated[str, typer.Option("--stack", help="kernel, xlio or onload.")] = "kernel",
     objective: options.ObjectiveName = None,
     seed: options.Seed = 0,
     results: options.Results = Path("results"),

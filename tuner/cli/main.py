@@ -29,7 +29,7 @@ Examples:
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
 COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
-NOUNS: Final = ("profiles", "params", "sessions", "conf")
+NOUNS: Final = ("profiles", "params", "sessions", "conf", "onload")
 
 
 def program(arguments: Sequence[str]) -> typer.Typer:

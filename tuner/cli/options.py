@@ -13,7 +13,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
-StackName = Annotated[str, typer.Option("--stack", help="kernel or xlio.")]
+StackName = Annotated[str, typer.Option("--stack", help="kernel, xlio or onload.")]
 Lib = Annotated[
     Path | None, typer.Option("--lib", metavar="PATH", help="The stack's library, instead of the loader's.")
 ]
@@ -24,6 +24,14 @@ Preload = Annotated[
 FastStart = Annotated[
     bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
 ]
+StackLabel = Annotated[
+    str | None,
+    typer.Option("--stackname", metavar="NAME", help="Onload: name the stack before the program's first socket."),
+]
+StackScope = Annotated[
+    str, typer.Option("--stackname-scope", metavar="SCOPE", help="thread, process, user, global or nochange.")
+]
+StackWho = Annotated[str, typer.Option("--stackname-who", metavar="WHO", help="this_thread or all_threads.")]
 ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
@@ -88,7 +96,7 @@ def workload(
 
 
 def task(
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default) or xlio.")] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default), xlio or onload.")] = None,
     objective: ObjectiveName = None,
     seed: Seed = 0,
 ) -> dict[str, Any]:
@@ -115,10 +123,18 @@ def rig(
     sockperf: Sockperf = "sockperf",
     load: Load = "preload",
     conf: Conf = None,
+    stackname: StackLabel = None,
+    stackname_scope: StackScope = "process",
+    stackname_who: StackWho = "all_threads",
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
     launched = {"load": load, "conf": conf}
-    return {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, **launched}
+    made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, **launched}
+    if stackname is None:
+        return made
+    from tuner.stacks.onload_naming import naming
+
+    return made | {"stackname": naming(stackname_who, stackname_scope, stackname)}
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -110,6 +110,7 @@ def _identity(parameter: Parameter, release: str | None) -> Iterator[tuple[str, 
         yield "kind", f"{parameter.kind}, not a setting" + (f": use {parameter.alias_of}" if parameter.alias_of else "")
     yield "summary", parameter.summary
     yield "group", parameter.group
+    yield "scope", f"of the {parameter.scope}" if parameter.scope else ""
     yield "releases", _releases(parameter)
     if release is not None:
         yield f"in {release}", "read" if parameter.exists_in(release) else "not read: setting it does nothing"

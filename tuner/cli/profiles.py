@@ -14,6 +14,7 @@ from tuner import catalogue
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
 from tuner.cli.profile_json import from_json, to_json
+from tuner.cli.translate import translate
 from tuner.errors import Finding, UsageError, error
 from tuner.profile_files import save
 from tuner.profile_library import Listed, Shelf, find, listing, load, locate, shelves
@@ -33,6 +34,7 @@ app = typer.Typer(
 
 app.command("json")(to_json)
 app.command("import")(from_json)
+app.command()(translate)
 
 Stack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
 Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, or default.")]

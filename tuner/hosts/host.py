@@ -42,17 +42,22 @@ class RunPlan:
     ready_limit_s: float = 10.0
     files: Mapping[str, str] = field(default_factory=dict)
     wanted: tuple[str, ...] = ()
+    watch_sockets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """How a process ended: negative exit statuses are signals, `cpu_s` is its user and system time in seconds."""
+    """How a process ended: negative exit statuses are signals, `cpu_s` is its user and system time in seconds.
+
+    `links` are the texts of its sockets' links in `/proc/PID/fd`, where somebody looked.
+    """
 
     exit_status: int
     stdout: str
     stderr: str
     cpu_s: float
     timed_out: bool = False
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

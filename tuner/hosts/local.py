@@ -21,13 +21,15 @@ from pathlib import Path
 from typing import Final
 
 from tuner.errors import Finding, MissingTool, UsageError, error
-from tuner.hosts import telemetry
+from tuner.hosts import descriptors, telemetry, terminal
 from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, Crew, Process
 
 STOP_LIMIT_S: Final = 2.0
 """The seconds that an interrupted server has to print its totals; milliseconds are normal."""
 WRITTEN_BYTES: Final = 1 << 20
+LOOK_EVERY_S: Final = 0.2
+LOOKS: Final = 5
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,7 +63,7 @@ class LocalHost:
             failure = _await_ready(crew, server, plan)
             client = None if failure else crew.start(client_argv, plan.time_limit_s)
             if client is not None:
-                failure = _await_client(crew, server, client)
+                failure = _await_client(crew, server, client, watch=plan.watch_sockets)
             _stop(crew, server)
             results = server.result(), client.result() if client is not None else None
             written = _written(plan.wanted, crew.folder)
@@ -74,6 +76,10 @@ class LocalHost:
             process = crew.start(argv, time_limit_s)
             _await_end(crew, process)
             return process.result()
+
+    def said_on_terminal(self, command: Command, time_limit_s: float = 10.0) -> str:
+        """Return what one short program says where its output is a terminal; some libraries then say more."""
+        return terminal.said(self._argv(command, time_limit_s), time_limit_s)
 
     def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
         """Return `count` different ports of `address` on which nobody listens; raise `UsageError` for no such address.
@@ -166,8 +172,19 @@ def _await_ready(crew: Crew, server: Process, plan: RunPlan) -> str | None:
     return None
 
 
-def _await_client(crew: Crew, server: Process, client: Process) -> str | None:
+def _watch_sockets(crew: Crew, server: Process, client: Process) -> None:
+    """Note what the programs' sockets are while the test begins; the last look that saw any counts."""
+    for _ in range(LOOKS):
+        if crew.listen_until(lambda: client.silent or server.silent, LOOK_EVERY_S):
+            return
+        for process in (server, client):
+            process.links = descriptors.socket_links(process.popen.pid) or process.links
+
+
+def _await_client(crew: Crew, server: Process, client: Process, *, watch: bool) -> str | None:
     """Return why the client gave nothing, None when it ended by itself while the server lived."""
+    if watch:
+        _watch_sockets(crew, server, client)
     crew.listen_until(lambda: client.silent or server.silent, client.limit_s + 2 * KILL_AFTER_S)
     if client.silent:
         status, _ = client.reap()

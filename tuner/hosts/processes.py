@@ -69,6 +69,7 @@ class Process:
     stopped: bool = False
     ended: float | None = None
     reaped: tuple[int, float] | None = None
+    links: tuple[str, ...] = ()
 
     @property
     def silent(self) -> bool:
@@ -107,7 +108,7 @@ class Process:
         exit_status, cpu_s = self.reap()
         lived_s = (self.ended or time.monotonic()) - self.started
         timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
-        return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out)
+        return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out, self.links)
 
 
 @contextlib.contextmanager
@@ -219,3 +220,24 @@ class Crew:
         process.stopped = True
         process.kill_group()
         self.listen_until(lambda: process.silent, KILL_AFTER_S)
+
+
+@contextlib.contextmanager
+def started_on(terminal: int, argv: list[str]) -> Iterator[None]:
+    """Run a program with the descriptor `terminal` as its output; it is gone when the block is over."""
+    with _uninterrupted():
+        popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+            cwd="/",
+            env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
+        popen.wait()

@@ -14,7 +14,7 @@ from tuner.measure import launch, sockperf
 from tuner.measure.launch import Launch
 from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Workload
-from tuner.stacks.stack import PAD, Stack, environment
+from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 
 class Status(StrEnum):
@@ -48,7 +48,8 @@ class Run:
 class Rig:
     """Everything that stays the same from run to run: host, stack, sockperf, and the libraries put under it.
 
-    `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded.
+    `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
+    `further` are variables for libraries of ours.
     """
 
     host: Host
@@ -56,11 +57,12 @@ class Rig:
     preloads: tuple[Path, ...]
     sockperf: str
     launch: Launch = field(default_factory=Launch)
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
         """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
         asked = self.launch.variables(self.stack.name, settings)
-        variables = environment(self.stack, self.launch.preloads(self.preloads), asked)
+        variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
         watched = _watched(workload)
         before = self.host.counters(watched)
         plan, output = run_on_free_ports(
@@ -71,7 +73,7 @@ class Rig:
             workload.address,
         )
         happened = telemetry.between(before, self.host.counters(watched))
-        status, reason, measurement = _judge(self.stack, workload, output)
+        status, reason, measurement = _judge(self.stack, settings, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         evidence |= launch.evidence(self.stack.name, output.written)
         return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
@@ -89,6 +91,7 @@ class Rig:
             time_limit_s=workload.time_limit_s,
             files=sockperf.files(workload, ports, playback),
             wanted=launch.wanted(self.stack.name),
+            watch_sockets=self.stack.recognise is not None,
         )
 
 
@@ -98,11 +101,13 @@ def _watched(workload: Workload) -> tuple[int, ...]:
     return cpus.parse(",".join(lists)) or () if lists else ()
 
 
-def _judge(stack: Stack, workload: Workload, output: RunOutput) -> tuple[Status, str, Measurement | None]:
+def _judge(
+    stack: Stack, settings: Mapping[str, str], workload: Workload, output: RunOutput
+) -> tuple[Status, str, Measurement | None]:
     """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
     for who, process in (("server", output.server), ("client", output.client)):
         if process is not None and not output.timed_out:
-            proof = stack.proof(process.stderr, process.stdout)
+            proof = stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
             if not proof.loaded:
                 return Status.NOT_LOADED, f"{who}: {proof.reason}", None
     if output.timed_out:
@@ -131,6 +136,7 @@ def _evidence(plan: RunPlan, output: RunOutput) -> dict[str, Any]:
             "exit_status": result.exit_status if result else None,
             "stdout": result.stdout if result else "",
             "stderr": result.stderr if result else "",
+            **({"sockets": list(result.links)} if result and result.links else {}),
         }
         for who, (command, result) in processes.items()
     }

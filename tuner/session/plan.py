@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.measure import workload
@@ -40,6 +40,7 @@ class Plan:
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
     a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
     asked for a duration; `lengthened` says why they were. `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
+    `further` are variables for preloaded libraries of ours.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Plan:
     lengthened: str = ""
     load: str = "preload"
     conf: RuleFile | None = None
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -73,6 +75,7 @@ class Plan:
             "baseline": self.baseline.to_dict(),
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
+            "further": dict(self.further),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
             "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
         }

@@ -19,12 +19,14 @@ from tuner.measure.launch import Launch, Load, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.workload import Mode, Workload
 from tuner.objective import Objective, named_by, objective
-from tuner.preloads import faststart_library
+from tuner.preloads import faststart_library, stackname_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
 from tuner.session import offload, shares
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
+from tuner.stacks.library import problem as problem_of_library
+from tuner.stacks.onload_naming import Naming
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
@@ -60,6 +62,7 @@ class Request:
     warm_start: bool = False
     load: str = Load.PRELOAD
     conf: Path | None = None
+    stackname: Naming | None = None
 
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
@@ -91,6 +94,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         adaptable=request.kind == "tune" and "duration_s" not in (request.workload or {}),
         load=request.load,
         conf=offload.carried(request.conf, stack.name),
+        further=request.stackname.variables() if request.stackname else {},
     )
 
 
@@ -116,8 +120,8 @@ def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
 
 def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
     """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = _library(stack, lib, host)
-    result = host.output_of(Command(("true",), environment(stack, [library], {})))
+    library = library_of(stack, lib, host)
+    result = host.output_of(Command(stack.smallest, environment(stack, [library], {})))
     proof = stack.proof(result.stderr, result.stdout)
     if not proof.loaded:
         raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
@@ -139,7 +143,7 @@ def _writable(results: Path) -> str:
 def rig(made: Plan, host: Host) -> Rig:
     """Return what the runs of a plan are made with."""
     launch = Launch(Load(made.load), offload.unchanged(made.conf))
-    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch)
+    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
 
 
 def _contenders(
@@ -167,7 +171,8 @@ def _with_settings(profile: Profile | None) -> Profile:
 def _known(start: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
     """Return the start and the stack's stored profiles, each settings dictionary once, the start first."""
     listed = (item.profile for item in profile_library.listing(shelves, stack.name) if not item.shadowed)
-    whole = (profile_library.load(f"{stack.name}/{found.name}", None, shelves) for found in listed if found)
+    offered = (found for found in listed if found and not stack.aside & found.settings.keys())
+    whole = (profile_library.load(f"{stack.name}/{found.name}", None, shelves) for found in offered)
     every = [*([start] if start else []), Profile.defaults(stack.name), *whole]
     distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}
     return tuple(_contender(profile) for profile in every if distinct[frozenset(profile.settings.items())] is profile)
@@ -253,16 +258,30 @@ def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
         )
 
 
-def _library(stack: Stack, lib: Path | None, host: Host) -> Path:
+def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
+    """Return the stack's library, the one named or the loader's; raise `MissingTool` where it is not to be measured."""
     library = lib or stack.locate(_output(host, "ldconfig", "-p"))
     if library is None:
         raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
+    _check_library(stack, library, host)
     return library
 
 
+def _check_library(stack: Stack, library: Path, host: Host) -> None:
+    """Raise `MissingTool` for a file that is another stack's library, or one that must not be measured."""
+    wrong = problem_of_library(library, stack.mark)
+    if not wrong and stack.library_problem is not None and os.access(library, os.X_OK):
+        wrong = stack.library_problem(_output(host, str(library.absolute())))
+    if wrong:
+        raise MissingTool(f"{library} is not to be measured as {stack.name}: {wrong}", advice=stack.advice)
+
+
 def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
-    library = _library(stack, request.lib, host)
-    wanted = [library, *request.preload, *([faststart_library()] if request.fast_start else [])]
+    own = library_of(stack, request.lib, host)
+    if request.stackname and not stack.mark:
+        raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
+    naming = [stackname_library()] if request.stackname else []
+    wanted = [own, *naming, *request.preload, *([faststart_library()] if request.fast_start else [])]
     missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
     if missing:
         raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)

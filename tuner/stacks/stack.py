@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from tuner.stacks.banner import Banner, read
 # every run gets an environment padded to a multiple of this many bytes.
 ENVIRONMENT_BYTES: Final = 4096
 PAD: Final = "TUNER_PAD"
+_NO_VARIABLES: Final[Mapping[str, str]] = {}
 _BASE: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
@@ -27,11 +28,29 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a process beside what it printed: its settings, and the texts of its links in `/proc/PID/fd`.
+
+    `links` is empty where nobody looked, or could.
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+
+
+Recognise = Callable[[str, str, Seen], Proof]
+_NOTHING_SEEN: Final = Seen()
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """A way to run a program's sockets.
 
     `locate` finds the library, given what the loader's cache lists. `version_tag` is what the banner's first
-    line starts with. `forced` are the variables a run sets itself, so that its proof can be read.
+    line starts with. `forced` are the variables a run sets itself, so that its proof can be read. A stack with a
+    banner of its own has `recognise`, which is given stderr, stdout and what was seen, and may look at descriptors.
+    `mark` is a name that only this stack's library holds; `library_problem` says what is wrong with a library from
+    what it prints when it is run. `smallest` is the least program under which the library says what it is. Profiles that set one of `aside` are measured only when they are named.
     """
 
     name: str
@@ -40,27 +59,37 @@ class Stack:
     locate: Callable[[str], Path | None]
     forced: Mapping[str, str | None]
     advice: str
+    recognise: Recognise | None = None
+    library_problem: Callable[[str], str] | None = None
+    mark: str = ""
+    smallest: tuple[str, ...] = ("true",)
+    aside: frozenset[str] = frozenset()
 
-    def proof(self, stderr: str, stdout: str) -> Proof:
+    def proof(self, stderr: str, stdout: str, seen: Seen = _NOTHING_SEEN) -> Proof:
         """Return whether the output of a process shows that this stack was loaded and accelerates."""
+        if self.recognise is not None:
+            return self.recognise(stderr, stdout, seen)
         banner = read(stdout + "\n" + stderr)
         if banner.tag != self.version_tag:
             return Proof(
-                loaded=False, reason=_loader_words(stderr) or f"no {self.version_tag} line in the output", banner=banner
+                loaded=False, reason=loader_words(stderr) or f"no {self.version_tag} line in the output", banner=banner
             )
         if banner.errors:
             return Proof(loaded=False, reason="; ".join(banner.errors[:3]), banner=banner)
         return Proof(loaded=True, reason="", banner=banner)
 
 
-def environment(stack: Stack, preloads: Sequence[Path], settings: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    stack: Stack, preloads: Sequence[Path], settings: Mapping[str, str], further: Mapping[str, str] = _NO_VARIABLES
+) -> dict[str, str]:
     """Return the whole environment of a process: the allow-list, the libraries, the settings, and padding.
 
-    Nothing is inherited: a stray variable would silently measure something else.
+    `further` are variables for libraries of ours. Nothing is inherited: a stray variable would silently measure
+    something else.
     """
     forced = {name: value for name, value in stack.forced.items() if value is not None}
     kept = {name: value for name, value in settings.items() if name not in stack.forced}
-    variables = {**_BASE, "LD_PRELOAD": ":".join(map(_preload, preloads)), **kept, **forced}
+    variables = {**_BASE, "LD_PRELOAD": ":".join(map(_preload, preloads)), **kept, **forced, **further}
     used = sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
     spare = -(used + len(PAD) + 2) % ENVIRONMENT_BYTES
     return {**variables, PAD: "x" * spare}
@@ -74,7 +103,7 @@ def _preload(library: Path) -> str:
     return text
 
 
-def _loader_words(stderr: str) -> str:
+def loader_words(stderr: str) -> str:
     """Return what ld.so said about a library that it could not preload; it only warns and goes on."""
     return next((line.strip() for line in stderr.splitlines() if line.startswith("ERROR: ld.so")), "")
 

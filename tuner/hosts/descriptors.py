@@ -1,0 +1,42 @@
+"""What the sockets of a running program are, as the texts of its links in `/proc/PID/fd` say it.
+
+No right is needed for processes of one's own, and nothing is asked of the program: it runs on undisturbed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PROC: Final = Path("/proc")
+_SOCKETS: Final = ("socket:", "onload:")
+
+
+def socket_links(launcher: int, proc: Path = PROC) -> tuple[str, ...]:
+    """Return the links of the sockets of the program that `launcher` started, none where it has none or is gone.
+
+    `launcher` is the number of the `timeout` process, whose one child becomes the program.
+    """
+    program = _child(launcher, proc)
+    if program is None:
+        return ()
+    try:
+        descriptors = sorted((proc / program / "fd").iterdir())
+    except OSError:  # it ended meanwhile
+        return ()
+    return tuple(text for path in descriptors if (text := _target(path)).startswith(_SOCKETS))
+
+
+def _child(launcher: int, proc: Path) -> str | None:
+    try:
+        children = (proc / str(launcher) / "task" / str(launcher) / "children").read_text(encoding="ascii").split()
+    except OSError:
+        return None
+    return children[0] if children else None
+
+
+def _target(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:  # closed since the folder was read
+        return ""

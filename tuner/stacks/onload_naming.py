@@ -1,0 +1,160 @@
+"""The words of `onload_set_stackname(who, scope, name)`, read strictly, and its three variables.
+
+Facts: Onload User Guide (UG1586), onload_set_stackname, and the public source of Onload 8.1 to 9.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
+
+DONT_ACCELERATE: Final = "ONLOAD_DONT_ACCELERATE"
+DOCUMENTED_BYTES: Final = 8
+"""The longest name that the guide promises."""
+ACCEPTED_BYTES: Final = 16
+"""The longest name that the code takes, in every release from 8.1 on."""
+_VARIABLE: Final = "TUNER_STACKNAME"
+
+
+class Who(StrEnum):
+    """Whose new sockets a call concerns."""
+
+    THIS_THREAD = "this_thread"
+    ALL_THREADS = "all_threads"
+
+
+class Scope(StrEnum):
+    """Who shares a name; NOCHANGE takes an earlier choice back."""
+
+    NOCHANGE = "nochange"
+    THREAD = "thread"
+    PROCESS = "process"
+    USER = "user"
+    GLOBAL = "global"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """One call: `name` is None for ONLOAD_DONT_ACCELERATE, empty for no name."""
+
+    who: Who
+    scope: Scope
+    name: str | None
+
+    def refusal(self) -> str:
+        """Return the `errno` with which Onload refuses the call, empty when it takes it."""
+        if self.who is Who.THIS_THREAD and self.scope is Scope.NOCHANGE:
+            return "EINVAL"
+        if self.name is not None and self.name.startswith("\x01"):
+            return "EINVAL"
+        long = self.name is not None and len(self.name.encode()) > ACCEPTED_BYTES
+        return "ENAMETOOLONG" if long else ""
+
+    def variables(self) -> dict[str, str]:
+        """Return what tells our preloaded library to make this call."""
+        name = DONT_ACCELERATE if self.name is None else self.name
+        numbers = {"WHO": list(Who).index(self.who), "SCOPE": list(Scope).index(self.scope)}
+        return {_VARIABLE: name} | {f"{_VARIABLE}_{key}": str(number) for key, number in numbers.items()}
+
+    def __str__(self) -> str:
+        name = DONT_ACCELERATE if self.name is None else f'"{self.name}"'
+        return f"onload_set_stackname({self.who}, {self.scope}, {name})"
+
+
+def read(who: str, scope: str, name: str, where: str) -> tuple[Naming | None, tuple[Finding, ...]]:
+    """Return the call that three words describe, None when they describe none, and what is wrong or doubtful.
+
+    `who` and `scope` may be written as in C (`ONLOAD_ALL_THREADS`, `ONLOAD_SCOPE_USER`); `where` names the place.
+    """
+    findings = [
+        *_unknown(who, Who, "ONLOAD_", f"{where}: who"),
+        *_unknown(scope, Scope, "ONLOAD_SCOPE_", f"{where}: scope"),
+    ]
+    if findings:
+        return None, tuple(findings)
+    naming = Naming(
+        Who(_plain(who, "ONLOAD_")),
+        Scope(_plain(scope, "ONLOAD_SCOPE_")),
+        None if name in {DONT_ACCELERATE, "NULL"} else name,
+    )
+    return naming, tuple(name_findings(naming, where))
+
+
+def naming(who: str, scope: str, name: str) -> Naming:
+    """Return the call of three options; raise `UsageError` with everything that keeps Onload from taking it."""
+    found, findings = read(who, scope, name, "--stackname")
+    if found is None or found.refusal() or (found.scope is Scope.NOCHANGE and found.who is Who.ALL_THREADS):
+        more = findings or (error("--stackname-scope", "nochange takes a choice back, and there is none yet"),)
+        raise UsageError("Onload would not take this name", findings=more)
+    return found
+
+
+def name_findings(call: Naming, where: str) -> list[Finding]:
+    """Return what is wrong or doubtful about a call: refused ones are errors."""
+    name = call.name or ""
+    length = len(name.encode())
+    if call.who is Who.THIS_THREAD and call.scope is Scope.NOCHANGE:
+        hint = 'a thread goes back to what all threads do with (all_threads, nochange, "")'
+        return [error(f"{where}: scope", "EINVAL: this_thread and nochange do not go together", hint)]
+    if length > ACCEPTED_BYTES:
+        message = f"ENAMETOOLONG: {name!r} has {length} bytes, at most {ACCEPTED_BYTES} are taken"
+        return [error(f"{where}: name", message, f"use at most {DOCUMENTED_BYTES}: {name[:DOCUMENTED_BYTES]}")]
+    if call.refusal():
+        return [error(f"{where}: name", "EINVAL: a name does not begin with the byte 1", "use letters and digits")]
+    return _doubtful(name, length, where)
+
+
+def variable_findings(variables: Mapping[str, str], where: str = "environment") -> list[Finding]:
+    """Return what is wrong or doubtful about EF_NAME, EF_STACK_PER_THREAD and EF_DONT_ACCELERATE, and about others."""
+    found = []
+    for name, value in variables.items():
+        if name not in VARIABLES:
+            found.append(error(f"{where}: {name}", "does not name stacks", f"known: {', '.join(VARIABLES)}"))
+        elif name != "EF_NAME" and value not in {"0", "1"}:
+            found.append(error(f"{where}: {name}", f"{value!r} is no value: the lowest bit counts", "write 0 or 1"))
+    if "EF_NAME" in variables:
+        found += _ef_name(variables["EF_NAME"], f"{where}: EF_NAME")
+    return found
+
+
+VARIABLES: Final = ("EF_NAME", "EF_STACK_PER_THREAD", "EF_DONT_ACCELERATE")
+
+
+def _ef_name(name: str, where: str) -> list[Finding]:
+    length = len(name.encode())
+    if name.startswith("\x01"):
+        return [
+            error(where, "begins with the byte 1, which means that nothing is accelerated", "use letters and digits")
+        ]
+    if length > ACCEPTED_BYTES:
+        cut = name.encode()[:ACCEPTED_BYTES].decode(errors="replace")
+        message = f"{name!r} has {length} bytes: Onload cuts it to {cut!r} without a word"
+        return [error(where, message, f"use at most {DOCUMENTED_BYTES}")]
+    return _doubtful(name, length, where)
+
+
+def _doubtful(name: str, length: int, where: str) -> list[Finding]:
+    if re.search(r"\s", name):
+        return [error(where, f"{name!r} has a blank, which no tool of Onload can show", "use letters and digits")]
+    if length > DOCUMENTED_BYTES:
+        message = f"{name!r} has {length} bytes: documented are {DOCUMENTED_BYTES}, more are read but not promised"
+        return [warning(where, message, f"use at most {DOCUMENTED_BYTES}")]
+    return []
+
+
+def _plain(word: str, prefix: str) -> str:
+    return word.strip().casefold().removeprefix(prefix.casefold())
+
+
+def _unknown(word: str, known: type[Who | Scope], prefix: str, where: str) -> list[Finding]:
+    words = [str(each) for each in known]
+    plain = _plain(word, prefix)
+    if plain in words:
+        return []
+    hint = did_you_mean(plain, words) if nearest(plain, words) else f"known: {', '.join(words)}"
+    return [error(where, f"EINVAL: {word.strip()!r} is unknown", hint)]
