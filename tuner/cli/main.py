@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Annotated, Final
 
 import typer
@@ -22,11 +23,13 @@ Examples:
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
+  tuner run latency -- COMMAND     start a program under a profile
+  tuner apply latest --target env:app.env   put the winner where it is used
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "export", "import", "apply", "run")
 NOUNS: Final = ("profiles", "params", "sessions")
 
 
@@ -46,9 +49,10 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(top)
     named = [name for name in (*COMMANDS, *NOUNS) if name in arguments[:1]] or (*COMMANDS, *NOUNS)
     for name in named:
-        module = importlib.import_module(f"tuner.cli.{name}")
+        word = f"{name}_" if iskeyword(name) else name
+        module = importlib.import_module(f"tuner.cli.{word}")
         if name in COMMANDS:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, word))
         else:
             app.add_typer(module.app, name=name)
     return app

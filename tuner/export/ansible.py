@@ -35,7 +35,7 @@ def _environment(document: Any) -> Any:
 FORMS: Final = (
     Form(
         name="ansible",
-        summary="variables for Ansible: `environment: \"{{ tuner_environment }}\"`",
+        summary='variables for Ansible: `environment: "{{ tuner_environment }}"`',
         file_name="{name}.vars.yaml",
         render=_render,
         read=_read,

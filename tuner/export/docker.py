@@ -1,5 +1,6 @@
-"""The file of `docker run --env-file`: NAME=value to the end of the line. It has no quotes, so that there is nothing
-to escape and a line break cannot be carried.
+"""The file of `docker run --env-file`: NAME=value to the end of the line.
+
+It has no quotes, so that there is nothing to escape and a line break cannot be carried.
 """
 
 from __future__ import annotations

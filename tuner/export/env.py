@@ -1,6 +1,6 @@
-"""An environment file: `EnvironmentFile=` of systemd, or sourced by a POSIX shell between `set -a` and `set +a`.
+r"""An environment file: `EnvironmentFile=` of systemd, or sourced by a POSIX shell between `set -a` and `set +a`.
 
-Inside double quotes both take a backslash before `"`, `\\`, `$` and a back quote for that character, and nothing
+Inside double quotes both take a backslash before `"`, `\`, `$` and a back quote for that character, and nothing
 else (systemd.exec(5); POSIX.1-2017 XCU 2.2.3).
 """
 

@@ -14,8 +14,8 @@ from typing import Final
 from tuner import __version__
 from tuner.errors import Finding, UsageError, did_you_mean, error
 from tuner.profiles import Profile
+from tuner.stacks.launch import PRELOAD
 
-PRELOAD: Final = "LD_PRELOAD"
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 LINE_BREAKS: Final = re.compile(r"[\n\r]")
 

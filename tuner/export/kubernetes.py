@@ -1,5 +1,6 @@
-"""Kubernetes: a ConfigMap for `envFrom`, whose texts are taken as they are, and a strategic merge patch of a
-workload's container, in whose `env` `$(NAME)` is a variable and `$$` a dollar sign.
+"""Kubernetes: a ConfigMap for `envFrom`, and a strategic merge patch of a workload's container.
+
+The texts of a ConfigMap are taken as they are; in a container's `env` `$(NAME)` is a variable and `$$` a dollar sign.
 """
 
 from __future__ import annotations

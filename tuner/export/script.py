@@ -7,7 +7,8 @@ import shlex
 from typing import Final
 
 from tuner.export import shell_words
-from tuner.export.form import PRELOAD, Deployment, Form, Imported
+from tuner.export.form import Deployment, Form, Imported
+from tuner.stacks.launch import PRELOAD
 
 _PREPARE: Final = """set -eu
 if [ "$#" -eq 0 ]; then

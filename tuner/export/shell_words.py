@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 from tuner.errors import Finding
-from tuner.export.form import NAME, PRELOAD, Imported, unquoted
+from tuner.export.form import NAME, Imported, unquoted
+from tuner.stacks.launch import PRELOAD
 
 # Behind the value of LD_PRELOAD: what is preloaded already stays.
 ONWARD: Final = f'"${{{PRELOAD}:+:${PRELOAD}}}"'

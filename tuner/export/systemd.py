@@ -124,9 +124,7 @@ FORMS: Final = (
         name="systemd",
         summary="drop-in for a system service: /etc/systemd/system/NAME.service.d/tuner.conf",
         file_name="tuner.conf",
-        render=partial(
-            _render, "For /etc/systemd/system/{target}.service.d/tuner.conf, then systemctl daemon-reload."
-        ),
+        render=partial(_render, "For /etc/systemd/system/{target}.service.d/tuner.conf, then systemctl daemon-reload."),
         read=_read,
     ),
     Form(

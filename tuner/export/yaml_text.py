@@ -66,12 +66,14 @@ def _checked(pairs: Sequence[tuple[Any, Any]], where: str, value: Callable[[str]
     variables: dict[str, str] = {}
     findings: list[Finding] = []
     for name, given in pairs:
+        place = f"{where}: {shown(str(name))[:60]}"
+        if not isinstance(name, str) or not isinstance(given, str):
+            findings.append(error(place, "is no text", 'write NAME: "value"'))
+            continue
         try:
-            if not isinstance(name, str) or not isinstance(given, str):
-                raise ValueError('is no text: write NAME: "value"')  # noqa: TRY004 # one way to say what is wrong
             variables[name] = value(given)
         except ValueError as reason:
-            findings.append(error(f"{where}: {shown(str(name))[:60]}", str(reason)))
+            findings.append(error(place, str(reason)))
     return Imported(variables, tuple(findings))
 
 
