@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner import export
+from tuner import catalogue, export
 from tuner.errors import UsageError
 from tuner.export import Deployment, Form
 from tuner.profile_library import Shelf, load
@@ -29,8 +30,8 @@ VALUES = st.lists(SPECIAL | TEXT, max_size=6).map("".join)
 NAMES = st.from_regex(r"XLIO_[A-Za-z0-9_]{1,12}", fullmatch=True)
 
 
-def deployment(values: dict[str, str], **more: str) -> Deployment:
-    return Deployment(Profile("hostile", "kernel", values), prefix="XLIO_", **more)
+def deployment(values: dict[str, str], library: str = "") -> Deployment:
+    return Deployment(Profile("hostile", "kernel", values), library, "XLIO_")
 
 
 def shipped(reference: str) -> Profile:
@@ -199,3 +200,14 @@ def test_a_form_of_other_stacks_is_refused() -> None:
     form = replace(export.form("env"), stacks=("xlio",))
     with pytest.raises(UsageError, match="not for stack kernel"):
         form.write(deployment({}))
+
+
+def test_the_documentation_shows_each_form_as_it_is_written() -> None:
+    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^### (\S+)\n.*?^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    profile = shipped("kernel/latency")
+    parameters = catalogue.load("kernel").parameters
+    defaults = {name: parameters[name].default() or "" for name in profile.settings}
+    documented = Deployment(profile, "/usr/lib/libtuner_kernel.so", "XLIO_", defaults=defaults)
+    written = {form.name: form.write(documented) for form in FORMS}
+    assert shown == {name: re.sub(r"by tuner \S+\.", "by tuner 0.1.0.", text) for name, text in written.items()}
