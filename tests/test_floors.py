@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.measure",),
     ("tuner.objective", "tuner.search", "tuner.store"),
     ("tuner.session",),
-    ("tuner.report", "tuner.export"),
+    ("tuner.report", "tuner.export", "tuner.deploy"),
     ("tuner.cli",),
     ("tuner.__main__",),
 )

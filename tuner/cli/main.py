@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Annotated, Final
 
 import typer
@@ -24,11 +25,13 @@ Examples:
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
+  tuner run latency -- COMMAND     start a program under a profile
+  tuner apply latest --target env:app.env   put the winner where it is used
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "export", "import", "apply", "run")
 NOUNS: Final = ("profiles", "params", "sessions", "conf", "onload")
 
 
@@ -47,9 +50,10 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(top)
     for name in _named(arguments):
-        module = importlib.import_module(f"tuner.cli.{name}")
+        word = f"{name}_" if iskeyword(name) else name
+        module = importlib.import_module(f"tuner.cli.{word}")
         if name in COMMANDS:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, word))
         else:
             app.add_typer(module.app, name=name)
     return app

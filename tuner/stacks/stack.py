@@ -89,13 +89,14 @@ def environment(
     """
     forced = {name: value for name, value in stack.forced.items() if value is not None}
     kept = {name: value for name, value in settings.items() if name not in stack.forced}
-    variables = {**_BASE, "LD_PRELOAD": ":".join(map(_preload, preloads)), **kept, **forced, **further}
+    variables = {**_BASE, "LD_PRELOAD": ":".join(map(preloadable, preloads)), **kept, **forced, **further}
     used = sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
     spare = -(used + len(PAD) + 2) % ENVIRONMENT_BYTES
     return {**variables, PAD: "x" * spare}
 
 
-def _preload(library: Path) -> str:
+def preloadable(library: Path) -> str:
+    """Return the path of a library as `LD_PRELOAD` takes it; raise `UsageError` for one that the loader would split."""
     text = str(library.absolute())
     if any(character in text for character in ": ;\t\n"):
         advice = "put it at a path without blanks, colons and semicolons"

@@ -1,0 +1,108 @@
+"""What `export`, `apply` and `run` have in common: the profile that is meant, and the library of its stack."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from tuner import catalogue
+from tuner.errors import MissingTool
+from tuner.export import Deployment
+from tuner.hosts.host import Command
+from tuner.profile_library import load, shelves
+from tuner.profiles import Profile
+from tuner.stacks import stack as stack_called
+from tuner.stacks.stack import Stack, preloadable
+
+LATEST: Final = "latest"
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROFILE",
+        help="A name, STACK/NAME, a path to a .toml, default, or latest: the winner of the newest session.",
+    ),
+]
+StackName = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
+Lib = Annotated[
+    str | None,
+    typer.Option("--lib", metavar="PATH", help="The stack's library where it will run; a bare name is looked for."),
+]
+Target = Annotated[
+    str, typer.Option("--service", metavar="NAME", help="Service, unit or container that the profile is for.")
+]
+
+
+Release = Annotated[
+    str | None, typer.Option("--stack-version", metavar="RELEASE", help="The stack's release, e.g. 3.40.2.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the options say about a deployment, before the profile is looked up."""
+
+    stack: str | None
+    lib: str | None
+    service: str
+    release: str | None
+    results: Path
+
+    def deployment(self, reference: str) -> Deployment:
+        """Return the profile that is meant as it is to be deployed; a doubt about its library goes to stderr."""
+        profile = chosen(reference, self.stack, self.results)
+        stack = stack_called(profile.stack)
+        parameters = catalogue.load(profile.stack).parameters
+        defaults = {name: parameters[name].default(self.release) for name in profile.settings}
+        known = {name: value for name, value in defaults.items() if value is not None}
+        return Deployment(profile, _preload(stack, self.lib), stack.prefix, self.service, known)
+
+
+def chosen(reference: str, stack: str | None, results: Path) -> Profile:
+    """Return the profile that is meant, with all that it extends."""
+    if reference == LATEST:
+        reference = str(_winner(results))
+    return load(reference, stack, shelves(os.environ, Path.cwd()))
+
+
+def library(stack: Stack, lib: str | None) -> Path | None:
+    """Return the library of a stack on this host, None where there is none."""
+    return Path(lib) if lib else stack.locate("") or stack.locate(_loader_cache())
+
+
+def _winner(results: Path) -> Path:
+    """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
+    from tuner.session.emit import BEST
+    from tuner.store import Store
+
+    store = Store.existing(results)
+    session = store.session(LATEST)
+    path = store.folder / session.id / f"{BEST}.toml"
+    if not path.is_file():
+        typer.echo(f"session {session.id} has no winner: there is nothing to deploy", err=True)
+        raise typer.Exit(3)
+    return path
+
+
+def _preload(stack: Stack, lib: str | None) -> str:
+    if lib is not None and "/" not in lib:
+        return lib
+    found = library(stack, lib)
+    if found is not None:
+        return preloadable(found)
+    # Files are often written for another host; a bare name is looked for by the loader of the host that runs it.
+    name = f"lib{stack.name}.so"
+    typer.echo(f"warning: the library of stack {stack.name} is not on this host: the file names {name}", err=True)
+    return name
+
+
+def _loader_cache() -> str:
+    from tuner.hosts.local import LocalHost
+
+    try:
+        return LocalHost().output_of(Command(("ldconfig", "-p"), {})).stdout
+    except MissingTool:
+        return ""

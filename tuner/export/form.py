@@ -1,0 +1,127 @@
+"""What a form is: how it writes a profile that is to be deployed, and how it reads it back.
+
+A form refuses a value that it cannot carry. Values are data for every reader of the file: no shell, YAML parser or
+service manager may find a meaning in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tuner import __version__
+from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.profiles import Profile
+from tuner.stacks.launch import PRELOAD
+
+NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+LINE_BREAKS: Final = re.compile(r"[\n\r]")
+
+_VARIABLE: Final = re.compile(NAME, re.ASCII)
+# Linux passes no longer string to a program (MAX_ARG_STRLEN of linux/binfmts.h, with its final NUL).
+_MOST_BYTES: Final = 128 * 1024 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A profile that is to be deployed, with all that it extends.
+
+    `library` is what to preload: a path, or a name that the loader looks for; empty for none. `prefix` is what the
+    variables of its stack begin with. `target` names what it is for: a service, a unit or a container. `defaults` are
+    the values of the stack where nothing is set.
+    """
+
+    profile: Profile
+    library: str = ""
+    prefix: str = ""
+    target: str = "app"
+    defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables to set, the library first."""
+        preload = {PRELOAD: self.library} if self.library else {}
+        return preload | dict(self.profile.settings)
+
+    def heading(self, *more: str) -> list[str]:
+        """Return comment lines on what this is and where it comes from, and `more`, for formats where # begins one."""
+        origin = self.profile.origin or {}
+        facts = [f"verdict: {origin['verdict']}"] if origin.get("verdict") else []
+        facts += [f"session: {origin['session']}"] if origin.get("session") else []
+        first = f"{self.profile.stack}/{self.profile.name}: {self.profile.summary}".removesuffix(": ")
+        return [f"# {_plain(line)}" for line in (first, *facts, *more, f"Written by tuner {__version__}.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The environment variables that a file sets, and what in it is not understood."""
+
+    variables: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One deployable form.
+
+    `file_name` is what its file is usually called. `render` writes a deployment whose values it can carry, and
+    `unfit` says of a value why it cannot (None when it can). `read` returns what a text sets, given the text and the
+    name of its file: the text is untrusted and a fault in it is a finding. `stacks` are those it is for, empty for
+    all; `mode` is the permission of a new file.
+    """
+
+    name: str
+    summary: str
+    file_name: str
+    render: Callable[[Deployment], str]
+    read: Callable[[str, str], Imported]
+    unfit: Callable[[str], str | None] = lambda _: None
+    stacks: tuple[str, ...] = ()
+    mode: int = 0o644
+
+    def write(self, deployment: Deployment) -> str:
+        """Return the text of the file; raise `UsageError` with every value that cannot be carried."""
+        stack = deployment.profile.stack
+        if self.stacks and stack not in self.stacks:
+            advice = did_you_mean(stack, self.stacks)
+            raise UsageError(f"the form {self.name} is not for stack {stack}", advice=advice)
+        findings = [found for name, value in deployment.variables.items() for found in self._problems(name, value)]
+        if findings:
+            message = f"{deployment.profile.source} cannot be written in the form {self.name}"
+            raise UsageError(message, findings=findings, advice="take another form: `tuner export --list`")
+        return self.render(deployment)
+
+    def _problems(self, name: str, value: str) -> Iterator[Finding]:
+        reason = _problem(name, value) or self.unfit(value)
+        if reason:
+            yield error(f"settings.{_plain(name)}", reason)
+
+
+def no_line_breaks(value: str) -> str | None:
+    """Return why a form whose entries are lines cannot carry `value`, or None when it can."""
+    return "holds a line break, which this form cannot carry" if LINE_BREAKS.search(value) else None
+
+
+def unquoted(line: int, where: str, text: str, advice: str = "") -> Finding:
+    """Return the finding that a line says something else than what a variable is."""
+    return error(f"{where}: line {line}", f"{_plain(text)[:60]!r} is not understood", advice)
+
+
+def _problem(name: str, value: str) -> str | None:
+    if not _VARIABLE.fullmatch(name):
+        return "is no name of an environment variable"
+    if "\0" in value:
+        return "holds NUL, which no environment can carry"
+    try:
+        size = len(f"{name}={value}".encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8 text"
+    return f"is {size} bytes long: Linux passes at most {_MOST_BYTES}" if size > _MOST_BYTES else None
+
+
+def _plain(text: str) -> str:
+    """Return text that no format can take for more than one line of a comment."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else "?" for c in words).rstrip("\\")

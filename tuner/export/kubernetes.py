@@ -1,0 +1,72 @@
+"""Kubernetes: a ConfigMap for `envFrom`, and a strategic merge patch of a workload's container.
+
+The texts of a ConfigMap are taken as they are; in a container's `env` `$(NAME)` is a variable and `$$` a dollar sign.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any, Final
+
+from tuner.export import yaml_text
+from tuner.export.dollars import doubled, single
+from tuner.export.form import Deployment, Form, Imported
+
+_NO_LABEL: Final = re.compile(r"[^a-z0-9]+")
+
+
+def _config_map(deployment: Deployment) -> str:
+    profile = deployment.profile
+    # A name is a DNS label (RFC 1123): a-z, 0-9 and -.
+    name = _NO_LABEL.sub("-", f"{profile.stack}-{profile.name}".lower()).strip("-")
+    hint = "For a container: envFrom: [{configMapRef: {name: NAME}}]. The library must be in its image."
+    lines = ["apiVersion: v1", "kind: ConfigMap", "metadata:", f"  name: {yaml_text.quoted(name)}"]
+    return "\n".join([*deployment.heading(hint), *lines, *yaml_text.mapping("data", deployment.variables, 0)]) + "\n"
+
+
+def _patch(deployment: Deployment) -> str:
+    hint = "kubectl patch deployment NAME --patch-file FILE. The library must be in the container's image."
+    lines = ["spec:", "  template:", "    spec:", "      containers:"]
+    lines += [f"        - name: {yaml_text.quoted(deployment.target)}", *_env(deployment.variables)]
+    return "\n".join([*deployment.heading(hint), *lines]) + "\n"
+
+
+def _env(variables: dict[str, str]) -> list[str]:
+    rows = [
+        f"            - name: {yaml_text.quoted(name)}\n              value: {yaml_text.quoted(doubled(value))}"
+        for name, value in variables.items()
+    ]
+    return ["          env:", *rows] if rows else ["          env: []"]
+
+
+def _read_config_map(text: str, where: str) -> Imported:
+    return yaml_text.read(text, where, lambda document: document["data"])
+
+
+def _read_patch(text: str, where: str) -> Imported:
+    return yaml_text.read(text, where, _container_env, partial(single, begins="("))
+
+
+def _container_env(document: Any) -> Any:
+    """Return the pairs of the only container of a patch."""
+    (container,) = document["spec"]["template"]["spec"]["containers"]
+    return [(entry["name"], entry.get("value")) for entry in container["env"]]
+
+
+FORMS: Final = (
+    Form(
+        name="kubernetes",
+        summary="ConfigMap for a container's `envFrom`",
+        file_name="{name}.configmap.yaml",
+        render=_config_map,
+        read=_read_config_map,
+    ),
+    Form(
+        name="kubernetes-patch",
+        summary="patch of a workload's container: `kubectl patch deployment NAME --patch-file FILE`",
+        file_name="{name}.patch.yaml",
+        render=_patch,
+        read=_read_patch,
+    ),
+)

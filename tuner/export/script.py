@@ -1,0 +1,66 @@
+"""POSIX shell scripts: one that is sourced, and one that starts a command under the profile."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Final
+
+from tuner.export import shell_words
+from tuner.export.form import Deployment, Form, Imported
+from tuner.stacks.launch import PRELOAD
+
+_PREPARE: Final = """set -eu
+if [ "$#" -eq 0 ]; then
+    echo "usage: $0 COMMAND [ARGUMENT...]" >&2
+    exit 2
+fi
+"""
+_CLEAR: Final = r"""for name in $(env | sed -n 's/^\({prefix}[A-Za-z0-9_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+"""
+_EXEC: Final = 'exec "$@"\n'
+_FRAME: Final = re.compile(
+    "|".join((re.escape(_PREPARE), re.escape(_CLEAR).replace(r"\{prefix\}", "[A-Z_]+"), re.escape(_EXEC)))
+)
+
+
+def _exports(deployment: Deployment) -> list[str]:
+    onward = {PRELOAD: shell_words.ONWARD}
+    return [f"export {name}={shlex.quote(value)}{onward.get(name, '')}" for name, value in deployment.variables.items()]
+
+
+def _script(deployment: Deployment) -> str:
+    return "\n".join([*deployment.heading(), *_exports(deployment)]) + "\n"
+
+
+def _wrapper(deployment: Deployment) -> str:
+    head = ["#!/bin/sh", *deployment.heading("Starts a command under this profile: wrapper COMMAND [ARGUMENT...]")]
+    # A variable of the stack that is left over would change what runs.
+    clear = _CLEAR.replace("{prefix}", deployment.prefix) if deployment.prefix else ""
+    exports = "\n".join(_exports(deployment))
+    return "\n".join(head) + "\n" + _PREPARE + clear + (f"{exports}\n" if exports else "") + _EXEC
+
+
+def _read_wrapper(text: str, where: str) -> Imported:
+    return shell_words.read(text, where, _FRAME)
+
+
+FORMS: Final = (
+    Form(
+        name="sh",
+        summary="POSIX shell script of exports, to be sourced: `. FILE`",
+        file_name="{name}.sh",
+        render=_script,
+        read=shell_words.read,
+    ),
+    Form(
+        name="wrapper",
+        summary="executable that starts a command under the profile: `FILE COMMAND…`",
+        file_name="{name}-run",
+        render=_wrapper,
+        read=_read_wrapper,
+        mode=0o755,
+    ),
+)
