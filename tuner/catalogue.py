@@ -105,7 +105,7 @@ class Catalogue:
 
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
         """Return the defaults that other settings change, as far as `values` are known."""
-        conditional = self._conditional(release)
+        conditional = self.conditional(release)
         read = numbers({name: values[name] for each in conditional for name in each.names if name in values})
         return {each.parameter: each.value(read) for each in conditional if each.in_force(read)}
 
@@ -119,10 +119,10 @@ class Catalogue:
         return cache(plain)
 
     @cached_property
-    def _conditional(self) -> Callable[[str], tuple[_Conditional, ...]]:
+    def conditional(self) -> Callable[[str], tuple[Conditional, ...]]:
         """The defaults of a release that other settings change, in the order in which later ones win."""
 
-        def conditional(release: str) -> tuple[_Conditional, ...]:
+        def conditional(release: str) -> tuple[Conditional, ...]:
             return tuple(each for p in self.parameters.values() for each in _conditionals(p, release))
 
         return cache(conditional)
@@ -184,7 +184,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Conditional:
+class Conditional:
     """A default that holds only under a condition, or that is computed, in one release."""
 
     parameter: str
@@ -192,6 +192,7 @@ class _Conditional:
     when: Expression | None
     formula: Expression | None
     plain: str
+    derived: bool
 
     def in_force(self, read: Values) -> bool:
         """Return whether it holds for the values that are known."""
@@ -239,7 +240,8 @@ def _choice(row: Mapping[str, Any]) -> Choice:
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
-    return Rule(**{**row, "kind": RuleKind(row["kind"]), "repair": tuple(row.get("repair", {}).items())})
+    pairs = {key: tuple(row.get(key, {}).items()) for key in ("repair", "effect")}
+    return Rule(**{**row, "kind": RuleKind(row["kind"]), **pairs})
 
 
 _SHAPED: Final[Mapping[str, Any]] = {
@@ -252,7 +254,7 @@ _SHAPED: Final[Mapping[str, Any]] = {
 }
 
 
-def _conditionals(parameter: Parameter, release: str) -> Iterable[_Conditional]:
+def _conditionals(parameter: Parameter, release: str) -> Iterable[Conditional]:
     """Yield the defaults of a parameter that `release` makes of other settings."""
     plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
     for default in parameter.defaults:
@@ -262,7 +264,7 @@ def _conditionals(parameter: Parameter, release: str) -> Iterable[_Conditional]:
             continue
         if when is None or in_window(release, default.since, default.last):
             names = frozenset().union(*(each.names for each in (when, formula) if each is not None))
-            yield _Conditional(parameter.name, names, when, formula, default.value)
+            yield Conditional(parameter.name, names, when, formula, default.value, default.derived)
 
 
 def _spelled(parameter: Parameter | None, text: str, release: str) -> str:

@@ -78,7 +78,8 @@ class Default:
 
     Some defaults depend on other settings. One with `when` takes the place of the plain one where that condition
     holds; one with `formula` has that value instead where the settings are not the defaults (`XLIO_RX_WRE / 2`).
-    `last` is the last release that has it, needed only beside `when`.
+    `last` is the last release that has it, needed only beside `when`. A `derived` one is worked out when everything
+    else is known, so that it takes the place of a preset's value too; the others stand under the preset.
     """
 
     since: str
@@ -86,6 +87,7 @@ class Default:
     when: str = ""
     formula: str = ""
     last: str | None = None
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Parameter:
 
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
     `since` and `last` are the first and the last release that read the variable; `last` None means it still does.
-    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
+    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `xlio` the
+    variable of XLIO that means the same.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Parameter:
     since: str = ""
     last: str | None = None
     alias_of: str = ""
+    xlio: str = ""
     json_path: str = ""
     on_invalid: str = ""
     constraints: tuple[str, ...] = ()
