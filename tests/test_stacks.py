@@ -37,9 +37,10 @@ def test_nothing_of_the_callers_environment_reaches_a_run(one: Stack, monkeypatc
 
 @every_stack
 def test_the_banner_can_be_read_whatever_a_profile_sets(one: Stack) -> None:
-    variables = environment(one, [LIBRARY], {"XLIO_TRACELEVEL": "none", "XLIO_LOG_FILE": "/dev/null"})
-    assert variables["XLIO_TRACELEVEL"] == "info"
-    assert "XLIO_LOG_FILE" not in variables
+    level, file = f"{one.prefix}TRACELEVEL", f"{one.prefix}LOG_FILE"
+    variables = environment(one, [LIBRARY], {level: "none", file: "/dev/null"})
+    assert variables[level] == "info"
+    assert file not in variables
 
 
 @every_stack

@@ -19,9 +19,9 @@ from tuner.expressions import parse
 from tuner.parameters import Kind, in_window
 from tuner.presets import Preset
 from tuner.reading import Fate, Read, copied_to, read
-from tuner.rules import Rule, RuleKind, numbers
+from tuner.rules import Rule, numbers
 
-_FIXES: Final = frozenset({RuleKind.WARN_FIX, RuleKind.INFO_FIX, RuleKind.SILENT_FIX})
+AS_SET: Final = "as set"
 # What is derived settles in two or three passes; more would mean that rules contradict each other.
 _MOST_PASSES: Final = 10
 _JSON_SWITCH: Final = "XLIO_USE_NEW_CONFIG"
@@ -140,7 +140,7 @@ class _Model:
             target = copied_to(name)
             if target is not None and target not in settings and target in self.found:
                 yield target, self._set(self._read(target, text), f"set by its older name {name}")
-            yield name, self._set(self._read(name, text), "as set")
+            yield name, self._set(self._read(name, text), AS_SET)
 
     @staticmethod
     def _set(done: Read, plain: str) -> InEffect:
@@ -180,7 +180,7 @@ class _Model:
             before = self._values()
             self._derive(explicit)
             for rule in self.known.rules:
-                if rule.kind in _FIXES and rule.concerns(self.release):
+                if rule.kind.is_fix and rule.concerns(self.release):
                     self._force(rule)
             if self._values() == before:
                 return

@@ -28,6 +28,11 @@ class RuleKind(StrEnum):
     SILENT_FIX = "silent-fix"
     RISK = "risk"
 
+    @property
+    def is_fix(self) -> bool:
+        """Whether the stack itself changes a setting so that the rule holds."""
+        return self in {RuleKind.WARN_FIX, RuleKind.INFO_FIX, RuleKind.SILENT_FIX}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -26,7 +26,7 @@ Examples:
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "verify")
 NOUNS: Final = ("profiles", "params", "sessions")
 
 

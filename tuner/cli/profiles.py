@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tuner import catalogue
+from tuner.cli.effective import effective
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
 from tuner.errors import Finding, UsageError, error
@@ -146,6 +147,9 @@ def new(
     path = Path("profiles") / profile.stack / f"{name}.toml"
     save(replace(profile, summary=summary or profile.summary), path, overwrite=force)
     typer.echo(path)
+
+
+app.command()(effective)
 
 
 def _shelves() -> tuple[Shelf, ...]:

@@ -30,7 +30,7 @@ class Plan:
     baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
-    a prior, None when it was not asked for.
+    a prior, None when it was not asked for; `release` is the library's, None where its banner does not say.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class Plan:
     blocks: int
     fast_start: bool
     warm_start: tuple[str, ...] | None = None
+    release: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""

@@ -21,7 +21,7 @@ from tuner.objective import Objective, named_by, objective
 from tuner.preloads import faststart_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
-from tuner.session import shares
+from tuner.session import readback, shares
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, environment
@@ -29,6 +29,7 @@ from tuner.stacks.stack import Stack, environment
 DEFAULT_STACK: Final = "kernel"
 # More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
 MOST_BLOCKS: Final = 200
+_MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
 INSTALL_SOCKPERF: Final = (
@@ -67,10 +68,13 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     workloads = _workloads(goal, request)
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, workloads)
+    preloads = _preloads(stack, request, host)
+    release = readback.release(stack, preloads[:1], host)
+    _check_asked([baseline, *([_contender(start)] if start else [])], stack, release)
     return Plan(
         kind=request.kind,
         stack=stack.name,
-        preloads=tuple(str(path) for path in _preloads(stack, request, host)),
+        preloads=tuple(map(str, preloads)),
         sockperf=_sockperf(request.sockperf, host, workloads),
         objective=goal.name,
         workloads=workloads,
@@ -85,7 +89,16 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         blocks=request.blocks,
         fast_start=request.fast_start,
         warm_start=() if request.warm_start else None,
+        release=release,
     )
+
+
+def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None) -> None:
+    """Raise `UsageError` when what was asked for by name is not what the library of this release would run."""
+    wrong = {each.profile: readback.refusal(stack.name, each.settings, release) for each in contenders}
+    findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
+    if findings:
+        raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
 
 
 def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
@@ -110,7 +123,7 @@ def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
 
 def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
     """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = _library(stack, lib, host)
+    library = library_of(stack, lib, host)
     result = host.output_of(Command(("true",), environment(stack, [library], {})))
     proof = stack.proof(result.stderr, result.stdout)
     if not proof.loaded:
@@ -246,15 +259,16 @@ def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
         )
 
 
-def _library(stack: Stack, lib: Path | None, host: Host) -> Path:
+def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
+    """Return the stack's library, `lib` or the one that the loader knows; raise `MissingTool` when it cannot be used."""
     library = lib or stack.locate(_output(host, "ldconfig", "-p"))
     if library is None:
         raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
-    return library
+    return readback.checked(stack, library)
 
 
 def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
-    library = _library(stack, request.lib, host)
+    library = library_of(stack, request.lib, host)
     wanted = [library, *request.preload, *([faststart_library()] if request.fast_start else [])]
     missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
     if missing:

@@ -8,9 +8,10 @@ from typing import Final
 from tuner.errors import UsageError, did_you_mean
 from tuner.stacks.kernel import KERNEL
 from tuner.stacks.stack import Stack
+from tuner.stacks.vma import VMA
 from tuner.stacks.xlio import XLIO
 
-STACKS: Final[Mapping[str, Stack]] = {stack.name: stack for stack in (KERNEL, XLIO)}
+STACKS: Final[Mapping[str, Stack]] = {stack.name: stack for stack in (KERNEL, XLIO, VMA)}
 
 
 def stack(name: str) -> Stack:

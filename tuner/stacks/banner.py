@@ -54,7 +54,7 @@ class Banner:
     errors: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     cut: tuple[str, ...] = ()
-    pid: int | None = None
+    pid: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
