@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.effective",),
     ("tuner.profiles",),
     ("tuner.profile_files",),
-    ("tuner.profile_library", "tuner.profile_lint"),
+    ("tuner.profile_library", "tuner.profile_lint", "tuner.migration"),
     ("tuner.stacks", "tuner.hosts"),
     ("tuner.measure",),
     ("tuner.objective", "tuner.search", "tuner.store"),

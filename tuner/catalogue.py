@@ -78,7 +78,8 @@ class Catalogue:
         and broken rules. Without a release, what the newest one no longer knows is only a warning.
         """
         singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
-        return singly + [_rule_finding(one, settings, where) for one in self.broken(settings, release)]
+        broken = (one for one in self.broken(settings, release) if one.rule.kind is not RuleKind.CAUTION)
+        return singly + [_rule_finding(one, settings, where) for one in broken]
 
     def repaired(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
         """Return `settings` changed so that the rules that concern them hold in `release` (the newest when None).
@@ -176,10 +177,10 @@ class Catalogue:
         choice = parameter.choice(text, target)
         if not parameter.exists_in(target):
             window = _window_words(parameter.since, parameter.last)
-            yield tell(where, f"{self.stack} {target} does not read {parameter.name}: it is read {window}", "remove it")
+            yield tell(where, f"{self.stack} {target} does not read {parameter.name}: it is read {window}", _succeeded(parameter))
         elif choice is not None and not choice.exists_in(target):
             window = _window_words(choice.since, choice.last)
-            hint = f"in {target} it {_must(parameter, target)}"
+            hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"
             yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
 
 
@@ -276,6 +277,17 @@ def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
 
 def _instead(parameter: Parameter) -> str:
     return f"use {parameter.alias_of} instead" if parameter.alias_of else "remove it"
+
+
+def _succeeded(parameter: Parameter) -> str:
+    return f"use {parameter.successor} instead" if parameter.successor else "remove it"
+
+
+def _respelled(parameter: Parameter, text: str, release: str) -> str:
+    """Return the advice to write the same word as `release` spells it, empty where it has no such word."""
+    plain = text.casefold().replace("-", "_")
+    same = (c.value for c in parameter.choices_in(release) if c.value.casefold().replace("-", "_") == plain)
+    return next((f"write {value}" for value in same), "")
 
 
 def _must(parameter: Parameter, release: str | None) -> str:

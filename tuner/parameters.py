@@ -97,7 +97,8 @@ class Parameter:
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
     `since` and `last` are the first and the last release that read the variable; `last` None means it still does.
     `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `xlio` the
-    variable of XLIO that means the same.
+    variable of XLIO that means the same; `successor` the variable that took its place; `inert` why nothing comes of it
+    from `inert_since` on, although it is read.
     """
 
     name: str
@@ -118,6 +119,9 @@ class Parameter:
     last: str | None = None
     alias_of: str = ""
     xlio: str = ""
+    successor: str = ""
+    inert_since: str = ""
+    inert: str = ""
     json_path: str = ""
     on_invalid: str = ""
     constraints: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ class RuleKind(StrEnum):
     INFO_FIX = "info-fix"
     SILENT_FIX = "silent-fix"
     RISK = "risk"
+    CAUTION = "caution"
 
     @property
     def is_fix(self) -> bool:

@@ -12,6 +12,7 @@ import typer
 
 from tuner import catalogue
 from tuner.cli.effective import effective
+from tuner.cli.migrate import migrate
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
 from tuner.errors import Finding, UsageError, error
@@ -150,6 +151,7 @@ def new(
 
 
 app.command()(effective)
+app.command()(migrate)
 
 
 def _shelves() -> tuple[Shelf, ...]:
