@@ -78,8 +78,7 @@ class Catalogue:
         and broken rules. Without a release, what the newest one no longer knows is only a warning.
         """
         singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
-        broken = (one for one in self.broken(settings, release) if one.rule.kind is not RuleKind.CAUTION)
-        return singly + [_rule_finding(one, settings, where) for one in broken]
+        return singly + [_rule_finding(one, settings, where) for one in self.broken(settings, release)]
 
     def repaired(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
         """Return `settings` changed so that the rules that concern them hold in `release` (the newest when None).
@@ -91,10 +90,11 @@ class Catalogue:
     def broken(self, settings: Mapping[str, str], release: str | None = None) -> list[Broken]:
         """Return the rules of `release` that `settings` break, looking only at rules on a variable that they set.
 
-        No rule is held against a value that is none.
+        No rule is held against a value that is none, and a caution is none that could be broken.
         """
         values = numbers(self._readable(settings, release))
-        return broken([rule for rule in self.rules if rule.names & settings.keys()], values, release)
+        concerned = [rule for rule in self.rules if rule.names & settings.keys() and rule.kind is not RuleKind.CAUTION]
+        return broken(concerned, values, release)
 
     def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
         return self._sound(self.effective(settings, release), settings)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from tuner import catalogue, presets
+from tuner import catalogue, presets, resources
 from tuner.catalogue import Catalogue
 from tuner.effective import effective
 from tuner.errors import UsageError
 from tuner.expressions import Value
-from tuner.parameters import Parameter, as_integer
+from tuner.parameters import Parameter, as_integer, in_window
 from tuner.profiles import Profile
 from tuner.releases import Releases
 from tuner.rules import numbers
@@ -183,8 +183,12 @@ def _carry(name: str, text: str, source: Edition, target: Edition, carried: _Car
         carried.note(name, Step.RENAMED, f"{to}={value}")
     elif value != text:
         carried.note(name, Step.RESPELLED, f"{text} is written {value} in {target}")
-    if parameter.inert and not (old and old.inert_since == parameter.inert_since):
+    if _is_inert(parameter, target) and not (old and _is_inert(old, source)):
         carried.note(to, Step.CHANGED, f"has no effect in {target}: {parameter.inert}")
+
+
+def _is_inert(parameter: Parameter, where: Edition) -> bool:
+    return bool(parameter.inert) and in_window(where.release, parameter.inert_since, None)
 
 
 def _named(name: str, source: Edition, target: Edition) -> str | None:
@@ -235,6 +239,8 @@ def _keep_reason(name: str, profile: Profile, source: Edition, target: Edition, 
 
 def _repaired(carried: _Carried, target: Edition) -> dict[str, str]:
     whole = target.known.repaired(carried.settings, target.release)
+    values = effective(target.known, whole, target.release).values()
+    whole |= resources.grown(target.known.stack, target.release, values)
     for name, text in whole.items():
         if carried.settings.get(name) != text:
             carried.note(name, Step.CHANGED, f"{text} instead of {carried.settings.get(name, 'nothing')}: a rule of {target}")
