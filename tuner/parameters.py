@@ -28,7 +28,17 @@ LARGEST_INT: Final = 2**31 - 1
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})([A-Za-z]{0,2})")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _CPUSET = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
-_BOOLEANS: Final = {"1": "1", "on": "1", "true": "1", "yes": "1", "0": "0", "off": "0", "false": "0", "no": "0"}
+# What people call the special values of a number, by the meanings that the catalogues give those.
+_SPECIAL_WORDS: Final = {
+    **dict.fromkeys(("infinite", "infinity", "inf", "forever", "for ever"), ("for ever",)),
+    **dict.fromkeys(("unlimited", "no limit"), ("no limit",)),
+    **dict.fromkeys(("off", "disabled", "disable"), ("off",)),
+    "never": ("never", "never look at the kernel"),
+}
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "on", "true", "yes", "enable", "enabled"), "1"),
+    **dict.fromkeys(("0", "off", "false", "no", "disable", "disabled"), "0"),
+}
 
 
 class Kind(StrEnum):
@@ -204,6 +214,10 @@ class Parameter:
     def _canonical(self, text: str, release: str | None) -> str:
         if text in {value for value, _ in self.special}:
             return text
+        meanings = _SPECIAL_WORDS.get(text.casefold(), ())
+        named = [value for value, meaning in self.special if meaning in meanings]
+        if named and not self.choices:
+            return named[0]
         if self.choices:
             choice = self.choice(text, release)
             return text if choice is None else choice.value

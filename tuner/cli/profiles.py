@@ -15,6 +15,7 @@ from tuner.cli.effective import effective
 from tuner.cli.migrate import migrate
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
+from tuner.cli.verify import release_of_library
 from tuner.errors import Finding, UsageError, error
 from tuner.profile_files import save
 from tuner.profile_library import Listed, Shelf, find, listing, load, locate, shelves
@@ -80,6 +81,9 @@ def lint(
     stack_version: Annotated[
         str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release to check for, e.g. 3.40.2.")
     ] = None,
+    lib: Annotated[
+        Path | None, typer.Option("--lib", metavar="PATH", help="Check for the release of this library (with --stack).")
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -91,8 +95,10 @@ def lint(
     Examples:
       tuner profiles lint
       tuner profiles lint xlio/latency profiles/kernel/mine.toml --stack-version 3.40.2
+      tuner profiles lint --stack xlio --lib /usr/lib64/libxlio.so
     """
     places = _shelves()
+    stack_version = stack_version if lib is None else release_of_library(lib, stack)
     subjects = [_subject(reference, stack, places) for reference in profiles or ()]
     if not profiles:
         subjects = [listed.path for listed in listing(places, stack)]

@@ -12,6 +12,7 @@ import typer
 from tuner import catalogue
 from tuner.cli.options import Json, Lib
 from tuner.cli.output import print_json, table
+from tuner.errors import UsageError
 
 
 def verify(
@@ -59,6 +60,21 @@ def verify(
         typer.echo("\n".join(_lines(answer)))
     if not answer["applied"]:
         raise typer.Exit(1)
+
+
+def release_of_library(lib: Path, stack: str | None) -> str:
+    """Return the release that a library's banner names; raise `UsageError` or `MissingTool` when it names none."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.readback import checked, read_back
+    from tuner.stacks import stack as stack_called
+
+    if stack is None:
+        raise UsageError("--lib needs the stack of the library", advice="add --stack xlio or --stack vma")
+    target = stack_called(stack)
+    found = read_back(target, [checked(target, lib)], {}, LocalHost()).release
+    if not found:
+        raise UsageError(f"the banner of {lib} names no release", advice="say it with --stack-version RELEASE")
+    return found
 
 
 def _lines(answer: dict[str, Any]) -> Iterable[str]:
