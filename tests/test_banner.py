@@ -91,12 +91,16 @@ def test_every_setting_of_a_recording_is_read_also_when_its_blanks_and_lines_fel
 
 
 def test_a_value_that_was_wrapped_in_its_middle_is_joined() -> None:
-    text = "XLIO INFO : Ring allocation logic TX 20\n(Ring per thread) [XLIO_RING_ALLOCATION_LOGIC_TX]\nother output [X]\n"
+    text = (
+        "XLIO INFO : Ring allocation logic TX 20\n(Ring per thread) [XLIO_RING_ALLOCATION_LOGIC_TX]\nother output [X]\n"
+    )
     assert banner.read(text).shown == {"XLIO_RING_ALLOCATION_LOGIC_TX": "20 (Ring per thread)"}
 
 
 def test_of_several_processes_the_last_banner_counts_and_each_can_be_had() -> None:
-    first, second = ((RECORDED / f"xlio-3.40.2-{name}.txt").read_text(encoding="utf-8") for name in ("spec_latency", "default"))
+    first, second = (
+        (RECORDED / f"xlio-3.40.2-{name}.txt").read_text(encoding="utf-8") for name in ("spec_latency", "default")
+    )
     found = banner.every(first + second)
     assert [each.shown.get("XLIO_RX_POLL") for each in found] == ["-1", None]
     assert banner.read(first + second).shown == found[1].shown
@@ -105,7 +109,9 @@ def test_of_several_processes_the_last_banner_counts_and_each_can_be_had() -> No
 
 def test_processes_that_print_at_the_same_time_are_told_apart_by_their_numbers() -> None:
     lines = ["Pid: {pid} Tid: {pid} XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release"]
-    lines += ["Pid: {pid} Tid: {pid} XLIO INFO   : Rx Poll Loops                  {pid}                        [XLIO_RX_POLL]"]
+    lines += [
+        "Pid: {pid} Tid: {pid} XLIO INFO   : Rx Poll Loops                  {pid}                        [XLIO_RX_POLL]"
+    ]
     text = "\n".join(line.format(pid=pid) for line in lines for pid in (11, 22))
     assert [(each.pid, each.shown["XLIO_RX_POLL"]) for each in banner.every(text)] == [(11, "11"), (22, "22")]
 

@@ -85,7 +85,11 @@ def test_releases_stand_oldest_first() -> None:
         assert releases == sorted(releases, key=release_key)
 
 
-@pytest.mark.parametrize("parameter", [*XLIO.parameters.values(), *KERNEL.parameters.values(), *VMA.parameters.values()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "parameter",
+    [*XLIO.parameters.values(), *KERNEL.parameters.values(), *VMA.parameters.values()],
+    ids=lambda p: p.name,
+)
 def test_an_entry_is_explained_and_consistent(parameter: Any) -> None:
     assert parameter.summary.endswith((".", "!"))
     assert parameter.source

@@ -57,7 +57,9 @@ PROBES: Final[dict[str, Probe]] = {
     "rx_wre_device": lambda: _memory({}, room=Room(queue_entries=4), release="3.21.2"),
     "tx_wre_device": lambda: _memory({}, room=Room(queue_entries=16384)),
     "inline": lambda: _check({"XLIO_TX_MAX_INLINE": "885"}),
-    "vma_inline_tx": lambda: _rule("vma_inline_tx", {"VMA_TX_MAX_INLINE": "500", "VMA_TX_WRE": "4000"}, "9.8.84", "vma"),
+    "vma_inline_tx": lambda: _rule(
+        "vma_inline_tx", {"VMA_TX_MAX_INLINE": "500", "VMA_TX_WRE": "4000"}, "9.8.84", "vma"
+    ),
     "rx_poll": lambda: _check({"XLIO_RX_POLL": "-2"}),
     "select_poll": lambda: _check({"XLIO_SELECT_POLL": "100000001"}),
     "prefetch": lambda: _check({"XLIO_RX_PREFETCH_BYTES": "31"}),
@@ -115,7 +117,9 @@ def test_what_breaks_a_constraint_does_not_pass_unseen(name: str) -> None:
         ({"XLIO_SELECT_POLL_OS_FORCE": "1", "XLIO_SELECT_POLL_OS_RATIO": "0", "XLIO_SELECT_SKIP_OS": "0"}, "3.40.2"),
     ],
 )
-def test_a_candidate_that_would_run_as_something_else_is_repaired_or_turned_down(settings: Settings, release: str) -> None:
+def test_a_candidate_that_would_run_as_something_else_is_repaired_or_turned_down(
+    settings: Settings, release: str
+) -> None:
     mended = repairer(catalogue.load("xlio"), release)(settings)
     if mended is not None:
         found = effective(catalogue.load("xlio"), mended, release)

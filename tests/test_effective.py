@@ -156,7 +156,8 @@ def test_what_is_not_read_is_ignored_with_its_reason() -> None:
 
 def test_the_json_configuration_makes_variables_idle() -> None:
     found = in_effect({"XLIO_USE_NEW_CONFIG": "1", "XLIO_RX_POLL": "-1"}, "3.61.2")
-    assert (found.settings["XLIO_RX_POLL"].value, found.ignored.keys()) == ("100000", {"XLIO_RX_POLL"})
+    assert found.settings["XLIO_RX_POLL"].value == "100000"
+    assert set(found.ignored) == {"XLIO_RX_POLL"}
     assert in_effect({"XLIO_USE_NEW_CONFIG": "true", "XLIO_RX_POLL": "-1"}, "3.61.2").ignored == {}
     assert in_effect({"XLIO_USE_NEW_CONFIG": "true", "XLIO_RX_POLL": "-1"}, "3.60.0").ignored
 
@@ -187,7 +188,9 @@ def test_a_preset_sets_only_what_is_known(stack: str) -> None:
     assert named - known.parameters.keys() <= {"VMA_TX_BUFS_BATCH_TCP"}
 
 
-@pytest.mark.parametrize("text", ["", "3", "-1", "on", "0x10", "10K", "99999999999999999999999", " 5", "4 GB", "089", "٣"])
+@pytest.mark.parametrize(
+    "text", ["", "3", "-1", "on", "0x10", "10K", "99999999999999999999999", " 5", "4 GB", "089", "٣"]
+)
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_variable_takes_any_text(stack: str, text: str) -> None:
     known = catalogue.load(stack)

@@ -36,7 +36,11 @@ def test_no_text_raises(text: str) -> None:
     parse(text, "e")
 
 
-@given(st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), st.text(st.characters(exclude_categories=["C", "Z"]))))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), st.text(st.characters(exclude_categories=["C", "Z"]))
+    )
+)
 def test_quoted_variables_come_back(settings: dict[str, str]) -> None:
     text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     assert parse(text, "e").settings == settings

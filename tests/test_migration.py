@@ -84,11 +84,13 @@ def test_a_setting_is_carried_by_its_meaning(
 
 
 def test_between_xlio_and_vma_it_goes_by_equivalents() -> None:
-    settings, notes = carried({"XLIO_RX_POLL": "-1", "XLIO_STRQ": "off", "XLIO_RX_WRE": "4"}, "xlio:3.61.2", "vma:9.8.84")
+    settings, notes = carried(
+        {"XLIO_RX_POLL": "-1", "XLIO_STRQ": "off", "XLIO_RX_WRE": "4"}, "xlio:3.61.2", "vma:9.8.84"
+    )
     assert settings == {"VMA_RX_POLL": "-1"}
     assert (steps(notes)["XLIO_STRQ"], steps(notes)["XLIO_RX_WRE"]) == (Step.DROPPED, Step.DROPPED)
-    back, _ = carried({"VMA_VMAD_NOTIFY_DIR": "/tmp/x", "VMA_TCP_CTL_THREAD": "1"}, "vma:9.8.84", "xlio:3.21.2")
-    assert back == {"XLIO_SERVICE_NOTIFY_DIR": "/tmp/x", "XLIO_TCP_CTL_THREAD": "with_wakeup"}
+    back, _ = carried({"VMA_VMAD_NOTIFY_DIR": "/run/x", "VMA_TCP_CTL_THREAD": "1"}, "vma:9.8.84", "xlio:3.21.2")
+    assert back == {"XLIO_SERVICE_NOTIFY_DIR": "/run/x", "XLIO_TCP_CTL_THREAD": "with_wakeup"}
 
 
 def test_a_vma_preset_that_xlio_no_longer_has_is_spelled_out_in_its_names() -> None:
@@ -96,8 +98,12 @@ def test_a_vma_preset_that_xlio_no_longer_has_is_spelled_out_in_its_names() -> N
     assert settings["XLIO_RING_ALLOCATION_LOGIC_RX"] == "20"
 
 
-@pytest.mark.parametrize("target", ["xlio:2.0.6", "xlio:3.21.2", "xlio:3.40.2", "xlio:3.61.2", "xlio:3.70.2", "vma:9.8.84"])
-@pytest.mark.parametrize("path", sorted(Path("profiles").glob("[xv][lm]*/*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize(
+    "target", ["xlio:2.0.6", "xlio:3.21.2", "xlio:3.40.2", "xlio:3.61.2", "xlio:3.70.2", "vma:9.8.84"]
+)
+@pytest.mark.parametrize(
+    "path", sorted(Path("profiles").glob("[xv][lm]*/*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_every_shipped_profile_is_sound_wherever_it_goes(path: Path, target: str) -> None:
     profile = parse(path.read_text(encoding="utf-8"), str(path)).profile
     assert profile is not None
@@ -124,7 +130,19 @@ def test_stacks_without_common_variables_are_refused() -> None:
 
 def test_the_command_prints_a_profile_and_says_on_stderr_what_changed(tmp_path: Path) -> None:
     (tmp_path / "old.toml").write_text('name = "old"\nstack = "xlio"\nsummary = "x"\nreleases = "<=3.40.0"\n[settings]\nXLIO_SPEC = "multi_ring_latency"\n')  # fmt: skip
-    command = [sys.executable, "-m", "tuner", "profiles", "migrate", "old.toml", "--to", "3.61", "-o", "new.toml", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tuner",
+        "profiles",
+        "migrate",
+        "old.toml",
+        "--to",
+        "3.61",
+        "-o",
+        "new.toml",
+        "--json",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stdout)["to"] == "xlio 3.61.2"
     assert "expanded: XLIO_SPEC" in done.stderr

@@ -84,7 +84,9 @@ def profile(folder: Path, stack: str, settings: Mapping[str, str]) -> str:
     return "mine.toml"
 
 
-def became(settings: Mapping[str, str], changes: Mapping[str, str] = {}, release: str = "3.61.2") -> dict[str, Verified]:  # noqa: B006
+def became(
+    settings: Mapping[str, str], changes: Mapping[str, str] = {}, release: str = "3.61.2"
+) -> dict[str, Verified]:
     read = banner.read(showing(DETAILS[f"xlio-{release}"], changes))
     return {each.name: each for each in verify(catalogue.load("xlio"), settings, read, FORCED)}
 
@@ -240,7 +242,9 @@ def test_a_known_profile_that_the_release_would_not_run_is_invalid_and_never_run
         ({"XLIO_THREAD_MODE": "0"}, None, None),
     ],
 )
-def test_what_would_run_as_something_else_is_refused(settings: dict[str, str], release: str | None, why: str | None) -> None:
+def test_what_would_run_as_something_else_is_refused(
+    settings: dict[str, str], release: str | None, why: str | None
+) -> None:
     found = refusal("xlio", settings, release)
     assert (found is None) if why is None else (found is not None and why in found)
 
@@ -249,7 +253,19 @@ def test_a_session_begins_with_the_release_of_the_library(tmp_path: Path, lib: P
     lib.with_name("banner.txt").write_text(without_errors(DETAILS["xlio-3.40.2"]), encoding="utf-8")
     program = fake.install(tmp_path, noise=0.01)
     named = profile(tmp_path, "xlio", {"XLIO_USE_NEW_CONFIG": "0"})
-    command = [sys.executable, "-m", "tuner", "measure", named, "--runs", "1", "--lib", str(lib), "--sockperf", str(program)]
+    command = [
+        sys.executable,
+        "-m",
+        "tuner",
+        "measure",
+        named,
+        "--runs",
+        "1",
+        "--lib",
+        str(lib),
+        "--sockperf",
+        str(program),
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "xlio 3.40.2 would not run this as written" in done.stderr

@@ -177,7 +177,11 @@ class Catalogue:
         choice = parameter.choice(text, target)
         if not parameter.exists_in(target):
             window = _window_words(parameter.since, parameter.last)
-            yield tell(where, f"{self.stack} {target} does not read {parameter.name}: it is read {window}", _succeeded(parameter))
+            yield tell(
+                where,
+                f"{self.stack} {target} does not read {parameter.name}: it is read {window}",
+                _succeeded(parameter),
+            )
         elif choice is not None and not choice.exists_in(target):
             window = _window_words(choice.since, choice.last)
             hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"

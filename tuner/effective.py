@@ -212,7 +212,9 @@ class _Model:
 
 
 def _reason(when: object, formula: object) -> str:
-    conditions = [f"{word} {getattr(part, 'text', '')}" for word, part in (("because", when), ("from", formula)) if part]
+    conditions = [
+        f"{word} {getattr(part, 'text', '')}" for word, part in (("because", when), ("from", formula)) if part
+    ]
     return " ".join(conditions)
 
 

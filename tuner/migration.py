@@ -243,6 +243,8 @@ def _repaired(carried: _Carried, target: Edition) -> dict[str, str]:
     whole |= resources.grown(target.known.stack, target.release, values)
     for name, text in whole.items():
         if carried.settings.get(name) != text:
-            carried.note(name, Step.CHANGED, f"{text} instead of {carried.settings.get(name, 'nothing')}: a rule of {target}")
+            carried.note(
+                name, Step.CHANGED, f"{text} instead of {carried.settings.get(name, 'nothing')}: a rule of {target}"
+            )
             carried.reasons.setdefault(name, f"A rule of {target} asks for it.")
     return whole

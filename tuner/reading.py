@@ -133,7 +133,7 @@ def _switch(_parameter: Parameter, text: str, _default: str) -> Read:
 
 def _size(parameter: Parameter, text: str, default: str) -> Read:
     number = size(text)
-    odd = number == 0 and not text.strip("0") == ""
+    odd = number == 0 and text.strip("0") != ""
     why = f"{text!r} is no size and is read as 0" if odd else ""
     if number == 0 and _suffix(parameter) in _rules()["zero"]:
         return Read(default, Fate.DEFAULTED, why or "0 means the default")

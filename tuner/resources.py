@@ -134,7 +134,10 @@ def _block(values: Mapping[str, str], rings: int) -> Iterator[Part]:
 
 
 def _pools(values: Mapping[str, str], prefix: str) -> Iterator[Part]:
-    for name, each in ((f"{prefix}RX_BUFS", receive_buffer_bytes(values, prefix)), (f"{prefix}TX_BUFS", _POOL_BUFFER_BYTES)):
+    for name, each in (
+        (f"{prefix}RX_BUFS", receive_buffer_bytes(values, prefix)),
+        (f"{prefix}TX_BUFS", _POOL_BUFFER_BYTES),
+    ):
         count = _number(values, name)
         yield Part(f"pool of {name}", f"{name} {count} × {each} bytes a buffer", count * each)
 

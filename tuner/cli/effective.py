@@ -38,7 +38,8 @@ def effective(
     ] = None,
     stack: Annotated[str | None, typer.Option("--stack", metavar="STACK", help="xlio, vma or kernel.")] = None,
     stack_version: Annotated[
-        str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release, e.g. 3.40.2; else the newest.")
+        str | None,
+        typer.Option("--stack-version", metavar="RELEASE", help="The release, e.g. 3.40.2; else the newest."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Also what has its default.")] = False,
     json: Json = False,
@@ -87,7 +88,10 @@ def doubts(known: Catalogue, found: Effective) -> list[Finding]:
     """Return what will not start or may do harm with the values in effect."""
     broken = rules.broken(known.rules, rules.numbers(found.values()), found.release)
     told = [one.rule for one in broken if not one.rule.kind.is_fix and one.rule.id != _SUMMED]
-    return [*(warning(each.id, each.message) for each in told), *resources.findings(found.stack, found.release, found.values())]
+    return [
+        *(warning(each.id, each.message) for each in told),
+        *resources.findings(found.stack, found.release, found.values()),
+    ]
 
 
 def _asked(pairs: Iterable[str], path: Path | None) -> tuple[dict[str, str], list[Finding]]:

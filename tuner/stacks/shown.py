@@ -19,7 +19,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "PRINT_REPORT": {"enabled": "1", "disabled": "0"},
     "SKIP_POLL_IN_RX": {"disabled": "0", "enabled": "1"},
     "MULTILOCK": {"spin": "0", "mutex": "1"},
-    "THREAD_MODE": {"single": "0", "multi spin lock": "1", "multi mutex lock": "2", "multi more threads than cores": "3"},
+    "THREAD_MODE": {
+        "single": "0",
+        "multi spin lock": "1",
+        "multi mutex lock": "2",
+        "multi more threads than cores": "3",
+    },
     "MEM_ALLOC_TYPE": {"huge pages": "2", "regular pages": "0", "normal pages": "0"},
     "TCP_CTL_THREAD": {
         "delegated tcp timers": "delegate",
