@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,64 @@ def test_settings_printed_in_the_banners_form_are_read_back(settings: dict[str, 
     lines = [f"\x1b[0m XLIO INFO   : {label:<30} {value:<26} [{name}]" for name, (label, value) in settings.items()]
     expected = {name: value for name, (_, value) in settings.items()}
     assert banner.read("\n".join(lines)).shown == expected
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_setting_of_a_recording_is_read_also_when_its_blanks_and_lines_fell_together(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    shown = banner.read(text).shown
+    assert len(shown) == len(set(re.findall(r"\[((?:XLIO|VMA)_[A-Z0-9_]+)\]$", plain, re.MULTILINE)))
+    collapsed = re.sub(r" {2,}", " ", plain)
+    wrapped = re.sub(r" (\[(?:XLIO|VMA)_)", r"\n\1", collapsed)
+    assert banner.read(collapsed).shown == shown
+    assert banner.read(wrapped).shown == shown
+
+
+def test_a_value_that_was_wrapped_in_its_middle_is_joined() -> None:
+    text = (
+        "XLIO INFO : Ring allocation logic TX 20\n(Ring per thread) [XLIO_RING_ALLOCATION_LOGIC_TX]\nother output [X]\n"
+    )
+    assert banner.read(text).shown == {"XLIO_RING_ALLOCATION_LOGIC_TX": "20 (Ring per thread)"}
+
+
+def test_of_several_processes_the_last_banner_counts_and_each_can_be_had() -> None:
+    first, second = (
+        (RECORDED / f"xlio-3.40.2-{name}.txt").read_text(encoding="utf-8") for name in ("spec_latency", "default")
+    )
+    found = banner.every(first + second)
+    assert [each.shown.get("XLIO_RX_POLL") for each in found] == ["-1", None]
+    assert banner.read(first + second).shown == found[1].shown
+    assert found[0].pid != found[1].pid
+
+
+def test_processes_that_print_at_the_same_time_are_told_apart_by_their_numbers() -> None:
+    lines = ["Pid: {pid} Tid: {pid} XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release"]
+    lines += [
+        "Pid: {pid} Tid: {pid} XLIO INFO   : Rx Poll Loops                  {pid}                        [XLIO_RX_POLL]"
+    ]
+    text = "\n".join(line.format(pid=pid) for line in lines for pid in (11, 22))
+    assert [(each.pid, each.shown["XLIO_RX_POLL"]) for each in banner.every(text)] == [(11, "11"), (22, "22")]
+
+
+def test_a_line_that_was_cut_names_its_setting() -> None:
+    line = f" XLIO INFO   : {'Conf File':<30} {'/' + 'a' * 400}"
+    found = banner.read(" XLIO INFO   : XLIO_VERSION: 3.40.2-0 Release\n" + line)
+    assert (found.cut, dict(found.shown)) == (("XLIO_CONFIG_FILE",), {})
+
+
+def test_a_reason_beside_a_json_key_is_kept() -> None:
+    line = " XLIO INFO   : RX ring elements count         128   [performance.rings.rx.ring_elements_count, Reason: Profile]"
+    found = banner.read(line)
+    assert dict(found.reasons) == {"performance.rings.rx.ring_elements_count": "Profile"}
+
+
+def test_a_release_in_an_unknown_form_is_still_a_banner() -> None:
+    found = banner.read(" XLIO INFO   : XLIO_VERSION: next-dev\n")
+    assert (found.tag, found.release) == ("XLIO_VERSION", "")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_without_an_exception(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    banner.every(" XLIO INFO   : XLIO_VERSION: 3.61.2\n" + text + "\n XLIO INFO   : " + text)

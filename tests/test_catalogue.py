@@ -21,6 +21,7 @@ from tuner.parameters import Kind, Type, release_key
 XLIO = catalogue.load("xlio")
 KERNEL = catalogue.load("kernel")
 ONLOAD = catalogue.load("onload")
+VMA = catalogue.load("vma")
 OBJECTIVES = ("latency", "tail", "throughput", "balanced")
 
 # Every name that the vendor's document of the 3.21 era mentions, right or wrong, without its prefix.
@@ -50,7 +51,7 @@ VERSION WAIT_AFTER_JOIN_MSEC XLIOD_NOTIFY_DIR ZC_BUFS ZC_CACHE_THRESHOLD ZC_TX_S
 """
 SPACES = [
     (stack, objective, row)
-    for stack in ("xlio", "kernel", "onload")
+    for stack in ("xlio", "kernel", "vma", "onload")
     for objective, rows in tomllib.loads((catalogue.FOLDER / f"{stack}.space.toml").read_text(encoding="utf-8")).items()
     for row in rows
 ]
@@ -87,7 +88,7 @@ def test_releases_stand_oldest_first() -> None:
 
 @pytest.mark.parametrize(
     "parameter",
-    [parameter for known in (XLIO, KERNEL, ONLOAD) for parameter in known.parameters.values()],
+    [parameter for known in (XLIO, KERNEL, VMA, ONLOAD) for parameter in known.parameters.values()],
     ids=lambda p: p.name,
 )
 def test_an_entry_is_explained_and_consistent(parameter: Any) -> None:
@@ -104,7 +105,7 @@ def test_an_entry_is_explained_and_consistent(parameter: Any) -> None:
     assert all(parameter.problem(value) is None for value, _ in parameter.special)
 
 
-@pytest.mark.parametrize("stack", ["xlio", "kernel", "onload"])
+@pytest.mark.parametrize("stack", ["xlio", "kernel", "vma", "onload"])
 def test_every_default_is_a_value_in_its_release(stack: str) -> None:
     known = catalogue.load(stack)
     for release in known.releases:
@@ -347,7 +348,7 @@ def test_the_kernel_stack_has_the_settings_that_its_library_honours() -> None:
     assert KERNEL.find("XLIO_RX_POLL").default() == "0"
 
 
-@pytest.mark.parametrize("stack", ["xlio", "kernel", "onload"])
+@pytest.mark.parametrize("stack", ["xlio", "kernel", "vma", "onload"])
 def test_every_objective_has_a_search_space_without_repetition(stack: str) -> None:
     for objective in OBJECTIVES:
         names = [row["parameter"] for where, goal, row in SPACES if (where, goal) == (stack, objective)]

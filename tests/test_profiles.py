@@ -59,7 +59,6 @@ SAID = {
     "two_lines": ("settings.XLIO_LOG_FILE", "must be one line"),
     "unknown_key": ("extend", "unknown key", "did you mean extends?"),
     "unknown_variable": ("settings.XLIO_RX_POL", "did you mean XLIO_RX_POLL?"),
-    "word_for_a_switch": ("settings.XLIO_TCP_NODELAY", "'true' is no value", "write 1"),
     "wrong_name": ("name", "'right_name' must be the name of the file, 'wrong_name'"),
 }
 
@@ -563,3 +562,27 @@ def test_a_profile_without_a_file_is_checked_like_one() -> None:
     findings = lint(Profile("mine", "xlio", {"XLIO_RX_POL": "1"}))
 
     assert "profile mine: settings.XLIO_RX_POL" in said(findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "read_as"),
+    [
+        ("XLIO_TCP_NODELAY", "on", "1"),
+        ("XLIO_TCP_NODELAY", "yes", "1"),
+        ("XLIO_FORK", "disabled", "0"),
+        ("XLIO_RX_POLL", "infinite", "-1"),
+        ("XLIO_RING_LIMIT_PER_INTERFACE", "unlimited", "0"),
+        ("XLIO_GRO_STREAMS_MAX", "off", "0"),
+        ("XLIO_RX_BYTES_MIN", "64k", "65536"),
+        ("XLIO_TCP_CC_ALGO", "cubic", "1"),
+        ("XLIO_MEMORY_LIMIT", "4GB", "4GB"),
+        ("XLIO_RX_POLL", "1K", "1K"),
+        ("XLIO_TCP_NODELAY", "maybe", "maybe"),
+    ],
+)
+def test_what_a_person_writes_becomes_what_the_library_reads(name: str, written: str, read_as: str) -> None:
+    text = f'name = "p"\nstack = "xlio"\n[settings]\n{name} = "{written}"\n'
+    profile = parse(text, "p.toml").profile
+    assert profile is not None
+    assert profile.settings[name] == read_as
+    assert parse(write(profile), "p.toml").profile == profile

@@ -92,10 +92,11 @@ class Catalogue:
     def broken(self, settings: Mapping[str, str], release: str | None = None) -> list[Broken]:
         """Return the rules of `release` that `settings` break, looking only at rules on a variable that they set.
 
-        No rule is held against a value that is none.
+        No rule is held against a value that is none, and a caution is none that could be broken.
         """
         values = numbers(self._readable(settings, release))
-        return broken([rule for rule in self.rules if rule.names & settings.keys()], values, release)
+        concerned = [rule for rule in self.rules if rule.names & settings.keys() and rule.kind is not RuleKind.CAUTION]
+        return broken(concerned, values, release)
 
     def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
         return self._sound(self.effective(settings, release), settings)
@@ -107,7 +108,7 @@ class Catalogue:
 
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
         """Return the defaults that other settings change, as far as `values` are known."""
-        conditional = self._conditional(release)
+        conditional = self.conditional(release)
         read = numbers({name: values[name] for each in conditional for name in each.names if name in values})
         return {each.parameter: each.value(read) for each in conditional if each.in_force(read)}
 
@@ -121,10 +122,10 @@ class Catalogue:
         return cache(plain)
 
     @cached_property
-    def _conditional(self) -> Callable[[str], tuple[_Conditional, ...]]:
+    def conditional(self) -> Callable[[str], tuple[Conditional, ...]]:
         """The defaults of a release that other settings change, in the order in which later ones win."""
 
-        def conditional(release: str) -> tuple[_Conditional, ...]:
+        def conditional(release: str) -> tuple[Conditional, ...]:
             return tuple(each for p in self.parameters.values() for each in _conditionals(p, release))
 
         return cache(conditional)
@@ -179,15 +180,19 @@ class Catalogue:
         choice = parameter.choice(text, target)
         if not parameter.exists_in(target):
             window = _window_words(parameter.since, parameter.last)
-            yield tell(where, f"{self.stack} {target} does not read {parameter.name}: it is read {window}", "remove it")
+            yield tell(
+                where,
+                f"{self.stack} {target} does not read {parameter.name}: it is read {window}",
+                _succeeded(parameter),
+            )
         elif choice is not None and not choice.exists_in(target):
             window = _window_words(choice.since, choice.last)
-            hint = f"in {target} it {_must(parameter, target)}"
+            hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"
             yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
 
 
 @dataclass(frozen=True, slots=True)
-class _Conditional:
+class Conditional:
     """A default that holds only under a condition, or that is computed, in one release."""
 
     parameter: str
@@ -195,6 +200,7 @@ class _Conditional:
     when: Expression | None
     formula: Expression | None
     plain: str
+    derived: bool
 
     def in_force(self, read: Values) -> bool:
         """Return whether it holds for the values that are known."""
@@ -245,7 +251,8 @@ def _choice(row: Mapping[str, Any]) -> Choice:
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
-    return Rule(**{**row, "kind": RuleKind(row["kind"]), "repair": tuple(row.get("repair", {}).items())})
+    pairs = {key: tuple(row.get(key, {}).items()) for key in ("repair", "effect")}
+    return Rule(**{**row, "kind": RuleKind(row["kind"]), **pairs})
 
 
 _SHAPED: Final[Mapping[str, Any]] = {
@@ -258,7 +265,7 @@ _SHAPED: Final[Mapping[str, Any]] = {
 }
 
 
-def _conditionals(parameter: Parameter, release: str) -> Iterable[_Conditional]:
+def _conditionals(parameter: Parameter, release: str) -> Iterable[Conditional]:
     """Yield the defaults of a parameter that `release` makes of other settings."""
     plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
     for default in parameter.defaults:
@@ -268,7 +275,7 @@ def _conditionals(parameter: Parameter, release: str) -> Iterable[_Conditional]:
             continue
         if when is None or in_window(release, default.since, default.last):
             names = frozenset().union(*(each.names for each in (when, formula) if each is not None))
-            yield _Conditional(parameter.name, names, when, formula, default.value)
+            yield Conditional(parameter.name, names, when, formula, default.value, default.derived)
 
 
 def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
@@ -287,6 +294,17 @@ def _undocumented(parameter: Parameter, text: str, where: str) -> Iterator[Findi
 
 def _instead(parameter: Parameter) -> str:
     return f"use {parameter.alias_of} instead" if parameter.alias_of else "remove it"
+
+
+def _succeeded(parameter: Parameter) -> str:
+    return f"use {parameter.successor} instead" if parameter.successor else "remove it"
+
+
+def _respelled(parameter: Parameter, text: str, release: str) -> str:
+    """Return the advice to write the same word as `release` spells it, empty where it has no such word."""
+    plain = text.casefold().replace("-", "_")
+    same = (c.value for c in parameter.choices_in(release) if c.value.casefold().replace("-", "_") == plain)
+    return next((f"write {value}" for value in same), "")
 
 
 def _must(parameter: Parameter, release: str | None) -> str:

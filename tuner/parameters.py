@@ -28,7 +28,17 @@ LARGEST_INT: Final = 2**31 - 1
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})([A-Za-z]{0,2})")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _CPUSET = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
-_BOOLEANS: Final = {"1": "1", "on": "1", "true": "1", "yes": "1", "0": "0", "off": "0", "false": "0", "no": "0"}
+# What people call the special values of a number, by the meanings that the catalogues give those.
+_SPECIAL_WORDS: Final = {
+    **dict.fromkeys(("infinite", "infinity", "inf", "forever", "for ever"), ("for ever",)),
+    **dict.fromkeys(("unlimited", "no limit"), ("no limit",)),
+    **dict.fromkeys(("off", "disabled", "disable"), ("off",)),
+    "never": ("never", "never look at the kernel"),
+}
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "on", "true", "yes", "enable", "enabled"), "1"),
+    **dict.fromkeys(("0", "off", "false", "no", "disable", "disabled"), "0"),
+}
 
 
 class Kind(StrEnum):
@@ -78,7 +88,8 @@ class Default:
 
     Some defaults depend on other settings. One with `when` takes the place of the plain one where that condition
     holds; one with `formula` has that value instead where the settings are not the defaults (`XLIO_RX_WRE / 2`).
-    `last` is the last release that has it, needed only beside `when`.
+    `last` is the last release that has it, needed only beside `when`. A `derived` one is worked out when everything
+    else is known, so that it takes the place of a preset's value too; the others stand under the preset.
     """
 
     since: str
@@ -86,6 +97,7 @@ class Default:
     when: str = ""
     formula: str = ""
     last: str | None = None
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,9 @@ class Parameter:
     Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
     read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
     the process, or the stack that a process made and others may join.
+    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `xlio` the
+    variable of XLIO that means the same; `successor` the variable that took its place; `inert` why nothing comes of it
+    from `inert_since` on, although it is read.
     """
 
     name: str
@@ -121,6 +136,10 @@ class Parameter:
     since: str = ""
     last: str | None = None
     alias_of: str = ""
+    xlio: str = ""
+    successor: str = ""
+    inert_since: str = ""
+    inert: str = ""
     json_path: str = ""
     on_invalid: str = ""
     constraints: tuple[str, ...] = ()
@@ -203,6 +222,10 @@ class Parameter:
     def _canonical(self, text: str, release: str | None) -> str:
         if text in {value for value, _ in self.special}:
             return text
+        meanings = _SPECIAL_WORDS.get(text.casefold(), ())
+        named = [value for value, meaning in self.special if meaning in meanings]
+        if named and not self.choices:
+            return named[0]
         if self.choices:
             choice = self.choice(text, release)
             return text if choice is None else choice.value

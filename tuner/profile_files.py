@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tuner import releases
+from tuner import catalogue, releases
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles import Place, Profile, errors_in, problems
 from tuner.releases import Releases
@@ -99,10 +99,11 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
 
 
 def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:
-    settings = _settings(table)
+    stack = table.text("stack", required=True)
+    settings = {name: _as_read(stack, name, text) for name, text in _settings(table).items()}
     return Profile(
         name=table.text("name", required=True),
-        stack=table.text("stack", required=True),
+        stack=stack,
         settings=settings,
         summary=table.text("summary"),
         extends=table.text("extends") or None,
@@ -120,6 +121,17 @@ def _settings(table: Table) -> dict[str, str]:
         else:
             found[name] = value if isinstance(value, str) else str(int(value))
     return found
+
+
+def _as_read(stack: str, name: str, text: str) -> str:
+    """Return what the stack reads for what a person wrote (`on`, `64k`), the text itself where that is not clear."""
+    parameter = catalogue.load(stack).parameters.get(name) if stack in catalogue.stacks() else None
+    if parameter is None or parameter.problem(text) is None:
+        return text
+    try:
+        return parameter.canonical(text)
+    except ValueError:
+        return text
 
 
 def _releases(table: Table) -> Releases:

@@ -27,13 +27,20 @@ class RuleKind(StrEnum):
     INFO_FIX = "info-fix"
     SILENT_FIX = "silent-fix"
     RISK = "risk"
+    CAUTION = "caution"
+
+    @property
+    def is_fix(self) -> bool:
+        """Whether the stack itself changes a setting so that the rule holds."""
+        return self in {RuleKind.WARN_FIX, RuleKind.INFO_FIX, RuleKind.SILENT_FIX}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A condition over effective values, by environment variable, and the settings that make it true.
 
-    `repair` maps a variable to the expression for its new value; it is empty where only a person can decide.
+    `repair` maps a variable to the expression for its new value; it is empty where only a person can decide. `effect`
+    is what the stack itself does instead, where that is not the same.
     `since` and `last` are the first and the last release that it concerns, None or empty without a limit.
     """
 
@@ -42,6 +49,7 @@ class Rule:
     kind: RuleKind
     message: str
     repair: tuple[tuple[str, str], ...] = ()
+    effect: tuple[tuple[str, str], ...] = ()
     since: str = ""
     last: str | None = None
 

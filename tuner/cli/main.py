@@ -31,7 +31,7 @@ Examples:
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "export", "import", "apply", "run")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "verify", "export", "import", "apply", "run")
 NOUNS: Final = ("profiles", "params", "sessions", "conf", "onload")
 
 

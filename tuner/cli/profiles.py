@@ -11,10 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from tuner import catalogue
+from tuner.cli.effective import effective
+from tuner.cli.migrate import migrate
 from tuner.cli.options import Json
 from tuner.cli.output import print_json, table
 from tuner.cli.profile_json import from_json, to_json
 from tuner.cli.translate import translate
+from tuner.cli.verify import release_of_library
 from tuner.errors import Finding, UsageError, error
 from tuner.profile_files import save
 from tuner.profile_library import Listed, Shelf, find, listing, load, locate, shelves
@@ -84,6 +87,9 @@ def lint(
     stack_version: Annotated[
         str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release to check for, e.g. 3.40.2.")
     ] = None,
+    lib: Annotated[
+        Path | None, typer.Option("--lib", metavar="PATH", help="Check for the release of this library (with --stack).")
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -95,8 +101,10 @@ def lint(
     Examples:
       tuner profiles lint
       tuner profiles lint xlio/latency profiles/kernel/mine.toml --stack-version 3.40.2
+      tuner profiles lint --stack xlio --lib /usr/lib64/libxlio.so
     """
     places = _shelves()
+    stack_version = stack_version if lib is None else release_of_library(lib, stack)
     subjects = [_subject(reference, stack, places) for reference in profiles or ()]
     if not profiles:
         subjects = [listed.path for listed in listing(places, stack)]
@@ -152,6 +160,10 @@ def new(
     path = Path("profiles") / profile.stack / f"{name}.toml"
     save(replace(profile, summary=summary or profile.summary), path, overwrite=force)
     typer.echo(path)
+
+
+app.command()(effective)
+app.command()(migrate)
 
 
 def _shelves() -> tuple[Shelf, ...]:

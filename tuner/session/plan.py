@@ -40,7 +40,7 @@ class Plan:
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
     a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
     asked for a duration; `lengthened` says why they were. `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
-    `further` are variables for preloaded libraries of ours.
+    `further` are variables for preloaded libraries of ours; `release` is the library's, None where its banner does not say.
     """
 
     kind: str
@@ -65,6 +65,7 @@ class Plan:
     load: str = "preload"
     conf: RuleFile | None = None
     further: Mapping[str, str] = field(default_factory=dict)
+    release: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""

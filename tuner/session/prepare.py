@@ -22,16 +22,17 @@ from tuner.objective import Objective, named_by, objective
 from tuner.preloads import faststart_library, stackname_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
-from tuner.session import offload, shares
+from tuner.session import offload, readback, shares
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
-from tuner.stacks.library import problem as problem_of_library
+from tuner.stacks.library import lacks
 from tuner.stacks.onload_naming import Naming
 from tuner.stacks.stack import Stack, environment
 
 DEFAULT_STACK: Final = "kernel"
 # More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
 MOST_BLOCKS: Final = 200
+_MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
 INSTALL_SOCKPERF: Final = (
@@ -73,10 +74,13 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     workloads = _workloads(goal, request)
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, workloads)
+    preloads = _preloads(stack, request, host)
+    release = readback.release(stack, preloads[:1], host)
+    _check_asked([baseline, *([_contender(start)] if start else [])], stack, release)
     return Plan(
         kind=request.kind,
         stack=stack.name,
-        preloads=tuple(str(path) for path in _preloads(stack, request, host)),
+        preloads=tuple(map(str, preloads)),
         sockperf=_sockperf(request.sockperf, host, workloads, _load(request.load), stack.name),
         objective=goal.name,
         workloads=workloads,
@@ -95,7 +99,16 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         load=request.load,
         conf=offload.carried(request.conf, stack.name),
         further=request.stackname.variables() if request.stackname else {},
+        release=release,
     )
+
+
+def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None) -> None:
+    """Raise `UsageError` when what was asked for by name is not what the library of this release would run."""
+    wrong = {each.profile: readback.refusal(stack.name, each.settings, release) for each in contenders}
+    findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
+    if findings:
+        raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
 
 
 def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
@@ -263,13 +276,13 @@ def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
     library = lib or stack.locate(_output(host, "ldconfig", "-p"))
     if library is None:
         raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
-    _check_library(stack, library, host)
+    _check_library(stack, readback.checked(stack, library), host)
     return library
 
 
 def _check_library(stack: Stack, library: Path, host: Host) -> None:
     """Raise `MissingTool` for a file that is another stack's library, or one that must not be measured."""
-    wrong = problem_of_library(library, stack.mark)
+    wrong = lacks(library, stack.mark)
     if not wrong and stack.library_problem is not None and os.access(library, os.X_OK):
         wrong = stack.library_problem(_output(host, str(library.absolute())))
     if wrong:

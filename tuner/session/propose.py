@@ -18,7 +18,9 @@ MOST_DIMENSIONS: Final = 15
 
 def optimizer_for(plan: Plan) -> optimizer.Optimizer:
     """Return the optimizer of a plan; raise `UsageError` or `MissingTool` when it cannot be made."""
-    return optimizer.make(plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack)))
+    return optimizer.make(
+        plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack), plan.release)
+    )
 
 
 def search_space(plan: Plan) -> space.SearchSpace:

@@ -76,8 +76,9 @@ def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[T
 
 def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[TrialRow]:
     """Return the trials of the next block: known profiles, or one that deserves a second look and new proposals."""
-    known = [session.ledger.enter(known.profile, known.settings, "known") for known in session.plan.known]
-    untried = [trial for trial in known if not session.ledger.tried(trial.number) and trial != session.baseline]
+    known = [session.enter_known(known) for known in session.plan.known]
+    able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
+    untried = [trial for trial in able if not session.ledger.tried(trial.number)]
     if untried:
         return untried[:room]
     again = islice(deserving(session), 1)

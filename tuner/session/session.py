@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tuner.errors import BaselineFailed
+from tuner.errors import BaselineFailed, TunerError
 from tuner.measure.run import Rig, Run, Status
 from tuner.session.clock import Clock
 from tuner.session.ledger import CONFIRM, Ledger
-from tuner.session.plan import Plan
+from tuner.session.plan import Contender, Plan
 from tuner.session.progress import Progress
+from tuner.session.readback import read_back, refusal, verified
 from tuner.store import RunRow, TrialRow
 
 # A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
@@ -23,18 +24,27 @@ FIRST_RUN_EXTRA_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One tuning under way: its plan, the rig it measures with, its memory, its clock."""
+    """One tuning under way: its plan, the rig it measures with, its memory, its clock.
+
+    `differences` are the settings of each trial that the library says it does not use, by the trial's number.
+    """
 
     plan: Plan
     rig: Rig
     ledger: Ledger
     clock: Clock
     progress: Progress
+    differences: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def baseline(self) -> TrialRow:
         """The trial that everything is compared with: always the first."""
         return self.ledger.trials[0]
+
+    def enter_known(self, known: Contender) -> TrialRow:
+        """Return the trial of a known profile; it is invalid where the library of this release would not run it."""
+        why = refusal(self.plan.stack, known.settings, self.plan.release)
+        return self.ledger.enter(known.profile, known.settings, "known", why)
 
     def run_cost_s(self) -> float:
         """Return what one run is expected to take: the mean of those made, or a guess before the first."""
@@ -81,10 +91,32 @@ class Session:
 
     def _measure(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
         self.progress.measuring(trial, block, self.clock.left_s())
+        differs = self._read_back(trial)
         run = self.rig.execute(trial.settings, self.plan.workloads[index], index)
+        if differs:
+            run = replace(run, evidence={**run.evidence, "read_back": differs})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
         self.progress.measured(trial, row)
         return row
+
+    def _read_back(self, trial: TrialRow) -> list[str]:
+        """Return which settings the library says it does not use, though the model of its release expected it to.
+
+        It is asked once a trial, by a program that does nothing, before the first run; without a banner there is
+        nothing to say, and the runs themselves show whether the stack is there.
+        """
+        if self.rig.stack.recognise is not None:  # its library prints no banner of settings
+            return []
+        if trial.number not in self.differences:
+            settings = dict(trial.settings)
+            try:
+                banner = read_back(self.rig.stack, self.rig.preloads[:1], settings, self.rig.host)
+            except TunerError:
+                found: list[str] = []
+            else:
+                found = [str(each) for each in verified(self.rig.stack, settings, banner) if not each.fine]
+            self.differences[trial.number] = found
+        return self.differences[trial.number]
 
     def _complete(self, run: Run) -> Run:
         """Return the run, failed if it lacks what the objective judges."""

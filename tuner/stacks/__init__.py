@@ -9,9 +9,10 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.stacks.kernel import KERNEL
 from tuner.stacks.onload import ONLOAD
 from tuner.stacks.stack import Stack
+from tuner.stacks.vma import VMA
 from tuner.stacks.xlio import XLIO
 
-STACKS: Final[Mapping[str, Stack]] = {stack.name: stack for stack in (KERNEL, XLIO, ONLOAD)}
+STACKS: Final[Mapping[str, Stack]] = {stack.name: stack for stack in (KERNEL, XLIO, VMA, ONLOAD)}
 
 
 def stack(name: str) -> Stack:

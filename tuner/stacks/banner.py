@@ -1,33 +1,50 @@
 """What a stack's start-up banner says: that it is there, which release, and what is in effect.
 
 XLIO, VMA and the kernel stack's library print one line a setting: level, label padded to 30 columns, value
-padded to 26, and the variable in brackets. Labels may be longer than their column, so the value is what
-stands behind the last run of two blanks, or behind the last blank. Early releases write parts of it to
-stdout, so both streams are read. Colour codes are printed to pipes and files too.
+padded to 26, and the variable in brackets. Labels may be longer than their column, and blanks are collapsed and lines
+wrapped in texts that went through a document, so a known label is cut off first; behind an unknown one the value is
+what stands behind the last run of two blanks, or behind the last blank. Early releases write parts of it to stdout, so
+both streams are read. Colour codes are printed to pipes and files too. Where several processes printed one, the last
+counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import takewhile
 from typing import Final
+
+from tuner.catalogue import FOLDER
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LINE: Final = re.compile(
-    r"^ ?(?:Time: *[\d.]+ )?(?:Pid: *\d+ )?(?:Tid: *\d+ )?(?P<brand>XLIO|VMA) +(?P<level>[A-Z]+) *: *(?P<text>.*?)\s*$"
+    r"^ ?(?:Time: *[\d.]+ )?(?:Pid: *(?P<pid>\d{1,9}) )?(?:Tid: *\d+ )?(?P<brand>XLIO|VMA) +(?P<level>[A-Z]+) *: *"
+    r"(?P<text>.*?)\s*$",
+    re.ASCII,
 )
-_SETTING: Final = re.compile(r"^(?P<shown>.*?)(?P<gap>\s*)\[(?P<name>[A-Za-z0-9_.]+)(?:, Reason: [^\]]*)?\]$")
+_SETTING: Final = re.compile(
+    r"^(?P<shown>.*?)(?P<gap>\s*)\[(?P<name>[A-Za-z0-9_.]+)(?:, Reason: (?P<reason>[^\]]*))?\]$", re.ASCII
+)
 # A value has 26 columns and a blank behind it: a gap as wide as that has swallowed an empty value.
 _EMPTY_COLUMNS: Final = 27
-_VERSION: Final = re.compile(r"^(?P<tag>[A-Z_]+_VERSION): *(?P<release>\d+(?:\.\d+)*)")
+# A release that is written in another way is no reason to miss the banner: it is an unknown one.
+_VERSION: Final = re.compile(r"^(?P<tag>(?:XLIO|VMA|TUNER_KERNEL)_VERSION): *(?P<release>\d+(?:\.\d+)*)?", re.ASCII)
+_PID: Final = re.compile(r"^Pid: *(\d{1,9})$", re.ASCII)
+# The end of a setting that was wrapped: only a variable of these libraries, since other programs print brackets too.
+_WRAPPED_END: Final = re.compile(r"\[(?:XLIO|VMA)_[A-Z0-9_]+\]$", re.ASCII)
+_MOST_WRAPPED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Banner:
     """What was read: the version line's tag and release, shown settings, warnings and errors in its own words.
 
-    `tag` is empty where no banner was printed.
+    `tag` is empty where no banner was printed. `reasons` are those that a release gives beside a value, `cut` the
+    settings whose line lost its end, `pid` the process that printed it, None where it does not say.
     """
 
     tag: str = ""
@@ -35,31 +52,129 @@ class Banner:
     shown: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    cut: tuple[str, ...] = ()
+    pid: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    brand: str
+    level: str
+    text: str
+    pid: int | None
 
 
 def read(text: str) -> Banner:
     """Return the banner found in the output of a process (the last one where several were printed)."""
-    lines = [match for raw in text.splitlines() if (match := _LINE.match(_COLOUR.sub("", raw)))]
-    tag, release = _last_version(lines)
-    shown = dict(found for line in lines if (found := _setting(line["text"])))
-    warnings = tuple(line["text"] for line in lines if line["level"] == "WARNING" and _says_something(line["text"]))
-    errors = tuple(line["text"] for line in lines if line["level"] in {"ERROR", "PANIC"})
-    return Banner(tag, release, shown, warnings, errors)
+    lines = _lines(text)
+    banners = _blocks(lines)
+    last = banners[-1] if banners else _banner(lines)
+    warnings = tuple(line.text for line in lines if line.level == "WARNING" and _says_something(line.text))
+    errors = tuple(line.text for line in lines if line.level in {"ERROR", "PANIC"})
+    return Banner(last.tag, last.release, last.shown, warnings, errors, last.reasons, last.cut, last.pid)
 
 
-def _last_version(lines: list[re.Match[str]]) -> tuple[str, str]:
-    found = [match for line in lines if (match := _VERSION.match(line["text"]))]
-    return (found[-1]["tag"], found[-1]["release"]) if found else ("", "")
+def every(text: str) -> tuple[Banner, ...]:
+    """Return each banner of an output in the order of their version lines: one for every process under the preload."""
+    return tuple(_blocks(_lines(text)))
 
 
-def _setting(text: str) -> tuple[str, str] | None:
+def _blocks(lines: Sequence[_Line]) -> list[Banner]:
+    """Return a banner for each version line, of the lines behind it that the same process printed."""
+    starts = [at for at, line in enumerate(lines) if _VERSION.match(line.text)]
+    found = []
+    for at, end in zip(starts, [*starts[1:], len(lines)], strict=False):
+        pid = lines[at].pid
+        # With the process in each line, two that print at the same time are told apart.
+        block = [line for line in lines[at:] if line.pid == pid] if pid is not None else lines[at:end]
+        found.append(_banner([block[0], *takewhile(lambda line: not _VERSION.match(line.text), block[1:])]))
+    return found
+
+
+def _banner(lines: Sequence[_Line]) -> Banner:
+    version = _VERSION.match(lines[0].text) if lines else None
+    shown, reasons = dict[str, str](), dict[str, str]()
+    for name, value, reason in (found for line in lines if (found := _setting(line.text))):
+        shown[name] = value
+        reasons |= {name: reason} if reason else {}
+    tag, release = (version["tag"], version["release"] or "") if version else ("", "")
+    return Banner(tag, release, shown, reasons=reasons, cut=tuple(_cut(lines)), pid=_pid(lines))
+
+
+def _pid(lines: Iterable[_Line]) -> int | None:
+    for line in lines:
+        match = _PID.match(line.text)
+        if match or line.pid is not None:
+            return int(match[1]) if match else line.pid
+    return None
+
+
+def _lines(text: str) -> list[_Line]:
+    """Return the log lines of the libraries in an output, wrapped ones joined."""
+    plain = [_COLOUR.sub("", raw) for raw in text.splitlines()]
+    matches = [_LINE.match(raw) for raw in plain]
+    found = []
+    for at, match in enumerate(matches):
+        if match is not None:
+            body = match["text"]
+            if not _SETTING.match(body):
+                body = _joined(body, plain, matches, at)
+            found.append(_Line(match["brand"], match["level"], body, int(match["pid"]) if match["pid"] else None))
+    return found
+
+
+def _joined(body: str, plain: Sequence[str], matches: Sequence[re.Match[str] | None], at: int) -> str:
+    """Return a line's text with the lines behind it that carry its end, or as it is where none do."""
+    more = takewhile(lambda n: matches[n] is None, range(at + 1, min(at + 1 + _MOST_WRAPPED, len(plain))))
+    whole = body
+    for number in more:
+        whole = f"{whole} {plain[number].strip()}"
+        if _WRAPPED_END.search(whole):
+            return whole
+    return body
+
+
+def _setting(text: str) -> tuple[str, str, str] | None:
     match = _SETTING.match(text)
     if match is None:
         return None
-    if len(match["gap"]) >= _EMPTY_COLUMNS:
-        return match["name"], ""
-    parts = re.split(r" {2,}", match["shown"]) if "  " in match["shown"] else match["shown"].rsplit(" ", 1)
-    return match["name"], parts[-1].strip() if len(parts) > 1 else ""
+    return match["name"], _value(match["name"], match["shown"], match["gap"]), match["reason"] or ""
+
+
+def _value(name: str, shown: str, gap: str) -> str:
+    label = next((each for each in _labels(name) if shown == each or shown.startswith(each + " ")), None)
+    if label is not None:
+        return shown[len(label) :].strip()
+    if len(gap) >= _EMPTY_COLUMNS:
+        return ""
+    parts = re.split(r" {2,}", shown) if "  " in shown else shown.rsplit(" ", 1)
+    return parts[-1].strip() if len(parts) > 1 else ""
+
+
+def _cut(lines: Iterable[_Line]) -> Iterator[str]:
+    """Yield the settings whose line begins with their label and lost the variable at its end."""
+    for line in lines:
+        if not line.text.endswith("]"):
+            named = (name for label, name in _by_label().items() if line.text.startswith(label + "  "))
+            yield from (f"{line.brand}_{name}" for name in list(named)[:1])
+
+
+@cache
+def _table() -> Mapping[str, Sequence[str]]:
+    rows = tomllib.loads((FOLDER / "libraries.labels.toml").read_text(encoding="utf-8"))
+    every = {**rows.pop("json"), **rows}
+    return {name: sorted(labels, key=len, reverse=True) for name, labels in every.items()}
+
+
+@cache
+def _by_label() -> Mapping[str, str]:
+    return {label: name for name, labels in _table().items() if "." not in name for label in labels}
+
+
+def _labels(name: str) -> Sequence[str]:
+    """Return the labels of a variable or of a JSON key, the longest first."""
+    return _table().get(name if "." in name else name.partition("_")[2], ())
 
 
 def _says_something(text: str) -> bool:

@@ -1,35 +1,58 @@
-"""Whether a file is the library of a stack, before a program is started under it: the loader only warns and goes on."""
+"""Whether a file is a library that can be preloaded here: what its ELF header says, before a loader only warns."""
 
 from __future__ import annotations
 
-import sys
+import platform
 from pathlib import Path
 from typing import Final
 
+from tuner.errors import Finding, error
+from tuner.toml_text import shown
+
 _MAGIC: Final = b"\x7fELF"
-# Class, byte order and machine: what a library must have in common with the programs of this host.
-_KIND: Final = (slice(4, 6), slice(18, 20))
+_HEADER_BYTES: Final = 20
+_SHARED: Final = 3
+# e_machine of the ELF specification and of its supplements, by the kernel's name of the architecture.
+_MACHINES: Final = {3: "i386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+_BITS: Final = {1: 32, 2: 64}
+_ORDERS: Final = {1: "little", 2: "big"}
 
 
-def problem(path: Path, mark: str) -> str:
-    """Return why the file at `path` cannot be a library that holds the name `mark`; empty when it can, or mark is.
-
-    A file that is not there is left to the caller.
-    """
-    if not mark or not path.is_file():
-        return ""
+def problem(path: Path, machine: str | None = None) -> Finding | None:
+    """Return why `path` cannot be preloaded into programs of `machine` (this one when None), or None when it can."""
+    where = shown(str(path))
+    if not path.is_file():
+        return error(where, "is not a file" if path.exists() else "does not exist", "name the library with --lib PATH")
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
     except OSError as reason:
-        return f"it cannot be read: {reason.strerror}"
-    if data[:4] != _MAGIC:
-        return "it is no shared library"
-    if any(data[part] != _own()[part] for part in _KIND):
-        return "it is made for another kind of machine"
-    return "" if mark.encode() in data else f"it is another library: it has no {mark}"
+        return error(where, f"cannot be read: {reason.strerror}")
+    return _unfit(where, header, machine or platform.machine())
 
 
-def _own() -> bytes:
-    """Return the head of the running interpreter, which this machine can certainly run."""
-    with Path(sys.executable).open("rb") as file:
-        return file.read(20)
+def lacks(path: Path, mark: str) -> str:
+    """Return that the library at `path` is another stack's, because it does not hold the name `mark`; empty when it does.
+
+    Without a mark there is nothing to look for. Raise `OSError` when the file cannot be read.
+    """
+    held = not mark or mark.encode() in path.read_bytes()
+    return "" if held else f"it is another library: it has no {mark}"
+
+
+def _unfit(where: str, header: bytes, machine: str) -> Finding | None:
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        hint = "name the .so itself, not a linker script, an archive or a package"
+        return error(where, "is no ELF file, so the loader would warn and go on without it", hint)
+    order = _ORDERS.get(header[5])
+    if order is None or header[4] not in _BITS:
+        return error(where, "has an ELF header that makes no sense", "install the library again")
+    kind = int.from_bytes(header[16:18], "little" if order == "little" else "big")
+    found = int.from_bytes(header[18:20], "little" if order == "little" else "big")
+    if kind != _SHARED:
+        return error(where, "is no shared library but another kind of ELF file", "name the .so")
+    name = _MACHINES.get(found, f"machine {found}")
+    if name != machine:
+        hint = f"install the {machine} build of the library"
+        return error(where, f"is built for {name} ({_BITS[header[4]]} bit), and programs here are {machine}", hint)
+    return None

@@ -1,0 +1,117 @@
+"""Writes the tables of presets: `python tests/preset_tables.py` puts them into README.md and docs/presets.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tuner import catalogue, presets
+from tuner.presets import Preset
+from tuner.profile_files import read
+
+ROOT: Final = Path(__file__).parents[1]
+README: Final = ROOT / "README.md"
+PAGE: Final = ROOT / "docs" / "presets.md"
+BEGIN, END = "<!-- presets -->\n", "<!-- /presets -->"
+STACKS: Final = ("xlio", "vma", "kernel")
+# What tells presets apart at a glance, by variable without its prefix.
+TELLING: Final = ("RX_POLL", "SELECT_POLL", "RING_ALLOCATION_LOGIC_RX", "THREAD_MODE", "MEMORY_LIMIT", "TX_WRE", "STRQ_NUM_STRIDES", "TCP_NODELAY", "TCP_SEND_BUFFER_SIZE", "SELECT_SKIP_OS")  # fmt: skip
+HEAD: Final = """# Presets
+
+Which predefined profiles (`XLIO_SPEC`, `VMA_SPEC`) exist in which releases, and what each sets. A release that does not
+know a name ignores it without a word; the files in `profiles/` spell the values out, so that they work there too. Made by
+`python tests/preset_tables.py` from the catalogues. XLIO and VMA were not measured here: no card was available.
+
+"""
+
+
+def names() -> list[str]:
+    """Return the presets of all stacks, spelled with underscores."""
+    found = dict.fromkeys(_plain(each.name) for stack in STACKS for each in presets.load(stack))
+    return list(found)
+
+
+def short() -> str:
+    """Return the table of the README: one line a preset."""
+    lines = ["| preset | XLIO | VMA | kernel stack | sets, where it is newest | ours |", "|---|---|---|---|---|---|"]
+    for name in names():
+        cells = [f"`{name}`", *(_where(stack, name) for stack in STACKS), _sets(_newest(name)), _ours(name)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """Return the page with every value of every form of every preset, and of our files."""
+    parts = [HEAD, short()]
+    for name in names():
+        parts.append(f"\n## {name}\n")
+        forms = ((stack, each) for stack in STACKS for each in presets.load(stack) if _plain(each.name) == name)
+        parts += [f"\n{stack} {_window(each)} `{each.name}`: {_values(each)}\n" for stack, each in forms]
+        parts += [f"\n{line}\n" for line in _files(name)]
+    return "".join(parts)
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _window(preset: Preset) -> str:
+    return f"from {preset.since} on" if preset.last is None else f"{preset.since} to {preset.last}"
+
+
+def _where(stack: str, name: str) -> str:
+    forms = [each for each in presets.load(stack) if _plain(each.name) == name]
+    if not forms:
+        return "–"
+    # A preset that is spelled in two ways was renamed without a gap.
+    ends = [each.last for each in forms]
+    known = catalogue.load(stack).releases
+    if stack != "xlio":
+        return f"{forms[0].since}"
+    spelled = "" if len({each.name for each in forms}) == 1 else f" (`{forms[0].name}` until {forms[-2].last})"
+    first = min((each.since for each in forms), key=known.index)
+    last = None if None in ends else max((end for end in ends if end), key=known.index)
+    return (f"from {first}" if last is None else f"{first} to {last}") + spelled
+
+
+def _newest(name: str) -> Preset:
+    forms = (each for stack in STACKS for each in reversed(presets.load(stack)) if _plain(each.name) == name)
+    return next(forms)
+
+
+def _sets(preset: Preset) -> str:
+    values = {**preset.settings, **preset.striding, **preset.formulas}
+    told = [name for suffix in TELLING for name in values if name.partition("_")[2] == suffix][:3]
+    return f"{len(values)}: " + ", ".join(f"`{name}={values[name]}`" if name not in preset.formulas else f"`{name}`" for name in told)  # fmt: skip
+
+
+def _ours(name: str) -> str:
+    found = [(stack, path) for stack in STACKS if (path := ROOT / "profiles" / stack / f"{name}.toml").is_file()]
+    return ", ".join(f"`{stack}/{name}` ({len(read(path).settings)})" for stack, path in found) or "–"
+
+
+def _values(preset: Preset) -> str:
+    said = [f"`{name}={text}`" for name, text in {**preset.settings, **preset.formulas}.items()]
+    said += [f"`{name}={text}` (striding queues)" for name, text in preset.striding.items()]
+    said += [f"`{name}={text}` (plain queues)" for name, text in preset.plain.items()]
+    return ", ".join(said)
+
+
+def _files(name: str) -> Iterator[str]:
+    for stack in STACKS:
+        path = ROOT / "profiles" / stack / f"{name}.toml"
+        if path.is_file():
+            values = ", ".join(f"`{variable}={text}`" for variable, text in read(path).settings.items())
+            yield f"Ours, `profiles/{stack}/{name}.toml`: {values}"
+
+
+def in_readme(text: str) -> str:
+    """Return the README with the table of today between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + short() + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    README.write_text(in_readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,43 @@
+"""The page on the vendor's document names commands that exist, and every parameter of that document."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_catalogue import VENDOR_NAMES
+from typer.main import get_command
+
+from tuner import catalogue
+from tuner.cli.main import program
+
+PAGE = (Path(__file__).parents[1] / "docs" / "seed-coverage.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"`(tuner [^`]+)`", PAGE)))
+TREE: Any = get_command(program(["--help"]))
+
+
+def found(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the first words name, and the words behind it."""
+    command, rest = TREE, words
+    while hasattr(command, "commands"):
+        assert rest[0] in command.commands, rest
+        command, rest = command.commands[rest[0]], rest[1:]
+    return command, rest
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("tuner params show")])
+def test_a_command_of_the_page_exists_with_its_options(line: str) -> None:
+    command, rest = found(shlex.split(line)[1:])
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= options
+
+
+def test_every_parameter_of_the_document_has_its_page() -> None:
+    named = {line.split()[3] for line in COMMANDS if line.startswith("tuner params show")}
+    wanted = {"LOG_COLORS" if name == "LOG_COLORS" else f"XLIO_{name}" for name in VENDOR_NAMES.split()}
+    assert wanted <= named
+    assert all(name in catalogue.load("xlio").parameters for name in named)
+    assert found(["params", "show"])

@@ -1,0 +1,108 @@
+"""What became of each setting that was asked for, by what the library says of itself when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from tuner.catalogue import Catalogue
+from tuner.effective import Effective, effective
+from tuner.parameters import Parameter
+from tuner.reading import Fate
+from tuner.stacks.banner import Banner
+from tuner.stacks.shown import understood
+
+NOT_SHOWN: Final = "not shown"
+_FINE: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One setting: as it was asked for, as the banner shows it (None where it does not), what became of it, and why.
+
+    `status` is a `Fate`, or `not shown` where this library's banner never tells. `predicted` says whether the model
+    of the release (`tuner.effective`) expected what is shown.
+    """
+
+    name: str
+    asked: str
+    shown: str | None
+    status: str
+    why: str
+    predicted: bool
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing speaks against the setting."""
+        return self.status in _FINE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        became = f" as {self.shown}" if self.shown is not None and not self.fine else ""
+        return f"{self.name}={self.asked}: {self.status}{became}" + (f": {self.why}" if self.why else "")
+
+
+def verify(
+    known: Catalogue, settings: Mapping[str, str], banner: Banner, forced: Mapping[str, str | None]
+) -> list[Verified]:
+    """Return what became of each of `settings` in a banner read at the level `details`.
+
+    `forced` are the variables that a run sets itself, so that the banner says nothing of what was asked for them.
+    """
+    release = banner.release or known.releases[-1]
+    model = effective(known, settings, release)
+    return list(_each(known, settings, banner, model, forced))
+
+
+def _each(
+    known: Catalogue, settings: Mapping[str, str], banner: Banner, model: Effective, forced: Mapping[str, str | None]
+) -> Iterator[Verified]:
+    for name, text in settings.items():
+        parameter = known.parameters.get(name)
+        if name in forced:
+            yield Verified(name, text, None, NOT_SHOWN, "tuner sets it itself, to read the banner", predicted=True)
+        elif parameter is None or name in model.ignored:
+            yield Verified(name, text, None, Fate.IGNORED, model.ignored.get(name, ""), name not in banner.shown)
+        elif name not in banner.shown:
+            yield _unseen(name, text, banner, model)
+        else:
+            yield _seen(parameter, text, banner.shown[name], model)
+
+
+def _unseen(name: str, text: str, banner: Banner, model: Effective) -> Verified:
+    found = model.settings[name]
+    if name in banner.cut:
+        return Verified(name, text, None, NOT_SHOWN, "its line in the banner was cut short", predicted=True)
+    if found.fate is Fate.DEFAULTED:
+        return Verified(name, text, None, Fate.DEFAULTED, found.why, predicted=True)
+    return Verified(name, text, None, NOT_SHOWN, "the banner of this release does not tell", predicted=True)
+
+
+def _seen(parameter: Parameter, text: str, shown: str, model: Effective) -> Verified:
+    said = understood(parameter, shown, model.release)
+    expected = model.settings[parameter.name]
+    predicted = said == expected.value
+    if said == _meant(parameter, text, model.release):
+        return Verified(parameter.name, text, said, Fate.APPLIED, "", predicted)
+    if predicted:
+        return Verified(parameter.name, text, said, _fate(expected.fate), expected.why, predicted=True)
+    default = parameter.default(model.release)
+    status = Fate.DEFAULTED if said == default else Fate.OVERRIDDEN
+    why = f"the library shows {shown}, and {expected.value} was expected of {model.stack} {model.release}"
+    return Verified(parameter.name, text, said, status, why, predicted=False)
+
+
+def _fate(found: Fate | None) -> Fate:
+    # `true` that is read as 0 counts as read by the library, but it is not what was asked for.
+    return Fate.CLAMPED if found in {None, Fate.APPLIED} else found or Fate.CLAMPED
+
+
+def _meant(parameter: Parameter, text: str, release: str) -> str:
+    try:
+        return parameter.canonical(text, release)
+    except ValueError:
+        return text
