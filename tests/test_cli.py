@@ -57,9 +57,10 @@ def sockperf(tmp_path: Path) -> str:
 def leaves() -> list[list[str]]:
     """Return the words of every command."""
     nested = {
-        "profiles": ["list", "show", "lint", "diff", "new"],
-        "params": ["list", "show", "search"],
+        "profiles": ["list", "show", "lint", "diff", "new", "json", "import"],
+        "params": ["list", "show", "search", "import-schema"],
         "sessions": ["list", "show", "resume"],
+        "conf": ["lint", "explain", "match", "new"],
     }
     assert set(nested) == set(NOUNS)
     return [[name] for name in COMMANDS] + [[noun, verb] for noun, verbs in nested.items() for verb in verbs]
