@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 HANG_S: Final = 5
-LONGEST_BYTES: Final = 2048
+LONGEST_BYTES: Final = 512
 MILLIONS: Final = 10_000_000
 
 

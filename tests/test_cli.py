@@ -11,8 +11,9 @@ from typing import Any
 
 import fake
 import pytest
+from typer.main import get_command
 
-from tuner.cli.main import COMMANDS, NOUNS, main
+from tuner.cli.main import COMMANDS, NOUNS, main, program
 
 SCREEN_LINES = 24
 
@@ -56,14 +57,10 @@ def sockperf(tmp_path: Path) -> str:
 
 def leaves() -> list[list[str]]:
     """Return the words of every command."""
-    nested = {
-        "profiles": ["list", "show", "lint", "diff", "new", "translate"],
-        "params": ["list", "show", "search"],
-        "sessions": ["list", "show", "resume"],
-        "onload": ["import", "export", "stackname", "probe"],
-    }
-    assert set(nested) == set(NOUNS)
-    return [[name] for name in COMMANDS] + [[noun, verb] for noun, verbs in nested.items() for verb in verbs]
+    tree: Any = get_command(program(["--help"]))
+    assert set(tree.commands) == {*COMMANDS, *NOUNS}
+    verbs = {name: list(getattr(command, "commands", ())) for name, command in tree.commands.items()}
+    return [[name, *verb] for name, known in verbs.items() for verb in ([[each] for each in known] or [[]])]
 
 
 @pytest.mark.parametrize("words", leaves(), ids=" ".join)

@@ -229,7 +229,7 @@ def test_every_legal_rule_comes_back_as_it_was_written(rules: list[str]) -> None
 @given(soup)
 def test_no_text_crashes_the_readers(text: str) -> None:
     for dialect in (PARSED, DOCUMENTED):
-        assert words(text, dialect)[-1].line == text.count("\n") + 1
+        assert list(words(text, dialect))[-1].line == text.count("\n") + 1
         parse(text, dialect)
     findings = lint(text, "f")
     assert bool(parse(text).stops) == any("syntax error" in found.message for found in findings)

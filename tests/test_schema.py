@@ -80,7 +80,7 @@ def installed(tmp_path: Path) -> Iterator[Path]:
     overlays.use(folder)
     forget()
     yield folder
-    overlays._folders.remove(folder)
+    overlays._folders.clear()
     forget()
 
 

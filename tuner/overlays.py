@@ -40,8 +40,8 @@ def folder(environment: Mapping[str, str]) -> Path:
 
 
 def use(place: Path) -> None:
-    """Add the overlays in a folder to every catalogue that is loaded from now on; meant for a program's start."""
-    _folders.append(place)
+    """Add the overlays in this folder to every catalogue that is loaded from now on; meant for a program's start."""
+    _folders[:] = [place]
 
 
 def found(stack: str) -> tuple[Overlay, ...]:

@@ -37,7 +37,7 @@ def to_json(
     \b
     Examples:
       tuner profiles json xlio/latency > libxlio_config.json
-      tuner profiles json xlio/latency --inline --stack-version 3.61.2
+      tuner profiles json xlio/nginx --inline --stack-version 3.61.2
     """
     found = load(profile, xlio_json.STACK, shelves(os.environ, Path.cwd()))
     release = stack_version or catalogue.load(xlio_json.STACK).releases[-1]

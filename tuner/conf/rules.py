@@ -11,7 +11,7 @@ states reduce by default, a rule that is complete before the error counts, also 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -160,8 +160,9 @@ class _Open:
 
 
 class _Reader:
-    def __init__(self, given: list[Word], dialect: Dialect) -> None:
-        self.words, self.dialect, self.at = given, dialect, 0
+    def __init__(self, given: Iterator[Word], dialect: Dialect) -> None:
+        self.words, self.dialect = given, dialect
+        self.word = next(given)
         self.instances: list[_Open] = []
         self.current: _Open | None = None
         self.stops: list[Stop] = []
@@ -170,7 +171,7 @@ class _Reader:
         self.kept = [0, 0]
 
     def file(self) -> Reading:
-        while self.words[self.at].kind != Kind.END:
+        while self._peek() != Kind.END:
             try:
                 self._statement()
             except _Stopped:
@@ -181,19 +182,23 @@ class _Reader:
         return Reading(made, tuple(self.stops), tuple(self.logs))
 
     def _to_next_line(self) -> None:
-        while self.words[self.at].kind not in {Kind.LINE, Kind.END}:
-            self.at += 1
+        while self._peek() not in {Kind.LINE, Kind.END}:
+            self._next()
+
+    def _next(self) -> Word:
+        """Return the word that is looked at, and look at the one behind it; the end stays."""
+        word = self.word
+        self.word = next(self.words, word)
+        return word
 
     def _peek(self) -> str:
-        return self.words[self.at].kind
+        return self.word.kind
 
     def _take(self, kinds: Iterable[str], expected: str) -> Word:
-        word = self.words[self.at]
-        if word.kind not in kinds:
-            self.stops.append(Stop(word, expected))
+        if self.word.kind not in kinds:
+            self.stops.append(Stop(self.word, expected))
             raise _Stopped
-        self.at += 1
-        return word
+        return self._next()
 
     def _statement(self) -> None:
         readers: dict[str, Callable[[Word], None]] = {
@@ -220,8 +225,7 @@ class _Reader:
         role = self._take(ROLES, "a role: " + ", ".join(ROLES)).kind
         first = self._endpoint(0)
         second = None
-        if self._peek() == ":":
-            self.at += 1
+        if self._taken(":"):
             second = self._endpoint(1)
         rule = Rule(word.line, word.column, transport, role, first, second)
         # An address that is none is no rule by the documents; the library only says so and goes on.
@@ -267,7 +271,8 @@ class _Reader:
 
     def _taken(self, kind: str) -> bool:
         found = self._peek() == kind
-        self.at += found
+        if found:
+            self._next()
         return found
 
     def _number(self) -> int:
@@ -275,8 +280,7 @@ class _Reader:
 
     def _log(self, _word: Word) -> None:
         while self._peek() in {"destination", "min-level"}:
-            what = self.words[self.at]
-            self.at += 1
+            what = self._next()
             value = self._destination() if what.kind == "destination" else str(self._number())
             self.logs.append(Log(what.line, what.column, what.kind, value))
 

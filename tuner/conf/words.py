@@ -86,9 +86,9 @@ _FREE_TEXT: Final = re.compile(r"[^ \t\n]+")
 _AFTER: Final = {"application-id": Kind.PROGRAM, Kind.PROGRAM: Kind.ID}
 
 
-def words(text: str, dialect: Dialect) -> list[Word]:
-    """Return the words of `text` up to and with its end; no text is wrong here."""
-    return list(_Scanner(text, dialect).words())
+def words(text: str, dialect: Dialect) -> Iterator[Word]:
+    """Yield the words of `text` up to and with its end, as they are asked for; no text is wrong here."""
+    return _Scanner(text, dialect).words()
 
 
 class _Scanner:
@@ -120,6 +120,8 @@ class _Scanner:
 
     def _skipped(self) -> bool:
         """Skip blanks and comments, except where free text is as long as the comment."""
+        if self.text[self.at] not in " \t#":
+            return False
         line = _COMMENT_LINE.match(self.text, self.at) if self.at == self.start else None
         comment = _COMMENT.match(self.text, self.at)
         free = _FREE_TEXT.match(self.text, self.at) if self.free else None
