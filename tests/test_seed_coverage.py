@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 from test_catalogue import VENDOR_NAMES
@@ -19,10 +19,11 @@ COMMANDS = sorted(set(re.findall(r"`(tuner [^`]+)`", PAGE)))
 TREE = typer.main.get_command(program([]))
 
 
-def found(words: list[str]) -> tuple[click.Command, list[str]]:
+def found(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that the first words name, and the words behind it."""
-    command, rest = TREE, words
-    while isinstance(command, click.Group):
+    command: Any = TREE
+    rest = words
+    while hasattr(command, "commands"):
         assert rest[0] in command.commands, rest
         command, rest = command.commands[rest[0]], rest[1:]
     return command, rest
