@@ -22,11 +22,12 @@ Examples:
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
+  tuner report --open              what did the last session find?
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check")
+COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "report")
 NOUNS: Final = ("profiles", "params", "sessions")
 
 

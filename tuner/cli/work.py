@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
     from tuner.store import SessionRow
 
 SUMMARY: Final = "summary.md"
+# Kinds of sessions that end in an answer people show each other.
+REPORTED: Final = ("tune", "compare", "minimise")
 
 
 def carry_out(request: Request, results: Path) -> dict[str, Any]:
@@ -71,7 +73,22 @@ def _watched(store: Any, host: Any, plan: Plan, session: str, clock: Any) -> dic
         raise typer.Exit(1) from None
     finally:
         _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+        if plan.kind in REPORTED:
+            _write_report(watch, store, session)
     return answer
+
+
+def _write_report(watch: Any, store: Any, session: str) -> None:
+    """Write the report beside the summary; that it cannot be made is told and takes nothing from the session."""
+    try:
+        from tuner.report import files
+
+        path = store.folder / session / files.HTML
+        files.write_html(store, store.session(session), path)
+    except Exception as reason:  # noqa: BLE001 - whatever it is, the answer matters more than its picture
+        watch.line(f"no report: {type(reason).__name__}: {reason}; tuner report {session} tries again")
+    else:
+        watch.note(f"report   {path}")
 
 
 def _tell_doubts(watch: Any, session: SessionRow) -> None:

@@ -127,7 +127,7 @@ def blocks_for(found: Gain, log_ratio: float) -> float:
     return found.blocks * (detectable(found) / log_ratio) ** 2
 
 
-def student_quantile(probability: float, degrees: int) -> float:
+def student_quantile(probability: float, degrees: float) -> float:
     """Return the quantile of Student's t distribution with `degrees` degrees of freedom."""
     from scipy.special import stdtrit
 
