@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import sqlalchemy as sa
-from hdrh.histogram import HdrHistogram
 
 from tuner import store as stores
+from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
 from tuner.objective import objective
 from tuner.session.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
@@ -66,7 +66,7 @@ def _runs(rows: Sequence[TrialRow], word: str, rng: random.Random, *, histograms
         for trial in trials:
             failed = trial % 10 == 9
             level = 40.0 / (1.0 if trial == 0 else 1.0 + trial / len(rows)) * rng.lognormvariate(0.0, 0.03)
-            measured = None if failed else _measurement(level, rng, histogram=histograms and phase == CONFIRM)
+            measured = None if failed else _measurement(level, rng, kept=histograms and phase == CONFIRM)
             status = "failed" if failed else "ok"
             began = "2026-01-02T03:04:05"
             what = (trial, phase, block, 0, status, word if failed else "", began, 1.3, measured)
@@ -74,20 +74,15 @@ def _runs(rows: Sequence[TrialRow], word: str, rng: random.Random, *, histograms
             number += 1
 
 
-def _measurement(level: float, rng: random.Random, *, histogram: bool) -> dict[str, Any]:
+def _measurement(level: float, rng: random.Random, *, kept: bool) -> dict[str, Any]:
     latencies = {f"latency_{name}_us": level * factor for name, factor in PERCENTILES.items()}
     rates = {"rate_mps": 5e5 / level, "client_cpu_s": 0.4, "server_cpu_s": 0.2 + 10 / level, "observations": 200_000}
-    return latencies | rates | ({"histogram": _histogram(level, rng)} if histogram else {})
+    return latencies | rates | ({"histogram": _histogram(level, rng)} if kept else {})
 
 
 def _histogram(level: float, rng: random.Random) -> dict[str, str]:
-    made = HdrHistogram(1, 60_000_000_000, 3)
-    for _ in range(500):
-        made.record_value(int(1000 * level * rng.lognormvariate(0.0, 0.2)))
-    encoded = made.encode()
-    text = encoded.decode() if isinstance(encoded, bytes) else str(encoded)
-    assert base64.b64decode(text)
-    return {"unit": "ns", "kind": "half round trip", "encoded": text}
+    latencies = [int(1000 * level * rng.lognormvariate(0.0, 0.2)) for _ in range(500)]
+    return histogram.encode(histogram.record(np.array(latencies)), "half round trip")
 
 
 def _evidence(trial: TrialRow, word: str, *, stolen: bool) -> dict[str, Any]:

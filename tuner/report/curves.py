@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tuner.errors import UsageError
 from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Status
 from tuner.session.ledger import CONFIRM, MINIMISE, Ledger
@@ -23,7 +24,6 @@ STEPS_A_NINE: Final = 12
 # Bars of a distribution an order of magnitude of latency.
 BARS_A_DECADE: Final = 40
 NS_A_US: Final = 1000.0
-UNREAD: Final = "the stored histogram cannot be read"
 
 Row = dict[str, Any]
 
@@ -87,18 +87,17 @@ def _merged(runs: Sequence[RunRow]) -> tuple[Any, str]:
     kinds = {(each.get("unit"), each.get("kind")) for each in stored}
     if len(kinds) != 1 or next(iter(kinds))[0] != "ns":
         return None, f"the histograms of the runs are of different kinds or units: {sorted(map(str, kinds))}"
-    return _added([str(each.get("encoded")) for each in stored])
+    return added(stored)
 
 
-def _added(encoded: Sequence[str]) -> tuple[Any, str]:
-    from hdrh.histogram import HdrHistogram
+def added(stored: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
+    """Return the sum of histograms in their stored form, or None and why it cannot be computed."""
+    from tuner.measure import histogram
 
     try:
-        total, *others = [HdrHistogram.decode(text) for text in encoded]
-        for other in others:
-            total.add(other)
-    except Exception as reason:  # noqa: BLE001 - a damaged text fails in zlib, base64, ctypes or hdrh itself
-        return None, f"{UNREAD}: {type(reason).__name__}"
+        total = histogram.merge(map(histogram.decode, stored))
+    except UsageError as reason:
+        return None, reason.message
     return (total, "") if total.get_total_count() else (None, "the stored histograms are empty")
 
 
