@@ -37,8 +37,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def opened(browser: Any, path: Path, width: int = 1280, *, dark: bool = False, shot: Path | None = None) -> Seen:
-    """Return what was seen of a page at a width in pixels; with everything unfolded, for axe-core."""
+def opened(
+    browser: Any, path: Path, width: int = 1280, *, dark: bool = False, unfolded: bool = False, shot: Path | None = None
+) -> Seen:
+    """Return what was seen of a page at a width in pixels; axe-core reads what is folded only when it is unfolded."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     complaints: list[str] = []
     requests: list[str] = []
@@ -50,6 +52,8 @@ def opened(browser: Any, path: Path, width: int = 1280, *, dark: bool = False, s
     load_s, wider = page.evaluate(timing), page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if shot is not None:
         page.screenshot(path=shot)
+    if unfolded:
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     violations = _violations(page)
     page.close()
     outside = tuple(url for url in requests if not url.startswith(("file:", "data:")))
@@ -59,6 +63,5 @@ def opened(browser: Any, path: Path, width: int = 1280, *, dark: bool = False, s
 def _violations(page: Any) -> tuple[str, ...]:
     from axe_playwright_python.sync_playwright import Axe
 
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     found = Axe().run(page).response["violations"]
     return tuple(f"{rule['id']}: {node['html']}: {node['failureSummary']}" for rule in found for node in rule["nodes"])

@@ -32,7 +32,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     shutil.copy(EXAMPLE / "tuner.db", folder)
     for session in ("20260102-a", "20260202-b"):
-        store = many_trials.stored(folder / "made", 60, session=session, word='</script><img src=x onerror="alert(1)">')
+        store = many_trials.stored(folder / "made", 12, session=session, word='</script><img src=x onerror="alert(1)">')
     made = {"example": Store(folder).sessions(), "hostile": store.sessions()[:1], "compared": store.sessions()}
     for name, sessions in made.items():
         found = files.found(Store(folder) if name == "example" else store, sessions)
@@ -45,7 +45,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_nothing_is_wrong_with_a_page(
     chromium: Any, pages: dict[str, Path], name: str, width: int, *, dark: bool
 ) -> None:
-    seen = browser.opened(chromium, pages[name], width, dark=dark)
+    seen = browser.opened(chromium, pages[name], width, dark=dark, unfolded=not dark)
     assert seen.complaints == ()
     assert seen.requests == ()
     assert seen.violations == ()

@@ -337,6 +337,9 @@ CONFIG: Final[Spec] = {
     },
     "axisX": {"grid": False, "domain": True, "domainColor": SOFT},
     "legend": {"labelColor": MUTED, "titleColor": MUTED, "titleFontWeight": "normal", "labelFontSize": 12},
-    "line": {"strokeWidth": 1.75},
-    "text": {"color": INK},
+    # Only points tell something; the default words of the others would name fields.
+    "line": {"strokeWidth": 1.75, "aria": False},
+    "rule": {"aria": False},
+    "area": {"aria": False},
+    "text": {"color": INK, "aria": False},
 }

@@ -164,8 +164,10 @@ def tradeoff(ledger: Ledger, cast: Mapping[str, TrialRow]) -> Row:
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
     points = [_point(ledger, trial, latency, roles.get(trial.number, trial.role)) for trial in ledger.trials]
     full = [point for point in points if point is not None]
-    for point in full:
-        point["front"] = not any(_beats(other, point) for other in full)
+    front: list[Row] = []
+    for point in sorted(full, key=_place):  # what beats a point stands before it, and on the front
+        point["front"] = not any(_beats(other, point) for other in front)
+        front += [point] if point["front"] else []
     why = f"{plain(latency)} against messages received a second, and CPU seconds a run of client and server together."
     missing = f"Not computed: no profile reported {latency}, rate_mps and cpu_s together."
     return {"latency": latency, "points": full, "why": why if full else missing}
@@ -179,10 +181,13 @@ def _point(ledger: Ledger, trial: TrialRow, latency: str, role: str) -> Row | No
     return named | {"latency_us": medians[latency], "rate_mps": medians["rate_mps"], "cpu_s": medians["cpu_s"]}
 
 
+def _place(point: Row) -> tuple[float, float, float]:
+    return point["latency_us"], -point["rate_mps"], point["cpu_s"]
+
+
 def _beats(one: Row, other: Row) -> bool:
     """Return whether a point is at least as good in everything and better in something (Pareto)."""
-    mine = one["latency_us"], -one["rate_mps"], one["cpu_s"]
-    theirs = other["latency_us"], -other["rate_mps"], other["cpu_s"]
+    mine, theirs = _place(one), _place(other)
     return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
 
 
