@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find tuner/preload profiles docs/man -type f)
 
-.PHONY: run test lint types tests setup tools bench man clean
+.PHONY: run test lint types tests setup tools browser bench man clean
 
 run: setup
 	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
@@ -25,7 +25,7 @@ types: setup
 	$(BIN)/mypy
 
 # Tests that start real sockperf processes have the machine for themselves; the others share it.
-tests: setup
+tests: setup browser
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -m serial
 
@@ -39,6 +39,10 @@ setup: tools $(STAMP)
 
 tools:
 	@sh .ci/tools
+
+# For the tests of reports; without a browser they are skipped and say so.
+browser:
+	@sh .ci/tools chromium || true
 
 $(STAMP): pyproject.toml constraints.txt $(SOURCES)
 	@echo "Making $(VENV): an environment with the pinned dependencies and the compiled libraries; about a minute." >&2

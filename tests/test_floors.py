@@ -38,10 +38,12 @@ QUARANTINED = {
     "subprocess": ("tuner.hosts",),
     "skopt": ("tuner.search.bayesian",),
     "optuna": ("tuner.search.optuna_search",),
+    "jinja2": ("tuner.report.page",),
     "pandas": ("tuner.report",),
+    "vl_convert": ("tuner.report.drawing",),
     "sqlalchemy": ("tuner.store",),
 }
-HEAVY = {"numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy"}
+HEAVY = {"jinja2", "numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "vl_convert"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -93,7 +95,14 @@ def test_a_quarantined_library_is_imported_only_at_its_home(library: str, homes:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["tune", "--help"], ["params", "show", "XLIO_RX_POLL"], ["params", "list"], ["profiles", "list"]],
+    [
+        ["--help"],
+        ["tune", "--help"],
+        ["params", "show", "XLIO_RX_POLL"],
+        ["params", "list"],
+        ["profiles", "list"],
+        ["report", "--help"],
+    ],
     ids=" ".join,
 )
 def test_a_cheap_command_imports_no_heavy_library(arguments: list[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.measure import statistics
 from tuner.measure.statistics import (
     Gain,
     as_claimed,
@@ -159,3 +160,16 @@ def test_more_blocks_bring_the_two_views_of_a_gain_together(values: list[float],
     low, high = promise(values, sd)
     low4, high4 = promise(values * 4, sd)
     assert high4 - low4 <= high - low + 1e-9 * max(1.0, abs(high), abs(low))
+
+
+@pytest.mark.parametrize("tail", [0.025, 0.005])
+def test_the_normal_limit_of_signed_ranks_takes_over_where_it_agrees(
+    tail: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = statistics.MOST_EXACT
+    exact = statistics._signed_rank_quantile(count, tail)
+    statistics._signed_rank_quantile.cache_clear()
+    monkeypatch.setattr(statistics, "MOST_EXACT", count - 1)
+    limit = statistics._signed_rank_quantile(count, tail)
+    statistics._signed_rank_quantile.cache_clear()
+    assert limit == pytest.approx(exact, rel=0.005)

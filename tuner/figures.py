@@ -41,3 +41,13 @@ def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list
     present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]
     rows = [[row["profile"], *(estimate(row["metrics"].get(metric)) for metric in present)] for row in profiles]
     return ["profile", *present], rows
+
+
+def plain(metric: str) -> str:
+    """Return a metric's name as a column's heading: latency_p99_9_us is `p99.9, µs`."""
+    unit = {"us": "µs", "mps": "msg/s", "s": "s"}
+    name, _, last = metric.removeprefix("latency_").rpartition("_")
+    if metric.startswith("latency_p"):
+        name = name.replace("_", ".")
+    name = "CPU" if metric == "cpu_s" else name
+    return f"{name.replace('_', ' ')}, {unit[last]}" if last in unit else metric.replace("_", " ")

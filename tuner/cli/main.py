@@ -25,13 +25,26 @@ Examples:
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
+  tuner report --open              what did the last session find?
   tuner run latency -- COMMAND     start a program under a profile
   tuner apply latest --target env:app.env   put the winner where it is used
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 # Each command is a function of its own module; each noun is a module with a tree of commands.
-COMMANDS: Final = ("tune", "measure", "compare", "minimise", "check", "verify", "export", "import", "apply", "run")
+COMMANDS: Final = (
+    "tune",
+    "measure",
+    "compare",
+    "minimise",
+    "check",
+    "verify",
+    "report",
+    "export",
+    "import",
+    "apply",
+    "run",
+)
 NOUNS: Final = ("profiles", "params", "sessions", "conf", "onload")
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
     from tuner.store import SessionRow, Store
 
 SUMMARY: Final = "summary.md"
+# Kinds of sessions that end in an answer people show each other.
+REPORTED: Final = ("tune", "compare", "minimise")
 
 
 def carry_out(request: Request, results: Path) -> dict[str, Any]:
@@ -76,6 +78,8 @@ def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -
             raise typer.Exit(1) from None
         finally:
             _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+            if plan.kind in REPORTED:
+                _write_report(watch, store, session)
         if not early.finished(answer, clock):
             watch.note(f"stopped early; go on with: {on}")
     return answer
@@ -92,6 +96,19 @@ def _end_early(plan: Plan, clock: Clock, watch: Lines) -> None:
         else "the answer comes from what there is"
     )
     watch.urgent(f"stopping: the run in flight ends, then {then}; Ctrl-C again stops now, and everything is kept")
+
+
+def _write_report(watch: Lines, store: Store, session: str) -> None:
+    """Write the report beside the summary; that it cannot be made is told and takes nothing from the session."""
+    try:
+        from tuner.report import files
+
+        path = store.folder / session / files.HTML
+        files.write_html(store, store.session(session), path)
+    except Exception as reason:  # noqa: BLE001 - whatever it is, the answer matters more than its picture
+        watch.note(f"no report: {type(reason).__name__}: {reason}; tuner report {session} tries again")
+    else:
+        watch.note(f"report   {path}")
 
 
 def _tell_doubts(watch: Lines, session: SessionRow) -> None:

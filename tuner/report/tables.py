@@ -31,9 +31,15 @@ def runs_frame(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> pd.DataFra
 
 def phase_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
     """Return, as Markdown, how many runs each phase made, how they ended, and the seconds they took."""
+    headers, rows = phase_rows(trials, runs)
+    return markdown(headers, rows) if rows else "No run was made.\n"
+
+
+def phase_rows(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and one row a phase: its runs, how many were ok, its blocks, the seconds they took."""
     frame = runs_frame(trials, runs)
     if frame.empty:
-        return "No run was made.\n"
+        return [], []
     grouped = frame.groupby("phase", sort=False)
     table = pd.DataFrame(
         {
@@ -43,27 +49,33 @@ def phase_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
             "seconds in runs": grouped["wall_s"].sum().round(1),
         }
     ).reset_index()
-    return _frame_markdown(table)
+    return _cells(table)
 
 
 def failure_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
     """Return, as Markdown, the failures grouped by status and reason with the profiles concerned, or nothing."""
+    headers, rows = failure_rows(trials, runs)
+    return markdown(headers, rows) if rows else ""
+
+
+def failure_rows(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and one row a status and reason: how many runs ended so, and of which profiles."""
     names = {trial.number: trial.profile for trial in trials}
     rows = [(run.status, run.reason, names[run.trial]) for run in runs if run.status != "ok"]
     rows += [("invalid", trial.invalid, trial.profile) for trial in trials if trial.invalid]
     if not rows:
-        return ""
+        return [], []
     frame = pd.DataFrame(rows, columns=["status", "reason", "profile"])
     grouped = frame.groupby(["status", "reason"])["profile"]
-    return _frame_markdown(grouped.agg(runs="size", profiles=_names).reset_index())
+    return _cells(grouped.agg(runs="size", profiles=_names).reset_index())
 
 
 def _names(profiles: pd.Series[str]) -> str:
     return ", ".join(sorted(set(profiles)))
 
 
-def _frame_markdown(frame: pd.DataFrame) -> str:
-    return markdown([str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy()])
+def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    return [str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy()]
 
 
 def profile_table(described: Sequence[Mapping[str, Any]]) -> str:
@@ -74,10 +86,11 @@ def profile_table(described: Sequence[Mapping[str, Any]]) -> str:
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; cells are escaped, because profiles and output are not ours."""
     lines = [headers, ["---"] * len(headers), *rows]
-    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(escaped, line))} |\n" for line in lines)
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
+    """Return text on one line in which no mark of Markdown or HTML means anything."""
     text = " ".join(cell.split())
     for mark in ("\\", "|", "<", ">", "`", "*", "[", "]"):
         text = text.replace(mark, "\\" + mark)

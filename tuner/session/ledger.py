@@ -34,6 +34,10 @@ class Ledger:
         self._disturbed = quarantine.disturbed(self._runs)
         self._quarantined = quarantine.quarantined(self._disturbed)
         self._metrics_of = [metrics_of(run) for run in self._runs]
+        self._of: dict[int, list[RunRow]] = {}
+        self._placed: dict[tuple[int, int], list[RunRow]] = {}
+        for run in self._runs:
+            self._place(run)
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -87,8 +91,13 @@ class Ledger:
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
         self._metrics_of.append(metrics_of(row))
+        self._place(row)
         self._note_disturbance(row)
         return row
+
+    def _place(self, row: RunRow) -> None:
+        self._of.setdefault(row.trial, []).append(row)
+        self._placed.setdefault((row.trial, row.block), []).append(row)
 
     def _note_disturbance(self, row: RunRow) -> None:
         if why := quarantine.reasons(row):
@@ -101,16 +110,26 @@ class Ledger:
 
     def tried(self, trial: int) -> int:
         """Return how many blocks that count a trial took part in."""
-        return len({run.block for run in self._runs if run.trial == trial} - self._quarantined)
+        return len({run.block for run in self._of.get(trial, ())} - self._quarantined)
 
     def status(self, trial: int, phases: Collection[str] = PHASES) -> Status:
         """Return the status of a trial: ok only if all its runs of `phases` are, else that of its last bad one."""
         row = self._trials[trial]
         if row.invalid is not None:
             return Status.INVALID
-        mine = (run for run in self._runs if run.trial == trial and run.phase in phases)
+        mine = (run for run in self._of.get(trial, ()) if run.phase in phases)
         bad = [Status(run.status) for run in mine if run.status != Status.OK]
         return bad[-1] if bad else Status.OK
+
+    def phases_of(self, trial: int) -> frozenset[str]:
+        """Return the phases in which a trial was measured."""
+        return frozenset(run.phase for run in self._of.get(trial, ()))
+
+    def reason(self, trial: int, phase: str) -> str:
+        """Return why a trial was refused or last failed in a phase, empty when it did not."""
+        mine = (run for run in self._of.get(trial, ()) if run.phase == phase)
+        bad = [run.reason for run in mine if run.status != Status.OK]
+        return self._trials[trial].invalid or (bad[-1] if bad else "")
 
     def counts(self) -> dict[str, int]:
         """Return how many trials have each status."""
@@ -178,21 +197,20 @@ class Ledger:
 
     def gains(self, trial: int, phase: str) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""
-        blocks = sorted({run.block for run in self._runs if run.trial == trial and run.phase == phase})
+        blocks = sorted({run.block for run in self._of.get(trial, ()) if run.phase == phase})
         found = (self.gain_in(trial, block) for block in blocks)
         return [gain for gain in found if gain is not None]
 
     def samples(self, trial: int) -> dict[str, list[float]]:
         """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
-        mine = [run for run in self._runs if run.trial == trial and run.status == Status.OK]
+        mine = [run for run in self._of.get(trial, ()) if run.status == Status.OK]
         confirmed = [run for run in mine if run.phase in {CONFIRM, MINIMISE}]
         blocks = sorted({run.block for run in confirmed or mine} - self._quarantined)
         return _columns(self._metrics(trial, block) for block in blocks)
 
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
-        runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
-        return self._merged(runs)
+        return self._merged([run for run in self._placed.get((trial, block), ()) if run.status == Status.OK])
 
     def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
         by_workload = {run.workload: self._metrics_of[run.number] for run in runs}

@@ -1,0 +1,262 @@
+"""The report says what the store says, in three forms, and nothing that is stored can break out of any of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import many_trials
+import pytest
+from typer.testing import CliRunner
+
+from tuner.cli.main import program
+from tuner.report import comparison, content, curves, files
+from tuner.report.charts import charts
+from tuner.report.content import content as report_of
+from tuner.store import Store
+
+EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+HOSTILE = "<script>alert(1)</script>\"'&|`*]($HOME)\n# é\u202e"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return many_trials.stored(tmp_path_factory.mktemp("made"), 40)
+
+
+@pytest.fixture(scope="module")
+def found(made: Store) -> dict[str, Any]:
+    return report_of(made, made.session("latest"))
+
+
+@pytest.fixture(scope="module")
+def html(found: dict[str, Any]) -> str:
+    return files.as_html(found)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    store = many_trials.stored(tmp_path_factory.mktemp("hostile"), 12, word=HOSTILE)
+    return report_of(store, store.session("latest"))
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the addresses that it names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"href", "src", "xlink:href", "action", "srcset"}:
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+
+def report(results: Path, *arguments: str) -> Any:
+    words = ["report", *arguments, "--results", str(results)]
+    return CliRunner().invoke(program(["report"]), words)
+
+
+def test_the_page_names_no_address_but_its_own_parts(html: str) -> None:
+    page = Page(html)
+    assert {"html", "main", "svg", "table", "script"} <= set(page.tags)
+    outside = [address for address in page.addresses if not address.startswith(("#", "data:,"))]
+    assert outside == []
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+    assert "url(http" not in html
+
+
+def test_the_page_forbids_requests_and_any_script_but_its_own(html: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy
+    assert "default-src &#39;none&#39;" in policy[1] or "default-src 'none'" in policy[1]
+    assert "unsafe-eval" not in policy[1]
+    assert "script-src 'sha256-" in policy[1]
+
+
+def test_every_section_of_the_content_is_on_the_page_and_in_the_markdown(html: str, found: dict[str, Any]) -> None:
+    text = files.as_markdown(found, None, files.Plots.SVG)
+    for said in (found["curves"]["why"], "1.97", "not computed", "quarantine", "sockperf", "Pareto front", "Doubts"):
+        assert said.lower() in unescape(html).lower(), said
+        assert said.lower() in text.lower(), said
+    assert json.loads(files.as_json(found)) == json.loads(json.dumps(found))
+
+
+def test_each_plot_that_the_data_allow_is_on_the_page(html: str, found: dict[str, Any]) -> None:
+    assert set(charts(found)) == {"percentiles", "distributions", "course", "worth", "tradeoff", "noise"}
+    assert html.count('<figure class="plot"') == len(charts(found))
+
+
+def test_hostile_text_is_text_on_the_page(hostile: dict[str, Any], html: str) -> None:
+    page = Page(files.as_html(hostile))
+    assert page.tags.count("script") == 1
+    assert page.handlers == []
+    assert set(page.tags) <= set(Page(html).tags) | {"ul", "li"}
+
+
+def test_hostile_text_is_text_in_markdown(hostile: dict[str, Any]) -> None:
+    lines = files.as_markdown(hostile, None, files.Plots.SVG).splitlines()
+    assert [
+        line for line in lines if "<script" in line and not line.startswith("    ") and "\\<script" not in line
+    ] == []
+    tables = [line for line in lines if line.startswith("|")]
+    assert tables
+    assert not any(re.search(r"(?<!\\)`", line) for line in tables)
+    assert [line for line in lines if line.startswith("# ")] == lines[:1]
+
+
+def test_the_curve_of_merged_histograms_counts_every_message_once(found: dict[str, Any]) -> None:
+    series = {row["profile"]: row for row in found["curves"]["series"]}
+    assert found["curves"]["source"] == "histograms"
+    assert series["default"]["messages"] == 500 * many_trials.CONFIRM_BLOCKS
+    assert sum(share for _, _, share in series["default"]["distribution"]) == pytest.approx(1.0)
+    percentiles, latencies = zip(*series["default"]["curves"][0], strict=True)
+    assert list(latencies) == sorted(latencies)
+    assert max(percentiles) <= 100 * (1 - curves.LEAST_BEYOND / series["default"]["messages"]) + 1e-6
+
+
+def test_without_histograms_each_run_has_its_own_curve_and_that_is_said(tmp_path: Path) -> None:
+    store = many_trials.stored(tmp_path, 12, histograms=False)
+    found = report_of(store, store.session("latest"))["curves"]
+    assert found["source"] == "runs"
+    assert "no histogram" in found["why"]
+    assert {len(row["curves"]) for row in found["series"] if row["role"] != "known"} == {many_trials.CONFIRM_BLOCKS}
+
+
+@pytest.mark.parametrize("text", ["HISTFAAA", "", "no histogram at all"])
+def test_a_damaged_histogram_is_said_and_not_drawn(text: str) -> None:
+    merged, problem = curves.added([{"unit": "ns", "kind": "half round trip", "encoded": text}])
+    assert merged is None
+    assert "no stored histogram" in problem
+
+
+def test_a_failed_trial_has_a_reason_and_no_gain(found: dict[str, Any]) -> None:
+    bad = [row for row in found["course"] if row["status"] != "ok"]
+    assert bad
+    assert all(row["ratio"] is None and row["reason"] for row in bad)
+    assert found["failures"]["rows"]
+
+
+def test_the_best_so_far_never_falls_and_is_some_trials_gain(found: dict[str, Any]) -> None:
+    best = [row["best"] for row in found["course"]]
+    assert best == sorted(best)
+    assert any(best[-1] == pytest.approx(row["ratio"]) for row in found["course"] if row["ratio"])
+
+
+def test_what_a_model_says_of_a_setting_is_called_a_model(found: dict[str, Any]) -> None:
+    assert found["worth"]["source"] == "model"
+    assert "not a measurement" in found["worth"]["why"]
+    unjudged = [row for row in found["worth"]["rows"] if row["ratio"] is None]
+    assert unjudged
+    assert all("not computed" in row["why"] for row in unjudged)
+
+
+def test_no_profile_on_the_pareto_front_is_beaten(found: dict[str, Any]) -> None:
+    points = found["tradeoff"]["points"]
+    front = [point for point in points if point["front"]]
+    assert 0 < len(front) <= len(points)
+    assert not any(content._beats(other, point) for point in front for other in points)
+    assert all(any(content._beats(other, point) for other in front) for point in points if not point["front"])
+
+
+def test_the_block_in_quarantine_is_named_with_its_reason(found: dict[str, Any]) -> None:
+    (row,) = [row for row in found["noise"]["disturbed"] if row["quarantined"]]
+    assert row["block"] == 3
+    assert row["reasons"]
+
+
+def test_every_run_can_be_launched_again_from_the_report(made: Store, found: dict[str, Any]) -> None:
+    evidence = found["evidence"]
+    for run, row, (environment, command) in zip(
+        made.runs(many_trials.ID), found["runs"], evidence["of_runs"], strict=True
+    ):
+        assert evidence["common"] | evidence["environments"][environment]["variables"] == run.evidence["environment"]
+        assert "-p PORT" in evidence["commands"][command]["client"]
+        assert row["ports"] == run.evidence["client"]["argv"][3]
+
+
+def test_sessions_of_the_same_workload_are_compared(tmp_path: Path) -> None:
+    for session in ("20260102-a", "20260202-b"):
+        store = many_trials.stored(tmp_path, 12, session=session)
+    found = files.found(store, store.sessions())
+    assert [each["session"] for each in found["sessions"]] == ["20260102-a", "20260202-b"]
+    page = files.as_html(found)
+    assert "no interval of it can be computed" in page
+    assert '<figure class="plot"' in page
+    assert "20260202-b" in files.as_markdown(found, None, files.Plots.SVG)
+
+
+def test_sessions_of_different_workloads_are_refused_and_what_differs_is_said(tmp_path: Path) -> None:
+    many_trials.stored(tmp_path, 12, session="20260102-a")
+    other = many_trials.WORKLOAD.to_dict() | {"message_bytes": 1000, "protocol": "udp"}
+    many_trials.stored(tmp_path, 12, session="20260202-b", workloads=[other])
+    refused = report(tmp_path, "20260102", "20260202")
+    text = str(refused.exception)
+    findings = refused.exception.findings
+    assert "did not measure the same" in text
+    assert {finding.where for finding in findings} == {
+        "20260202-b: workload.message_bytes",
+        "20260202-b: workload.protocol",
+    }
+
+
+def test_where_traffic_runs_does_not_make_workloads_different(made: Store) -> None:
+    row = made.session("latest")
+    moved = dict.fromkeys(comparison._OF_A_HOST, "7")
+    other = json.loads(json.dumps(row.plan))
+    other["workloads"][0] |= moved
+    comparison.check([row, type(row)(row.id, row.created_at, row.state, 0.0, other, row.facts, row.verdict)])
+
+
+def test_the_command_writes_the_page_into_the_sessions_folder(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+    done = report(tmp_path)
+    assert done.exit_code == 0, done.output
+    path = Path(done.output.strip())
+    assert path == tmp_path / Store(tmp_path).session("latest").id / files.HTML
+    assert "8.88" in path.read_text(encoding="utf-8")
+
+
+def test_markdown_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
+    many_trials.stored(tmp_path, 12)
+    done = report(tmp_path, "--format", "md", "-o", str(tmp_path / "r.md"), "--plots", "png")
+    assert done.exit_code == 0, done.output
+    named = re.findall(r"\]\((r-plots/[^)]+)\)", (tmp_path / "r.md").read_text(encoding="utf-8"))
+    assert len(named) == len(list((tmp_path / "r-plots").iterdir())) > 3
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in named)
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--format", "json"]])
+def test_json_is_printed(made: Store, options: list[str], found: dict[str, Any]) -> None:
+    assert json.loads(report(made.folder, *options).output) == json.loads(json.dumps(found))
+
+
+@pytest.mark.parametrize("options", [["--format", "pdf"], ["--plots", "gif"], ["--format", "md", "--open"]])
+def test_an_option_that_means_nothing_is_refused(made: Store, options: list[str]) -> None:
+    assert report(made.folder, *options).exception.exit_status == 2
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "failed"])
+def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: str) -> None:
+    store = Store(tmp_path)
+    store.add_session("s", many_trials._plan(), {})
+    store.close_session("s", state, 1.0, None)
+    found = report_of(store, store.session("s"))
+    assert found["verdict"]["answer"] == state
+    assert "tuner sessions resume s" in files.as_html(found)
+    assert files.as_markdown(found, None, files.Plots.SVG)

@@ -1,0 +1,78 @@
+"""`tuner report`: what a session found, as a page that people look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from tuner.cli import options
+from tuner.cli.output import print_json
+from tuner.errors import UsageError, did_you_mean
+
+FORMATS: Final = ("html", "md", "json")
+PLOTS: Final = ("svg", "png")
+
+
+def report(
+    sessions: Annotated[
+        list[str] | None, typer.Argument(metavar="SESSION...", help="Their ids, beginnings of them, or `latest`.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="html, md or json.")] = "html",
+    plots: Annotated[str, typer.Option("--plots", help="Plots beside a Markdown report: svg or png.")] = "svg",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+) -> None:
+    """Make the report of a session from the database alone: one HTML file that needs no network.
+
+    Several sessions are compared: the same host later, two hosts, two stacks. Sessions that measured different
+    workloads are refused. HTML goes to the session's folder unless -o says otherwise; Markdown and JSON are printed.
+
+    \b
+    Examples:
+      tuner report
+      tuner report 20260102-1504 --open
+      tuner report latest --format md -o report.md
+      tuner report 20260102 20260202 -o month.html
+    """
+    from tuner.report import files
+    from tuner.store import Store
+
+    kind = _one_of("--format", "json" if json else format_, FORMATS)
+    drawn_as = files.Plots(_one_of("--plots", plots, PLOTS))
+    if open_ and kind != "html":
+        raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
+    store = Store.existing(results)
+    rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
+    found = files.found(store, rows)
+    if kind == "html":
+        path = output or results / rows[0].id / ("comparison.html" if len(rows) > 1 else files.HTML)
+        _written(path, files.as_html(found), shown=open_)
+    elif output is not None:
+        text = files.as_json(found) if kind == "json" else files.as_markdown(found, output, drawn_as)
+        _written(output, text, shown=False)
+    elif kind == "json":
+        print_json(found)
+    else:
+        typer.echo(files.as_markdown(found, None, drawn_as), nl=False)
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise UsageError(f"{option} {value!r} must be one of {', '.join(known)}", advice=did_you_mean(value, known))
+    return value
+
+
+def _written(path: Path, text: str, *, shown: bool) -> None:
+    from tuner.report.files import save
+
+    save(path, text)
+    typer.echo(path)
+    if shown:
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            typer.echo(f"no browser was found; open {path} yourself", err=True)

@@ -1,0 +1,83 @@
+"""The exact commands and environment of every run, with what is the same said once.
+
+Ports differ from run to run; they are written `PORT` in a command and stand beside the run. Everything else is kept to
+the letter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from tuner.store import RunRow, TrialRow
+
+# Ports in a feed file (`T:127.0.0.1:30001`) and behind `-p` or `--port` of a command.
+_FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
+_PORT_OPTIONS: Final = frozenset({"-p", "--port"})
+_SOCKPERF: Final = re.compile(r"== version #(\S+)")
+_LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
+
+Row = dict[str, Any]
+
+
+def launches(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> Row:
+    """Return how all runs were launched as JSON: the variables common to all, each environment and command once.
+
+    `of_runs` holds, for each run, the index of its environment and of its command (their `number`).
+    """
+    common = _common([run.evidence.get("environment", {}) for run in runs])
+    environments: dict[tuple[int, str], Row] = {}
+    commands: dict[str, Row] = {}
+    of_runs = []
+    for run in runs:
+        own = {name: value for name, value in run.evidence.get("environment", {}).items() if name not in common}
+        launch = _launch(run)
+        key, line = (run.trial, json.dumps(own, sort_keys=True)), json.dumps(launch, sort_keys=True)
+        environment = {"profile": trials[run.trial].profile, "trial": run.trial, "variables": own}
+        first = environments.setdefault(key, environment | {"number": len(environments)})
+        command = commands.setdefault(line, launch | {"number": len(commands)})
+        of_runs.append([first["number"], command["number"]])
+    named = {"common": common, "environments": [*environments.values()], "commands": [*commands.values()]}
+    return named | {"of_runs": of_runs}
+
+
+def _common(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    if not environments:
+        return {}
+    shared = set(environments[0].items()).intersection(*(each.items() for each in environments))
+    return dict(sorted(shared))
+
+
+def _launch(run: RunRow) -> Row:
+    evidence = run.evidence
+    files = {path: _FEED_PORT.sub("PORT", text) for path, text in evidence.get("files", {}).items()}
+    sides = {side: _command(evidence.get(side, {})) for side in ("server", "client")}
+    return {"workload": run.workload} | sides | {"files": files}
+
+
+def _command(side: Mapping[str, Any]) -> str:
+    """Return one side's command as a shell line, pinned as it was."""
+    argv = list(side.get("argv", ()))
+    named = ["PORT" if before in _PORT_OPTIONS else word for before, word in zip(["", *argv], argv, strict=False)]
+    pinned = ["taskset", "-c", side["cpus"]] if side.get("cpus") else []
+    return shlex.join([*pinned, *named])
+
+
+def ports(run: RunRow) -> str:
+    """Return the ports of a run, as its client named them or its feed file did."""
+    argv = run.evidence.get("client", {}).get("argv", ())
+    named = [word for before, word in pairwise(argv) if before in _PORT_OPTIONS]
+    feeds = run.evidence.get("files", {}).values()
+    return ", ".join(dict.fromkeys([*named, *(port for text in feeds for port in _FEED_PORT.findall(text))]))
+
+
+def versions(runs: Iterable[RunRow]) -> dict[str, list[str]]:
+    """Return the versions of sockperf, and those in the stack's banner, that the runs' own output names."""
+    outputs = [run.evidence.get(side, {}) for run in runs for side in ("client", "server")]
+    sockperf = [found for out in outputs for found in _SOCKPERF.findall(out.get("stdout", ""))]
+    library = [found for out in outputs for found in _LIBRARY.findall(out.get("stderr", ""))]
+    return {"sockperf": [*dict.fromkeys(sockperf)], "library": [*dict.fromkeys(library)]}

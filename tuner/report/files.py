@@ -1,0 +1,87 @@
+"""Reports as files: one session's or several's, as HTML, Markdown with its plots beside it, or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tuner.report import comparison, drawing, markdown, page
+from tuner.report.charts import Spec, charts
+from tuner.report.content import content
+from tuner.store import SessionRow, Store
+
+HTML = "report.html"
+
+
+class Format(StrEnum):
+    """What a report is written as."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+
+
+class Plots(StrEnum):
+    """What the plots of a Markdown report are drawn as."""
+
+    SVG = "svg"
+    PNG = "png"
+
+
+def write_html(store: Store, session: SessionRow, path: Path) -> None:
+    """Write a session's report as one HTML file."""
+    save(path, page.page(content(store, session)))
+
+
+def found(store: Store, sessions: Sequence[SessionRow]) -> dict[str, Any]:
+    """Return the report of a session, or the comparison of several, as JSON.
+
+    Raises:
+        UsageError: the sessions measured different things.
+
+    """
+    if len(sessions) == 1:
+        return content(store, sessions[0])
+    comparison.check(sessions)
+    return comparison.comparison([content(store, session) for session in sessions])
+
+
+def as_html(report: Mapping[str, Any]) -> str:
+    """Return what `found` returned as one HTML document."""
+    if "sessions" not in report:
+        return page.page(report)
+    values = {"c": report, "tables": comparison.tables(report)}
+    return page.rendered("comparison.html.j2", comparison.plots(report), values)
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    """Return what `found` returned as indented JSON."""
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_markdown(report: Mapping[str, Any], path: Path | None, drawn_as: Plots) -> str:
+    """Return what `found` returned as Markdown; with a path to be, the plots are written into a folder beside it."""
+    if "sessions" in report:
+        return comparison.page(report)
+    return markdown.page(report, {} if path is None else _pictures(charts(report), path, drawn_as))
+
+
+def _pictures(plots: Mapping[str, tuple[str, Spec]], path: Path, drawn_as: Plots) -> dict[str, tuple[str, str]]:
+    folder = path.with_suffix("").name + "-plots"
+    target = path.parent / folder
+    target.mkdir(parents=True, exist_ok=True)
+    for name, (_, spec) in plots.items():
+        data = drawing.png(spec) if drawn_as is Plots.PNG else drawing.svg(spec).encode()
+        (target / f"{name}.{drawn_as}").write_bytes(data)
+    return {name: (says, f"{folder}/{name}.{drawn_as}") for name, (says, _) in plots.items()}
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a reader never sees half a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(path.name + ".part")
+    half.write_text(text, encoding="utf-8")
+    half.replace(path)

@@ -1,0 +1,152 @@
+"""The report as Markdown: the same content, for a pull request or a wiki. Plots are files of their own beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tuner.figures import interval, plain, shown
+from tuner.report.content import OF_A_RUN, texts
+from tuner.report.page import OF_A_PROFILE, ROLES
+from tuner.report.tables import escaped, markdown
+
+Row = Mapping[str, Any]
+
+
+def page(content: Row, plots: Mapping[str, tuple[str, str]]) -> str:
+    """Return a session's report as Markdown; `plots` has, by name, what each shows and the path of its picture."""
+    parts = [*_head(content), *_profiles(content), *_curves(content, plots), *_search(content, plots)]
+    parts += [*_settings(content, plots), *_cost(content, plots), *_noise(content, plots), *_ends(content)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _head(content: Row) -> Iterator[str]:
+    verdict = content["verdict"]
+    yield f"# {escaped(verdict['headline'])}\n"
+    yield f"**{escaped(verdict['answer'])}**: {escaped(verdict['why'])}.\n"
+    yield f"Session {escaped(content['session'])}, {content['created_at']}, {content['state']}.\n"
+    if winner := content["winner"]:
+        yield f"## The profile\n\n{escaped(winner['path'] or 'The baseline stays.')}\n"
+        yield _block([f"{name}={value}" for name, value in winner["settings"].items()] or ["(no setting)"])
+
+
+def _block(lines: Sequence[str]) -> str:
+    """Return lines as an indented block, which nothing inside can end; a newline in a line is shown as one."""
+    return "".join(f"    {line!r}\n" if not line.isprintable() else f"    {line}\n" for line in lines)
+
+
+def _profiles(content: Row) -> Iterator[str]:
+    rows = content["profiles"]
+    present = [name for name in OF_A_PROFILE if any(name in row["metrics"] for row in rows)]
+    headers = ["metric", *(f"{row['profile']} ({ROLES[row['role']]})" for row in rows)]
+    cells = [[plain(name), *(interval(row["metrics"].get(name)) for row in rows)] for name in present]
+    counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in rows]
+    yield "## Profiles\n\nMedian of the runs and its interval. Latency is half the round trip.\n"
+    yield markdown(headers, [*cells, ["runs", *counts]])
+
+
+def _curves(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    yield f"## Latency by percentile\n\n{escaped(content['curves']['why'])}\n"
+    yield from _plot(plots, "percentiles")
+    yield from _plot(plots, "distributions")
+
+
+def _plot(plots: Mapping[str, tuple[str, str]], name: str) -> Iterator[str]:
+    if name in plots:
+        says, path = plots[name]
+        yield f"![{escaped(says)}]({path})\n"
+
+
+def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    yield "## The search\n"
+    yield from _plot(plots, "course")
+    headers = ["trial", "profile", "role", "times as good", "blocks", "status", "reason"]
+    cells = [
+        [str(row["order"]), row["profile"], row["role"], gain(row), str(row["blocks"]), row["status"], row["reason"]]
+        for row in content["course"]
+    ]
+    yield markdown(headers, cells) if cells else "Nothing was searched in this session.\n"
+    failures = content["failures"]
+    yield "### Failures by reason\n"
+    yield markdown(failures["headers"], failures["rows"]) if failures["rows"] else "No trial failed.\n"
+
+
+def gain(row: Row) -> str:
+    """Return a ratio with its interval; a dash where it was not computed."""
+    if row["ratio"] is None:
+        return "–"
+    bounded = row["low"] is not None and row["high"] is not None
+    return f"{row['ratio']:.2f}" + (f" ({row['low']:.2f} to {row['high']:.2f})" if bounded else "")
+
+
+def _settings(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    worth, pairs = content["worth"], content["interactions"]
+    yield f"## What each setting is worth\n\n{escaped(worth['why'])}\n"
+    yield from _plot(plots, "worth")
+    kept = {True: "kept", False: "dropped"}
+    cells = [[f"{row['name']}={row['value']}", kept[row["kept"]], gain(row), row["why"]] for row in worth["rows"]]
+    if cells:
+        yield markdown(["setting", "", "times as good with it", "seen"], cells)
+    yield f"### Settings together\n\n{escaped(pairs['why'])}\n"
+    if pairs["rows"]:
+        yield markdown(["pair", "beyond the product"], [[row["name"], gain(row)] for row in pairs["rows"]])
+
+
+def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    found = content["tradeoff"]
+    yield f"## Latency, throughput, CPU\n\n{escaped(found['why'])}\n"
+    yield from _plot(plots, "tradeoff")
+    front = [row for row in found["points"] if row["front"]]
+    keys = ("latency_us", "rate_mps", "cpu_s")
+    cells = [[row["profile"], *(shown(row[key]) for key in keys)] for row in front]
+    if cells:
+        yield markdown(["on the Pareto front", plain(found["latency"]), "msg/s", "CPU, s"], cells)
+
+
+def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    found, host = content["noise"], content["noise"]["host"]
+    yield "## Noise, drift, quarantine\n"
+    yield "".join(f"- {escaped(line)}\n" for line in [*found["words"], found["why"]] if line)
+    yield from _plot(plots, "noise")
+    out = [row for row in found["disturbed"] if row["quarantined"]]
+    yield f"The host disturbed {host['disturbed']} of {host['blocks']} blocks; {len(out)} are in quarantine.\n"
+    yield "".join(f"- block {row['block']}: {escaped(', '.join(row['reasons']))}\n" for row in found["disturbed"])
+    if content["phases"]["rows"]:
+        yield markdown(content["phases"]["headers"], content["phases"]["rows"])
+
+
+def _ends(content: Row) -> Iterator[str]:
+    yield "## Doubts\n"
+    doubts = [f"- {escaped(doubt['what'])}: {escaped(doubt['advice'])}\n" for doubt in content["doubts"]]
+    yield "".join(doubts) or "None was found on this host or in its measurements.\n"
+    yield "## Host, stack, sockperf\n"
+    yield f"Measured: {escaped('; '.join(content['workloads']))}. Judged: {escaped(content['judges'])}.\n"
+    for name, about in content["facts"].items():
+        yield markdown([name, ""], [list(row) for row in texts(about)])
+    yield from _evidence(content)
+
+
+def _evidence(content: Row) -> Iterator[str]:
+    evidence = content["evidence"]
+    yield "## Every run\n\nVariables of all runs:\n"
+    yield _block([f"{name}={value}" for name, value in evidence["common"].items()])
+    for each in evidence["commands"]:
+        feeds = [f"{path}: {line}" for path, text in each["files"].items() for line in text.splitlines()]
+        yield f"Command {each['number']}:\n\n" + _block([each["server"], each["client"], *feeds])
+    variables = [
+        [str(each["number"]), each["profile"], " ".join(f"{name}={value}" for name, value in each["variables"].items())]
+        for each in evidence["environments"]
+    ]
+    yield markdown(["environment", "profile", "further variables"], variables)
+    names = ("run", "profile", "phase", "block", "status", "reason")
+    cells = [
+        [
+            *(str(run[name]) for name in names),
+            *(shown(run[name]) for name in OF_A_RUN),
+            str(of[1]),
+            str(of[0]),
+            run["ports"],
+        ]
+        for run, of in zip(content["runs"], evidence["of_runs"], strict=True)
+    ]
+    yield markdown([*names, *map(plain, OF_A_RUN), "command", "environment", "port"], cells)

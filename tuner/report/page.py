@@ -1,0 +1,72 @@
+"""The report as one HTML file that needs no network: text and tables first, plots as SVG, a little script on top.
+
+Everything that is not ours is escaped by the template. A Content-Security-Policy forbids every request and every script
+but the one in the file, which is named by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from tuner.figures import METRICS, interval, plain, shown
+from tuner.measure.measurement import LATENCIES
+from tuner.report.charts import Spec, charts
+from tuner.report.content import texts
+from tuner.report.drawing import drawn
+
+# In the order of a table; those that nobody reported are left out.
+OF_A_PROFILE: Final = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
+ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "finalist": "finalist", "winner": "winner"}
+
+
+def page(content: Mapping[str, Any]) -> str:
+    """Return a session's report as one HTML document."""
+    return rendered("report.html.j2", charts(content), {"c": content, "head": head(content)})
+
+
+def head(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return, for the judged metrics that both have, the baseline's and the winner's value: name, before, after."""
+    profiles = {row["role"]: row["metrics"] for row in content["profiles"]}
+    if "winner" not in profiles or "baseline" not in profiles:
+        return []
+    both = [name for name in METRICS if name in profiles["winner"] and name in profiles["baseline"]]
+    values = {role: {name: shown(profiles[role][name]["value"]) for name in both} for role in ("baseline", "winner")}
+    return [(name, values["baseline"][name], values["winner"][name]) for name in both]
+
+
+def asset(name: str) -> str:
+    """Return a file of the page's own: its template, style or script."""
+    return (files("tuner.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mapping[str, Any]) -> str:
+    """Return a page of ours with its plots drawn; everything in `values` is escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": shown, "interval": interval, "plain": plain}
+    script = asset("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    ours = {"style": asset("report.css"), "script": script, "digest": digest}
+    named = {"metrics": OF_A_PROFILE, "short": METRICS, "texts": texts, "roles": ROLES}
+    return environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named)
+
+
+def _marked(plots: Mapping[str, tuple[str, Spec]]) -> dict[str, dict[str, str]]:
+    """Return the plots as the template takes them: our own SVG is markup, the words that say what is seen are not."""
+    from markupsafe import Markup
+
+    return {
+        name: {key: text if key == "says" else Markup(text) for key, text in plot.items()}  # noqa: S704 - drawn here
+        for name, plot in drawn(plots).items()
+    }
