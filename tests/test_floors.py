@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.profile_library", "tuner.profile_lint"),
     ("tuner.stacks", "tuner.hosts"),
     ("tuner.measure",),
+    ("tuner.slo", "tuner.pareto"),
     ("tuner.objective", "tuner.search", "tuner.store"),
     ("tuner.session",),
     ("tuner.report", "tuner.export"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from tuner.hosts.telemetry import Counters
 
@@ -30,7 +30,8 @@ class RunPlan:
     """A server, a client, and what they need.
 
     The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
-    (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's.
+    (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's. `log` names
+    a file of that folder that the client writes and that is wanted; empty for none.
     """
 
     server: Command
@@ -40,6 +41,7 @@ class RunPlan:
     ready_count: int = 1
     ready_limit_s: float = 10.0
     files: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
     `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last.
+    from the first process to the last. `log` is the file that the plan wanted, open for reading and to be closed by who
+    asked for it (its folder is gone), None where there is none.
     """
 
     server: ProcessResult
@@ -66,6 +69,7 @@ class RunOutput:
     started_at: str
     wall_s: float
     failure: str | None = None
+    log: BinaryIO | None = None
 
     @property
     def timed_out(self) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from tuner.errors import Finding, MissingTool, UsageError, error
 from tuner.hosts import telemetry
@@ -57,7 +57,8 @@ class LocalHost:
                 failure = _await_client(crew, server, client)
             _stop(crew, server)
             results = server.result(), client.result() if client is not None else None
-        return RunOutput(*results, started_at, time.monotonic() - began, failure)
+            log = _opened(crew.folder / plan.log) if plan.log else None
+        return RunOutput(*results, started_at, time.monotonic() - began, failure, log)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what one short program did; raise `MissingTool` when there is none of its name."""
@@ -121,6 +122,14 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
         if Path(name).name != name or name in {"", ".", ".."}:
             raise UsageError(f"{name!r} is not the name of a file in the run's own folder")
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    """Return a file of the run's folder, None where the client wrote none. It outlives its name while it is open."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def _await_ready(crew: Crew, server: Process, plan: RunPlan) -> str | None:

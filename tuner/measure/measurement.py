@@ -36,6 +36,17 @@ PERCENTILES: Final = {
 }
 """The metrics that are percentiles, and which."""
 
+CORRECTED: Final = {
+    "latency_p50_corrected_us": 50.0,
+    "latency_p75_corrected_us": 75.0,
+    "latency_p90_corrected_us": 90.0,
+    "latency_p99_corrected_us": 99.0,
+    "latency_p99_9_corrected_us": 99.9,
+    "latency_p99_99_corrected_us": 99.99,
+}
+"""The metrics that are percentiles of latencies corrected for stalls of the sender, and which."""
+_CORRECTED_ALL: Final = (*CORRECTED, "latency_max_corrected_us", "latency_mean_corrected_us")
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -53,6 +64,10 @@ class Measurement:
     `dropped`, `duplicated` and `out_of_order` are the client's counts of replies in the valid duration.
     `bandwidth_mbytes_per_s` (throughput mode) is the payload that arrived, in 10^6 bytes per second.
     `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, known to whoever ran it.
+
+    What follows comes from sockperf's full log, and is None where none was asked for. A latency that is `corrected`
+    counts from when the constant rate of under-load meant a message to be sent; it is the wait until it was sent and
+    half the round trip. The histograms are those of `tuner.measure.histogram`, in their stored form.
     """
 
     latency_min_us: float | None = None
@@ -80,6 +95,16 @@ class Measurement:
     half_round_trip: bool = True
     client_cpu_s: float | None = None
     server_cpu_s: float | None = None
+    latency_p50_corrected_us: float | None = None
+    latency_p75_corrected_us: float | None = None
+    latency_p90_corrected_us: float | None = None
+    latency_p99_corrected_us: float | None = None
+    latency_p99_9_corrected_us: float | None = None
+    latency_p99_99_corrected_us: float | None = None
+    latency_max_corrected_us: float | None = None
+    latency_mean_corrected_us: float | None = None
+    histogram: Mapping[str, str] | None = None
+    histogram_corrected: Mapping[str, str] | None = None
 
     @property
     def cpu_s(self) -> float | None:
@@ -91,7 +116,7 @@ class Measurement:
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
         names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
-        present = ((name, getattr(self, name)) for name in names)
+        present = ((name, getattr(self, name)) for name in (*names, *_CORRECTED_ALL))
         return {name: value for name, value in present if value is not None}
 
     def observations_beyond(self, percentile: float) -> float:
@@ -101,12 +126,13 @@ class Measurement:
         """
         return self.observations * (100.0 - percentile) / 100.0
 
-    def to_dict(self) -> dict[str, float | int | bool | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the measurement as plain values for JSON."""
         return asdict(self)
 
 
 _NAMES: Final = tuple(field.name for field in fields(Measurement))
+_HISTOGRAMS: Final = ("histogram", "histogram_corrected")
 _COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")
 
 
@@ -126,7 +152,14 @@ def _problems(name: str, value: Any) -> list[Finding]:
         return [] if isinstance(value, bool) else [error(where, f"{value!r} is not true or false")]
     if value is None and name != "observations":
         return []
+    if name in _HISTOGRAMS:
+        return [] if _is_histogram(value) else [error(where, f"{str(value)[:40]!r} is no histogram")]
     right = int if name in _COUNTS else (int, float)
     if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value < math.inf:
         return [error(where, f"{value!r} is not a number of 0 or more")]
     return []
+
+
+def _is_histogram(value: Any) -> bool:
+    keys = {"unit", "kind", "encoded"}
+    return isinstance(value, Mapping) and set(value) == keys and all(isinstance(text, str) for text in value.values())

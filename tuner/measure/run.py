@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
@@ -55,26 +56,35 @@ class Rig:
     preloads: tuple[Path, ...]
     sockperf: str
 
-    def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
-        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
+    def execute(
+        self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
+    ) -> Run:
+        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did.
+
+        With `full_log` sockperf writes down every message, and the measurement has what can be made of that.
+        """
         variables = environment(self.stack, self.preloads, settings)
         watched = _watched(workload)
         before = self.host.counters(watched)
         plan, output = run_on_free_ports(
             self.host,
-            lambda ports: self._plan(variables, workload, ports),
+            lambda ports: self._plan(variables, workload, ports, full_log=full_log),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
         )
         happened = telemetry.between(before, self.host.counters(watched))
-        status, reason, measurement = _judge(self.stack, workload, output)
+        with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
+            status, reason, measurement = _judge(self.stack, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
-    def _plan(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...]) -> RunPlan:
+    def _plan(
+        self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool
+    ) -> RunPlan:
+        logged = sockperf.full_log(workload) if full_log else ()
         server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]))
-        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]))
+        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *logged)
         playback = Path(workload.playback).read_text(encoding="utf-8") if workload.playback else ""
         return RunPlan(
             server=Command(server, variables, workload.server_cpus),
@@ -83,6 +93,7 @@ class Rig:
             ready_count=workload.server_threads,
             time_limit_s=workload.time_limit_s,
             files=sockperf.files(workload, ports, playback),
+            log=sockperf.LOG_FILE if logged else "",
         )
 
 
@@ -105,9 +116,16 @@ def _judge(stack: Stack, workload: Workload, output: RunOutput) -> tuple[Status,
         return Status.FAILED, output.failure or "the client was not started", None
     try:
         found = sockperf.parse(_said(output.client), _said(output.server), workload)
+        found = replace(found, **_logged(output.log, workload, found.dropped or 0)) if output.log else found
     except sockperf.ParseError as reason:
         return Status.FAILED, reason.message, None
     return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
+
+
+def _logged(log: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
+    from tuner.measure.full_log import observed
+
+    return observed(log, workload, dropped)
 
 
 def _said(process: ProcessResult) -> str:
