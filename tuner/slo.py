@@ -14,7 +14,6 @@ from itertools import combinations
 from typing import Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error
-from tuner.measure.measurement import CORRECTED
 
 EXAMPLE: Final = "max rate where p99 < 50us and p99.9 < 200us"
 METRICS: Final[Mapping[str, str]] = {

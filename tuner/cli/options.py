@@ -24,7 +24,10 @@ Preload = Annotated[
 FastStart = Annotated[
     bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
 ]
-ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
+ObjectiveName = Annotated[
+    str | None,
+    typer.Option("--objective", help="latency, tail, throughput, balanced, or e.g. 'max rate where p99 < 50us'."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
 Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]

@@ -59,13 +59,16 @@ def following(probes: Sequence[Probe], start: Start) -> Next | None:
     """Return the next probe, None when the search is over (its `answer` is then known)."""
     if len(probes) >= MOST_PROBES:
         return None
-    if any(probe.long for probe in probes) or (start.known and not probes):
-        return _finely([probe for probe in probes if probe.long], start.rate_mps)
-    low, high = _bracket(probes)
+    long = [probe for probe in probes if probe.long]
     if not probes:
-        return Next(_held_inside(start.rate_mps), long=False)
+        return Next(_inside(start.rate_mps), long=start.known)
+    return _finely(long) if long else _coarsely(probes)
+
+
+def _coarsely(probes: Sequence[Probe]) -> Next | None:
+    low, high = _bracket(probes)
     if low is None:
-        return _lower(high or start.rate_mps, STRIDE, long=False)
+        return _lower(high or LEAST_MPS, STRIDE, long=False)
     if high is None:
         return _higher(low, STRIDE, long=False)
     if high / low > COARSE:
@@ -73,12 +76,10 @@ def following(probes: Sequence[Probe], start: Start) -> Next | None:
     return Next(low, long=True)
 
 
-def _finely(probes: Sequence[Probe], first_mps: int) -> Next | None:
+def _finely(probes: Sequence[Probe]) -> Next | None:
     low, high = _bracket(probes)
-    if not probes:
-        return Next(_held_inside(first_mps), long=True)
     if low is None:
-        return _lower(high or first_mps, _stride(probes), long=True)
+        return _lower(high or LEAST_MPS, _stride(probes), long=True)
     if high is None:
         return _higher(low, _stride(probes), long=True)
     return Next(_between(low, high), long=True) if high / low > FINE and high - low > 1 else None
@@ -97,12 +98,12 @@ def _bracket(probes: Sequence[Probe]) -> tuple[int | None, int | None]:
 
 
 def _lower(rate_mps: int, factor: float, *, long: bool) -> Next | None:
-    return Next(_held_inside(rate_mps / factor), long) if rate_mps > LEAST_MPS else None
+    return Next(_inside(rate_mps / factor), long) if rate_mps > LEAST_MPS else None
 
 
 def _higher(rate_mps: int, factor: float, *, long: bool) -> Next | None:
     if rate_mps < MOST_MPS:
-        return Next(_held_inside(rate_mps * factor), long)
+        return Next(_inside(rate_mps * factor), long)
     return None if long else Next(rate_mps, long=True)
 
 
@@ -110,7 +111,7 @@ def _between(low: int, high: int) -> int:
     return round(math.sqrt(low * high))
 
 
-def _held_inside(rate_mps: float) -> int:
+def _inside(rate_mps: float) -> int:
     return round(min(max(rate_mps, LEAST_MPS), MOST_MPS))
 
 

@@ -26,8 +26,8 @@ from tuner.measure.noise import (
 )
 from tuner.measure.statistics import CONFIDENCE
 from tuner.objective import Term
-from tuner.session import quarantine, shares
-from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
+from tuner.session import loads, quarantine, shares
+from tuner.session.ledger import CALIBRATE, SEARCH
 from tuner.session.plan import Plan
 from tuner.session.prepare import MOST_BLOCKS
 from tuner.session.session import Session
@@ -115,7 +115,7 @@ def calibration_json(session: Session) -> dict[str, Any] | None:
         "gain_sd": sd,
         "gain_sd_low": low,
         "gain_sd_high": high,
-        "metrics": {term.metric: _spread(twins, term).to_dict() for term in session.ledger.objective.terms},
+        "metrics": {term.metric: _spread(session, twins, term).to_dict() for term in session.ledger.objective.terms},
     }
     return found if _alone(session) else found | {"detectable": _difference(session, sd, session.plan.budget_s)}
 
@@ -125,11 +125,12 @@ def _gain_sd(session: Session) -> float | None:
     return paired_sd(gains) if len(gains) >= FEWEST_BLOCKS else None
 
 
-def _spread(twins: Sequence[Twins], term: Term) -> Spread:
-    pairs = [(first[term.workload], second[term.workload]) for first, second in twins]
-    values = [(metrics_of(first)[term.metric], metrics_of(second)[term.metric]) for first, second in pairs]
-    ends = list(accumulate(run.wall_s for pair in pairs for run in pair))
-    of_runs = [sampling_sd(run.measurement or {}) for pair in pairs for run in pair]
+def _spread(session: Session, twins: Sequence[Twins], term: Term) -> Spread:
+    merged = session.ledger.merged
+    values = [(merged(first)[term.metric], merged(second)[term.metric]) for first, second in twins]
+    sides = [[run for run in side if run.workload == term.workload] for pair in twins for side in pair]
+    ends = list(accumulate(sum(run.wall_s for run in side) for side in sides))
+    of_runs = [sampling_sd(run.measurement or {}) for side in sides for run in side]
     known = [sd for sd in of_runs if sd is not None]
     sampled = statistics.median(known) if known and term.metric == "latency_p50_us" else None
     return spread(values, list(zip(ends[::2], ends[1::2], strict=True)), sampled)
@@ -159,8 +160,8 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
 
 def _block_cost_s(session: Session, trials: int) -> float:
     """Return what a block takes by the calibration's runs alone, so that the answer stays what was said before."""
-    runs_s = [run.wall_s for run in session.ledger.runs if run.phase == CALIBRATE]
-    return statistics.fmean(runs_s) * (trials + 1) * len(session.plan.workloads)
+    made = [run for run in session.ledger.runs if run.phase == CALIBRATE]
+    return loads.unit_s(made) * (trials + 1) * len(session.plan.workloads)
 
 
 def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE, SEARCH
 from tuner.session.search import ranked
 from tuner.session.session import Session
-from tuner.session.verdict import ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of
+from tuner.session.verdict import ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of, unmet
 from tuner.store import TrialRow
 
 MOST_FINALISTS: Final = 3
@@ -32,6 +32,8 @@ CLEAR: Final = 4.0
 
 def confirm(session: Session) -> Verdict:
     """Choose a finalist, measure it in fresh blocks until the budget is used, and judge it."""
+    if found_none := unmet(session):
+        return found_none
     finalists = _finalists(session)
     if not finalists:
         return Verdict(Answer.NOT_IMPROVED, None, (), "no other profile could be measured")

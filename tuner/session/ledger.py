@@ -10,8 +10,8 @@ from typing import Final
 from tuner.measure import measurement
 from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Run, Status
-from tuner.objective import Objective, Term
-from tuner.session import quarantine
+from tuner.objective import HELD_RATE, Objective, Term
+from tuner.session import loads, quarantine
 from tuner.store import RunRow, Store, TrialRow
 
 CALIBRATE: Final = "calibrate"
@@ -49,6 +49,11 @@ class Ledger:
     def runs_s(self) -> float:
         """The wall time spent inside runs, in seconds."""
         return sum(run.wall_s for run in self._runs)
+
+    @property
+    def unit_s(self) -> float:
+        """What one profile took once under one workload, in seconds, in the mean: a run, or a whole search over the load."""
+        return loads.unit_s(self._runs)
 
     @property
     def quarantined(self) -> frozenset[int]:
@@ -94,6 +99,14 @@ class Ledger:
         if why := quarantine.reasons(row):
             self._disturbed[row.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
+
+    def next_series(self) -> int:
+        """Return the number of the next search over the load."""
+        return 1 + max(loads.by_series(self._runs), default=-1)
+
+    def series(self, number: int) -> list[RunRow]:
+        """Return the runs of a search over the load."""
+        return loads.by_series(self._runs).get(number, [])
 
     def next_block(self) -> int:
         """Return the number of the next block."""
@@ -164,16 +177,22 @@ class Ledger:
     def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
         """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
         mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
+        if self.objective.limits:
+            return self._twin_searches(mine)
         runs = [[run for run in mine if run.workload == index] for index in sorted({run.workload for run in mine})]
         wanted = 1 + max(term.workload for term in self.objective.terms)
         if len(runs) < wanted or any(len(both) != 2 for both in runs):  # noqa: PLR2004 - a pair
             return None
         return [both[0] for both in runs], [both[1] for both in runs]
 
+    def _twin_searches(self, mine: Sequence[RunRow]) -> tuple[list[RunRow], list[RunRow]] | None:
+        held = [each for each in loads.by_series(mine).values() if self.merged(each).get(HELD_RATE, 0.0) > 0.0]
+        return (held[0], held[1]) if len(held) == 2 else None  # noqa: PLR2004 - a pair
+
     def gains_over_itself(self) -> list[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
         pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
-        found = (self.objective.gain(self._merged(pair[0]), self._merged(pair[1])) for pair in pairs if pair)
+        found = (self.objective.gain(self.merged(pair[0]), self.merged(pair[1])) for pair in pairs if pair)
         return [gain for gain in found if gain is not None]
 
     def gains(self, trial: int, phase: str) -> list[float]:
@@ -192,9 +211,12 @@ class Ledger:
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
         runs = [run for run in self._runs if run.trial == trial and run.block == block and run.status == Status.OK]
-        return self._merged(runs)
+        return self.merged(runs)
 
-    def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+    def merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+        """Return what runs of one profile in one block say together; of a search over the load, its answer."""
+        if self.objective.limits:
+            return loads.metrics(runs, self.objective.limits)
         by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
