@@ -62,7 +62,9 @@ def full_log(latency_us: float, offered_mps: int, stall: tuple[int, float] = (0,
     lines = []
     for row in range(rows):
         due_us = row * 1e6 / offered_mps
-        sent_us = max(due_us, stall[0] * 1e6 / offered_mps + stall[1] + 0.1 * (row - stall[0]) if row >= stall[0] else 0)
+        sent_us = max(
+            due_us, stall[0] * 1e6 / offered_mps + stall[1] + 0.1 * (row - stall[0]) if row >= stall[0] else 0
+        )
         factor = 1.8 if row % 50 == 49 else 1.0
         came_us = sent_us + 2 * factor * latency_us
         lines.append(f"{row}, {2 + sent_us / 1e6:.9f}, {2 + came_us / 1e6:.9f}, {factor * latency_us:.3f}")
@@ -75,7 +77,8 @@ class SimulatedHost:
     """`latency` gives a run's median in µs from its environment; it may raise to stop a session in the middle.
 
     `noise` is the relative spread of runs. `steal` is the share of CPU time that the hypervisor takes during the run
-    with a number (from 1). `capacity_mps` gives from the environment what the server can handle under load.
+    with a number (from 1). `capacity_mps` gives from the environment what the server can handle under load,
+    and `log` says whether sockperf writes its full log.
     """
 
     latency: Latency
@@ -87,6 +90,7 @@ class SimulatedHost:
     steal: Callable[[int], float] = lambda _run: 0.0
     stolen_s: float = 0.0
     capacity_mps: Latency = lambda _environment: 1e9
+    log: bool = True
 
     def run(self, plan: RunPlan) -> RunOutput:
         """Return what a run under the plan's environment would print."""
@@ -107,7 +111,8 @@ class SimulatedHost:
         offered, duration_s = (int(argv[argv.index(name) + 1]) for name in ("--mps", "-t"))
         said = under_load(median_us, offered, self.capacity_mps(plan.client.environment), duration_s)
         client, server = (ProcessResult(0, text, banner, 0.5) for text in said[:2])
-        return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s, log=io.BytesIO(said[2]))
+        log = io.BytesIO(said[2]) if self.log else None
+        return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s, log=log)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what sockperf says of its version, whatever is asked."""

@@ -32,9 +32,7 @@ def test_the_answer_is_within_the_fine_step_below_the_highest_rate_that_holds(
 
 
 @given(pattern=st.lists(st.booleans(), min_size=MOST_PROBES, max_size=MOST_PROBES), start=rates, known=st.booleans())
-def test_a_search_ends_whatever_the_runs_say_and_its_answer_held(
-    pattern: list[bool], start: int, known: bool
-) -> None:
+def test_a_search_ends_whatever_the_runs_say_and_its_answer_held(pattern: list[bool], start: int, known: bool) -> None:
     said = iter(pattern)
     probes = searched(lambda _: next(said), Start(start, known))
     place = answer(probes)

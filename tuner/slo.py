@@ -33,7 +33,7 @@ LEAST_RECEIVED: Final = 0.99
 
 _START: Final = ("max", "rate", "where")
 _TOKEN: Final = re.compile(r"<=|>=|[<>=]|[^\s<>=]+")
-_AMOUNT: Final = re.compile(r"(?P<number>-?[0-9]{1,12}(?:\.[0-9]{1,12})?)(?P<unit>[^\d\s]*)")
+_AMOUNT: Final = re.compile(r"(?P<number>-?[0-9]{1,12}(?:\.[0-9]{1,6})?)(?P<unit>[^\d\s]*)")
 # What is ordered in every sample: an earlier one is never above a later one.
 _ORDER: Final = ("p50", "p75", "p90", "p99", "p99.9", "p99.99", "max")
 
@@ -57,7 +57,8 @@ class Limit:
         return value is not None and (value < self.limit_us or (self.inclusive and value == self.limit_us))
 
     def __str__(self) -> str:
-        return f"{self.metric} {'<=' if self.inclusive else '<'} {self.limit_us:g}us"
+        digits = f"{self.limit_us:.9f}".rstrip("0").rstrip(".")
+        return f"{self.metric} {'<=' if self.inclusive else '<'} {digits}us"
 
 
 def holds(limits: Sequence[Limit], metrics: Mapping[str, float], offered_mps: int) -> bool:
@@ -126,7 +127,7 @@ def _limit(clause: Sequence[str], findings: list[Finding]) -> Limit | None:
     findings += wrong
     if wrong or match is None:
         return None
-    return Limit(metric, float(match["number"]) * UNITS_US[match["unit"].casefold() or "us"], sign == "<=")
+    return Limit(metric, float(match["number"]) * UNITS_US[match["unit"].lower() or "us"], sign == "<=")
 
 
 def _metric_problems(said: str, metric: str) -> Iterator[Finding]:
@@ -144,7 +145,7 @@ def _sign_problems(said: str, sign: str) -> Iterator[Finding]:
 def _amount_problems(said: str, amount: str, match: re.Match[str] | None) -> Iterator[Finding]:
     if match is None:
         yield error(said, f"{amount!r} is no latency", "write for example 50us, 800ns or 2ms")
-    elif match["unit"].casefold() not in {"", *UNITS_US}:
+    elif match["unit"].lower() not in {"", *UNITS_US}:
         yield error(said, f"unknown unit {match['unit']!r}", did_you_mean(match["unit"], UNITS_US))
     elif float(match["number"]) <= 0:
         yield error(said, "no latency is 0 or less: nothing could hold it", "name a limit above 0")

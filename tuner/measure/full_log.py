@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -33,8 +34,8 @@ _SEGMENTS: Final = 64
 _STEPS: Final = 40
 # sockperf paces by whole ticks of its clock, so that its interval may differ from the asked one by about this.
 _TICK_NS: Final = 1.0
-# A message that seems this early is on time: the schedule is known no better than the clock.
-_EARLY_NS: Final = 200.0
+# A message that seems early by this part of the time between two rows is on time: the schedule is not known better.
+_EARLY_PART: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,21 @@ class Log:
 
 def read(stream: BinaryIO) -> Log:
     """Return the rows of a log; raise `ParseError` when it holds none or one of them is no row."""
+    rows = _rows(stream)
+    if (first := next(rows, None)) is None:
+        raise ParseError("sockperf's full log holds no observation")
     try:
-        table = np.loadtxt(_rows(stream), delimiter=",", usecols=(1, 2), ndmin=2)
+        table = np.loadtxt(chain([first], rows), delimiter=",", usecols=(1, 2), ndmin=2)
     except ValueError as reason:
         raise ParseError(f"sockperf's full log has a row of another form: {reason}") from reason
-    if not len(table) or not np.isfinite(table).all():
-        raise ParseError("sockperf's full log holds no observation")
+    if not np.isfinite(table).all():
+        raise ParseError("sockperf's full log has a time that is no number")
     times = np.round(table * 1e9).astype(np.int64)
     return Log(times[:, 0], times[:, 1])
 
 
 def _rows(stream: BinaryIO) -> Iterator[str]:
-    """Yield the rows under the header; at least one line, because numpy warns of none."""
+    """Yield the rows under the header."""
     found = False
     for line in stream:
         if found and line.startswith(b"---"):
@@ -70,8 +74,6 @@ def _rows(stream: BinaryIO) -> Iterator[str]:
         if found:
             yield line.decode("ascii", errors="replace")
         found = found or line.startswith(_HEADER)
-    if not found:
-        raise ParseError("sockperf's full log holds no observation")
 
 
 def observed(stream: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def _cycles(rows: int, workload: Workload, phase: int, lost: NDArray[np.int64] |
 def _lost(waits: NDArray[np.float64], workload: Workload, dropped: int) -> NDArray[np.int64]:
     """Return how many of the answers before each row can have been lost: so many that no later row is early."""
     between_ns = 1e9 * workload.reply_every / (workload.rate_mps or 1)
-    room = np.floor((waits + _EARLY_NS) / between_ns).astype(np.int64)
+    room = np.floor(waits / between_ns + _EARLY_PART).astype(np.int64)
     latest: NDArray[np.int64] = np.minimum.accumulate(room[::-1])[::-1]
     return np.clip(latest, 0, dropped)
 

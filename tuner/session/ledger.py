@@ -34,6 +34,7 @@ class Ledger:
         self._disturbed = quarantine.disturbed(self._runs)
         self._quarantined = quarantine.quarantined(self._disturbed)
         self._metrics_of = [metrics_of(run) for run in self._runs]
+        self.searches = loads.Searches(self._runs, objective.limits)
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -92,6 +93,7 @@ class Ledger:
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
         self._metrics_of.append(metrics_of(row))
+        self.searches.add(row)
         self._note_disturbance(row)
         return row
 
@@ -99,14 +101,6 @@ class Ledger:
         if why := quarantine.reasons(row):
             self._disturbed[row.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
-
-    def next_series(self) -> int:
-        """Return the number of the next search over the load."""
-        return 1 + max(loads.by_series(self._runs), default=-1)
-
-    def series(self, number: int) -> list[RunRow]:
-        """Return the runs of a search over the load."""
-        return loads.by_series(self._runs).get(number, [])
 
     def next_block(self) -> int:
         """Return the number of the next block."""
@@ -216,7 +210,7 @@ class Ledger:
     def merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
         """Return what runs of one profile in one block say together; of a search over the load, its answer."""
         if self.objective.limits:
-            return loads.metrics(runs, self.objective.limits)
+            return self.searches.metrics(runs)
         by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:

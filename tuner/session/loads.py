@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tuner import slo
@@ -57,45 +57,73 @@ def _probe(run: RunRow, limits: Sequence[Limit]) -> Probe:
     return Probe(said["offered_mps"], said["long"], slo.holds(limits, metrics, said["offered_mps"]))
 
 
-def answer(series: Sequence[RunRow], limits: Sequence[Limit]) -> tuple[int, RunRow | None] | None:
-    """Return the rate that a load search found and the run that shows it (0 and None when no load held).
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a load search of a trial found: the highest rate that holds and the run that shows it, 0 and None for none."""
 
-    None for a search that failed or was cut off: it has no answer.
-    """
+    trial: int
+    phase: str
+    rate_mps: int
+    run: RunRow | None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the rate, and the metrics of the run at that rate."""
+        rest = self.run.measurement if self.run else None
+        return {HELD_RATE: float(self.rate_mps)} | (measurement.from_dict(rest).metrics() if rest else {})
+
+
+def answer(series: Sequence[RunRow], limits: Sequence[Limit]) -> Answer | None:
+    """Return what a load search found, None for one that failed or was cut off."""
     if not series or any(run.status != Status.OK for run in series):
         return None
     made, said = probes(series, limits), series[0].evidence[KEY]
     if load.following(made, Start(said["start_mps"], said["known"])) is not None:
         return None
     place = load.answer(made)
-    return (0, None) if place < 0 else (made[place].offered_mps, series[place])
+    rate_mps, shown = (0, None) if place < 0 else (made[place].offered_mps, series[place])
+    return Answer(series[0].trial, series[0].phase, rate_mps, shown)
 
 
-def metrics(runs: Iterable[RunRow], limits: Sequence[Limit]) -> dict[str, float]:
-    """Return what the last load search among `runs` says: the rate that held, and the metrics of the run at that rate."""
-    found = answer(next(reversed(by_series(runs).values()), []), limits)
-    if found is None:
-        return {}
-    rate_mps, shown = found
-    rest = measurement.from_dict(shown.measurement).metrics() if shown and shown.measurement else {}
-    return {HELD_RATE: float(rate_mps)} | rest
+class Searches:
+    """The load searches of a session by their numbers, each answer computed once."""
+
+    def __init__(self, runs: Iterable[RunRow], limits: Sequence[Limit]) -> None:
+        self._limits = limits
+        self._series = by_series(runs)
+        self._found = {number: answer(series, limits) for number, series in self._series.items()}
+
+    def add(self, run: RunRow) -> None:
+        """Take note of a new run."""
+        for number in by_series([run]):
+            self._series.setdefault(number, []).append(run)
+            self._found[number] = answer(self._series[number], self._limits)
+
+    def next_number(self) -> int:
+        """Return the number of the next search."""
+        return len(self._series)
+
+    def probes(self, number: int) -> list[Probe]:
+        """Return the runs of a search as its rule sees them."""
+        return probes(self._series.get(number, []), self._limits)
+
+    def answers(self) -> list[Answer]:
+        """Return the answer of each finished search, in their order."""
+        return [found for found in self._found.values() if found is not None]
+
+    def metrics(self, runs: Iterable[RunRow]) -> dict[str, float]:
+        """Return what the last search among `runs` says, nothing where it has no answer."""
+        found = self._found.get(next(reversed(by_series(runs)), -1))
+        return found.metrics() if found else {}
 
 
-def answers(runs: Iterable[RunRow], limits: Sequence[Limit]) -> list[tuple[int, RunRow | None]]:
-    """Return the answer of each finished load search, in their order."""
-    found = (answer(series, limits) for series in by_series(runs).values())
-    return [each for each in found if each is not None]
-
-
-def start(runs: Sequence[RunRow], trial: int, limits: Sequence[Limit], rng: random.Random) -> Start:
+def start(answers: Sequence[Answer], trial: int, rng: random.Random) -> Start:
     """Return where the next load search of a trial begins: at its own last answer, else at any other's, a little aside.
 
     The step aside is random, because rates on one grid would round a small difference away or blow it up.
     """
     aside = load.STEP ** rng.uniform(-0.5, 0.5)
     for mine in (True, False):
-        some = [run for run in runs if (run.trial == trial) is mine]
-        rates = [rate_mps for rate_mps, _ in answers(some, limits) if rate_mps]
+        rates = [found.rate_mps for found in answers if found.rate_mps and (found.trial == trial) is mine]
         if rates:
             return Start(round(max(load.LEAST_MPS, rates[-1] * aside)), known=mine)
     return Start(round(load.FIRST_MPS * aside))

@@ -88,11 +88,11 @@ class Session:
 
         A run that is not ok ends the search, and so does the end of the budget; it then has no answer.
         """
-        limits, number = self.ledger.objective.limits, self.ledger.next_series()
+        limits, number = self.ledger.objective.limits, self.ledger.searches.next_number()
         rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
-        start = loads.start(self.ledger.runs, trial.number, limits, rng)
+        start = loads.start(self.ledger.searches.answers(), trial.number, rng)
         row: RunRow | None = None
-        while asked := following(loads.probes(self.ledger.series(number), limits), start):
+        while asked := following(self.ledger.searches.probes(number), start):
             if row is not None and (row.status != Status.OK or not self.clock.fits(0.0)):
                 break
             self.progress.measuring(trial, block, self.clock.left_s())

@@ -73,8 +73,8 @@ def judge(session: Session, trial: TrialRow, finalists: tuple[TrialRow, ...] = (
 def unmet(session: Session) -> Verdict | None:
     """Return the verdict where no load that was tried holds the limits of an SLO under any profile, None otherwise."""
     limits = session.ledger.objective.limits
-    found = loads.answers(session.ledger.runs, limits) if limits else []
-    if not found or any(rate_mps for rate_mps, _ in found):
+    found = session.ledger.searches.answers()
+    if not found or any(each.rate_mps for each in found):
         return None
     tried = [trial.profile for trial in session.ledger.trials if session.ledger.tried(trial.number)]
     what = f"no load of {LEAST_MPS} msg/s or more holds {' and '.join(map(str, limits))} under {', '.join(tried)}"
@@ -173,12 +173,13 @@ def _doubts_of_limits(session: Session, trial: TrialRow) -> Iterator[Doubt]:
     """Yield what to doubt of a search over the load: a rate of 0, percentiles of few observations, limits that say nothing."""
     limits = session.ledger.objective.limits
     for each in (session.baseline, trial) if limits else ():
-        mine = [run for run in session.ledger.runs if run.trial == each.number and run.phase == CONFIRM]
-        found = loads.answers(mine, limits)
-        if not all(rate_mps for rate_mps, _ in found):
+        answers = session.ledger.searches.answers()
+        found = [one for one in answers if (one.trial, one.phase) == (each.number, CONFIRM)]
+        if not all(one.rate_mps for one in found):
             what = f"{each.profile} did not always hold the limits at {LEAST_MPS} msg/s, the least load that is tried"
             yield Doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
-        seen = math.fsum((run.measurement or {}).get("observations", 0) for _, run in found if run)
+        shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
+        seen = math.fsum(measured["observations"] for measured in shown_by)
         for limit, share in loads.tail_shares(limits).items():
             if seen * share < LEAST_BEYOND:
                 what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
