@@ -41,8 +41,8 @@ def test_a_difference_inside_the_intervals_keeps_both() -> None:
 
 
 def test_few_runs_are_not_clear() -> None:
-    assert names(made("one", 3.0, 300, 1), made("other", 3.2, 290, 1.05, runs=1)) == ["one", "other"]
-    assert names(made("one", 3.0, 300, 1, runs=60), made("other", 3.2, 290, 1.05, runs=60)) == ["one"]
+    assert names(made("one", 3.0, 300, 1), made("other", 3.1, 290, 1.05, runs=1)) == ["one", "other"]
+    assert names(made("one", 3.0, 300, 1, runs=60), made("other", 3.1, 290, 1.05, runs=60)) == ["one"]
 
 
 def test_a_profile_without_a_metric_is_no_point() -> None:

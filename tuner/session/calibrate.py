@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Final
 
 from tuner.figures import shown
+from tuner.hosts.facts import Doubt
 from tuner.measure.noise import (
     POWER,
     Spread,
@@ -41,6 +43,11 @@ LEAST_BUDGET_S: Final = 30.0
 MOST_SHARE: Final = 0.20
 # For which budgets `tuner check --noise` says what they can detect.
 BUDGETS_S: Final = (60.0, 300.0, 3600.0)
+
+# What a session should be able to detect: if it cannot, it says which budget would.
+COARSE: Final = 1.10
+# More blocks than this are days.
+MOST_NEEDED: Final = 1 << 20
 
 Twins = tuple[list[RunRow], list[RunRow]]
 
@@ -153,9 +160,34 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
         "low_percent": _percent(smallest_difference(low, blocks, finalists)),
         "high_percent": _percent(smallest_difference(high, blocks, finalists)),
         "normal_percent": _percent(normal_difference(sd, blocks)),
+        "enough_s": _enough_s(session, sd, of_budget, blocks),
         "power": POWER,
         "confidence": CONFIDENCE,
     }
+
+
+def _enough_s(session: Session, sd: float, plan: Plan, blocks: int) -> float | None:
+    """Return the budget, in seconds, that detects a difference of `COARSE`; None where the plan's own does."""
+    wanted = math.log(COARSE)
+    if blocks and smallest_difference(sd, blocks, 1) <= wanted:
+        return None
+    # The negative of a falling figure rises, which is what bisection wants.
+    numbers = range(FEWEST_BLOCKS, MOST_NEEDED)
+    needed = FEWEST_BLOCKS + bisect_left(numbers, -wanted, key=lambda count: -smallest_difference(sd, count, 1))
+    return shares.budget_s(plan, needed * _block_cost_s(session, 1))
+
+
+def doubts(session: Session) -> list[Doubt]:
+    """Return what to doubt of a session whose budget is too small to detect what would matter, by its calibration."""
+    row = (calibration_json(session) or {}).get("detectable")
+    if row is None or row["enough_s"] is None:
+        return []
+    what = f"a budget of {row['budget_s']:g} s can detect no difference below {_least(row)}"
+    return [Doubt(what, f"--budget {math.ceil(row['enough_s'])}s would detect one of {100 * (COARSE - 1):.0f} %")]
+
+
+def _least(row: Mapping[str, Any]) -> str:
+    return "1000 times" if row["percent"] is None else f"{shown(row['percent'])} %"
 
 
 def _block_cost_s(session: Session, trials: int) -> float:
@@ -203,7 +235,10 @@ def _sd(value: float) -> str:
 def detectable(row: Mapping[str, Any]) -> str:
     """Return in words what a budget can detect."""
     how = f"{100 * row['power']:.0f} % power with {row['blocks']} blocks to judge by"
+    enough = row.get("enough_s")
+    more = f"; --budget {math.ceil(enough)}s would do for {100 * (COARSE - 1):.0f} %" if enough else ""
     if row["percent"] is None:
-        return f"a budget of {row['budget_s']:g} s can detect no difference on this host ({how})"
+        return f"a budget of {row['budget_s']:g} s can detect no difference on this host ({how}){more}"
     between = f"{shown(row['low_percent'])} to {shown(row['high_percent']) if row['high_percent'] else '∞'} %"
-    return f"a budget of {row['budget_s']:g} s can detect a difference of {shown(row['percent'])} % ({between}) or more: {how}"
+    least = f"{shown(row['percent'])} % ({between}) or more"
+    return f"a budget of {row['budget_s']:g} s can detect a difference of {least}: {how}{more}"

@@ -13,7 +13,7 @@ from tuner.measure.statistics import Estimate, Gain, gain, summarise
 from tuner.profile_files import save
 from tuner.profiles import Place, Profile
 from tuner.session import quarantine
-from tuner.session.calibrate import calibration_json
+from tuner.session.calibrate import calibration_json, doubts
 from tuner.session.front import front_of
 from tuner.session.ledger import PHASES, SEARCH, Ledger
 from tuner.session.minimise import Minimised, Worth
@@ -116,7 +116,7 @@ def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | N
         "finalists": [
             described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
         ],
-        "doubts": [asdict(doubt) for doubt in verdict.doubts],
+        "doubts": [asdict(doubt) for doubt in (*verdict.doubts, *doubts(session))],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
         "calibration": calibration_json(session),

@@ -126,7 +126,8 @@ def start(answers: Sequence[Answer], trial: int, rng: random.Random) -> Start:
         rates = [found.rate_mps for found in answers if found.rate_mps and (found.trial == trial) is mine]
         if rates:
             return Start(round(max(load.LEAST_MPS, rates[-1] * aside)), known=mine)
-    return Start(round(load.FIRST_MPS * aside))
+    # Where nothing held so far, the least load is tried first: if that does not hold either, nothing more is to be seen.
+    return Start(load.LEAST_MPS if answers else round(load.FIRST_MPS * aside))
 
 
 def shaped(workload: Workload, asked: Next, limits: Sequence[Limit]) -> Workload:

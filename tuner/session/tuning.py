@@ -25,7 +25,7 @@ from tuner.session.progress import Progress
 from tuner.session.propose import optimizer_for
 from tuner.session.search import search
 from tuner.session.session import Session
-from tuner.session.verdict import Answer, Verdict, judge, judged_objective
+from tuner.session.verdict import Answer, Verdict, judge, judged_objective, unmet
 from tuner.slo import redundant
 from tuner.store import Store
 
@@ -79,7 +79,9 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     match plan.kind:
         case "measure":
             repeat(session, [])
-            return described(ledger, session.baseline) | quarantine.found_in(ledger.runs)
+            none = unmet(session)
+            why = {"why": none.why} if none else {}
+            return described(ledger, session.baseline) | why | quarantine.found_in(ledger.runs)
         case "calibrate":
             calibrate(session)
             return noise(session)

@@ -20,6 +20,7 @@ from tuner.measure.run import Status
 from tuner.measure.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.objective import Objective
 from tuner.session import loads, shares
+from tuner.session.calibrate import COARSE
 from tuner.session.ledger import CONFIRM, MINIMISE, PHASES
 from tuner.session.session import Session
 from tuner.slo import redundant
@@ -32,8 +33,6 @@ FEWEST_BLOCKS: Final = 2
 ENOUGH_BLOCKS: Final = 6
 # A percentile with fewer observations beyond it moves with single messages: its own error is above 10 % of its rank.
 LEAST_BEYOND: Final = 100
-# A confirmation that could not have shown this gain has not looked: it is said, with the budget that would.
-COARSE: Final = 1.10
 
 
 class Answer(StrEnum):
