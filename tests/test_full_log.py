@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,10 +15,14 @@ from hypothesis import strategies as st
 from simulated_host import full_log
 
 from tuner.errors import UsageError
+from tuner.hosts.local import LocalHost
 from tuner.measure import histogram, sockperf
 from tuner.measure.full_log import observed, read, waits_ns
+from tuner.measure.run import Rig
 from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
+from tuner.preloads import faststart_library
+from tuner.stacks import stack
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
 LOADED: Final = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=1)
@@ -122,3 +127,18 @@ def test_merged_histograms_are_the_histogram_of_all(groups: list[list[int]]) -> 
 def test_what_is_no_histogram_is_a_usage_error(stored: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="no stored histogram"):
         histogram.decode(stored)
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(shutil.which("sockperf") is None, reason="needs sockperf")
+def test_the_real_program_under_load_gives_raw_and_corrected_figures_and_histograms() -> None:
+    kernel = stack("kernel")
+    library = kernel.locate("")
+    assert library is not None
+    rig = Rig(LocalHost(), kernel, (library, faststart_library()), str(shutil.which("sockperf")))
+    run = rig.execute({}, replace(LOADED, rate_mps=2000), full_log=True)
+    assert run.measurement is not None, run.reason
+    assert run.measurement.latency_p99_corrected_us is not None
+    assert run.measurement.histogram is not None
+    whole = histogram.decode(run.measurement.histogram)
+    assert whole.get_total_count() == run.measurement.observations

@@ -55,13 +55,18 @@ class Next:
     long: bool
 
 
+def first(start: Start) -> Next:
+    """Return the first probe of a search."""
+    return Next(_inside(start.rate_mps), long=start.known)
+
+
 def following(probes: Sequence[Probe], start: Start) -> Next | None:
     """Return the next probe, None when the search is over (its `answer` is then known)."""
     if len(probes) >= MOST_PROBES:
         return None
-    long = [probe for probe in probes if probe.long]
     if not probes:
-        return Next(_inside(start.rate_mps), long=start.known)
+        return first(start)
+    long = [probe for probe in probes if probe.long]
     return _finely(long) if long else _coarsely(probes)
 
 

@@ -12,7 +12,7 @@ from tuner.pareto import Point, front, point
 from tuner.session.ledger import Ledger
 from tuner.store import TrialRow
 
-AXES: Final = ("latency_p50_us", "rate_mps", "cpu_s")
+AXES: Final[tuple[str, ...]] = ("latency_p50_us", "rate_mps", "cpu_s")
 
 
 def front_of(ledger: Ledger) -> list[TrialRow]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tuner.errors import BaselineFailed
-from tuner.measure.load import following
+from tuner.measure.load import first, following
 from tuner.measure.run import Rig, Run, Status
 from tuner.session import loads, shares
 from tuner.session.clock import Clock
@@ -91,18 +91,17 @@ class Session:
         limits, number = self.ledger.objective.limits, self.ledger.searches.next_number()
         rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
         start = loads.start(self.ledger.searches.answers(), trial.number, rng)
-        row: RunRow | None = None
-        while asked := following(self.ledger.searches.probes(number), start):
-            if row is not None and (row.status != Status.OK or not self.clock.fits(0.0)):
-                break
+        asked = first(start)
+        while True:
             self.progress.measuring(trial, block, self.clock.left_s())
             workload = loads.shaped(self.plan.workloads[index], asked, limits)
             run = self.rig.execute(trial.settings, workload, index, full_log=True)
             said = {**run.evidence, **loads.evidence(number, start, asked)}
             row = self._keep(phase, block, trial, replace(run, evidence=said))
-        if row is None:
-            raise AssertionError("a search over the load begins with a run")
-        return row
+            after = following(self.ledger.searches.probes(number), start)
+            if after is None or row.status != Status.OK or not self.clock.fits(0.0):
+                return row
+            asked = after
 
     def _keep(self, phase: str, block: int, trial: TrialRow, run: Run) -> RunRow:
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
