@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,12 +45,40 @@ def report(latency_us: float, p99: float = 1.8) -> str:
     return CLIENT.format(n=n, each=n / 100, **{name: factor * latency_us for name, factor in shape.items()})
 
 
+def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duration_s: int) -> tuple[str, str, bytes]:
+    """Return what client, server and full log say of a load: the nearer the capacity the slower, and never above it."""
+    busy = min(0.99, offered_mps / capacity_mps)
+    loaded_us = latency_us / (1 - busy) * (1 if offered_mps <= capacity_mps else 100)
+    arrived = round(min(offered_mps, capacity_mps) * duration_s)
+    client = report(loaded_us).replace("RunTime=1.000", f"RunTime={duration_s:.3f}")
+    return client, SERVER.format(n=arrived), full_log(loaded_us, offered_mps)
+
+
+def full_log(latency_us: float, offered_mps: int, stall: tuple[int, float] = (0, 0.0), rows: int = 200) -> bytes:
+    """Return a full log at a constant rate, its p99 1.8 times the median; from one row on, messages catch up on a stall.
+
+    `stall` is that row and how late its message was sent, in µs.
+    """
+    lines = []
+    for row in range(rows):
+        due_us = row * 1e6 / offered_mps
+        sent_us = max(
+            due_us, stall[0] * 1e6 / offered_mps + stall[1] + 0.1 * (row - stall[0]) if row >= stall[0] else 0
+        )
+        factor = 1.8 if row % 50 == 49 else 1.0
+        came_us = sent_us + 2 * factor * latency_us
+        lines.append(f"{row}, {2 + sent_us / 1e6:.9f}, {2 + came_us / 1e6:.9f}, {factor * latency_us:.3f}")
+    dashes, header = "------------------------------", "packet, txTime(sec), rxTime(sec), latency(usec)"
+    return "\n".join([dashes, "parameters", dashes, header, *lines, dashes, ""]).encode()
+
+
 @dataclass
 class SimulatedHost:
     """`latency` gives a run's median in µs from its environment; it may raise to stop a session in the middle.
 
     `noise` is the relative spread of runs. `steal` is the share of CPU time that the hypervisor takes during the run
-    with a number (from 1).
+    with a number (from 1). `capacity_mps` gives from the environment what the server can handle under load,
+    and `log` says whether sockperf writes its full log.
     """
 
     latency: Latency
@@ -60,6 +89,8 @@ class SimulatedHost:
     banner: Callable[[Mapping[str, str]], str] = lambda _environment: BANNER
     steal: Callable[[int], float] = lambda _run: 0.0
     stolen_s: float = 0.0
+    capacity_mps: Latency = lambda _environment: 1e9
+    log: bool = True
 
     def run(self, plan: RunPlan) -> RunOutput:
         """Return what a run under the plan's environment would print."""
@@ -69,9 +100,19 @@ class SimulatedHost:
         median = self.latency(environment) * self.rng.lognormvariate(0.0, self.noise)
         banner = self.banner(environment)
         hung = median == float("inf")
+        if plan.log and not hung and "under-load" in plan.client.argv:
+            return self._loaded(plan, median, banner)
         client = ProcessResult(0, "" if hung else report(median), banner, 0.5, timed_out=hung)
         server = ProcessResult(0, SERVER.format(n=1000), banner, 0.5)
         return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s)
+
+    def _loaded(self, plan: RunPlan, median_us: float, banner: str) -> RunOutput:
+        argv = plan.client.argv
+        offered, duration_s = (int(argv[argv.index(name) + 1]) for name in ("--mps", "-t"))
+        said = under_load(median_us, offered, self.capacity_mps(plan.client.environment), duration_s)
+        client, server = (ProcessResult(0, text, banner, 0.5) for text in said[:2])
+        log = io.BytesIO(said[2]) if self.log else None
+        return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s, log=log)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what sockperf says of its version, whatever is asked."""

@@ -195,3 +195,17 @@ def test_two_workloads_are_calibrated_each_with_its_own_metrics(tmp_path: Path) 
 def test_words_say_when_a_budget_detects_nothing() -> None:
     row = {"budget_s": 30, "percent": None, "power": 0.8, "blocks": 1, "finalists": 1}
     assert "no difference" in calibrate.detectable(row)
+
+
+def test_a_budget_that_cannot_detect_a_tenth_says_in_the_answer_which_would(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(lambda _environment: 36.0, noise=0.3), PLAN)
+    row = found["calibration"]["detectable"]
+    assert row["percent"] is None or row["percent"] > 10
+    doubt = next(doubt for doubt in found["doubts"] if "can detect no difference below" in doubt["what"])
+    assert f"--budget {math.ceil(row['enough_s'])}s would detect one of 10 %" in doubt["advice"]
+
+
+def test_a_budget_that_detects_a_tenth_says_nothing_of_another(tmp_path: Path) -> None:
+    found = tune(tmp_path, SimulatedHost(lambda _environment: 36.0, noise=0.005), PLAN)
+    assert found["calibration"]["detectable"]["enough_s"] is None
+    assert not any("can detect no difference below" in doubt["what"] for doubt in found["doubts"])

@@ -28,7 +28,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.profile_library", "tuner.profile_lint", "tuner.migration", "tuner.profile_translation"),
     ("tuner.stacks", "tuner.hosts"),
     ("tuner.measure",),
+    ("tuner.slo",),
     ("tuner.objective", "tuner.search", "tuner.store"),
+    ("tuner.pareto",),
     ("tuner.session",),
     ("tuner.report", "tuner.export", "tuner.deploy"),
     ("tuner.cli",),
@@ -39,11 +41,12 @@ QUARANTINED = {
     "skopt": ("tuner.search.bayesian",),
     "optuna": ("tuner.search.optuna_search",),
     "jinja2": ("tuner.report.page",),
+    "hdrh": ("tuner.measure.histogram",),
     "pandas": ("tuner.report",),
     "vl_convert": ("tuner.report.drawing",),
     "sqlalchemy": ("tuner.store",),
 }
-HEAVY = {"jinja2", "numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "vl_convert"}
+HEAVY = {"hdrh", "jinja2", "numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "vl_convert"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-METRICS: Final = ("latency_p50_us", "latency_p99_us", "latency_p99_9_us", "rate_mps", "cpu_s")
+METRICS: Final = (
+    "held_rate_mps",
+    "latency_p50_us",
+    "latency_p99_us",
+    "latency_p99_corrected_us",
+    "latency_p99_9_us",
+    "latency_p99_9_corrected_us",
+    "rate_mps",
+    "cpu_s",
+)
 _WHOLE: Final = 1000
 
 

@@ -11,29 +11,52 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tuner import slo
 from tuner.errors import UsageError, did_you_mean
+from tuner.measure.load import LEAST_MPS
 from tuner.measure.workload import Mode, Workload
+from tuner.slo import Limit
 
-HIGHER_IS_BETTER: Final = frozenset({"rate_mps", "bandwidth_mbytes_per_s"})
+HELD_RATE: Final = "held_rate_mps"
+"""The highest offered rate that held every limit of an SLO; 0 where none did. It is made from several runs, and no run has it."""
+HIGHER_IS_BETTER: Final = frozenset({"rate_mps", "bandwidth_mbytes_per_s", HELD_RATE})
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One metric of an objective, its weight, and which of the objective's workloads reports it."""
+    """One metric of an objective, its weight, and which of the objective's workloads reports it.
+
+    Values below `least` count as `least`, so that one of 0 has a ratio: a gain from it is then more than what is said.
+    """
 
     metric: str
     weight: float
     workload: int = 0
+    least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What "better" means: weighted terms (weights sum to 1) and the workloads that are measured by default."""
+    """What "better" means: weighted terms (weights sum to 1) and the workloads that are measured by default.
+
+    With `limits` it is an SLO: what is judged is the highest rate that holds them, found by a search over the load.
+    """
 
     name: str
     summary: str
     terms: tuple[Term, ...]
     workloads: tuple[Workload, ...]
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The name without spaces and signs, for what is named after the objective."""
+        return "slo" if self.limits else self.name
+
+    @property
+    def space(self) -> str:
+        """The name of the objective whose search space serves this one: latency and rate both matter to an SLO."""
+        return "balanced" if self.limits else self.name
 
     def gain(self, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
         """Return the log ratio of `candidate` to `baseline`, or None where a term is missing or not positive."""
@@ -53,7 +76,9 @@ class Objective:
 
 
 def _log_ratio(term: Term, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
-    base, cand = baseline.get(term.metric, 0.0), candidate.get(term.metric, 0.0)
+    if term.metric not in baseline or term.metric not in candidate:
+        return None
+    base, cand = max(baseline[term.metric], term.least), max(candidate[term.metric], term.least)
     if base <= 0.0 or cand <= 0.0:
         return None
     sign = -1.0 if term.metric in HIGHER_IS_BETTER else 1.0
@@ -92,11 +117,20 @@ OBJECTIVES: Final[Mapping[str, Objective]] = {
 
 
 def objective(name: str) -> Objective:
-    """Return the objective called `name`; raise `UsageError` with the nearest known name otherwise."""
+    """Return the objective called `name`, or the SLO that it spells out; raise `UsageError` otherwise."""
+    if len(name.split()) > 1:
+        return _service_level(slo.parse(name))
     found = OBJECTIVES.get(name)
     if found is None:
         raise UsageError(f"unknown objective {name!r}", advice=did_you_mean(name, OBJECTIVES))
     return found
+
+
+def _service_level(limits: tuple[Limit, ...]) -> Objective:
+    """Return the objective of limits: traffic as that of `tail`, its rate to be found."""
+    terms = (Term(HELD_RATE, 1.0, least=LEAST_MPS),)
+    workloads = (replace(_UNDER_LOAD, rate_mps=None),)
+    return Objective(slo.spoken(limits), "the highest rate that holds the limits", terms, workloads, limits)
 
 
 def named_by(profile: str) -> str:

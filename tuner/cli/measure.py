@@ -26,10 +26,14 @@ def measure(
 ) -> None:
     """Measure one profile several times and print each metric's median, interval and number of runs.
 
+    With an objective such as 'max rate where p99 < 50us' each time is a search for the highest rate that holds it
+    (held_rate_mps); exit status 3 where no load does.
+
     \b
     Examples:
       tuner measure latency
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
+      tuner measure latency --objective 'max rate where p99 < 50us'
     """
     from tuner.session.prepare import UNLIMITED_S, Request
 
@@ -43,12 +47,21 @@ def measure(
         **rig,
     )
     found = work.carry_out(request, results)
+    held = found["metrics"].get("held_rate_mps")
     if json:
         print_json(found)
-        return
+    else:
+        _show(found)
+    if held and not held["value"]:
+        raise typer.Exit(3)
+
+
+def _show(found: dict[str, Any]) -> None:
     metrics = tuple(found["metrics"])
     if not metrics:
         raise TunerError(f"no run of {found['profile']} ended well; see `tuner sessions show latest`")
+    if not found["metrics"].get("held_rate_mps", {"value": 1})["value"]:
+        typer.echo(found["why"])
     rows = [[metric, *_cells(found["metrics"][metric])] for metric in metrics]
     typer.echo(table(["metric", "median", "low", "high", "runs"], rows))
 

@@ -32,7 +32,10 @@ StackScope = Annotated[
     str, typer.Option("--stackname-scope", metavar="SCOPE", help="thread, process, user, global or nochange.")
 ]
 StackWho = Annotated[str, typer.Option("--stackname-who", metavar="WHO", help="this_thread or all_threads.")]
-ObjectiveName = Annotated[str | None, typer.Option("--objective", help="latency, tail, throughput or balanced.")]
+ObjectiveName = Annotated[
+    str | None,
+    typer.Option("--objective", help="latency, tail, throughput, balanced, or e.g. 'max rate where p99 < 50us'."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
 Load = Annotated[str, typer.Option("--load", help="preload, or dlopen: sockperf opens the library itself (xlio, vma).")]

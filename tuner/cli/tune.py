@@ -33,6 +33,7 @@ def tune(
     Examples:
       tuner tune latency --budget 90s
       tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
+      tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
     from tuner.session.clock import seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from tuner.hosts.telemetry import Counters
 
@@ -31,7 +31,7 @@ class RunPlan:
 
     The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
     (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's. `wanted` are
-    small text files that the processes may leave there.
+    small text files that the processes may leave there, `log` names a large one that the client writes; empty for none.
     """
 
     server: Command
@@ -43,6 +43,7 @@ class RunPlan:
     files: Mapping[str, str] = field(default_factory=dict)
     wanted: tuple[str, ...] = ()
     watch_sockets: bool = False
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
     `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last. `written` are the files that were wanted and are there, name to text.
+    from the first process to the last. `written` are the files that were wanted and are there, name to text. `log` is
+    the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
     """
 
     server: ProcessResult
@@ -74,6 +76,7 @@ class RunOutput:
     wall_s: float
     failure: str | None = None
     written: Mapping[str, str] = field(default_factory=dict)
+    log: BinaryIO | None = None
 
     @property
     def timed_out(self) -> bool:

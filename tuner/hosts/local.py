@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from tuner.errors import Finding, MissingTool, UsageError, error
 from tuner.hosts import descriptors, telemetry, terminal
@@ -67,7 +67,8 @@ class LocalHost:
             _stop(crew, server)
             results = server.result(), client.result() if client is not None else None
             written = _written(plan.wanted, crew.folder)
-        return RunOutput(*results, started_at, time.monotonic() - began, failure, written=written)
+            log = _opened(crew.folder / plan.log) if plan.log else None
+        return RunOutput(*results, started_at, time.monotonic() - began, failure, written=written, log=log)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what one short program did; raise `MissingTool` when there is none of its name."""
@@ -154,6 +155,14 @@ def _written(names: Sequence[str], folder: Path) -> dict[str, str]:
             with (folder / name).open("rb") as file:
                 found[name] = file.read(WRITTEN_BYTES).decode(errors="replace")
     return found
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    """Return a file of the run's folder, None where the client wrote none. It outlives its name while it is open."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def _await_ready(crew: Crew, server: Process, plan: RunPlan) -> str | None:

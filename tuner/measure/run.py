@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
@@ -59,29 +60,38 @@ class Rig:
     launch: Launch = field(default_factory=Launch)
     further: Mapping[str, str] = field(default_factory=dict)
 
-    def execute(self, settings: Mapping[str, str], workload: Workload, index: int = 0) -> Run:
-        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did."""
+    def execute(
+        self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
+    ) -> Run:
+        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did.
+
+        With `full_log` sockperf writes down every message, and the measurement has what can be made of that.
+        """
         asked = self.launch.variables(self.stack.name, settings)
         variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
         watched = _watched(workload)
         before = self.host.counters(watched)
         plan, output = run_on_free_ports(
             self.host,
-            lambda ports: self._plan(variables, workload, ports),
+            lambda ports: self._plan(variables, workload, ports, full_log=full_log),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
         )
         happened = telemetry.between(before, self.host.counters(watched))
-        status, reason, measurement = _judge(self.stack, settings, workload, output)
+        with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
+            status, reason, measurement = _judge(self.stack, settings, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         evidence |= launch.evidence(self.stack.name, output.written)
         return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
-    def _plan(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...]) -> RunPlan:
+    def _plan(
+        self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool
+    ) -> RunPlan:
+        logged = sockperf.full_log(workload) if full_log else ()
         loading = self.launch.arguments(self.stack.name, self.preloads)
         server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]), *loading)
-        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *loading)
+        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *logged, *loading)
         playback = Path(workload.playback).read_text(encoding="utf-8") if workload.playback else ""
         return RunPlan(
             server=Command(server, launch.at("server", self.stack.name, variables), workload.server_cpus),
@@ -92,6 +102,7 @@ class Rig:
             files=sockperf.files(workload, ports, playback),
             wanted=launch.wanted(self.stack.name),
             watch_sockets=self.stack.recognise is not None,
+            log=sockperf.LOG_FILE if logged else "",
         )
 
 
@@ -116,9 +127,16 @@ def _judge(
         return Status.FAILED, output.failure or "the client was not started", None
     try:
         found = sockperf.parse(_said(output.client), _said(output.server), workload)
+        found = replace(found, **_logged(output.log, workload, found.dropped or 0)) if output.log else found
     except sockperf.ParseError as reason:
         return Status.FAILED, reason.message, None
     return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
+
+
+def _logged(log: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
+    from tuner.measure.full_log import observed
+
+    return observed(log, workload, dropped)
 
 
 def _said(process: ProcessResult) -> str:

@@ -20,6 +20,7 @@ READY: Final = "to block on socket(s)"
 _PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
 FEED_FILE: Final = "feed.txt"
 PLAYBACK_FILE: Final = "playback.csv"
+LOG_FILE: Final = "full-log.csv"
 """The names of the files that the arguments mean by default: they lie in the folder in which sockperf is started."""
 
 
@@ -95,6 +96,11 @@ def client_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE
     burst = ("-b", str(workload.burst)) if workload.burst > 1 else ()
     reply = ("--reply-every", str(workload.reply_every)) if workload.mode is Mode.UNDER_LOAD else ()
     return (*target, *shape, *burst, *reply)
+
+
+def full_log(workload: Workload) -> tuple[str, ...]:
+    """Return the client's arguments for a log of every observed message in `LOG_FILE`; throughput mode observes none."""
+    return () if workload.mode is Mode.THROUGHPUT else ("--full-log", LOG_FILE)
 
 
 def feed_file(workload: Workload, ports: Iterable[int]) -> str:

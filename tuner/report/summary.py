@@ -9,6 +9,7 @@ from tuner.figures import shown
 from tuner.measure import workload
 from tuner.report.tables import failure_table, phase_table, profile_table
 from tuner.session.calibrate import words
+from tuner.session.front import AXES
 from tuner.session.quarantine import sentence
 from tuner.store import SessionRow, Store
 
@@ -49,6 +50,11 @@ def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
         rows.append(winner)
     yield "## Profiles\n\nMedian of the runs (interval; runs). Latency is half the round trip, in µs.\n"
     yield profile_table(rows)
+    if verdict.get("pareto"):
+        yield "## Pareto front\n\nNo other profile was better in median latency, rate and CPU together.\n"
+        yield profile_table(
+            [{**row, "metrics": {name: row["metrics"][name] for name in AXES}} for row in verdict["pareto"]]
+        )
     yield "## Winner\n"
     yield f"{winner['profile']}: {winner['path'] or 'the baseline stays'}\n"
     yield "".join(f"    {name}={value}\n" for name, value in winner["settings"].items()) or "    (no setting)\n"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Final
 
 from tuner.figures import shown
+from tuner.hosts.facts import Doubt
 from tuner.measure.noise import (
     POWER,
     Spread,
@@ -26,8 +28,8 @@ from tuner.measure.noise import (
 )
 from tuner.measure.statistics import CONFIDENCE
 from tuner.objective import Term
-from tuner.session import quarantine, shares
-from tuner.session.ledger import CALIBRATE, SEARCH, metrics_of
+from tuner.session import loads, quarantine, shares
+from tuner.session.ledger import CALIBRATE, SEARCH
 from tuner.session.plan import Plan
 from tuner.session.prepare import MOST_BLOCKS
 from tuner.session.session import Session
@@ -41,6 +43,11 @@ LEAST_BUDGET_S: Final = 30.0
 MOST_SHARE: Final = 0.20
 # For which budgets `tuner check --noise` says what they can detect.
 BUDGETS_S: Final = (60.0, 300.0, 3600.0)
+
+# What a session should be able to detect: if it cannot, it says which budget would.
+COARSE: Final = 1.10
+# More blocks than this are days.
+MOST_NEEDED: Final = 1 << 20
 
 Twins = tuple[list[RunRow], list[RunRow]]
 
@@ -117,7 +124,7 @@ def calibration_json(session: Session) -> dict[str, Any] | None:
         "gain_sd": sd,
         "gain_sd_low": low,
         "gain_sd_high": high,
-        "metrics": {term.metric: _spread(twins, term).to_dict() for term in session.ledger.objective.terms},
+        "metrics": {term.metric: _spread(session, twins, term).to_dict() for term in session.ledger.objective.terms},
     }
     return found if _alone(session) else found | {"detectable": _difference(session, sd, session.plan.budget_s)}
 
@@ -127,11 +134,12 @@ def _gain_sd(session: Session) -> float | None:
     return paired_sd(gains) if len(gains) >= FEWEST_BLOCKS else None
 
 
-def _spread(twins: Sequence[Twins], term: Term) -> Spread:
-    pairs = [(first[term.workload], second[term.workload]) for first, second in twins]
-    values = [(metrics_of(first)[term.metric], metrics_of(second)[term.metric]) for first, second in pairs]
-    ends = list(accumulate(run.wall_s for pair in pairs for run in pair))
-    of_runs = [sampling_sd(run.measurement or {}) for pair in pairs for run in pair]
+def _spread(session: Session, twins: Sequence[Twins], term: Term) -> Spread:
+    merged = session.ledger.merged
+    values = [(merged(first)[term.metric], merged(second)[term.metric]) for first, second in twins]
+    sides = [[run for run in side if run.workload == term.workload] for pair in twins for side in pair]
+    ends = list(accumulate(sum(run.wall_s for run in side) for side in sides))
+    of_runs = [sampling_sd(run.measurement or {}) for side in sides for run in side]
     known = [sd for sd in of_runs if sd is not None]
     sampled = statistics.median(known) if known and term.metric == "latency_p50_us" else None
     return spread(values, list(zip(ends[::2], ends[1::2], strict=True)), sampled)
@@ -154,15 +162,40 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
         "low_percent": _percent(smallest_difference(low, blocks, finalists)),
         "high_percent": _percent(smallest_difference(high, blocks, finalists)),
         "normal_percent": _percent(normal_difference(sd, blocks)),
+        "enough_s": _enough_s(session, sd, of_budget, blocks),
         "power": POWER,
         "confidence": CONFIDENCE,
     }
 
 
+def _enough_s(session: Session, sd: float, plan: Plan, blocks: int) -> float | None:
+    """Return the budget, in seconds, that detects a difference of `COARSE`; None where the plan's own does."""
+    wanted = math.log(COARSE)
+    if blocks and smallest_difference(sd, blocks, 1) <= wanted:
+        return None
+    # The negative of a falling figure rises, which is what bisection wants.
+    numbers = range(FEWEST_BLOCKS, MOST_NEEDED)
+    needed = FEWEST_BLOCKS + bisect_left(numbers, -wanted, key=lambda count: -smallest_difference(sd, count, 1))
+    return shares.budget_s(plan, needed * _block_cost_s(session, 1))
+
+
+def doubts(session: Session) -> list[Doubt]:
+    """Return what to doubt of a session whose budget is too small to detect what would matter, by its calibration."""
+    row = (calibration_json(session) or {}).get("detectable")
+    if row is None or row["enough_s"] is None:
+        return []
+    what = f"a budget of {row['budget_s']:g} s can detect no difference below {_least(row)}"
+    return [Doubt(what, f"--budget {math.ceil(row['enough_s'])}s would detect one of {100 * (COARSE - 1):.0f} %")]
+
+
+def _least(row: Mapping[str, Any]) -> str:
+    return "1000 times" if row["percent"] is None else f"{shown(row['percent'])} %"
+
+
 def _block_cost_s(session: Session, trials: int) -> float:
     """Return what a block takes by the calibration's runs alone, so that the answer stays what was said before."""
-    runs_s = [run.wall_s for run in session.ledger.runs if run.phase == CALIBRATE]
-    return statistics.fmean(runs_s) * (trials + 1) * len(session.plan.workloads)
+    made = [run for run in session.ledger.runs if run.phase == CALIBRATE]
+    return loads.unit_s(made) * (trials + 1) * len(session.plan.workloads)
 
 
 def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int, int]:
@@ -204,7 +237,10 @@ def _sd(value: float) -> str:
 def detectable(row: Mapping[str, Any]) -> str:
     """Return in words what a budget can detect."""
     how = f"{100 * row['power']:.0f} % power with {row['blocks']} blocks to judge by"
+    enough = row.get("enough_s")
+    more = f"; --budget {math.ceil(enough)}s would do for {100 * (COARSE - 1):.0f} %" if enough else ""
     if row["percent"] is None:
-        return f"a budget of {row['budget_s']:g} s can detect no difference on this host ({how})"
+        return f"a budget of {row['budget_s']:g} s can detect no difference on this host ({how}){more}"
     between = f"{shown(row['low_percent'])} to {shown(row['high_percent']) if row['high_percent'] else '∞'} %"
-    return f"a budget of {row['budget_s']:g} s can detect a difference of {shown(row['percent'])} % ({between}) or more: {how}"
+    least = f"{shown(row['percent'])} % ({between}) or more"
+    return f"a budget of {row['budget_s']:g} s can detect a difference of {least}: {how}{more}"

@@ -19,7 +19,7 @@ from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE, SEARCH
 from tuner.session.search import ranked
 from tuner.session.session import Session
-from tuner.session.verdict import ENOUGH_BLOCKS, Answer, Verdict, judge, sound, start_of
+from tuner.session.verdict import ENOUGH_BLOCKS, FEWEST_BLOCKS, Answer, Verdict, judge, sound, start_of, unmet
 from tuner.store import TrialRow
 
 MOST_FINALISTS: Final = 3
@@ -32,6 +32,8 @@ CLEAR: Final = 4.0
 
 def confirm(session: Session) -> Verdict:
     """Choose a finalist, measure it in fresh blocks until the budget is used, and judge it."""
+    if found_none := unmet(session):
+        return found_none
     finalists = _finalists(session)
     if not finalists:
         return Verdict(Answer.NOT_IMPROVED, None, (), "no other profile could be measured")
@@ -68,6 +70,8 @@ def _announce(session: Session, contenders: Sequence[TrialRow]) -> None:
 def _room(session: Session, contenders: Sequence[TrialRow]) -> bool:
     if session.ledger.begun(MINIMISE) or len(session.ledger.blocks(CONFIRM)) >= session.plan.blocks:
         return False
+    if len(session.ledger.blocks(CONFIRM)) >= FEWEST_BLOCKS and unmet(session):
+        return False  # more blocks would say the same
     return session.clock.fits(session.block_cost_s(len(contenders)), shares.confirm_ends(session.plan))
 
 

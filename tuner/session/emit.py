@@ -13,7 +13,8 @@ from tuner.measure.statistics import Estimate, Gain, gain, summarise
 from tuner.profile_files import save
 from tuner.profiles import Place, Profile
 from tuner.session import quarantine
-from tuner.session.calibrate import calibration_json
+from tuner.session.calibrate import calibration_json, doubts
+from tuner.session.front import front_of
 from tuner.session.ledger import PHASES, SEARCH, Ledger
 from tuner.session.minimise import Minimised, Worth
 from tuner.session.session import Session
@@ -37,7 +38,8 @@ def emit(session: Session, verdict: Verdict, shorter: Minimised | None, folder: 
     """Write the winner's profile if there is one, minimised if it was, and return the verdict in its JSON form."""
     emitted = _emitted(session, verdict, shorter)
     path = _write_best(session, emitted, folder) if verdict.answer is Answer.IMPROVED else None
-    return _answer(session, verdict, emitted, path) | {"minimised": _minimised_json(shorter) if shorter else None}
+    answer = _answer(session, verdict, emitted, path) | {"minimised": _minimised_json(shorter) if shorter else None}
+    return answer | ({"pareto": front_json(session.ledger)} if session.plan.objective == "balanced" else {})
 
 
 def _emitted(session: Session, verdict: Verdict, shorter: Minimised | None) -> Emitted:
@@ -114,7 +116,7 @@ def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | N
         "finalists": [
             described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
         ],
-        "doubts": [asdict(doubt) for doubt in verdict.doubts],
+        "doubts": [asdict(doubt) for doubt in (*verdict.doubts, *doubts(session))],
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
         "calibration": calibration_json(session),
@@ -191,6 +193,11 @@ def _minimised_json(shorter: Minimised) -> dict[str, Any]:
 
 def _worth_json(worth: Worth) -> dict[str, Any]:
     return {"name": worth.name, "value": worth.value, "gain": _gain_json(worth.gain), "why": worth.why}
+
+
+def front_json(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the profiles that none other beats in latency, rate and CPU together, as JSON."""
+    return [described(ledger, trial) for trial in front_of(ledger)]
 
 
 def _time(session: Session) -> dict[str, Any]:

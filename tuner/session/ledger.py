@@ -10,8 +10,8 @@ from typing import Final
 from tuner.measure import measurement
 from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Run, Status
-from tuner.objective import Objective, Term
-from tuner.session import quarantine
+from tuner.objective import HELD_RATE, Objective, Term
+from tuner.session import loads, quarantine
 from tuner.store import RunRow, Store, TrialRow
 
 CALIBRATE: Final = "calibrate"
@@ -38,6 +38,7 @@ class Ledger:
         self._placed: dict[tuple[int, int], list[RunRow]] = {}
         for run in self._runs:
             self._place(run)
+        self.searches = loads.Searches(self._runs, objective.limits)
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -53,6 +54,11 @@ class Ledger:
     def runs_s(self) -> float:
         """The wall time spent inside runs, in seconds."""
         return sum(run.wall_s for run in self._runs)
+
+    @property
+    def unit_s(self) -> float:
+        """What one profile took once under one workload, in seconds, in the mean: a run, or a whole search over the load."""
+        return loads.unit_s(self._runs)
 
     @property
     def quarantined(self) -> frozenset[int]:
@@ -92,6 +98,7 @@ class Ledger:
         self._runs.append(row)
         self._metrics_of.append(metrics_of(row))
         self._place(row)
+        self.searches.add(row)
         self._note_disturbance(row)
         return row
 
@@ -183,16 +190,22 @@ class Ledger:
     def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
         """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
         mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
+        if self.objective.limits:
+            return self._twin_searches(mine)
         runs = [[run for run in mine if run.workload == index] for index in sorted({run.workload for run in mine})]
         wanted = 1 + max(term.workload for term in self.objective.terms)
         if len(runs) < wanted or any(len(both) != 2 for both in runs):  # noqa: PLR2004 - a pair
             return None
         return [both[0] for both in runs], [both[1] for both in runs]
 
+    def _twin_searches(self, mine: Sequence[RunRow]) -> tuple[list[RunRow], list[RunRow]] | None:
+        held = [each for each in loads.by_series(mine).values() if self.merged(each).get(HELD_RATE, 0.0) > 0.0]
+        return (held[0], held[1]) if len(held) == 2 else None  # noqa: PLR2004 - a pair
+
     def gains_over_itself(self) -> list[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
         pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
-        found = (self.objective.gain(self._merged(pair[0]), self._merged(pair[1])) for pair in pairs if pair)
+        found = (self.objective.gain(self.merged(pair[0]), self.merged(pair[1])) for pair in pairs if pair)
         return [gain for gain in found if gain is not None]
 
     def gains(self, trial: int, phase: str) -> list[float]:
@@ -210,9 +223,12 @@ class Ledger:
 
     def _metrics(self, trial: int, block: int) -> dict[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
-        return self._merged([run for run in self._placed.get((trial, block), ()) if run.status == Status.OK])
+        return self.merged([run for run in self._placed.get((trial, block), ()) if run.status == Status.OK])
 
-    def _merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+    def merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+        """Return what runs of one profile in one block say together; of a search over the load, its answer."""
+        if self.objective.limits:
+            return self.searches.metrics(runs)
         by_workload = {run.workload: self._metrics_of[run.number] for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:

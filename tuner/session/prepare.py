@@ -73,7 +73,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     goal = objective(request.objective or named_by(start.name if start else ""))
     workloads = _workloads(goal, request)
     baseline, known = _contenders(request, start, stack, shelves)
-    _check_budget(request, workloads)
+    _check_budget(request, goal, workloads)
     preloads = _preloads(stack, request, host)
     release = readback.release(stack, preloads[:1], host)
     _check_asked([baseline, *([_contender(start)] if start else [])], stack, release)
@@ -207,12 +207,27 @@ def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
             f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
             advice="choose objective latency, tail or throughput with --mode",
         )
+    if goal.limits and (beside := _beside_limits(asked)):
+        raise UsageError(f"objective {goal.name!r} searches for the rate itself", findings=beside)
     made = [_shaped(default, asked) for default in goal.workloads]
     placed = tuple(_placed(_timed(each)) for each in made)
     wrong = errors_in([finding for each in placed for finding in each.problems()])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
     return placed
+
+
+def _beside_limits(asked: Mapping[str, object]) -> list[Finding]:
+    """Return what was asked of a workload that a search over the load decides itself."""
+    found = (
+        [error("workload.rate_mps", f"{asked['rate_mps']} is one rate", "leave --rate out")]
+        if "rate_mps" in asked
+        else []
+    )
+    mode = asked.get("mode", Mode.UNDER_LOAD)
+    if mode != Mode.UNDER_LOAD:
+        found.append(error("workload.mode", f"{mode} keeps no constant rate", "leave --mode out"))
+    return found
 
 
 def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
@@ -256,8 +271,10 @@ def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Findin
             yield error("workload.mode", message, "choose another --mode or --objective")
 
 
-def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
-    run_s = shares.expected_s(workloads, fast_start=request.fast_start)
+def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workload]) -> None:
+    whole = shares.load_search_s if goal.limits else shares.expected_s
+    run_s = whole(workloads, fast_start=request.fast_start)
+    what_runs = "search over the load" if goal.limits else "run"
     search_s, confirm_s = 2 * run_s / shares.SEARCH, 4 * run_s / (1 - shares.SEARCH)
     what, least = {
         "tune": ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
@@ -265,7 +282,7 @@ def _check_budget(request: Request, workloads: Sequence[Workload]) -> None:
     }.get(request.kind, ("two blocks of two runs", 4 * run_s))
     if request.budget_s < least:
         raise UsageError(
-            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are {what}, each run of "
+            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are {what}, each {what_runs} of "
             f"{run_s:.1f} s",
             advice=f"--budget {least + 1:.0f}s is the least",
         )

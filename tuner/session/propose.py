@@ -8,6 +8,7 @@ from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
+from tuner.objective import objective
 from tuner.profiles import errors_in
 from tuner.search import optimizer, space
 from tuner.session.plan import Plan
@@ -26,7 +27,9 @@ def optimizer_for(plan: Plan) -> optimizer.Optimizer:
 def search_space(plan: Plan) -> space.SearchSpace:
     """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
     workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    full = space.load(
+        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
+    )
     searched = space.restrict(full, plan.space) if plan.space else _most_urgent(full)
     return replace(searched, fixed=plan.fixed)
 

@@ -17,6 +17,7 @@ from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.session import Session
+from tuner.session.verdict import unmet
 from tuner.store import TrialRow
 
 CONTENDERS: Final = 3
@@ -81,6 +82,8 @@ def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[Trial
     untried = [trial for trial in able if not session.ledger.tried(trial.number)]
     if untried:
         return untried[:room]
+    if unmet(session):
+        return []  # what nothing known comes near is not found by trying at random
     again = islice(deserving(session), 1)
     return list(dict.fromkeys(islice(chain(again, _proposals(session, optimizer)), room)))
 

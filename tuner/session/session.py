@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tuner.errors import BaselineFailed, TunerError
+from tuner.measure.load import first, following
 from tuner.measure.run import Rig, Run, Status
+from tuner.session import loads, shares
 from tuner.session.clock import Clock
 from tuner.session.ledger import CONFIRM, Ledger
 from tuner.session.plan import Contender, Plan
@@ -47,9 +49,11 @@ class Session:
         return self.ledger.enter(known.profile, known.settings, "known", why)
 
     def run_cost_s(self) -> float:
-        """Return what one run is expected to take: the mean of those made, or a guess before the first."""
+        """Return what one run (for an SLO, one search over the load) is expected to take: the mean so far, or a guess."""
         if self.ledger.runs:
-            return self.ledger.runs_s / len(self.ledger.runs)
+            return self.ledger.unit_s
+        if self.ledger.objective.limits:
+            return shares.run_s(self.plan)
         return max(workload.duration_s for workload in self.plan.workloads) + FIRST_RUN_EXTRA_S
 
     def block_cost_s(self, trials: int) -> float:
@@ -90,10 +94,34 @@ class Session:
         return phase != CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
 
     def _measure(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
+        if self.ledger.objective.limits:
+            return self._search_load(phase, block, trial, index)
         self.progress.measuring(trial, block, self.clock.left_s())
-        differs = self._read_back(trial)
-        run = self.rig.execute(trial.settings, self.plan.workloads[index], index)
-        if differs:
+        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase == CONFIRM)
+        return self._keep(phase, block, trial, run)
+
+    def _search_load(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
+        """Look for the highest rate that holds the limits, by runs that are stored one by one; return the last of them.
+
+        A run that is not ok ends the search, and so does the end of the budget; it then has no answer.
+        """
+        limits, number = self.ledger.objective.limits, self.ledger.searches.next_number()
+        rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
+        start = loads.start(self.ledger.searches.answers(), trial.number, rng)
+        asked = first(start)
+        while True:
+            self.progress.measuring(trial, block, self.clock.left_s())
+            workload = loads.shaped(self.plan.workloads[index], asked, limits)
+            run = self.rig.execute(trial.settings, workload, index, full_log=True)
+            said = {**run.evidence, **loads.evidence(number, start, asked)}
+            row = self._keep(phase, block, trial, replace(run, evidence=said))
+            after = following(self.ledger.searches.probes(number), start)
+            if after is None or row.status != Status.OK or not self.clock.fits(0.0):
+                return row
+            asked = after
+
+    def _keep(self, phase: str, block: int, trial: TrialRow, run: Run) -> RunRow:
+        if differs := self._read_back(trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
         self.progress.measured(trial, row)
@@ -123,7 +151,9 @@ class Session:
         if run.measurement is None:
             return run
         metrics = run.measurement.metrics()
-        wanted = [term.metric for term in self.ledger.objective.terms if term.workload == run.workload]
+        goal = self.ledger.objective
+        judged = [term.metric for term in goal.terms if term.workload == run.workload]
+        wanted = [limit.measured for limit in goal.limits] or judged
         missing = [metric for metric in wanted if metrics.get(metric, 0.0) <= 0.0]
         return run.failed(f"sockperf did not report {', '.join(missing)}") if missing else run
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from tuner.measure.workload import Workload
+from tuner.objective import objective
 from tuner.session.plan import Plan
 
 CALIBRATE: Final = 0.10
@@ -31,6 +32,9 @@ WORTHWHILE_RUNS: Final = 48
 # What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
+# A search over the load makes three or four long runs, of two seconds and more, once it knows about where to look.
+LOAD_RUNS: Final = 4
+LONG_RUN_S: Final = 2
 
 
 def expected_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
@@ -38,9 +42,16 @@ def expected_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
     return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
 
 
+def load_search_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
+    """Return what one search over the load of each workload will take on a quiet host, in seconds."""
+    long = [replace(each, duration_s=max(LONG_RUN_S, each.duration_s)) for each in workloads]
+    return LOAD_RUNS * expected_s(long, fast_start=fast_start)
+
+
 def run_s(plan: Plan) -> float:
     """Return what measuring one profile once under each workload of a plan should take, in seconds."""
-    return expected_s(plan.workloads, fast_start=plan.fast_start)
+    whole = load_search_s if objective(plan.objective).limits else expected_s
+    return whole(plan.workloads, fast_start=plan.fast_start)
 
 
 def confirm_ends(plan: Plan) -> float:

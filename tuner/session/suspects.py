@@ -9,6 +9,7 @@ from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
+from tuner.objective import objective
 from tuner.profiles import errors_in
 from tuner.search import space
 from tuner.session.ledger import SEARCH, Ledger
@@ -77,14 +78,18 @@ def _seen(ledger: Ledger, name: str, value: str) -> float:
 def _priorities(plan: Plan) -> dict[str, int]:
     """Return the priority of each parameter that is worth searching here, or that the user had searched."""
     workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    full = space.load(
+        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
+    )
     asked = search_space(plan).dimensions if plan.space else ()
     return {dimension.parameter: dimension.priority for dimension in (*full.dimensions, *asked)}
 
 
 def _requirements(plan: Plan) -> set[str]:
     workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    full = space.load(
+        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
+    )
     return {name for dimension in full.dimensions for name, _ in dimension.requires}
 
 

@@ -27,7 +27,8 @@ from tuner.session.propose import optimizer_for
 from tuner.session.run_length import fitted
 from tuner.session.search import search
 from tuner.session.session import Session
-from tuner.session.verdict import Answer, Verdict, judge, judged_objective
+from tuner.session.verdict import Answer, Verdict, judge, judged_objective, unmet
+from tuner.slo import redundant
 from tuner.store import Store
 
 
@@ -48,7 +49,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
     if plan.kind == "tune":
         optimizer_for(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective}-{secrets.token_hex(2)}"
+    session_id = f"{stamp}-{plan.kind}-{plan.stack}-{objective(plan.objective).word}-{secrets.token_hex(2)}"
     store.add_session(session_id, plan.to_dict(), facts)
     return session_id
 
@@ -76,10 +77,14 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     ledger = Ledger(tuning.store, session_id, objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
+    for line in redundant(ledger.objective.limits):
+        tuning.progress.note(line)
     match plan.kind:
         case "measure":
             repeat(session, [])
-            return described(ledger, session.baseline) | quarantine.found_in(ledger.runs)
+            none = unmet(session)
+            why = {"why": none.why} if none else {}
+            return described(ledger, session.baseline) | why | quarantine.found_in(ledger.runs)
         case "calibrate":
             calibrate(session)
             return noise(session)

@@ -12,13 +12,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from tuner.figures import shown
 from tuner.hosts.facts import Doubt
+from tuner.measure import measurement
+from tuner.measure.load import LEAST_MPS
 from tuner.measure.run import Status
 from tuner.measure.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.objective import Objective
-from tuner.session import shares
+from tuner.session import loads, shares
+from tuner.session.calibrate import COARSE
 from tuner.session.ledger import CONFIRM, MINIMISE, PHASES
 from tuner.session.session import Session
+from tuner.slo import redundant
 from tuner.store import TrialRow
 
 # What minimising meets comes after the verdict, also in a session that is gone through again.
@@ -28,8 +33,6 @@ FEWEST_BLOCKS: Final = 2
 ENOUGH_BLOCKS: Final = 6
 # A percentile with fewer observations beyond it moves with single messages: its own error is above 10 % of its rank.
 LEAST_BEYOND: Final = 100
-# A confirmation that could not have shown this gain has not looked: it is said, with the budget that would.
-COARSE: Final = 1.10
 
 
 class Answer(StrEnum):
@@ -66,7 +69,27 @@ def judge(session: Session, trial: TrialRow, finalists: tuple[TrialRow, ...] = (
     return replace(_judged(session, trial), finalists=finalists or (trial,))
 
 
+def unmet(session: Session) -> Verdict | None:
+    """Return the verdict where no load that was tried holds the limits of an SLO under any profile, None otherwise."""
+    limits = session.ledger.objective.limits
+    found = session.ledger.searches.answers()
+    if not found or any(each.rate_mps for each in found):
+        return None
+    tried = [trial.profile for trial in session.ledger.trials if session.ledger.tried(trial.number)]
+    what = f"no load of {LEAST_MPS} msg/s or more holds {' and '.join(map(str, limits))} under {', '.join(tried)}"
+    return Verdict(Answer.NOT_IMPROVED, None, (), f"{what}: {_nearest_miss(session)}")
+
+
+def _nearest_miss(session: Session) -> str:
+    """Return how near the best run came, so that a limit can be chosen that something holds."""
+    rows = [measurement.from_dict(run.measurement).metrics() for run in session.ledger.runs if run.measurement]
+    best = {limit: min(row[limit.measured] for row in rows) for limit in session.ledger.objective.limits}
+    return f"the least seen was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
+
+
 def _judged(session: Session, trial: TrialRow) -> Verdict:
+    if found_none := unmet(session):
+        return found_none
     unjudged = _unjudged(session, trial)
     doubts = list(_doubts_of_runs(session, unjudged))
     goal = judged_objective(session, trial)
@@ -76,6 +99,7 @@ def _judged(session: Session, trial: TrialRow) -> Verdict:
     if len(gains) < FEWEST_BLOCKS:
         return Verdict(Answer.FAILED, None, (), _too_few(session, goal), doubts=tuple(doubts))
     found = gain(gains)
+    doubts += _doubts_of_limits(session, trial)
     doubts += _doubts_of_gain(session, found)
     verdict = _improved(session, trial, found, goal) if found.low > 1.0 else _not_improved(session, trial, found)
     return replace(verdict, doubts=tuple(doubts))
@@ -142,6 +166,25 @@ def _doubts_of_runs(session: Session, unjudged: dict[str, float]) -> Iterator[Do
     if bad:
         what = f"the baseline failed in {len(bad)} of {len(mine)} runs: {bad[-1].status}: {bad[-1].reason}"
         yield Doubt(what, "what is compared with it is not better known than it")
+
+
+def _doubts_of_limits(session: Session, trial: TrialRow) -> Iterator[Doubt]:
+    """Yield what to doubt of a search over the load: a rate of 0, percentiles of few observations, limits that say nothing."""
+    limits = session.ledger.objective.limits
+    for each in (session.baseline, trial) if limits else ():
+        answers = session.ledger.searches.answers()
+        found = [one for one in answers if (one.trial, one.phase) == (each.number, CONFIRM)]
+        if not all(one.rate_mps for one in found):
+            what = f"{each.profile} did not always hold the limits at {LEAST_MPS} msg/s, the least load that is tried"
+            yield Doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
+        shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
+        seen = math.fsum(measured["observations"] for measured in shown_by)
+        for limit, share in loads.tail_shares(limits).items():
+            if seen * share < LEAST_BEYOND:
+                what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
+                yield Doubt(what, f"{LEAST_BEYOND} are needed: a longer --budget or --duration")
+    for line in redundant(limits):
+        yield Doubt(line, "leave it out")
 
 
 def _doubts_of_gain(session: Session, found: Gain) -> Iterator[Doubt]:
