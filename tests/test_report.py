@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
+from tuner.errors import UsageError
 from tuner.report import comparison, content, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
@@ -207,6 +208,7 @@ def test_sessions_of_different_workloads_are_refused_and_what_differs_is_said(tm
     many_trials.stored(tmp_path, 12, session="20260202-b", workloads=[other])
     refused = report(tmp_path, "20260102", "20260202")
     text = str(refused.exception)
+    assert isinstance(refused.exception, UsageError)
     findings = refused.exception.findings
     assert "did not measure the same" in text
     assert {finding.where for finding in findings} == {
