@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -123,6 +123,13 @@ class SearchSpace:
         columns = [rng.sample(range(count), count) for _ in self.dimensions]
         rows = zip(*columns, strict=True) if columns else ()
         return [self._settings([(stratum + rng.random()) / count for stratum in row]) for row in rows]
+
+    def at_fractions(self, fractions: Sequence[float], left_out: Sequence[bool]) -> dict[str, str]:
+        """Return the settings at a fraction of each dimension (see `Dimension.pick`), some left out at their default."""
+        cells = zip(self.dimensions, fractions, left_out, strict=True)
+        picked = {d.parameter: self.defaults.get(d.parameter) if out else d.pick(f) for d, f, out in cells}
+        given = {name: text for name, text in picked.items() if text is not None}
+        return self.effective({**self.fixed, **given})
 
     def _settings(self, fractions: list[float]) -> dict[str, str]:
         picked = {d.parameter: d.pick(f) for d, f in zip(self.dimensions, fractions, strict=True)}
