@@ -24,7 +24,10 @@ Settings = Mapping[str, str]
 class Bench(Protocol):
     """Makes the runs that a rival is given."""
 
-    space: SearchSpace
+    @property
+    def space(self) -> SearchSpace:
+        """What can be searched."""
+        ...
 
     @property
     def left(self) -> int:
@@ -157,7 +160,7 @@ def smac(bench: Bench, seed: int) -> Settings:
     return bench.luckiest()
 
 
-def _never(config: object, seed: int = 0) -> float:
+def _never(config: object, seed: int = 0) -> float:  # noqa: ARG001 - the signature that SMAC3 wants
     raise AssertionError("SMAC3 is asked and told, and measures nothing itself")
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import random
 import statistics
 import sys
@@ -28,13 +27,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-for _library in ("OMP", "OPENBLAS", "MKL"):  # one thread for each rival: two processes share two cores
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
-
 import rivals
 import simulation
 from landscapes import Fate, Landscape, recorded, synthetic
 from simulated_host import BANNER, SERVER, report
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 
 from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
 from tuner.measure.run import Rig
@@ -153,7 +150,7 @@ def true_gains(job: tuple[str, str, int, int]) -> list[float]:
     rival, name, runs, seed = job
     land = landscape(name, seed)
     bench = Bench(land, runs, random.Random(f"runs/{seed}"))  # noqa: S311 - the same noise for everybody
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(limits=1):  # two processes share two cores
         warnings.simplefilter("ignore")
         found = ours(bench, seed) if rival == OURS else (rivals.EVERY[rival][1](bench, seed),)
     assert bench.made < runs + HANG_RUNS, f"{rival} made {bench.made} runs of {runs}"  # noqa: S101 - the comparison's own law
@@ -206,8 +203,8 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = ()) -> s
         [
             "## Searches on landscapes whose truth is known\n",
             f"True gain of what each one recommends after {runs} runs, times the defaults: median over {seeds} seeds (worst decile).",
-            "Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs everybody"
-            f" {HANG_RUNS} runs.{f' Not installed here: {missing}.' if missing else ''}\n",
+            f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs everybody {HANG_RUNS} runs.",
+            f"Not installed here: {missing or 'none'}.\n",
             *rows(taking_part, runs, seeds),
             f"\n`.venv/bin/python benchmarks/search.py {command}`\n",
         ]

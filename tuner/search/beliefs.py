@@ -64,7 +64,7 @@ class Beliefs:
     @cached_property
     def scale(self) -> float:
         """The spread of the gains told, by which the model's numbers are divided."""
-        return max(statistics.pstdev(_tellable(self._gains)), LEAST_SPREAD)
+        return max(statistics.pstdev(tellable(self._gains)), LEAST_SPREAD)
 
     @property
     def _gains(self) -> list[float]:
@@ -72,7 +72,7 @@ class Beliefs:
 
     @cached_property
     def _centre(self) -> float:
-        return statistics.fmean(_tellable(self._gains))
+        return statistics.fmean(tellable(self._gains))
 
     @cached_property
     def _all(self) -> Array:
@@ -81,8 +81,8 @@ class Beliefs:
     @cached_property
     def gain(self) -> Fitted:
         """The model of the gains of what ran."""
-        ran = np.flatnonzero(self._ran)
-        values = (np.array(_tellable(self._gains)) - self._centre) / self.scale
+        ran = [index for index, outcome in enumerate(self._outcomes) if outcome.gain is not None]
+        values = (np.array(tellable(self._gains)) - self._centre) / self.scale
         mine = [self._outcomes[index] for index in ran]
         variances = np.array([(outcome.variance or 0.0) / self.scale**2 for outcome in mine])
         common = np.where([outcome.block is None for outcome in mine], 0.0, SHARED * variances)
@@ -149,7 +149,7 @@ class Awaiting:
         return np.asarray(ndtr((mean - FAILED_AT / 2) / np.sqrt(sd**2 + FAILURE_DOUBT)), dtype=np.float64)
 
 
-def _tellable(gains: Sequence[float]) -> list[float]:
+def tellable(gains: Sequence[float]) -> list[float]:
     """Return the gains with deep losses cut off."""
     middle = statistics.median(gains)
     spread = max(max(gains) - middle, LEAST_SPREAD)

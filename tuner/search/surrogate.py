@@ -141,7 +141,7 @@ class Fitted:
     def predict(self, towards: Array, itself: Array) -> tuple[Array, Array]:
         """Return means and standard deviations of settings with these covariances with the told and with themselves."""
         half = solve_triangular(self.lower, towards.T, lower=True, check_finite=False)
-        mean = half.T @ self.told
+        mean: Array = half.T @ self.told
         return mean, np.sqrt(np.maximum(itself - np.einsum("ij,ij->j", half, half), JITTER))
 
 
@@ -183,7 +183,7 @@ def _noise(lesson: Lesson, theta: Array) -> Array:
 
 def _factor(lesson: Lesson, theta: Array) -> tuple[Array, Array]:
     signal = _covariances(np.exp(theta[:-2]), float(np.exp(theta[-2])), lesson.effects)
-    return np.linalg.cholesky(signal + _noise(lesson, theta)), signal
+    return np.asarray(np.linalg.cholesky(signal + _noise(lesson, theta)), dtype=np.float64), signal
 
 
 def _most_probable(lesson: Lesson, start: Array, steps: int) -> Array:
