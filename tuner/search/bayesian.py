@@ -119,7 +119,7 @@ class BayesianSearch:
         rows = Lhs(criterion="maximin", iterations=LHS_TRIES).generate(
             [(0.0, 1.0)] * len(dimensions), count, rng.randrange(1 << 31)
         )
-        designed = (self._space.at_fractions(row, _left_out(len(dimensions), rng)) for row in rows)
+        designed = (self._space.at_fractions(row, _unchanged(self._space, rng)) for row in rows)
         return list(runnable(designed, self._feasible, History()))
 
     def _modelled(self, rng: random.Random) -> Settings | None:
@@ -183,8 +183,9 @@ class _Costs:
         return -self.belief.mean, self.belief.sd
 
 
-def _left_out(count: int, rng: random.Random) -> list[bool]:
-    return [rng.random() < AT_DEFAULT for _ in range(count)]
+def _unchanged(space: SearchSpace, rng: random.Random) -> list[bool]:
+    """Return which dimensions a trial of the design leaves at their default: the less urgent, the oftener."""
+    return [rng.random() >= (1 - AT_DEFAULT) / dimension.priority for dimension in space.dimensions]
 
 
 def _distinct(history: History) -> list[Mapping[str, str]]:

@@ -74,6 +74,10 @@ class Beliefs:
     def _centre(self) -> float:
         return statistics.fmean(tellable(self._gains))
 
+    @property
+    def _urgency(self) -> Array:
+        return np.array([1.0 / dimension.priority for dimension in self.space.dimensions])
+
     @cached_property
     def _all(self) -> Array:
         return self.effects(self.told, self.told)
@@ -88,7 +92,7 @@ class Beliefs:
         common = np.where([outcome.block is None for outcome in mine], 0.0, SHARED * variances)
         own = variances - common + EXACT + np.array([self._doubts[index] for index in ran])
         blocks = np.array([-1 if outcome.block is None else outcome.block for outcome in mine], dtype=np.int64)
-        return fitted(Lesson(self._all[:, ran][:, :, ran], values, own, common, blocks))
+        return fitted(Lesson(self._urgency, self._all[:, ran][:, :, ran], values, own, common, blocks))
 
     @cached_property
     def success(self) -> Fitted | None:
@@ -97,7 +101,7 @@ class Beliefs:
             return None
         values = np.where(self._ran, 0.0, FAILED_AT)
         own = np.full(len(values), FAILURE_DOUBT)
-        return fitted(Lesson(self._all, values, own, np.zeros(len(values)), np.full(len(values), -1)))
+        return fitted(Lesson(self._urgency, self._all, values, own, np.zeros(len(values)), np.full(len(values), -1)))
 
     def pending(self, settings: Sequence[Mapping[str, str]]) -> Awaiting:
         """Return these beliefs while `settings` are being measured."""

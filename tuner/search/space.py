@@ -55,10 +55,6 @@ class SearchSpace:
         """The number of combinations, those that differ only in a setting without effect counted apart."""
         return math.prod(dimension.size for dimension in self.dimensions)
 
-    def up_to(self, priority: int) -> SearchSpace:
-        """Return the space of the dimensions of this priority or a more urgent one (1 is the most urgent)."""
-        return replace(self, dimensions=tuple(d for d in self.dimensions if d.priority <= priority))
-
     def inside(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return what this space can propose that is most like `settings`: the fixed ones and what has a place here."""
         given = ((d, settings[d.parameter]) for d in self.dimensions if d.parameter in settings)
@@ -124,12 +120,15 @@ class SearchSpace:
         rows = zip(*columns, strict=True) if columns else ()
         return [self._settings([(stratum + rng.random()) / count for stratum in row]) for row in rows]
 
-    def at_fractions(self, fractions: Sequence[float], left_out: Sequence[bool]) -> dict[str, str]:
-        """Return the settings at a fraction of each dimension (see `Dimension.pick`), some left out at their default."""
-        cells = zip(self.dimensions, fractions, left_out, strict=True)
-        picked = {d.parameter: self.defaults.get(d.parameter) if out else d.pick(f) for d, f, out in cells}
-        given = {name: text for name, text in picked.items() if text is not None}
-        return self.effective({**self.fixed, **given})
+    def at_fractions(self, fractions: Sequence[float], unchanged: Sequence[bool]) -> dict[str, str]:
+        """Return the settings at a fraction of each dimension (see `Dimension.pick`), some at a default that is in it."""
+        cells = zip(self.dimensions, fractions, unchanged, strict=True)
+        picked = {d.parameter: (self._default(d) if same else None) or d.pick(fraction) for d, fraction, same in cells}
+        return self.effective({**self.fixed, **picked})
+
+    def _default(self, dimension: Dimension) -> str | None:
+        default = self.defaults.get(dimension.parameter)
+        return default if default is not None and dimension.holds(default) else None
 
     def _settings(self, fractions: list[float]) -> dict[str, str]:
         picked = {d.parameter: d.pick(f) for d, f in zip(self.dimensions, fractions, strict=True)}

@@ -108,10 +108,11 @@ class Centred:
 class Lesson:
     """What a model is told: observed values, and how much their settings have in common.
 
-    `effects` has a matrix for each dimension. `own` is the variance of each value that is its own, `common` that which it
+    `urgency` says how much each dimension is expected to matter, 1 for the most. `effects` has a matrix for each dimension. `own` is the variance of each value that is its own, `common` that which it
     shares with those of the same block; `blocks` numbers the blocks, -1 for none.
     """
 
+    urgency: Array
     effects: Array
     values: Array
     own: Array
@@ -172,7 +173,7 @@ def extended(model: Fitted, towards: Array, itself: Array, noise: float) -> Fitt
 
 def _prior(lesson: Lesson) -> tuple[Array, Array]:
     count = len(lesson.effects)
-    mean = np.array([*[-np.log(count)] * count, SCALE_MEAN, NOISE_MEAN])
+    mean = np.array([*np.log(lesson.urgency / count), SCALE_MEAN, NOISE_MEAN])
     return mean, np.array([*[WEIGHT_SD] * count, SCALE_SD, NOISE_SD])
 
 
@@ -230,6 +231,7 @@ def _reweighted(lesson: Lesson, theta: Array) -> Lesson:
     own = lesson.own + np.exp(theta[-1])
     shared = lesson.common * (lesson.together @ alpha)
     return Lesson(
+        lesson.urgency,
         lesson.effects,
         lesson.values,
         lesson.own + own * (_tail(own * alpha, own) - 1.0),
