@@ -58,7 +58,10 @@ LEAST_IMPROVEMENT: Final = 0.01
 
 PARENTS: Final = 5
 SHORTLIST: Final = 6
-"""Candidates repaired before the choice among them: a repair takes longer than a prediction."""
+"""Candidates among which is chosen after their repair: a repair takes longer than a prediction."""
+
+MOST_REPAIRS: Final = 200
+"""Candidates looked at for those, where most are known or cannot run."""
 
 CAUTION: Final = 2
 """Power of the chance to run in the acquisition: a hang costs its time-out, which is several runs."""
@@ -154,7 +157,8 @@ class BayesianSearch:
 
     def _first_new(self, ordered: Iterable[Settings], awaiting: Awaiting, expected: _Expected) -> Settings | None:
         """Return the best of the first that can be run and are new: repaired ones are not what was ranked."""
-        found = list(islice(runnable(ordered, self._feasible, self._history), SHORTLIST))
+        looked_at = islice(ordered, MOST_REPAIRS)
+        found = list(islice(runnable(looked_at, self._feasible, self._history), SHORTLIST))
         return found[int(np.argmax(expected(awaiting.of(found))))] if found else None
 
 

@@ -96,7 +96,7 @@ def _texts(dimension: Dimension, parents: Sequence[str], rng: random.Random) -> 
 
 
 def climbed(palette: Palette, parents: Rows, judge: Judge, seed: int) -> Rows:
-    """Return rows in the order of what `judge` makes of them, the best first."""
+    """Return rows, each once, in the order of what `judge` makes of them, the best first."""
     rng = np.random.default_rng(seed)
     pool = np.vstack([parents, palette.drawn(DRAWN, rng), _mutants(palette, parents, rng)])
     worth = judge(pool)
@@ -107,7 +107,9 @@ def climbed(palette: Palette, parents: Rows, judge: Judge, seed: int) -> Rows:
         children = np.vstack([_together(best[0], beside, found), _mutants(palette, best, rng)])
         pool = np.vstack([pool, beside, children])
         worth = np.concatenate([worth, found, judge(children)])
-    return pool[np.argsort(-worth, kind="stable")]
+    ordered = pool[np.argsort(-worth, kind="stable")]
+    _, first = np.unique(ordered, axis=0, return_index=True)
+    return np.asarray(ordered[np.sort(first)])
 
 
 def _together(row: Row, beside: Rows, worth: Array) -> Rows:
