@@ -36,8 +36,7 @@ from tuner.search.surrogate import Array
 
 with warnings.catch_warnings():  # what its imports say about the future of numpy is for its authors
     warnings.simplefilter("ignore")
-    from skopt.acquisition import gaussian_ei
-    from skopt.sampler import Lhs
+    from skopt import acquisition, sampler
 
 Settings = dict[str, str]
 
@@ -66,7 +65,7 @@ MOST_REPAIRS: Final = 200
 CAUTION: Final = 2
 """Power of the chance to run in the acquisition: a hang costs its time-out, which is several runs."""
 
-LIKELY: Final = 0.5
+LIKELY, HOPELESS = 0.5, 0.2
 LHS_TRIES: Final = 50
 OUTSIDE_DOUBT: Final = 1.0
 """Variance, as a part of that of all gains, added to what was measured under settings that were not proposed here:
@@ -111,7 +110,17 @@ class BayesianSearch:
         return sum(o.gain is not None for o in self._history.prior()) >= len(self._design)
 
     def _planned(self) -> Settings | None:
-        return next((settings for settings in self._design if not self._history.knows(settings)), None)
+        new = (settings for settings in self._design if not self._history.knows(settings))
+        return next((settings for settings in new if not self._hopeless(settings)), None)
+
+    def _hopeless(self, settings: Settings) -> bool:
+        """Return whether settings are almost certain to fail, as far as anything is known."""
+        outcomes = self._history.outcomes()
+        gains = sum(outcome.gain is not None for outcome in outcomes)
+        if gains < FEWEST_GAINS or gains == len(outcomes):
+            return False
+        with threadpool_limits(limits=1):
+            return float(self._learned(outcomes).pending([]).of([settings]).runs[0]) < HOPELESS
 
     @cached_property
     def _design(self) -> list[Settings]:
@@ -119,7 +128,7 @@ class BayesianSearch:
         dimensions = self._space.dimensions
         count = min(max(fewest, len(dimensions)), most)
         rng = random.Random(f"{self._seed}/design")  # noqa: S311 - no secret depends on it
-        rows = Lhs(criterion="maximin", iterations=LHS_TRIES).generate(
+        rows = sampler.Lhs(criterion="maximin", iterations=LHS_TRIES).generate(
             [(0.0, 1.0)] * len(dimensions), count, rng.randrange(1 << 31)
         )
         designed = (self._space.at_fractions(row, _unchanged(self._space, rng)) for row in rows)
@@ -170,7 +179,7 @@ class _Expected:
 
     def __call__(self, belief: Belief) -> Array:
         costs = _Costs(belief)
-        improvement = gaussian_ei(np.zeros((len(belief.mean), 1)), costs, -self.best, LEAST_IMPROVEMENT)
+        improvement = acquisition.gaussian_ei(np.zeros((len(belief.mean), 1)), costs, -self.best, LEAST_IMPROVEMENT)
         return np.asarray(improvement * belief.runs**CAUTION, dtype=np.float64)
 
 

@@ -124,7 +124,7 @@ def _together(row: Row, beside: Rows, worth: Array) -> Rows:
             changed = changed.copy()
             changed[dimension] = beside[index][dimension]
             rows.append(changed)
-    return np.array(rows, dtype=np.int64)
+    return np.array(rows, dtype=np.int64).reshape(-1, len(row))
 
 
 def _mutants(palette: Palette, parents: Rows, rng: np.random.Generator) -> Rows:

@@ -123,7 +123,7 @@ class Lesson:
     def together(self) -> Array:
         """Which pairs were measured in the same block: 1 or 0."""
         same = (self.blocks[:, None] == self.blocks[None, :]) & (self.blocks[:, None] >= 0)
-        return same.astype(np.float64)
+        return np.asarray(same, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
