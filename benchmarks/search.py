@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import shlex
 import statistics
 import sys
 import warnings
@@ -198,13 +199,14 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = ()) -> s
     """Return the section of the benchmark page."""
     taking_part = [OURS, *(name for name in rivals.present() if not only or name in only)]
     missing = ", ".join(name for name in rivals.absent() if not only or name in only)
-    command = "--quick" if (runs, seeds) == QUICK else f"--runs {runs} --seeds {seeds}"
+    asked = ["--runs", str(runs), "--seeds", str(seeds), *(["--only", *only] if only else [])]
+    command = "--quick" if (runs, seeds) == QUICK else shlex.join(asked)
     return "\n".join(
         [
             "## Searches on landscapes whose truth is known\n",
             f"True gain of what each one recommends after {runs} runs, times the defaults: median over {seeds} seeds (worst decile).",
             f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs everybody {HANG_RUNS} runs.",
-            f"Not installed here: {missing or 'none'}.\n",
+            f"Not installed here: {missing or 'none of those asked for'}.\n",
             *rows(taking_part, runs, seeds),
             f"\n`.venv/bin/python benchmarks/search.py {command}`\n",
         ]
