@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/write.py
 
-Takes about 25 minutes. Nothing else may run meanwhile. The comparison of searches is made in its quick form; the long one
-takes hours: `benchmarks/search.py`.
+Takes about 25 minutes. Nothing else may run meanwhile. The comparison of searches is made in its quick form; for the long one
+see `benchmarks/search.py`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,6 @@ def head() -> str:
 
 if __name__ == "__main__":
     sections = [head(), start_up.section(), fast_start.section(), tuning.section(), decisions.section()]
-    sections.append(search.section(*search.QUICK))
+    sections.append(search.section(*search.QUICK, search.QUICK_RIVALS))
     PAGE.write_text("\n".join(sections), encoding="utf-8")
     print(PAGE)

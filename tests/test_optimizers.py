@@ -10,7 +10,7 @@ import pytest
 
 from tuner import catalogue
 from tuner.errors import MissingTool, UsageError
-from tuner.search import bayesian
+from tuner.search import bayesian, beliefs
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.optimizer import OPTIMIZERS, Optimizer, Outcome, make
 from tuner.search.space import SearchSpace, load
@@ -280,14 +280,24 @@ def test_known_profiles_do_not_eat_the_initial_design() -> None:
     assert played(seeded, 6) == alone
 
 
-@pytest.mark.parametrize("gains", [[0.1, None, 0.3, -0.2], [0.0, 0.0, None], [-7.0, 0.1, 0.2, 0.3, None, -6.5]])
-def test_a_model_is_told_cliffs_and_failures_within_the_scale_of_the_good(gains: list[float | None]) -> None:
-    told = bayesian._tellable(gains)
-    failed = told[gains.index(None)]
-    others = [(gain, tellable) for gain, tellable in zip(gains, told, strict=True) if gain is not None]
-    assert failed < min(tellable for _, tellable in others)
-    assert all(gain == tellable for gain, tellable in others if gain > -1)
+@pytest.mark.parametrize("gains", [[0.1, 0.3, -0.2], [0.0, 0.0], [-7.0, 0.1, 0.2, 0.3, -6.5]])
+def test_a_model_is_told_cliffs_within_the_scale_of_the_good(gains: list[float]) -> None:
+    told = beliefs.tellable(gains)
+    assert all(gain == tellable for gain, tellable in zip(gains, told, strict=True) if gain > -1)
     assert min(told) > -1.5
+
+
+def test_a_special_value_beside_a_range_is_reached() -> None:
+    asked = [played(make("skopt", TOY, seed, unchanged), 20, lambda s: float(s["POLL"] == "-1")) for seed in range(3)]
+    assert all(sum(settings["POLL"] == "-1" for settings in each) > 8 for each in asked)
+
+
+def test_no_proposal_falls_where_failure_is_certain() -> None:
+    optimizer = make("skopt", TOY, 1, unchanged)
+    rng = random.Random(1)
+    for settings in (TOY.sample(rng) for _ in range(40)):
+        optimizer.tell(Outcome(settings, None if settings["YIELD"] == "1" else toy_gain(settings), 1e-4))
+    assert {settings["YIELD"] for settings in played(optimizer, 12)} <= {"0", "100"}
 
 
 def test_a_search_climbs_beside_a_cliff() -> None:

@@ -195,10 +195,11 @@ def test_covers_tells_settings_inside_from_those_outside() -> None:
     assert not space.covers({"SPEC": "latency", "POLL": "2000000"})
 
 
-def test_priorities_cut_a_space_down() -> None:
-    space = space_of(poll(), Dimension("ACK", Scale.CHOICE, values=("0", "1"), priority=2))
-    assert space.up_to(1).names == ("POLL",)
-    assert space.up_to(2) == space
+def test_a_setting_is_left_at_its_default_where_the_space_has_that_value_and_drawn_where_not() -> None:
+    ack, buffer = Dimension("ACK", Scale.CHOICE, values=("0", "1")), Dimension("BUFFER", Scale.LINEAR, 10, 20)
+    space = SearchSpace("kernel", (ack, buffer), defaults={"ACK": "1", "BUFFER": "0"})
+    assert space.at_fractions([0.0, 0.0], [True, True]) == {"ACK": "1", "BUFFER": "10"}
+    assert space.at_fractions([0.0, 0.99], [False, False]) == {"ACK": "0", "BUFFER": "20"}
 
 
 @pytest.mark.parametrize(("stack", "objective"), SHIPPED)

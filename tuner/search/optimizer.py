@@ -6,6 +6,7 @@ resuming a session is telling its outcomes again, in the order in which they cam
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,7 @@ class Outcome:
     `gain` is the natural logarithm of the ratio to the baseline, higher is better; None when the trial failed or
     broke a constraint. `variance` is the squared standard error of `gain`, None when it is not known.
     `prior` marks what an earlier session found: it shapes what is asked, but its settings count as not tried yet.
+    `block` numbers the block it was measured in, None when it is not known: gains of one block share their baseline's noise.
     Raises `ValueError` for numbers that are not finite, because no model survives them.
     """
 
@@ -42,6 +44,7 @@ class Outcome:
     gain: float | None
     variance: float | None = None
     prior: bool = False
+    block: int | None = None
 
     def __post_init__(self) -> None:
         if self.gain is not None and not math.isfinite(self.gain):
@@ -111,6 +114,11 @@ class History:
     def pending(self) -> list[dict[str, str]]:
         """Settings that were proposed and whose outcome is awaited, oldest first."""
         return list(self._pending.values())
+
+    def outcomes(self) -> list[Outcome]:
+        """Return every outcome one by one: the prior ones of settings not measured since, then the measured."""
+        priors = [outcomes for key, outcomes in self._prior.items() if key not in self._told]
+        return list(itertools.chain.from_iterable([*priors, *self._told.values()]))
 
     def observations(self) -> list[Observation]:
         """Return what is known of all settings: the prior ones that were not measured since, then the measured."""

@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -54,10 +54,6 @@ class SearchSpace:
     def size(self) -> int:
         """The number of combinations, those that differ only in a setting without effect counted apart."""
         return math.prod(dimension.size for dimension in self.dimensions)
-
-    def up_to(self, priority: int) -> SearchSpace:
-        """Return the space of the dimensions of this priority or a more urgent one (1 is the most urgent)."""
-        return replace(self, dimensions=tuple(d for d in self.dimensions if d.priority <= priority))
 
     def inside(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return what this space can propose that is most like `settings`: the fixed ones and what has a place here."""
@@ -123,6 +119,16 @@ class SearchSpace:
         columns = [rng.sample(range(count), count) for _ in self.dimensions]
         rows = zip(*columns, strict=True) if columns else ()
         return [self._settings([(stratum + rng.random()) / count for stratum in row]) for row in rows]
+
+    def at_fractions(self, fractions: Sequence[float], unchanged: Sequence[bool]) -> dict[str, str]:
+        """Return the settings at a fraction of each dimension (see `Dimension.pick`), some at a default that is in it."""
+        cells = zip(self.dimensions, fractions, unchanged, strict=True)
+        picked = {d.parameter: (self._default(d) if same else None) or d.pick(fraction) for d, fraction, same in cells}
+        return self.effective({**self.fixed, **picked})
+
+    def _default(self, dimension: Dimension) -> str | None:
+        default = self.defaults.get(dimension.parameter)
+        return default if default is not None and dimension.holds(default) else None
 
     def _settings(self, fractions: list[float]) -> dict[str, str]:
         picked = {d.parameter: d.pick(f) for d, f in zip(self.dimensions, fractions, strict=True)}

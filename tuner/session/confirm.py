@@ -16,7 +16,8 @@ from typing import Final
 
 from tuner.measure.statistics import pooled_sd, promise
 from tuner.session import shares
-from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE, SEARCH
+from tuner.session.ledger import CHOOSE, CONFIRM, MINIMISE
+from tuner.session.luck import seen
 from tuner.session.search import ranked
 from tuner.session.session import Session
 from tuner.session.verdict import ENOUGH_BLOCKS, FEWEST_BLOCKS, Answer, Verdict, judge, sound, start_of, unmet
@@ -81,8 +82,8 @@ def _finalists(session: Session) -> list[TrialRow]:
     Nothing that was measured later counts, so that a resumed session has the same finalists.
     """
     order = ranked(session)
-    sd = pooled_sd(session.ledger.gains(trial.number, SEARCH) for trial in order)
-    views = {trial.number: promise(session.ledger.gains(trial.number, SEARCH), sd) for trial in order}
+    sd = pooled_sd(seen(session.ledger, trial.number) for trial in order)
+    views = {trial.number: promise(seen(session.ledger, trial.number), sd) for trial in order}
     rivals = [trial for trial in order if views[trial.number][1] >= views[order[0].number][0]]
     return rivals[:MOST_FINALISTS]
 
@@ -119,7 +120,7 @@ def _earlier_view(session: Session, trial: TrialRow) -> float:
 
 
 def _earlier(session: Session, trial: TrialRow) -> list[float]:
-    return [gain for phase in (SEARCH, CHOOSE) for gain in session.ledger.gains(trial.number, phase)]
+    return seen(session.ledger, trial.number) + session.ledger.gains(trial.number, CHOOSE)
 
 
 def _sd(session: Session) -> float:

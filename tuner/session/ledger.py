@@ -39,6 +39,7 @@ class Ledger:
         for run in self._runs:
             self._place(run)
         self.searches = loads.Searches(self._runs, objective.limits)
+        self._levels: dict[int, float | None] = {}
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -164,6 +165,16 @@ class Ledger:
         if block in self._quarantined:
             return None
         return (goal or self.objective).gain(self._metrics(other, block), self._metrics(trial, block))
+
+    def level(self, block: int) -> float | None:
+        """Return how good the baseline was in a block that is over, as the log ratio to its first block.
+
+        None unless it was measured whole in both.
+        """
+        if block not in self._levels:
+            first = next((run.block for run in self._runs if run.trial == 0), block)
+            self._levels[block] = self.objective.gain(self._metrics(0, first), self._metrics(0, block))
+        return self._levels[block]
 
     def gains_over(self, other: int, trial: int, goal: Objective) -> list[float]:
         """Return the log ratio of a trial to another in each block of the confirmation that measured both whole."""

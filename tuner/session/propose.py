@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
@@ -12,9 +11,6 @@ from tuner.objective import objective
 from tuner.profiles import errors_in
 from tuner.search import optimizer, space
 from tuner.session.plan import Plan
-
-# A few dozen trials say nothing of more parameters than this.
-MOST_DIMENSIONS: Final = 15
 
 
 def optimizer_for(plan: Plan) -> optimizer.Optimizer:
@@ -27,18 +23,9 @@ def optimizer_for(plan: Plan) -> optimizer.Optimizer:
 def search_space(plan: Plan) -> space.SearchSpace:
     """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
     workload = plan.workloads[0]
-    full = space.load(
-        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
-    )
-    searched = space.restrict(full, plan.space) if plan.space else _most_urgent(full)
-    return replace(searched, fixed=plan.fixed)
-
-
-def _most_urgent(full: space.SearchSpace) -> space.SearchSpace:
-    """Return the parameters of the space that are worth a small budget: by priority, as many as can be learned."""
-    priorities = sorted({dimension.priority for dimension in full.dimensions}, reverse=True)
-    small = (full.up_to(each) for each in priorities if len(full.up_to(each).dimensions) <= MOST_DIMENSIONS)
-    return next(small, full.up_to(min(priorities, default=0)))
+    wanted = objective(plan.objective).space
+    full = space.load(plan.stack, wanted, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    return replace(space.restrict(full, plan.space) if plan.space else full, fixed=plan.fixed)
 
 
 def repairer(catalogue: Catalogue, release: str | None = None) -> Callable[[dict[str, str]], dict[str, str] | None]:

@@ -16,11 +16,15 @@ from tuner.measure.statistics import gain, pooled_sd, promise
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
+from tuner.session.luck import gain_in, seen
 from tuner.session.session import Session
 from tuner.session.verdict import unmet
 from tuner.store import TrialRow
 
-CONTENDERS: Final = 3
+# Of five contenders a block's baseline costs a sixth, of three a quarter; with seven the answers come too late.
+CONTENDERS: Final = 5
+# A second look takes a proposal's place: in every other block.
+SECOND_LOOKS: Final = 2
 MOST_BLOCKS: Final = 8
 
 
@@ -31,7 +35,7 @@ def search(session: Session, optimizer: Optimizer) -> None:
     """
     if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
         return
-    session.progress.phase("search", session.clock.left_s(shares.SEARCH))
+    session.progress.phase("search", session.clock.left_s(shares.search_ends(session.plan)))
     _recall(session, optimizer)
     while room := _room(session):
         contenders = _contenders(session, optimizer, room)
@@ -40,7 +44,7 @@ def search(session: Session, optimizer: Optimizer) -> None:
         block = session.measure_block(SEARCH, contenders)
         _tell(session, optimizer, block, contenders)
         if leader := incumbent(session):
-            session.progress.best(leader, gain(session.ledger.gains(leader.number, SEARCH)))
+            session.progress.best(leader, gain(seen(session.ledger, leader.number)))
 
 
 def _room(session: Session) -> int:
@@ -50,9 +54,10 @@ def _room(session: Session) -> int:
     """
     if session.clock.hurried:
         return 0
+    ends = shares.search_ends(session.plan)
     sizes = range(CONTENDERS, 0, -1)
     least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), shares.SEARCH)), least)
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), ends)), least)
 
 
 def _recall(session: Session, optimizer: Optimizer) -> None:
@@ -71,8 +76,9 @@ def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[T
     variance = _spread(session) ** 2
     for trial in trials:
         if trial != session.baseline and session.ledger.judged(trial, block):
-            found = session.ledger.gain_in(trial.number, block)
-            optimizer.tell(Outcome(dict(trial.settings), found, None if found is None else variance))
+            found = gain_in(session.ledger, trial.number, block)
+            told = None if found is None else variance
+            optimizer.tell(Outcome(dict(trial.settings), found, told, block=block))
 
 
 def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[TrialRow]:
@@ -84,7 +90,8 @@ def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[Trial
         return untried[:room]
     if unmet(session):
         return []  # what nothing known comes near is not found by trying at random
-    again = islice(deserving(session), 1)
+    looks = int(len(session.ledger.blocks(SEARCH)) % SECOND_LOOKS == 0)
+    again = islice(deserving(session), looks)
     return list(dict.fromkeys(islice(chain(again, _proposals(session, optimizer)), room)))
 
 
@@ -98,9 +105,9 @@ def deserving(session: Session) -> Iterator[TrialRow]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
     sd = _spread(session)
     order = ranked(session)
-    bar = promise(session.ledger.gains(order[0].number, SEARCH), sd)[0] if order else 0.0
+    bar = promise(seen(session.ledger, order[0].number), sd)[0] if order else 0.0
     for trial in order:
-        gains = session.ledger.gains(trial.number, SEARCH)
+        gains = seen(session.ledger, trial.number)
         if promise(gains, sd)[1] >= bar and len(gains) < MOST_BLOCKS:
             yield trial
 
@@ -108,8 +115,8 @@ def deserving(session: Session) -> Iterator[TrialRow]:
 def ranked(session: Session) -> list[TrialRow]:
     """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
     sd = _spread(session)
-    able = [trial for trial in _able(session) if session.ledger.gains(trial.number, SEARCH)]
-    return sorted(able, key=lambda trial: -promise(session.ledger.gains(trial.number, SEARCH), sd)[0])
+    able = [trial for trial in _able(session) if seen(session.ledger, trial.number)]
+    return sorted(able, key=lambda trial: -promise(seen(session.ledger, trial.number), sd)[0])
 
 
 def incumbent(session: Session) -> TrialRow | None:
@@ -128,4 +135,4 @@ def _spread(session: Session) -> float:
 
 
 def _all_gains(session: Session) -> list[list[float]]:
-    return [session.ledger.gains(trial.number, SEARCH) for trial in _able(session)]
+    return [seen(session.ledger, trial.number) for trial in _able(session)]

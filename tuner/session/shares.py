@@ -1,7 +1,7 @@
 """How a tuning's budget is shared among its phases: the one place where these numbers stand.
 
 calibrate          to 10 %, inside the search's share
-search             to 45 %
+search             to 45 %; longer where the budget is short
 choose, confirm    to 75 %, of which the choosing has the first 15 %
 minimise           the rest; where that is too little, the confirmation has it
 """
@@ -17,7 +17,12 @@ from tuner.objective import objective
 from tuner.session.plan import Plan
 
 CALIBRATE: Final = 0.10
+# From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
+# gain needs (seven blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
 SEARCH: Final = 0.45
+JUDGING_RUNS: Final = 14
+SHORT_RUNS: Final = 60
+JUDGING_MORE: Final = 0.75
 CONFIRM: Final = 0.30
 MINIMISE: Final = 0.25
 # This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
@@ -54,6 +59,13 @@ def run_s(plan: Plan) -> float:
     return whole(plan.workloads, fast_start=plan.fast_start)
 
 
+def search_ends(plan: Plan) -> float:
+    """Return the share of a tuning's budget at which its search ends."""
+    runs = plan.budget_s / run_s(plan)
+    judging_runs = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
+    return max(SEARCH, 1.0 - judging_runs / runs) if runs else SEARCH
+
+
 def confirm_ends(plan: Plan) -> float:
     """Return the share of the budget at which the confirmation ends: all of it where nothing is searched.
 
@@ -67,7 +79,7 @@ def confirm_ends(plan: Plan) -> float:
 
 def choosing_ends(plan: Plan) -> float:
     """Return the share of a tuning's budget at which its finalist is chosen."""
-    return SEARCH + CHOOSING * (confirm_ends(plan) - SEARCH)
+    return search_ends(plan) + CHOOSING * (confirm_ends(plan) - search_ends(plan))
 
 
 def judging(plan: Plan) -> float:
@@ -80,8 +92,15 @@ def budget_s(plan: Plan, judging_s: float) -> float:
 
     A tuning that has time to minimise still has it: nobody is told to take a smaller budget so as to judge for longer.
     """
-    without_minimising_s = judging_s / judging(replace(plan, budget_s=0.0))
-    return judging_s / judging(replace(plan, budget_s=max(plan.budget_s, without_minimising_s)))
+    if plan.kind != "tune":
+        return judging_s
+    confirming_s = judging_s / (1 - CHOOSING)
+    runs = confirming_s / run_s(plan)
+    beyond = SHORT_RUNS + (runs - JUDGING_RUNS) / JUDGING_MORE if runs > JUDGING_RUNS else 0.0
+    without_minimising_s = max(confirming_s / (1 - SEARCH), beyond * run_s(plan))
+    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s))) >= 1.0:
+        return without_minimising_s
+    return confirming_s / CONFIRM
 
 
 def minimise_share(plan: Plan) -> float:

@@ -1,0 +1,256 @@
+"""Stacks whose truth is known: synthetic ones of any size, and the kernel stack as a table of recorded runs.
+
+Synthetic: logarithmic ranges, special values, choices; a third of the parameters dead, some that matter only together,
+two regions that crash and one that hangs. The noise of a run is log-normal (sd 3 %) with hiccups (5 % of the runs, 15 to
+60 % slower).
+
+Recorded: every configuration of a grid of levels, measured several times on the real kernel stack. A run is one of the
+recorded ones, as its ratio to the baseline runs around it; the truth of a configuration is the mean log ratio of its runs.
+What a whole round of the recording had in common stays common: neighbouring runs of a search are of one round.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Protocol
+
+from tuner.search.dimension import Dimension, Scale
+from tuner.search.space import SearchSpace
+
+NOISE = 0.03
+HICCUPS, HICCUP = 0.05, (0.15, 0.60)
+FAR = 0.75
+AROUND = 2
+"""Blocks before and after a recorded run whose baseline runs, with its own block's, it is compared with."""
+
+NOT_LEVELS = ("round", "block", "role", "status", "wall_s")
+METRIC = "latency_p50_us"
+Settings = Mapping[str, str]
+
+
+class Fate(Enum):
+    """What becomes of a run."""
+
+    RUNS = auto()
+    CRASHES = auto()
+    HANGS = auto()
+
+
+class Landscape(Protocol):
+    """A stack whose truth is known."""
+
+    @property
+    def space(self) -> SearchSpace:
+        """What can be searched."""
+        ...
+
+    @property
+    def best(self) -> float:
+        """The highest true gain of all settings that run."""
+        ...
+
+    def fate(self, settings: Settings) -> Fate:
+        """Return what becomes of every run under settings."""
+        ...
+
+    def gain(self, settings: Settings) -> float:
+        """Return the true gain over the defaults: the natural logarithm of how many times better."""
+        ...
+
+    def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
+        """Return the gain that one run shows, with its own noise but without drift; `turn` numbers a stretch of time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cliff:
+    """What happens where one parameter is far out while another one is "1"."""
+
+    far: str
+    guard: str
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A landscape by formula: bumps along ranges, favourites among single values, pairs that add to each other."""
+
+    space: SearchSpace
+    weights: Mapping[str, float]
+    goals: Mapping[str, float]
+    favourites: Mapping[str, str]
+    pairs: tuple[tuple[str, str, float], ...]
+    cliffs: tuple[Cliff, ...]
+
+    @property
+    def best(self) -> float:
+        """The gain where every parameter is as good as it can be."""
+        whole = sum(self.weights.values()) + sum(weight for _, _, weight in self.pairs)
+        return whole - self._worth({})
+
+    def fate(self, settings: Settings) -> Fate:
+        """Return what the first cliff that settings fall off does to them."""
+        fallen = (c.fate for c in self.cliffs if self._far(settings, c.far) and settings.get(c.guard, "0") == "1")
+        return next(fallen, Fate.RUNS)
+
+    def gain(self, settings: Settings) -> float:
+        """Return the true gain over the defaults."""
+        return self._worth(settings) - self._worth({})
+
+    def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
+        """Return the true gain with noise, now and then with a hiccup."""
+        hiccup = rng.uniform(*HICCUP) if rng.random() < HICCUPS else 0.0
+        return self.gain(settings) + rng.gauss(0, NOISE) - math.log1p(hiccup)
+
+    def _worth(self, settings: Settings) -> float:
+        fit = {d.parameter: self._fit(d, settings) for d in self.space.dimensions}
+        alone = sum(weight * fit[name] for name, weight in self.weights.items())
+        return alone + sum(weight * fit[a] * fit[b] for a, b, weight in self.pairs)
+
+    def _fit(self, dimension: Dimension, settings: Settings) -> float:
+        """Return from 0 to 1 how good the value of one parameter is."""
+        text = settings.get(dimension.parameter, self.space.defaults[dimension.parameter])
+        if text in dimension.singles:
+            return 1.0 if text == self.favourites.get(dimension.parameter) else 0.2
+        away = dimension.position(int(text)) - self.goals[dimension.parameter]
+        return math.exp(-(away**2) / 0.08)
+
+    def _far(self, settings: Settings, name: str) -> bool:
+        dimension = next(d for d in self.space.dimensions if d.parameter == name)
+        text = settings.get(name, self.space.defaults[name])
+        return text not in dimension.singles and dimension.position(int(text)) > FAR
+
+
+def synthetic(size: int, seed: int) -> Synthetic:
+    """Return a landscape of this many parameters: half ranges, half choices, every third one dead."""
+    rng = random.Random(f"landscape/{size}/{seed}")  # noqa: S311 - the same landscape for everybody
+    dimensions = [_dimension(number, rng) for number in range(size)]
+    names = [d.parameter for d in dimensions]
+    alive = [name for number, name in enumerate(names) if number % 3 != 2]
+    share = 1.2 / len(alive)
+    weights = {name: share * rng.lognormvariate(0.0, 0.8) for name in alive}
+    together = list(itertools.pairwise(rng.sample(alive, max(2, len(alive) // 3))))
+    goals = {name: rng.uniform(0.1, 0.7) for name in names}
+    cliffs = _cliffs(dimensions, rng)
+    favourites = _favourites(dimensions, {c.guard for c in cliffs if c.fate is Fate.CRASHES}, rng)
+    defaults = {d.parameter: "0" if "0" in d.singles else str(d.low) for d in dimensions}
+    space = SearchSpace("kernel", tuple(dimensions), defaults=defaults)
+    return Synthetic(space, weights, goals, favourites, tuple((a, b, share) for a, b in together), cliffs)
+
+
+def _dimension(number: int, rng: random.Random) -> Dimension:
+    name = f"P{number:02}"
+    match number % 4:
+        case 0:
+            return Dimension(name, Scale.LOG, 1, 10 ** rng.randint(3, 7), special=("-1", "0"))
+        case 1:
+            return Dimension(name, Scale.CHOICE, values=("0", "1"))
+        case 2:
+            return Dimension(name, Scale.LOG, 64, 64 << rng.randint(4, 12), power_of_two=True)
+        case _:
+            return Dimension(name, Scale.CHOICE, values=("0", "1", "2") if rng.random() < 0.5 else ("0", "1"))
+
+
+def _cliffs(dimensions: Sequence[Dimension], rng: random.Random) -> tuple[Cliff, ...]:
+    ranges = [d.parameter for d in dimensions if d.steps]
+    yes_no = [d.parameter for d in dimensions if d.values == ("0", "1")]
+    crashing = zip(rng.sample(ranges, 2), rng.sample(yes_no, 2), strict=True)
+    apart = random.Random(rng.getstate()[1][0])  # noqa: S311 - the rest of the landscape is as it was without this cliff
+    hanging = Cliff(apart.choice(ranges), apart.choice(yes_no), Fate.HANGS)
+    return (hanging, *(Cliff(far, guard, Fate.CRASHES) for far, guard in crashing))
+
+
+def _favourites(dimensions: Sequence[Dimension], guards: set[str], rng: random.Random) -> dict[str, str]:
+    found = {d.parameter: "0" if d.parameter in guards else rng.choice(d.singles) for d in dimensions if d.singles}
+    for dimension in dimensions:  # a special value beside a range is the favourite only now and then
+        if dimension.steps and dimension.special and rng.random() < 0.6:
+            found.pop(dimension.parameter)
+    return found
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A landscape that was measured: the gains of the recorded runs by their levels.
+
+    `rounds` are those of the defaults in each round.
+    """
+
+    space: SearchSpace
+    runs: Mapping[tuple[str, ...], tuple[float | None, ...]]
+    rounds: Sequence[tuple[float, ...]]
+
+    @property
+    def best(self) -> float:
+        """The highest mean gain of a configuration that always ran."""
+        return max(self._mean(found) for found in self.runs.values() if None not in found)
+
+    def fate(self, settings: Settings) -> Fate:
+        """Return whether any recorded run failed."""
+        return Fate.CRASHES if None in self.runs[self._levels(settings)] else Fate.RUNS
+
+    def gain(self, settings: Settings) -> float:
+        """Return the mean gain of the recorded runs."""
+        return self._mean(self.runs[self._levels(settings)])
+
+    def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
+        """Return the gain of one recorded run, of the round that `turn` says; the defaults were recorded in every block."""
+        levels = self._levels(settings)
+        rounds = self.rounds if levels == self._levels({}) else [(gain,) for gain in self.runs[levels]]
+        return next(gain for gain in iter(lambda: rng.choice(rounds[turn % len(rounds)]), ...) if gain is not None)
+
+    def _levels(self, settings: Settings) -> tuple[str, ...]:
+        """Return the configuration of the table that is nearest: a value that it does not have is the default."""
+        wanted = ((d, settings.get(d.parameter, "")) for d in self.space.dimensions)
+        return tuple(d.nearest(text) or self.space.defaults[d.parameter] for d, text in wanted)
+
+    @staticmethod
+    def _mean(gains: Sequence[float | None]) -> float:
+        return statistics.fmean(gain for gain in gains if gain is not None)
+
+
+def recorded(path: Path) -> Recorded:
+    """Return the landscape of a table that `record_table.py` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name not in NOT_LEVELS and not name.startswith(("latency_", "rate_"))]
+    reference = _reference(rows)
+    own = [
+        (row["round"], gain)
+        for row in rows
+        if row["role"] == "baseline" and (gain := _gain(row, reference)) is not None
+    ]
+    centre = statistics.fmean(gain for _, gain in own)
+    rounds = [tuple(gain - centre for turn, gain in own if turn == each) for each in dict(own)]
+    runs: dict[tuple[str, ...], tuple[float | None, ...]] = {}
+    for row in (row for row in rows if row["role"] != "baseline"):
+        levels = tuple(row[name] for name in names)
+        gain = _gain(row, reference)
+        runs[levels] = (*runs.get(levels, ()), None if gain is None else gain - centre)
+    baseline = next(tuple(row[name] for name in names) for row in rows if row["role"] == "baseline")
+    values = [
+        tuple(dict.fromkeys((first, *sorted(column))))
+        for first, column in zip(baseline, zip(*runs, strict=True), strict=True)
+    ]
+    dimensions = tuple(Dimension(name, Scale.CHOICE, values=each) for name, each in zip(names, values, strict=True))
+    space = SearchSpace("kernel", dimensions, defaults=dict(zip(names, baseline, strict=True)))
+    return Recorded(space, runs, rounds)
+
+
+def _reference(rows: Sequence[Mapping[str, str]]) -> dict[int, float]:
+    """Return for each block the median log latency of the baseline runs around it."""
+    found = {int(row["block"]): float(row[METRIC]) for row in rows if row["role"] == "baseline" and row[METRIC]}
+    blocks = sorted({int(row["block"]) for row in rows})
+    near = {block: [found[b] for b in range(block - AROUND, block + AROUND + 1) if b in found] for block in blocks}
+    return {block: math.log(statistics.median(values)) for block, values in near.items()}
+
+
+def _gain(row: Mapping[str, str], reference: Mapping[int, float]) -> float | None:
+    return reference[int(row["block"])] - math.log(float(row[METRIC])) if row["status"] == "ok" else None

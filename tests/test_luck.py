@@ -1,0 +1,48 @@
+"""A hiccup of the baseline does not make a whole block of profiles look good to the search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from simulated_host import SimulatedHost
+from test_session import PLAN, tune
+
+from tuner.objective import objective
+from tuner.session.ledger import SEARCH, Ledger
+from tuner.session.luck import luck, seen
+from tuner.store import Store
+
+LONG = replace(PLAN, budget_s=120.0, blocks=1000)
+
+
+def searched(folder: Path, slow_run: int) -> Ledger:
+    """Return the ledger of a session in which nothing helps and one run of the baseline takes twice as long."""
+    baseline_runs: Iterator[int] = iter(range(1000))
+
+    def latency(environment: Mapping[str, str]) -> float:
+        own = not any(
+            name.startswith("XLIO_") and name not in {"XLIO_TRACELEVEL", "XLIO_LOG_FILE"} for name in environment
+        )
+        return 72.0 if own and next(baseline_runs) == slow_run else 36.0
+
+    found = tune(folder, SimulatedHost(latency, noise=0.01), LONG)
+    return Ledger(Store(folder), found["session"], objective("latency"))
+
+
+def test_what_the_search_sees_of_a_block_with_a_slow_baseline_is_about_nothing(tmp_path: Path) -> None:
+    ledger = searched(tmp_path, slow_run=14)
+    slow = min(ledger.blocks(SEARCH), key=lambda block: ledger.level(block) or 0.0)
+    trials = {run.trial for run in ledger.runs if run.block == slow} - {0}
+    assert ledger.level(slow) == pytest.approx(-math.log(2), abs=0.1)
+    assert luck(ledger, slow) == pytest.approx(math.log(2), abs=0.15)
+    assert trials
+    assert all(abs(gain) < 0.15 for trial in trials for gain in seen(ledger, trial))
+
+
+def test_levels_that_differ_as_runs_do_are_left_alone(tmp_path: Path) -> None:
+    ledger = searched(tmp_path, slow_run=-1)
+    assert {abs(luck(ledger, block)) < 0.01 for block in ledger.blocks(SEARCH)} == {True}
