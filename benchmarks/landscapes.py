@@ -5,8 +5,9 @@ two regions that crash and one that hangs. The noise of a run is log-normal (sd 
 60 % slower).
 
 Recorded: every configuration of a grid of levels, measured several times on the real kernel stack. A run is one of the
-recorded ones, as its ratio to the baseline runs around it; the truth of a configuration is the mean log ratio of its runs.
-What a whole round of the recording had in common stays common: neighbouring runs of a search are of one round.
+recorded ones, as its ratio to the baseline runs around it; the truth of a configuration is the median log ratio of its runs.
+Two of the settings are never reached by what was measured (`UNREACHED`), so configurations that differ in nothing else
+are one, of 18 runs: the best of 288 medians of three would only be the luckiest. What a whole round of the recording had in common stays common: neighbouring runs of a search are of one round.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ AROUND = 2
 """Blocks before and after a recorded run whose baseline runs, with its own block's, it is compared with."""
 
 NOT_LEVELS = ("round", "block", "role", "status", "wall_s")
+UNREACHED = frozenset({"XLIO_SELECT_POLL", "XLIO_TCP_NODELAY"})
+"""TCP ping-pong by `recvfrom` selects nothing, and sockperf asks for no delay by itself."""
 METRIC = "latency_p50_us"
 Settings = Mapping[str, str]
 
@@ -178,42 +181,48 @@ def _favourites(dimensions: Sequence[Dimension], guards: set[str], rng: random.R
 
 @dataclass(frozen=True)
 class Recorded:
-    """A landscape that was measured: the gains of the recorded runs by their levels.
+    """A landscape that was measured: the gains of the recorded runs by their levels, a tuple for each round.
 
-    `rounds` are those of the defaults in each round.
+    Configurations that differ only in what the workload never reaches are one.
     """
 
     space: SearchSpace
-    runs: Mapping[tuple[str, ...], tuple[float | None, ...]]
-    rounds: Sequence[tuple[float, ...]]
+    runs: Mapping[tuple[str, ...], tuple[tuple[float | None, ...], ...]]
 
     @property
     def best(self) -> float:
-        """The highest mean gain of a configuration that always ran."""
-        return max(self._mean(found) for found in self.runs.values() if None not in found)
+        """The highest true gain of a configuration that always ran."""
+        return max(_middle(found) for found in self.runs.values() if not _failed(found)) - self._plain
 
     def fate(self, settings: Settings) -> Fate:
         """Return whether any recorded run failed."""
-        return Fate.CRASHES if None in self.runs[self._levels(settings)] else Fate.RUNS
+        return Fate.CRASHES if _failed(self.runs[self._levels(settings)]) else Fate.RUNS
 
     def gain(self, settings: Settings) -> float:
-        """Return the mean gain of the recorded runs."""
-        return self._mean(self.runs[self._levels(settings)])
+        """Return the median gain of the recorded runs over that of the defaults."""
+        return _middle(self.runs[self._levels(settings)]) - self._plain
+
+    @property
+    def _plain(self) -> float:
+        return _middle(self.runs[self._levels({})])
 
     def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
-        """Return the gain of one recorded run, of the round that `turn` says; the defaults were recorded in every block."""
-        levels = self._levels(settings)
-        rounds = self.rounds if levels == self._levels({}) else [(gain,) for gain in self.runs[levels]]
-        return next(gain for gain in iter(lambda: rng.choice(rounds[turn % len(rounds)]), ...) if gain is not None)
+        """Return the gain of one recorded run, of the round that `turn` says."""
+        rounds = self.runs[self._levels(settings)]
+        return rng.choice([gain for gain in rounds[turn % len(rounds)] if gain is not None])
 
     def _levels(self, settings: Settings) -> tuple[str, ...]:
         """Return the configuration of the table that is nearest: a value that it does not have is the default."""
-        wanted = ((d, settings.get(d.parameter, "")) for d in self.space.dimensions)
+        wanted = ((d, settings.get(d.parameter, "")) for d in self.space.dimensions if d.parameter not in UNREACHED)
         return tuple(d.nearest(text) or self.space.defaults[d.parameter] for d, text in wanted)
 
-    @staticmethod
-    def _mean(gains: Sequence[float | None]) -> float:
-        return statistics.fmean(gain for gain in gains if gain is not None)
+
+def _middle(rounds: Sequence[Sequence[float | None]]) -> float:
+    return statistics.median(gain for gains in rounds for gain in gains if gain is not None)
+
+
+def _failed(rounds: Sequence[Sequence[float | None]]) -> bool:
+    return any(gain is None for gains in rounds for gain in gains)
 
 
 def recorded(path: Path) -> Recorded:
@@ -221,27 +230,24 @@ def recorded(path: Path) -> Recorded:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in NOT_LEVELS and not name.startswith(("latency_", "rate_"))]
+    baseline = next(row for row in rows if row["role"] == "baseline")
+    columns = {name: sorted({row[name] for row in rows}) for name in names}
+    values = {name: tuple(dict.fromkeys((baseline[name], *column))) for name, column in columns.items()}
+    dimensions = tuple(Dimension(name, Scale.CHOICE, values=each) for name, each in values.items())
+    space = SearchSpace("kernel", dimensions, defaults={name: baseline[name] for name in names})
+    return Recorded(space, _by_levels(rows, [name for name in names if name not in UNREACHED]))
+
+
+def _by_levels(
+    rows: Sequence[Mapping[str, str]], names: Sequence[str]
+) -> dict[tuple[str, ...], tuple[tuple[float | None, ...], ...]]:
+    """Return the gains of all runs, those of the baseline among them, by configuration and round."""
     reference = _reference(rows)
-    own = [
-        (row["round"], gain)
-        for row in rows
-        if row["role"] == "baseline" and (gain := _gain(row, reference)) is not None
-    ]
-    centre = statistics.fmean(gain for _, gain in own)
-    rounds = [tuple(gain - centre for turn, gain in own if turn == each) for each in dict(own)]
-    runs: dict[tuple[str, ...], tuple[float | None, ...]] = {}
-    for row in (row for row in rows if row["role"] != "baseline"):
-        levels = tuple(row[name] for name in names)
-        gain = _gain(row, reference)
-        runs[levels] = (*runs.get(levels, ()), None if gain is None else gain - centre)
-    baseline = next(tuple(row[name] for name in names) for row in rows if row["role"] == "baseline")
-    values = [
-        tuple(dict.fromkeys((first, *sorted(column))))
-        for first, column in zip(baseline, zip(*runs, strict=True), strict=True)
-    ]
-    dimensions = tuple(Dimension(name, Scale.CHOICE, values=each) for name, each in zip(names, values, strict=True))
-    space = SearchSpace("kernel", dimensions, defaults=dict(zip(names, baseline, strict=True)))
-    return Recorded(space, runs, rounds)
+    found: dict[tuple[str, ...], dict[str, list[float | None]]] = {}
+    for row in rows:
+        rounds = found.setdefault(tuple(row[name] for name in names), {})
+        rounds.setdefault(row["round"], []).append(_gain(row, reference))
+    return {levels: tuple(map(tuple, rounds.values())) for levels, rounds in found.items()}
 
 
 def _reference(rows: Sequence[Mapping[str, str]]) -> dict[int, float]:
