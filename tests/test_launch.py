@@ -22,6 +22,7 @@ from tuner.measure.launch import Launch, Load, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.sockperf import Features
 from tuner.measure.workload import Protocol, Workload
+from tuner.preloads import kernel_library
 from tuner.session import offload, prepare
 from tuner.session.plan import Plan
 from tuner.session.prepare import Request
@@ -46,7 +47,7 @@ class Card(SimulatedHost):
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     path = tmp_path / "libxlio.so"
-    path.write_bytes(b"\x7fELF")
+    path.write_bytes(kernel_library().read_bytes())
     return path
 
 

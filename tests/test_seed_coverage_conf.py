@@ -39,6 +39,6 @@ def test_a_command_on_rule_files_runs(command: str, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("command", [one for one in COMMANDS if not one.startswith("tuner conf")])
 def test_another_command_has_the_option(command: str) -> None:
     _, name, option = shlex.split(command)
-    found = get_command(program([])).commands[name]  # type: ignore[attr-defined] # a group has commands
+    found = get_command(program([name])).commands[name]  # type: ignore[attr-defined] # a group has commands
     assert option in {text for parameter in found.params for text in parameter.opts}
     assert re.fullmatch(r"--[a-z]+", option)

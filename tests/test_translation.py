@@ -26,7 +26,7 @@ def lines(settings: dict[str, str], source: str, to: str) -> dict[str, Line]:
     return {line.name: line for line in translate(Profile("mine", source, settings), to).lines}
 
 
-@pytest.mark.parametrize("to", ["onload", "xlio", "kernel"])
+@pytest.mark.parametrize("to", ["onload", "xlio", "vma", "kernel"])
 def test_every_shipped_profile_becomes_a_flawless_one(to: str) -> None:
     for reference in SHIPPED:
         found = translate(load(reference, None, SHELF), to)

@@ -111,6 +111,10 @@ def _renamed(name: str, value: str, source: str, known: Catalogue) -> Line:
     wrong = parameter.problem(value)
     if wrong is not None:
         return Line(name, value, {}, Fit.NONE, f"{value!r} is no value of {other}: it {wrong}")
+    newest = known.releases[-1]
+    choice = parameter.choice(value, newest)
+    if not parameter.exists_in(newest) or (choice is not None and not choice.exists_in(newest)):
+        return Line(name, value, {}, Fit.NONE, f"{known.stack} {newest} no longer reads it")
     return Line(name, value, {other: value}, Fit.GOOD, f"{known.stack} has it under the same name")
 
 
