@@ -30,7 +30,7 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --undo: also where the file was changed since.")] = False,
     lib: deployable.Lib = None,
-    stack: deployable.StackName = None,
+    stack: options.AnyStack = None,
     service: deployable.Target = "app",
     release: deployable.Release = None,
     results: options.Results = Path("results"),

@@ -26,7 +26,6 @@ Reference = Annotated[
         help="A name, STACK/NAME, a path to a .toml, default, or latest: the winner of the newest session.",
     ),
 ]
-StackName = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
 Lib = Annotated[
     str | None,
     typer.Option("--lib", metavar="PATH", help="The stack's library where it will run; a bare name is looked for."),
@@ -58,7 +57,8 @@ class Choice:
         parameters = catalogue.load(profile.stack).parameters
         defaults = {name: parameters[name].default(self.release) for name in profile.settings}
         known = {name: value for name, value in defaults.items() if value is not None}
-        return Deployment(profile, _preload(stack, self.lib), stack.prefix, self.service, known)
+        release = self.release or catalogue.load(profile.stack).releases[-1]
+        return Deployment(profile, _preload(stack, self.lib), stack.prefix, self.service, known, release)
 
 
 def chosen(reference: str, stack: str | None, results: Path) -> Profile:

@@ -23,7 +23,7 @@ def export(
     every: Annotated[bool, typer.Option("--list", help="List the forms and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     lib: deployable.Lib = None,
-    stack: deployable.StackName = None,
+    stack: options.AnyStack = None,
     service: deployable.Target = "app",
     release: deployable.Release = None,
     results: options.Results = Path("results"),
