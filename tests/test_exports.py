@@ -205,16 +205,29 @@ def test_an_unknown_form_is_told_with_the_nearest_name() -> None:
 
 def test_a_form_of_other_stacks_is_refused() -> None:
     form = replace(export.form("env"), stacks=("xlio",))
-    with pytest.raises(UsageError, match="not for stack kernel"):
+    with pytest.raises(UsageError, match="not for stack kernel") as refusal:
         form.write(deployment({}))
+    assert "translate --to xlio" in refusal.value.advice
+
+
+def documented(form: Form) -> Deployment:
+    """Return what the page shows in a form: the profile latency of the stack that it is for."""
+    stack = (form.stacks or ("kernel",))[0]
+    known = catalogue.load(stack)
+    profile = shipped(f"{stack}/latency")
+    defaults = {name: known.parameters[name].default() or "" for name in profile.settings}
+    library = "/usr/lib/libtuner_kernel.so" if stack == "kernel" else f"/usr/lib64/lib{stack}.so"
+    return Deployment(profile, library, "XLIO_", defaults=defaults, release=known.releases[-1])
+
+
+def test_an_onload_profile_that_imports_others_is_named_with_the_command_that_finds_them() -> None:
+    found = export.form("opf").read("onload_import latency\nonload_set EF_A 1\n", "mine.opf")
+    assert "`tuner onload import` looks for the others too" in found.findings[-1].suggestion
+    assert "'latency'" in found.findings[-1].message
 
 
 def test_the_documentation_shows_each_form_as_it_is_written() -> None:
     page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^### (\S+)\n.*?^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
-    profile = shipped("kernel/latency")
-    parameters = catalogue.load("kernel").parameters
-    defaults = {name: parameters[name].default() or "" for name in profile.settings}
-    documented = Deployment(profile, "/usr/lib/libtuner_kernel.so", "XLIO_", defaults=defaults)
-    written = {form.name: form.write(documented) for form in ANY_STACK}
+    written = {form.name: form.write(documented(form)) for form in FORMS}
     assert shown == {name: re.sub(r"by tuner \S+\.", "by tuner 0.1.0.", text) for name, text in written.items()}

@@ -22,6 +22,8 @@ from tuner.parameters import size_words
 from tuner.profile_library import load, shelves
 from tuner.profiles import errors_in
 from tuner.reading import Fate
+from tuner.stacks import STACKS
+from tuner.stacks import stack as stack_called
 
 # The sum of the memory says the same with figures.
 _SUMMED: Final = "mem_start"
@@ -128,8 +130,10 @@ def _settings(profile: str | None, stack: str | None, asked: Mapping[str, str]) 
         stack, settings = found.stack, {**found.settings}
     else:
         settings = {}
-        stack = stack or ("vma" if any(name.startswith("VMA_") for name in asked) else "xlio")
-    prefix = "VMA_" if stack == "vma" else "XLIO_"
+        # The kernel stack has names of XLIO's: theirs is xlio unless --stack says otherwise.
+        known = (name for name in ("vma", "onload") if any(key.startswith(STACKS[name].prefix) for key in asked))
+        stack = stack or next(known, "xlio")
+    prefix = stack_called(stack).prefix
     return stack, settings | {name: text for name, text in asked.items() if name.startswith(prefix)}
 
 

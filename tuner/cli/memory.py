@@ -32,6 +32,8 @@ def account(found: Effective, rings: int) -> dict[str, Any]:
 def part(profile: str, account: dict[str, Any]) -> dict[str, Any]:
     """Return an account as a part of `tuner check`: what is wrong, or the sum."""
     advice = [each["suggestion"] for each in account["findings"] if each["suggestion"]]
-    says = [each["message"] for each in account["findings"]] or account["lines"]
+    said = [each["message"] for each in account["findings"]]
+    # What cannot start has the sum in its message.
+    says = [*said, *(account["lines"] if account["starts"] else account["lines"][-1:])]
     name = f"memory of {profile} in {account['version']}"
     return {"part": name, "ok": account["starts"], "says": "; ".join(says), "advice": "; ".join(dict.fromkeys(advice))}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner import __version__
-from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.errors import Finding, UsageError, error
 from tuner.profiles import Profile
 from tuner.stacks.inheritance import PRELOAD
 
@@ -88,7 +88,7 @@ class Form:
         """Return the text of the file; raise `UsageError` with every value that cannot be carried."""
         stack = deployment.profile.stack
         if self.stacks and stack not in self.stacks:
-            advice = did_you_mean(stack, self.stacks)
+            advice = f"see `tuner profiles translate --to {self.stacks[0]}`"
             raise UsageError(f"the form {self.name} is not for stack {stack}", advice=advice)
         findings = [found for name, value in self.carried(deployment).items() for found in self._problems(name, value)]
         if findings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tuner.errors import error
 from tuner.export.form import Deployment, Form, Imported
 from tuner.stacks.onload_opf import from_opf, to_opf
 
@@ -14,9 +15,12 @@ def _render(deployment: Deployment) -> str:
 
 
 def _read(text: str, where: str) -> Imported:
-    # What another profile would set cannot be known from one file.
-    settings, findings = from_opf(text, where, lambda _: None)
-    return Imported(settings, tuple(findings))
+    """Return what one file sets; what another that it imports would set cannot be known from it."""
+    asked: list[str] = []
+    settings, findings = from_opf(text, where, asked.append)
+    message = f"imports {', '.join(map(repr, asked))}, and one file is read here"
+    hint = [error(where, message, "`tuner onload import` looks for the others too")] if asked else []
+    return Imported(settings, (*findings, *hint))
 
 
 def _unfit(value: str) -> str | None:
