@@ -18,6 +18,8 @@ from tuner.cli import options
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.hosts import facts
+from tuner.profile_library import Shelf
+from tuner.profiles import Place
 from tuner.resources import Room
 from tuner.session import prepare
 from tuner.session.plan import Contender, Plan
@@ -133,6 +135,19 @@ def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(
         prepare.plan(request, SimulatedHost(lambda _: 30.0), ())
     assert [one.where for one in refused.value.findings] == ["default: memory"]
     assert "together" in refused.value.findings[0].message
+
+
+def test_a_comparison_asks_of_both_whether_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "has_card", lambda: True)
+    monkeypatch.setattr(facts, "room", lambda: Room(memlock_bytes=1 << 30))
+    shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
+    request = prepare.Request(
+        kind="compare", profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, sockperf="/bin/true",
+        fast_start=False, budget_s=1e9,
+    )  # fmt: skip
+    with pytest.raises(UsageError) as refused:
+        prepare.plan(request, SimulatedHost(lambda _: 30.0), shelves)
+    assert [one.where for one in refused.value.findings] == ["latency: memory"]
 
 
 def asked(*arguments: str) -> Any:

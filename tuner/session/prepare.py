@@ -78,7 +78,8 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     preloads = _preloads(stack, request, host)
     release = readback.release(stack, preloads[:1], host)
     room = _room(stack)
-    _check_asked([baseline, *([_contender(start)] if start else [])], stack, release, room)
+    named = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
+    _check_asked(named, stack, release, room)
     return Plan(
         kind=request.kind,
         stack=stack.name,
