@@ -19,6 +19,7 @@ from tuner.profiles import Place, Profile
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(f"{path.parent.name}/{path.stem}" for path in (ROOT / "profiles").rglob("*.toml"))
 FORMS = list(export.forms().values())
+ANY_STACK = [form for form in FORMS if not form.stacks]
 LINE_FORMS = {"docker", "diff"}
 
 # What some reader of some form takes for more than a character, more often than by chance.
@@ -41,7 +42,7 @@ def shipped(reference: str) -> Profile:
 def assert_comes_back(form: Form, wanted: Deployment) -> None:
     found = form.read(form.write(wanted), "file")
     assert found.findings == ()
-    assert dict(found.variables) == wanted.variables
+    assert dict(found.variables) == dict(form.carried(wanted))
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
@@ -50,7 +51,9 @@ def test_every_shipped_profile_comes_back_from_every_form(form: Form, reference:
     profile = shipped(reference)
     if form.stacks and profile.stack not in form.stacks:
         pytest.skip(f"{form.name} is for {form.stacks}")
-    assert_comes_back(form, Deployment(profile, "/usr/lib/libx.so", "XLIO_", defaults={"XLIO_RX_POLL": "100000"}))
+    release = catalogue.load(profile.stack).releases[-1]
+    wanted = Deployment(profile, "/usr/lib/libx.so", "XLIO_", defaults={"XLIO_RX_POLL": "100000"}, release=release)
+    assert_comes_back(form, wanted)
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=3), st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
@@ -61,7 +64,7 @@ def test_hostile_values_come_back_from_every_form_or_are_refused_with_the_reason
     whole = deployment(values, library="/opt/a lib.so")
     whole = replace(whole, profile=replace(whole.profile, summary=summary), defaults=dict.fromkeys(values, "0"))
     lines = {name: text for name, text in values.items() if "\n" not in text and "\r" not in text}
-    for form in FORMS:
+    for form in ANY_STACK:
         wanted = whole
         if form.name in LINE_FORMS and lines != values:
             with pytest.raises(UsageError) as refusal:
@@ -71,12 +74,12 @@ def test_hostile_values_come_back_from_every_form_or_are_refused_with_the_reason
         assert_comes_back(form, wanted)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)
 def test_a_profile_without_settings_and_library_comes_back(form: Form) -> None:
     assert_comes_back(form, deployment({}))
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)
 def test_a_very_long_value_comes_back_or_is_refused(form: Form) -> None:
     long = deployment({"XLIO_LOG_FILE": "/x y" * 16_000})
     if form.name == "docker":
@@ -87,7 +90,7 @@ def test_a_very_long_value_comes_back_or_is_refused(form: Form) -> None:
         assert_comes_back(form, long)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
@@ -105,14 +108,14 @@ def test_what_no_environment_can_carry_is_refused(form: Form, name: str, value: 
     assert reason in refusal.value.findings[0].message
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)
 def test_a_summary_cannot_leave_its_comment(form: Form) -> None:
     evil = "x\nXLIO_EVIL=1\r[Service]\u2028evil: 1\x85- y\x0bz\\"
     profile = Profile("a", "kernel", {"XLIO_A": "1"}, summary=evil, origin={"verdict": evil, "session": evil})
     assert_comes_back(form, Deployment(profile))
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)
 @given(
     text=st.text(max_size=80)
     | st.lists(SPECIAL | st.sampled_from(["\n", "XLIO_A=", "Environment=", "- "])).map("".join)
@@ -155,6 +158,10 @@ def test_any_text_is_read_or_explained_and_never_an_exception(form: Form, text: 
         ("kubernetes-patch", "spec: {template: {spec: {containers: [{env: [{name: A, valueFrom: {}}]}]}}}"),
         ("ansible", "{"),
         ("diff", "XLIO_A=1"),
+        ("opf", "rm -rf /tmp/x"),
+        ("xlio-json", '{"no": {"such": 1}}'),
+        ("xlio-inline", "XLIO_INLINE_CONFIG=no.such=1"),
+        ("xlio-inline", "XLIO_RX_POLL=1"),
     ],
 )
 def test_what_is_no_literal_value_is_a_finding_and_never_taken_over(form: str, text: str) -> None:
@@ -198,16 +205,29 @@ def test_an_unknown_form_is_told_with_the_nearest_name() -> None:
 
 def test_a_form_of_other_stacks_is_refused() -> None:
     form = replace(export.form("env"), stacks=("xlio",))
-    with pytest.raises(UsageError, match="not for stack kernel"):
+    with pytest.raises(UsageError, match="not for stack kernel") as refusal:
         form.write(deployment({}))
+    assert "translate --to xlio" in refusal.value.advice
+
+
+def documented(form: Form) -> Deployment:
+    """Return what the page shows in a form: the profile latency of the stack that it is for."""
+    stack = (form.stacks or ("kernel",))[0]
+    known = catalogue.load(stack)
+    profile = shipped(f"{stack}/latency")
+    defaults = {name: known.parameters[name].default() or "" for name in profile.settings}
+    library = "/usr/lib/libtuner_kernel.so" if stack == "kernel" else f"/usr/lib64/lib{stack}.so"
+    return Deployment(profile, library, "XLIO_", defaults=defaults, release=known.releases[-1])
+
+
+def test_an_onload_profile_that_imports_others_is_named_with_the_command_that_finds_them() -> None:
+    found = export.form("opf").read("onload_import latency\nonload_set EF_A 1\n", "mine.opf")
+    assert "`tuner onload import` looks for the others too" in found.findings[-1].suggestion
+    assert "'latency'" in found.findings[-1].message
 
 
 def test_the_documentation_shows_each_form_as_it_is_written() -> None:
     page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^### (\S+)\n.*?^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
-    profile = shipped("kernel/latency")
-    parameters = catalogue.load("kernel").parameters
-    defaults = {name: parameters[name].default() or "" for name in profile.settings}
-    documented = Deployment(profile, "/usr/lib/libtuner_kernel.so", "XLIO_", defaults=defaults)
-    written = {form.name: form.write(documented) for form in FORMS}
+    written = {form.name: form.write(documented(form)) for form in FORMS}
     assert shown == {name: re.sub(r"by tuner \S+\.", "by tuner 0.1.0.", text) for name, text in written.items()}

@@ -212,6 +212,15 @@ def test_a_profile_goes_out_and_comes_back_by_the_commands(run: object, tmp_path
     assert 'EF_POLL_USEC = "100000"' in (tmp_path / "profiles/onload/mine.toml").read_text()
 
 
+def test_both_exports_write_the_same_and_neither_replaces_a_file(run: object) -> None:
+    asked = ["export", "onload/latency", "--to", "opf"]
+    text = CliRunner().invoke(program(asked), asked).stdout
+    assert text == run("export", "latency").stdout  # type: ignore[operator]
+    assert "onload_set EF_POLL_USEC 100000\n" in text
+    assert run("export", "latency", "-o", "l.opf").exit_code == 0  # type: ignore[operator]
+    assert "exists and stays" in str(run("export", "latency", "-o", "l.opf").exception)  # type: ignore[operator]
+
+
 def test_an_import_is_found_beside_the_file_or_among_ours(run: object, tmp_path: Path) -> None:
     (tmp_path / "base.opf-fragment").write_text("onload_set EF_TX_PUSH 0\n")
     (tmp_path / "mine.opf").write_text("onload_import base\nonload_import latency\n")

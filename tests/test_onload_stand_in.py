@@ -99,6 +99,12 @@ def test_the_control_run_counts_without_a_stack(library: Path, tmp_path: Path) -
     assert "Using Onload" not in evidence(tmp_path)["server"]["stderr"]
 
 
+def test_run_starts_a_program_under_the_control_profile(library: Path, tmp_path: Path) -> None:
+    started = ["run", "control", "--stack", "onload", "--lib", str(library), "--", "echo", "hello"]
+    done = tuner(tmp_path, *started)
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
 def test_a_missing_driver_is_not_loaded_in_the_librarys_words(tmp_path: Path) -> None:
     done = measured(tmp_path, compiled(tmp_path, NO_DRIVER), "latency")
     assert done.returncode == 1

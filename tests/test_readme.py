@@ -24,6 +24,7 @@ def commands() -> list[str]:
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
+@pytest.mark.timeout(300)  # half a dozen sessions, each as long as its budget
 def test_the_readmes_commands_run_one_after_the_other_in_a_new_folder(tmp_path: Path) -> None:
     fake.install(tmp_path)
     path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"

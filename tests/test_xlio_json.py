@@ -220,6 +220,15 @@ def test_the_separator_follows_the_release_and_commas_forbid_cpu_lists() -> None
     assert to_inline(settings, "3.70.0") == ("performance.threading.cpu_affinity=0,2", [])
 
 
+def test_one_cpu_is_said_inline_as_a_range_because_a_number_would_end_the_start() -> None:
+    settings = {"XLIO_INTERNAL_THREAD_AFFINITY": "0"}
+    assert to_inline(settings, "3.70.0") == ("performance.threading.cpu_affinity=0-0", [])
+    assert from_inline("cpu_affinity=0-0", "f", "3.70.0") == (settings, [])
+    found, findings = from_inline("cpu_affinity=0", "f", "3.70.0")
+    assert (found, [one.suggestion.startswith("write 0-0") for one in findings]) == ({}, [True])
+    assert "takes text" in to_inline({"XLIO_INTERNAL_THREAD_AFFINITY": "-1"}, "3.70.0")[1][0].message
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tuner.errors import Finding, error, warning
+from tuner.errors import Finding, Severity, error, warning
 from tuner.parameters import as_integer, in_window
 
+STACKS: Final = ("xlio", "vma")
+"""The stacks whose memory can be summed."""
 # What the formulas assume where the interface decides (XLIO_MTU=0), and the room for headers before a send buffer.
 _MTU: Final = 1500
 _HEADERS: Final = 40
@@ -76,12 +78,22 @@ class Room:
     memlock_bytes: int | None = None
     queue_entries: int | None = None
 
+    def words(self) -> str:
+        """Return what is known of the host as a line of text."""
+        named = (
+            (self.available_bytes, "available"),
+            (self.hugepage_bytes, "free as hugepages"),
+            (self.memlock_bytes, "that may be locked"),
+        )
+        known = [f"{has:,} bytes {what}" for has, what in named if has is not None]
+        return "this host: " + (", ".join(known) or "nothing is known")
+
 
 def summed(stack: str, release: str, values: Mapping[str, str], rings: int = 0) -> Memory:
     """Return the memory that the values in effect take at start, and with `rings` receive and send rings beside it."""
     if stack == "xlio" and in_window(release, _LIMIT_SINCE, None):
         return Memory(tuple(_block(values, rings)), _number(values, "XLIO_MEMORY_LIMIT"))
-    if stack in {"xlio", "vma"}:
+    if stack in STACKS:
         return Memory(tuple(_pools(values, "VMA_" if stack == "vma" else "XLIO_")), None)
     return Memory((), None)
 
@@ -97,6 +109,11 @@ def findings(
         *(_host(stack, release, values, room) if room else ()),
         *(_queues(stack, release, values, room.queue_entries) if room and room.queue_entries else ()),
     ]
+
+
+def obstacles(stack: str, release: str, values: Mapping[str, str], room: Room) -> list[Finding]:
+    """Return why a process with these values in effect cannot start on a host, with the sum; nothing where it can."""
+    return [found for found in _host(stack, release, values, room) if found.severity is Severity.ERROR]
 
 
 def grown(stack: str, release: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -169,16 +186,32 @@ def _device(stack: str, values: Mapping[str, str], rings: int) -> Iterator[Findi
 def _host(stack: str, release: str, values: Mapping[str, str], room: Room) -> Iterator[Finding]:
     memory = summed(stack, release, values)
     taken = memory.total if memory.limit is None else memory.limit
+    if taken == 0:
+        return
     huge = values.get("VMA_MEM_ALLOC_TYPE" if stack == "vma" else "XLIO_MEM_ALLOC_TYPE") == _HUGE
-    wanted = (
-        (room.memlock_bytes, taken, "may be locked (ulimit -l)", "ulimit -l unlimited"),
-        (room.hugepage_bytes if huge else None, taken + _METADATA_BYTES, "are free as hugepages", "reserve hugepages"),
-        # Both ends of a measurement are on this host, and something must be left for everybody else.
-        (room.available_bytes, taken * 22 // 10, "are available for two processes and a tenth to spare", "lower it"),
-    )
-    for has, needs, what, advice in wanted:
-        if needs and has is not None and has < needs:
-            yield warning("memory", f"{needs:,} bytes are needed and {has:,} {what}", advice)
+    if room.memlock_bytes is not None and room.memlock_bytes < taken:
+        message = f"{taken:,} bytes are needed and {room.memlock_bytes:,} may be locked (ulimit -l)"
+        yield error("memory", f"{message}: {_whole(memory)}", "ulimit -l unlimited, or fewer or smaller buffers")
+    if huge and room.hugepage_bytes is not None and room.hugepage_bytes < taken + _METADATA_BYTES:
+        message = f"{taken + _METADATA_BYTES:,} bytes are needed and {room.hugepage_bytes:,} are free as hugepages"
+        yield warning("memory", f"{message}: normal pages take their place", "reserve hugepages: vm.nr_hugepages")
+    if not huge or (room.hugepage_bytes or 0) < 2 * (taken + _METADATA_BYTES):
+        yield from _pages(memory, taken, room.available_bytes)
+
+
+def _pages(memory: Memory, taken: int, available: int | None) -> Iterator[Finding]:
+    """Yield what of normal pages does not fit: both ends of a measurement are on this host, and others need some too."""
+    if available is None or available >= taken * 22 // 10:
+        return
+    message = f"{taken * 22 // 10:,} bytes are needed and {available:,} are available"
+    said = f"{message} for two processes and a tenth to spare: {_whole(memory)}"
+    advice = "free memory, or take fewer or smaller buffers"
+    yield (error if available < 2 * taken else warning)("memory", said, advice)
+
+
+def _whole(memory: Memory) -> str:
+    block = [] if memory.limit is None else [f"XLIO_MEMORY_LIMIT takes {memory.limit:,} bytes at the first socket"]
+    return "; ".join([*block, *memory.lines()])
 
 
 def _queues(stack: str, release: str, values: Mapping[str, str], entries: int) -> Iterator[Finding]:

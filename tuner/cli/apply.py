@@ -30,7 +30,7 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --undo: also where the file was changed since.")] = False,
     lib: deployable.Lib = None,
-    stack: deployable.StackName = None,
+    stack: options.AnyStack = None,
     service: deployable.Target = "app",
     release: deployable.Release = None,
     results: options.Results = Path("results"),
@@ -64,7 +64,7 @@ def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, j
     if not (colon and path):
         raise UsageError(f"{target!r} is no target", advice="write FORM:FILE, e.g. env:/etc/default/app")
     wanted = form(name)
-    found = choice.deployment(profile)
+    found = choice.deployment(profile, wanted)
     change = deploy.planned(Path(path), wanted.write(found))
     what = f"{found.profile.stack}/{found.profile.name} as {wanted.name}"
     _show(change, f"{change.path} already holds {what}", json=json)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tuner.cli import options, work
+from tuner import catalogue, resources
+from tuner.cli import memory, options, work
 from tuner.cli.output import print_json
+from tuner.effective import effective, release_of
 from tuner.errors import TunerError
+from tuner.profile_library import load, shelves
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
 def check(
     noise: Annotated[bool, typer.Option("--noise", help="Also measure how far runs of one profile differ.")] = False,
     runs: Annotated[int, typer.Option("--runs", min=4, help="With --noise: runs of the profile, in pairs.")] = 12,
-    profile: Annotated[str, typer.Option("--profile", help="With --noise: what is measured.")] = "default",
-    stack: Annotated[str, typer.Option("--stack", help="kernel, xlio or onload.")] = "kernel",
+    profile: Annotated[
+        str, typer.Option("--profile", help="What --noise measures, and what needs memory.")
+    ] = "default",
+    stack: options.StackName = "kernel",
+    rings: options.Rings = 1,
     objective: options.ObjectiveName = None,
     seed: options.Seed = 0,
     results: options.Results = Path("results"),
@@ -28,21 +35,25 @@ def check(
 ) -> None:
     """Say whether this host is fit to measure: what is missing, what makes it noisy, and what to do about it.
 
-    With --noise one profile is measured against itself: how far runs differ, what they drift, and the smallest
+    For xlio and vma the memory that the profile takes at start is held against what this host has, at the library's
+    release where its banner says it. With --noise one profile is measured against itself: how far runs differ, what they drift, and the smallest
     difference that a budget can detect. Exit status 0: fit, or fit with doubts; 1: something needed is missing.
 
     \b
     Examples:
       tuner check
       tuner check --noise --runs 20
-      tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so
+      tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
     from tuner.hosts.local import LocalHost
     from tuner.session.prepare import examine
 
     found = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
-    fit = all(part["ok"] for part in found)
-    answer: dict[str, Any] = {"fit": fit, "parts": found, "host": work.host_facts(stack)}
+    answer: dict[str, Any] = {"parts": found, "host": work.host_facts(stack)}
+    if stack in resources.STACKS:
+        answer["memory"] = _memory(profile, stack, rig["lib"], rings)
+        found.append(memory.part(profile, answer["memory"]))
+    fit = answer["fit"] = all(part["ok"] for part in found)
     if noise and fit:
         asked = {"profile": profile, "stack": stack, "objective": objective, "seed": seed, "workload": workload, **rig}
         answer["noise"] = _noise(asked, runs, results)
@@ -52,6 +63,23 @@ def check(
         typer.echo("\n".join(_lines(answer)))
     if not fit:
         raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+
+
+def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str, Any]:
+    """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session import readback
+    from tuner.session.prepare import library_of
+    from tuner.stacks import stack as stack_called
+
+    found = load(profile, stack, shelves(os.environ, Path.cwd()))
+    host, target = LocalHost(), stack_called(stack)
+    try:
+        release = readback.release(target, [library_of(target, lib, host)], host)
+    except TunerError:  # the part of the library says so
+        release = None
+    known = catalogue.load(stack)
+    return memory.account(effective(known, found.settings, release and release_of(known, release)), rings)
 
 
 def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:

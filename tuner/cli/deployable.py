@@ -11,7 +11,7 @@ import typer
 
 from tuner import catalogue
 from tuner.errors import MissingTool
-from tuner.export import Deployment
+from tuner.export import Deployment, Form
 from tuner.hosts.host import Command
 from tuner.profile_library import load, shelves
 from tuner.profiles import Profile
@@ -26,7 +26,6 @@ Reference = Annotated[
         help="A name, STACK/NAME, a path to a .toml, default, or latest: the winner of the newest session.",
     ),
 ]
-StackName = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
 Lib = Annotated[
     str | None,
     typer.Option("--lib", metavar="PATH", help="The stack's library where it will run; a bare name is looked for."),
@@ -51,14 +50,16 @@ class Choice:
     release: str | None
     results: Path
 
-    def deployment(self, reference: str) -> Deployment:
-        """Return the profile that is meant as it is to be deployed; a doubt about its library goes to stderr."""
+    def deployment(self, reference: str, form: Form) -> Deployment:
+        """Return the profile that is meant as a form deploys it; a doubt about its library goes to stderr."""
         profile = chosen(reference, self.stack, self.results)
         stack = stack_called(profile.stack)
         parameters = catalogue.load(profile.stack).parameters
         defaults = {name: parameters[name].default(self.release) for name in profile.settings}
         known = {name: value for name, value in defaults.items() if value is not None}
-        return Deployment(profile, _preload(stack, self.lib), stack.prefix, self.service, known)
+        release = self.release or catalogue.load(profile.stack).releases[-1]
+        preload = _preload(stack, self.lib) if form.preloads else ""
+        return Deployment(profile, preload, stack.prefix, self.service, known, release)
 
 
 def chosen(reference: str, stack: str | None, results: Path) -> Profile:

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tuner import catalogue, env_text, resources, rules
+from tuner import catalogue, env_text, rules
 from tuner.catalogue import Catalogue
-from tuner.cli.options import Json
+from tuner.cli.memory import account
+from tuner.cli.options import AnyStack, Json, Rings
 from tuner.cli.output import print_json, table
 from tuner.effective import AS_SET, Effective, InEffect, Origin, release_of
 from tuner.effective import effective as in_effect
@@ -21,6 +22,8 @@ from tuner.parameters import size_words
 from tuner.profile_library import load, shelves
 from tuner.profiles import errors_in
 from tuner.reading import Fate
+from tuner.stacks import STACKS
+from tuner.stacks import stack as stack_called
 
 # The sum of the memory says the same with figures.
 _SUMMED: Final = "mem_start"
@@ -36,18 +39,20 @@ def effective(
     env_file: Annotated[
         Path | None, typer.Option("--env-file", metavar="FILE", help="A file of NAME=VALUE lines; others are skipped.")
     ] = None,
-    stack: Annotated[str | None, typer.Option("--stack", metavar="STACK", help="xlio, vma or kernel.")] = None,
+    stack: AnyStack = None,
     stack_version: Annotated[
         str | None,
         typer.Option("--stack-version", metavar="RELEASE", help="The release, e.g. 3.40.2; else the newest."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Also what has its default.")] = False,
+    rings: Rings = 1,
     json: Json = False,
 ) -> None:
     """Show what a library will really use: defaults, preset, what is set, and what the library makes of it.
 
     Nothing is refused: a bad value is explained (`true` is read as 0, `1K` as 1), because people come with an
-    environment that they inherited. Use `tuner profiles lint` to have it judged.
+    environment that they inherited. The memory that xlio and vma take at start is summed and held against what this
+    host has. Use `tuner profiles lint` to have it judged.
 
     \b
     Examples:
@@ -61,14 +66,15 @@ def effective(
     name, settings = _settings(profile, stack, asked)
     known = catalogue.load(name)
     found = in_effect(known, settings, release_of(known, stack_version))
-    told = [*findings, *doubts(known, found)]
+    memory = account(found, rings)
+    told = [*findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
     if json:
-        print_json(record(found, told))
+        print_json(record(found, told, memory))
     else:
-        typer.echo("\n".join(_page(found, told, every=every)))
+        typer.echo("\n".join([*_page(found, told, every=every), *_memory(memory["lines"])]))
 
 
-def record(found: Effective, findings: Iterable[Finding]) -> dict[str, Any]:
+def record(found: Effective, findings: Iterable[Finding], memory: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is in effect as JSON."""
     settings = {
         name: {"value": each.value, "from": each.origin, "why": each.why} | ({"fate": each.fate} if each.fate else {})
@@ -79,19 +85,20 @@ def record(found: Effective, findings: Iterable[Finding]) -> dict[str, Any]:
         "version": found.release,
         "settings": settings,
         "ignored": dict(found.ignored),
-        "memory": resources.summed(found.stack, found.release, found.values()).to_dict(),
+        "memory": {name: each for name, each in memory.items() if name not in {"version", "findings", "lines"}},
         "findings": [asdict(finding) for finding in findings],
     }
 
 
 def doubts(known: Catalogue, found: Effective) -> list[Finding]:
-    """Return what will not start or may do harm with the values in effect."""
+    """Return what will not start or may do harm with the values in effect, but for their memory."""
     broken = rules.broken(known.rules, rules.numbers(found.values()), found.release)
     told = [one.rule for one in broken if not one.rule.kind.is_fix and one.rule.id != _SUMMED]
-    return [
-        *(warning(each.id, each.message) for each in told),
-        *resources.findings(found.stack, found.release, found.values()),
-    ]
+    return [warning(each.id, each.message) for each in told]
+
+
+def _memory(lines: Iterable[str]) -> list[str]:
+    return [f"{'memory' if number == 0 else '      '}  {line}" for number, line in enumerate(lines)]
 
 
 def _asked(pairs: Iterable[str], path: Path | None) -> tuple[dict[str, str], list[Finding]]:
@@ -123,8 +130,10 @@ def _settings(profile: str | None, stack: str | None, asked: Mapping[str, str]) 
         stack, settings = found.stack, {**found.settings}
     else:
         settings = {}
-        stack = stack or ("vma" if any(name.startswith("VMA_") for name in asked) else "xlio")
-    prefix = "VMA_" if stack == "vma" else "XLIO_"
+        # The kernel stack has names of XLIO's: theirs is xlio unless --stack says otherwise.
+        known = (name for name in ("vma", "onload") if any(key.startswith(STACKS[name].prefix) for key in asked))
+        stack = stack or next(known, "xlio")
+    prefix = stack_called(stack).prefix
     return stack, settings | {name: text for name, text in asked.items() if name.startswith(prefix)}
 
 

@@ -23,7 +23,7 @@ def export(
     every: Annotated[bool, typer.Option("--list", help="List the forms and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     lib: deployable.Lib = None,
-    stack: deployable.StackName = None,
+    stack: options.AnyStack = None,
     service: deployable.Target = "app",
     release: deployable.Release = None,
     results: options.Results = Path("results"),
@@ -46,14 +46,17 @@ def export(
         return
     if profile is None or to is None:
         raise UsageError("say which profile and which form", advice="tuner export PROFILE --to FORM; see --list")
-    _export(profile, to, out, deployable.Choice(stack, lib, service, release, results), force=force, json=json)
+    deployed(profile, to, out, deployable.Choice(stack, lib, service, release, results), force=force, json=json)
 
 
-def _export(profile: str, to: str, out: Path | None, choice: deployable.Choice, *, force: bool, json: bool) -> None:
+def deployed(
+    profile: str, to: str, out: Path | None, choice: deployable.Choice, *, force: bool, json: bool = False
+) -> None:
+    """Write a profile in the form called `to` to a file or to stdout."""
     from tuner.export import form
 
     wanted = form(to)
-    found = choice.deployment(profile)
+    found = choice.deployment(profile, wanted)
     text = wanted.write(found)
     if out is not None:
         _save(text, out, wanted.mode, force=force)

@@ -28,7 +28,8 @@ def import_(
         Path | None, typer.Option("-o", "--out", metavar="PROFILE.toml", help="Write the profile here, not to stdout.")
     ] = None,
     stack: Annotated[
-        str | None, typer.Option("--stack", metavar="STACK", help="Its stack, where LD_PRELOAD does not say it.")
+        str | None,
+        typer.Option("--stack", metavar="STACK", help=f"{options.STACK_NAMES}, where LD_PRELOAD does not say it."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a profile that exists.")] = False,
     json: options.Json = False,
@@ -81,7 +82,7 @@ def _text(file: Path) -> str:
 def _profile(variables: Mapping[str, str], stack: str | None, name: str, file: Path) -> tuple[Profile, list[Finding]]:
     """Return the stack's settings as a profile, and what of `variables` is not the stack's."""
     from tuner.stacks import stack as stack_called
-    from tuner.stacks.launch import PRELOAD, stack_of
+    from tuner.stacks.inheritance import PRELOAD, stack_of
 
     named = stack or stack_of(variables.get(PRELOAD, ""))
     if named is None:

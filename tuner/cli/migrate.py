@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tuner import catalogue
-from tuner.cli.options import Json
+from tuner.cli.options import AnyStack, Json
 from tuner.cli.output import print_json
 from tuner.errors import UsageError
 from tuner.migration import Edition, edition, record
@@ -26,7 +26,7 @@ def migrate(
     since: Annotated[
         str | None, typer.Option("--from", metavar="RELEASE", help="Written for; else the newest that it covers.")
     ] = None,
-    stack: Annotated[str | None, typer.Option("--stack", metavar="STACK", help="The profile's stack.")] = None,
+    stack: AnyStack = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this .toml instead of stdout.")
     ] = None,

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner.cli import options
+from tuner.cli.deployable import Choice
+from tuner.cli.export import deployed
 from tuner.cli.output import print_json, table
 from tuner.errors import Finding, UsageError, error
 from tuner.profile_files import MAX_BYTES, save, write
@@ -80,27 +82,17 @@ def export(
     *,
     force: Force = False,
 ) -> None:
-    """Write a profile in the form of Onload's wrapper: `onload -p FILE.opf COMMAND`.
+    """Write a profile in the form of Onload's wrapper: the same as `tuner export PROFILE --to opf`.
 
-    The wrapper changes only what is not set yet, so a variable of its caller stays.
+    `onload -p FILE.opf COMMAND` uses it. The wrapper changes only what is not set yet, so a variable of its caller stays.
 
     \b
     Examples:
       tuner onload export latency
       tuner onload export profiles/onload/mine.toml -o mine.opf
     """
-    found = load(profile, None if profile.endswith(".toml") else "onload", shelves(os.environ, Path.cwd()))
-    if found.stack != "onload":
-        raise UsageError(
-            f"{profile} is a profile of {found.stack}", advice="see `tuner profiles translate --to onload`"
-        )
-    text = to_opf(found.settings, found.name)
-    if output is None:
-        typer.echo(text.rstrip("\n"))
-        return
-    with output.open("w" if force else "x", encoding="utf-8") as file:
-        file.write(text)
-    typer.echo(output)
+    stack = None if profile.endswith(".toml") else "onload"
+    deployed(profile, "opf", output, Choice(stack, None, "", None, Path("results")), force=force)
 
 
 @app.command()

@@ -6,14 +6,21 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
-StackName = Annotated[str, typer.Option("--stack", help="kernel, xlio or onload.")]
+STACK_NAMES: Final = "kernel, xlio, vma or onload"
+"""The stacks as help texts name them; a test holds this against the registry, whose modules `--help` need not load."""
+StackName = Annotated[str, typer.Option("--stack", metavar="STACK", help=f"{STACK_NAMES}.")]
+AnyStack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help=f"Only this stack: {STACK_NAMES}.")]
+Rings = Annotated[
+    int,
+    typer.Option("--rings", metavar="N", min=0, help="Receive and send rings that the program will have (xlio, vma)."),
+]
 Lib = Annotated[
     Path | None, typer.Option("--lib", metavar="PATH", help="The stack's library, instead of the loader's.")
 ]
@@ -99,7 +106,9 @@ def workload(
 
 
 def task(
-    stack: Annotated[str | None, typer.Option("--stack", help="kernel (default), xlio or onload.")] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="STACK", help=f"{STACK_NAMES}; else the profile's, or kernel.")
+    ] = None,
     objective: ObjectiveName = None,
     seed: Seed = 0,
 ) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
-from tuner.cli.options import Json
+from tuner.cli.options import AnyStack, Json, StackName
 from tuner.cli.output import print_json, table
 from tuner.cli.schema import import_schema
 from tuner.errors import UsageError, did_you_mean
@@ -29,13 +29,13 @@ _LABEL: Final = 12
 _WIDTH: Final = 100
 _FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack shares
 
-Stack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="The stack, such as xlio or kernel.")]
+Stack = AnyStack
 Release = Annotated[str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release, such as 3.40.2.")]
 
 
 @app.command("list")
 def list_(
-    stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="The stack.")] = _FIRST,
+    stack: StackName = _FIRST,
     group: Annotated[
         str | None, typer.Option("--group", metavar="GROUP", help="Only this group, such as poll.")
     ] = None,

@@ -13,7 +13,7 @@ import typer
 from tuner import catalogue
 from tuner.cli.effective import effective
 from tuner.cli.migrate import migrate
-from tuner.cli.options import Json
+from tuner.cli.options import STACK_NAMES, AnyStack, Json
 from tuner.cli.output import print_json, table
 from tuner.cli.profile_json import from_json, to_json
 from tuner.cli.translate import translate
@@ -39,7 +39,7 @@ app.command("json")(to_json)
 app.command("import")(from_json)
 app.command()(translate)
 
-Stack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help="Only this stack: kernel, xlio, …")]
+Stack = AnyStack
 Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, or default.")]
 
 
@@ -135,7 +135,7 @@ def diff(a: Reference, b: Reference, stack: Stack = None, *, json: Json = False)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new profile.")],
     stack: Annotated[
-        str | None, typer.Option("--stack", metavar="STACK", help="Its stack; that of --from if absent.")
+        str | None, typer.Option("--stack", metavar="STACK", help=f"{STACK_NAMES}; that of --from if absent.")
     ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="PROFILE", help="Begin with the settings of this profile.")

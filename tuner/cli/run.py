@@ -29,7 +29,7 @@ def run(
         list[str] | None, typer.Argument(metavar="-- COMMAND…", help="The program and its arguments.")
     ] = None,
     lib: options.Lib = None,
-    stack: deployable.StackName = None,
+    stack: options.AnyStack = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="First show by a tiny program that the stack loads here.")
     ] = True,
@@ -49,7 +49,7 @@ def run(
       tuner run xlio/latency --print
     """
     from tuner.stacks import stack as stack_called
-    from tuner.stacks.launch import under
+    from tuner.stacks.inheritance import under
 
     found = deployable.chosen(profile, stack, results)
     used = stack_called(found.stack)
@@ -83,11 +83,12 @@ def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: 
 def _verify(stack: Stack, library: Path, settings: Mapping[str, str]) -> None:
     from tuner.hosts.host import Command
     from tuner.hosts.local import LocalHost
-    from tuner.stacks.stack import environment
+    from tuner.stacks.stack import Seen, environment
 
     probe = Command(_PROBE, environment(stack, (library,), settings))
     done = LocalHost().output_of(probe, _PROBE_LIMIT_S)
-    proof = stack.proof(done.stderr, done.stdout)
+    # A control profile of Onload is right when nothing is accelerated, which only its settings say.
+    proof = stack.proof(done.stderr, done.stdout, Seen(settings))
     if not proof.loaded:
         advice = f"{stack.advice}; --no-verify starts the program all the same"
         raise MissingTool(f"the stack {stack.name} does not load here: {proof.reason}", advice=advice)

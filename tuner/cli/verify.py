@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from tuner import catalogue
-from tuner.cli.options import Json, Lib
+from tuner.cli.options import AnyStack, Json, Lib
 from tuner.cli.output import print_json, table
 from tuner.errors import UsageError
 
 
 def verify(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME or a path to a .toml.")],
-    stack: Annotated[str | None, typer.Option("--stack", metavar="STACK", help="kernel, xlio or vma.")] = None,
+    stack: AnyStack = None,
     lib: Lib = None,
     json: Json = False,
 ) -> None:

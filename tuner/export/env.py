@@ -7,6 +7,7 @@ else (systemd.exec(5); POSIX.1-2017 XCU 2.2.3).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tuner.export import shell_words
@@ -17,8 +18,13 @@ _SPECIAL: Final = re.compile(r'(["\\$`])')
 
 
 def _render(deployment: Deployment) -> str:
-    lines = [f"{name}={_quoted(value)}" for name, value in deployment.variables.items()]
-    return "\n".join([*deployment.heading(), *lines]) + "\n"
+    return written(deployment.heading(), deployment.variables)
+
+
+def written(heading: Sequence[str], variables: Mapping[str, str]) -> str:
+    """Return the text of an environment file."""
+    lines = [f"{name}={_quoted(value)}" for name, value in variables.items()]
+    return "\n".join([*heading, *lines]) + "\n"
 
 
 def _quoted(value: str) -> str:

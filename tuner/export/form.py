@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner import __version__
-from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.errors import Finding, UsageError, error
 from tuner.profiles import Profile
-from tuner.stacks.launch import PRELOAD
+from tuner.stacks.inheritance import PRELOAD
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 LINE_BREAKS: Final = re.compile(r"[\n\r]")
@@ -30,7 +30,7 @@ class Deployment:
 
     `library` is what to preload: a path, or a name that the loader looks for; empty for none. `prefix` is what the
     variables of its stack begin with. `target` names what it is for: a service, a unit or a container. `defaults` are
-    the values of the stack where nothing is set.
+    the values of the stack where nothing is set, `release` the one it will run with.
     """
 
     profile: Profile
@@ -38,6 +38,7 @@ class Deployment:
     prefix: str = ""
     target: str = "app"
     defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
+    release: str = ""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -69,7 +70,8 @@ class Form:
     `file_name` is what its file is usually called. `render` writes a deployment whose values it can carry, and
     `unfit` says of a value why it cannot (None when it can). `read` returns what a text sets, given the text and the
     name of its file: the text is untrusted and a fault in it is a finding. `stacks` are those it is for, empty for
-    all; `mode` is the permission of a new file.
+    all; `mode` is the permission of a new file. Without `preloads` the file holds the settings alone: who uses it
+    preloads the library.
     """
 
     name: str
@@ -80,18 +82,23 @@ class Form:
     unfit: Callable[[str], str | None] = lambda _: None
     stacks: tuple[str, ...] = ()
     mode: int = 0o644
+    preloads: bool = True
 
     def write(self, deployment: Deployment) -> str:
         """Return the text of the file; raise `UsageError` with every value that cannot be carried."""
         stack = deployment.profile.stack
         if self.stacks and stack not in self.stacks:
-            advice = did_you_mean(stack, self.stacks)
+            advice = f"see `tuner profiles translate --to {self.stacks[0]}`"
             raise UsageError(f"the form {self.name} is not for stack {stack}", advice=advice)
-        findings = [found for name, value in deployment.variables.items() for found in self._problems(name, value)]
+        findings = [found for name, value in self.carried(deployment).items() for found in self._problems(name, value)]
         if findings:
             message = f"{deployment.profile.source} cannot be written in the form {self.name}"
             raise UsageError(message, findings=findings, advice="take another form: `tuner export --list`")
         return self.render(deployment)
+
+    def carried(self, deployment: Deployment) -> Mapping[str, str]:
+        """Return the variables that the file says."""
+        return deployment.variables if self.preloads else deployment.profile.settings
 
     def _problems(self, name: str, value: str) -> Iterator[Finding]:
         reason = _problem(name, value) or self.unfit(value)

@@ -8,7 +8,7 @@ from typing import Final
 
 from tuner.export import shell_words
 from tuner.export.form import Deployment, Form, Imported
-from tuner.stacks.launch import PRELOAD
+from tuner.stacks.inheritance import PRELOAD
 
 _PREPARE: Final = """set -eu
 if [ "$#" -eq 0 ]; then

@@ -10,7 +10,7 @@ from typing import Final
 
 from tuner.errors import Finding
 from tuner.export.form import NAME, Imported, unquoted
-from tuner.stacks.launch import PRELOAD
+from tuner.stacks.inheritance import PRELOAD
 
 # Behind the value of LD_PRELOAD: what is preloaded already stays.
 ONWARD: Final = f'"${{{PRELOAD}:+:${PRELOAD}}}"'

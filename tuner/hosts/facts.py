@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tuner.resources import Room
+
 ROOT: Final = Path("/")
+_CAP_IPC_LOCK: Final = 14  # linux/capability.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,19 @@ def read(root: Path = ROOT) -> Facts:
         hypervisor=" hypervisor" in (_after_colon(cpuinfo, "flags") or "") if cpuinfo else None,
         hugepages_free=_meminfo(root, "HugePages_Free"),
         memory_available_bytes=_kilobytes(_meminfo(root, "MemAvailable")),
-        memlock_bytes=_memlock(),
+        memlock_bytes=_memlock(root),
     )
+
+
+def room(root: Path = ROOT) -> Room:
+    """Return the memory that the machine whose files are below `root` has to give to this process."""
+    found = read(root)
+    return Room(found.memory_available_bytes, _hugepage_bytes(root), found.memlock_bytes)
+
+
+def has_card(root: Path = ROOT) -> bool:
+    """Return whether there is a device that XLIO or VMA could use; without one their libraries end before they take memory."""
+    return any((root / "sys/class/infiniband").glob("*"))
 
 
 def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Doubt, ...]:
@@ -130,7 +144,19 @@ def _kilobytes(value: int | None) -> int | None:
     return None if value is None else value << 10
 
 
-def _memlock() -> int | None:
-    """Return the limit of locked memory in bytes, None when it is unlimited."""
+def _hugepage_bytes(root: Path) -> int | None:
+    """Return the bytes of free huge pages of all sizes, None where the system has none to speak of."""
+    folders = list((root / "sys/kernel/mm/hugepages").glob("hugepages-*kB"))
+    free = [int(_text(folder / "free_hugepages") or 0) * int(folder.name[10:-2]) << 10 for folder in folders]
+    return sum(free) if free else None
+
+
+def _memlock(root: Path) -> int | None:
+    """Return the limit of locked memory in bytes, None when there is none, as for a process with CAP_IPC_LOCK.
+
+    Linux asks for that capability in the first user namespace, not in a container's own (umem.c of its infiniband core).
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    return None if soft == resource.RLIM_INFINITY else soft
+    may_lock = int(_after_colon(_text(root / "proc/self/status") or "", "CapEff:") or "0", 16) >> _CAP_IPC_LOCK & 1
+    first = (_text(root / "proc/self/uid_map") or "").split() == ["0", "0", str(2**32 - 1)]
+    return None if soft == resource.RLIM_INFINITY or (may_lock and first) else soft

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tuner.measure import workload
 from tuner.measure.workload import Workload
+from tuner.resources import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Plan:
     a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
     asked for a duration; `lengthened` says why they were. `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
     `further` are variables for preloaded libraries of ours; `release` is the library's, None where its banner does not say.
+    `room` is the memory that the host had when the session began, None where it is not asked.
     """
 
     kind: str
@@ -66,6 +68,7 @@ class Plan:
     conf: RuleFile | None = None
     further: Mapping[str, str] = field(default_factory=dict)
     release: str | None = None
+    room: Room | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -79,6 +82,7 @@ class Plan:
             "further": dict(self.further),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
             "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
+            "room": None if self.room is None else asdict(self.room),
         }
 
     @staticmethod
@@ -91,5 +95,6 @@ class Plan:
             "known": tuple(Contender(**row) for row in data["known"]),
             "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
             "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
+            "room": Room(**data["room"]) if data.get("room") else None,
         }
         return Plan(**{**data, **shaped})

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tuner import profile_library
+from tuner import catalogue, profile_library, resources
 from tuner.errors import Finding, MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
-from tuner.hosts import cpus
+from tuner.hosts import cpus, facts
 from tuner.hosts.host import Command, Host
 from tuner.measure import sockperf, workload
 from tuner.measure.launch import Launch, Load, unsupported
@@ -22,6 +22,7 @@ from tuner.objective import Objective, named_by, objective
 from tuner.preloads import faststart_library, stackname_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
+from tuner.resources import Room
 from tuner.session import offload, readback, shares
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
@@ -76,7 +77,9 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     _check_budget(request, goal, workloads)
     preloads = _preloads(stack, request, host)
     release = readback.release(stack, preloads[:1], host)
-    _check_asked([baseline, *([_contender(start)] if start else [])], stack, release)
+    room = _room(stack)
+    named = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
+    _check_asked(named, stack, release, room)
     return Plan(
         kind=request.kind,
         stack=stack.name,
@@ -100,13 +103,23 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         conf=offload.carried(request.conf, stack.name),
         further=request.stackname.variables() if request.stackname else {},
         release=release,
+        room=room,
     )
 
 
-def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None) -> None:
-    """Raise `UsageError` when what was asked for by name is not what the library of this release would run."""
-    wrong = {each.profile: readback.refusal(stack.name, each.settings, release) for each in contenders}
+def _room(stack: Stack) -> Room | None:
+    """Return the memory of this host where the stack would take it."""
+    return facts.room() if stack.name in resources.STACKS and facts.has_card() else None
+
+
+def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None, room: Room | None) -> None:
+    """Raise `UsageError` when what was asked for by name is not what the library of this release would run here."""
+    asked = {each.profile: each.settings for each in contenders}
+    wrong = {name: readback.refusal(stack.name, settings, release) for name, settings in asked.items()}
     findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
+    known = catalogue.load(stack.name)
+    large = {name: readback.too_large(known, settings, release, room) for name, settings in asked.items()}
+    findings += [replace(each, where=f"{name}: {each.where}") for name, found in large.items() for each in found]
     if findings:
         raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
 

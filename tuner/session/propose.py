@@ -9,14 +9,16 @@ from tuner import catalogue
 from tuner.catalogue import Catalogue
 from tuner.objective import objective
 from tuner.profiles import errors_in
+from tuner.resources import Room
 from tuner.search import optimizer, space
 from tuner.session.plan import Plan
+from tuner.session.readback import too_large
 
 
 def optimizer_for(plan: Plan) -> optimizer.Optimizer:
     """Return the optimizer of a plan; raise `UsageError` or `MissingTool` when it cannot be made."""
     return optimizer.make(
-        plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack), plan.release)
+        plan.optimizer, search_space(plan), plan.seed, repairer(catalogue.load(plan.stack), plan.release, plan.room)
     )
 
 
@@ -28,8 +30,12 @@ def search_space(plan: Plan) -> space.SearchSpace:
     return replace(space.restrict(full, plan.space) if plan.space else full, fixed=plan.fixed)
 
 
-def repairer(catalogue: Catalogue, release: str | None = None) -> Callable[[dict[str, str]], dict[str, str] | None]:
+def repairer(
+    catalogue: Catalogue, release: str | None = None, room: Room | None = None
+) -> Callable[[dict[str, str]], dict[str, str] | None]:
     """Return the function that repairs candidates of a stack's release, or turns them down with None.
+
+    Turned down is also what a host with this `room` has not the memory for.
 
     A setting that equals the stack's default does nothing and is left out, so that no two trials are the same
     profile in two spellings.
@@ -37,7 +43,7 @@ def repairer(catalogue: Catalogue, release: str | None = None) -> Callable[[dict
 
     def repair(settings: dict[str, str]) -> dict[str, str] | None:
         mended = catalogue.repaired(settings, release)
-        if errors_in(catalogue.check(mended, str, release)):
+        if errors_in(catalogue.check(mended, str, release)) or too_large(catalogue, mended, release, room):
             return None
         return _without_defaults(catalogue, mended, release)
 

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tuner import catalogue
+from tuner import catalogue, resources
+from tuner.catalogue import Catalogue
 from tuner.effective import effective
 from tuner.errors import Finding, MissingTool, TunerError, error
 from tuner.hosts.host import Command, Host
 from tuner.profiles import errors_in
 from tuner.reading import Fate
+from tuner.resources import Room
 from tuner.stacks import STACKS, library
 from tuner.stacks.banner import Banner, read
 from tuner.stacks.stack import Stack, environment
@@ -58,18 +60,28 @@ def verified(stack: Stack, settings: Mapping[str, str], banner: Banner) -> list[
     return verify(catalogue.load(stack.name), settings, banner, stack.forced)
 
 
-def refusal(stack: str, settings: Mapping[str, str], release: str | None) -> str | None:
+def refusal(stack: str, settings: Mapping[str, str], release: str | None, room: Room | None = None) -> str | None:
     """Return why these settings must not be run in `release`, None when they may.
 
-    They may not where the library would not start, or would use something else than what stands there.
+    They may not where the library would not start, for want of memory in `room` too, or would use something else than
+    what stands there.
     """
     known = catalogue.load(stack)
     wrong = [str(finding) for finding in errors_in(known.check(settings, str, release))]
+    wrong += [str(finding) for finding in too_large(known, settings, release, room)]
     if wrong or release is None:
         return "; ".join(wrong) or None
     model = effective(known, settings, release)
     lost = {name: each for name in settings if (each := model.settings.get(name)) and each.fate is not Fate.APPLIED}
     return "; ".join(f"{name}: {each.fate}: {each.why}" for name, each in lost.items()) or None
+
+
+def too_large(known: Catalogue, settings: Mapping[str, str], release: str | None, room: Room | None) -> list[Finding]:
+    """Return why a host with this room cannot start these settings, nothing where it can or `room` is None."""
+    if room is None:
+        return []
+    found = effective(known, settings, release)
+    return resources.obstacles(found.stack, found.release, found.values(), room)
 
 
 def _said(stderr: str, banner: Banner) -> list[Finding]:

@@ -44,8 +44,8 @@ class Session:
         return self.ledger.trials[0]
 
     def enter_known(self, known: Contender) -> TrialRow:
-        """Return the trial of a known profile; it is invalid where the library of this release would not run it."""
-        why = refusal(self.plan.stack, known.settings, self.plan.release)
+        """Return the trial of a known profile; it is invalid where this release on this host would not run it."""
+        why = refusal(self.plan.stack, known.settings, self.plan.release, self.plan.room)
         return self.ledger.enter(known.profile, known.settings, "known", why)
 
     def run_cost_s(self) -> float:

@@ -91,14 +91,12 @@ def from_opf(
 def to_opf(settings: Mapping[str, str], name: str) -> str:
     """Return settings as the text of a profile that Onload's wrapper and `from_opf` read back exactly.
 
-    Raise `UsageError` for what the wrapper cannot set: an empty value, a quotation mark, a line break.
+    Raise `UsageError` naming the profile for what the wrapper cannot set: an empty value, a quotation mark, a line break.
     """
     wrong = [finding for variable, value in settings.items() for finding in _unwritable(variable, value)]
     if wrong:
         raise UsageError(f"{name} cannot be written as a profile of Onload", findings=wrong)
-    label = "".join(character if character.isprintable() else " " for character in name)
-    lines = [f"onload_set {variable} {shlex.quote(value)}" for variable, value in settings.items()]
-    return "\n".join([f"# {label}", *lines]) + "\n"
+    return "".join(f"onload_set {variable} {shlex.quote(value)}\n" for variable, value in settings.items())
 
 
 def _unwritable(variable: str, value: str) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ _INLINE_VALUE: Final = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII)
 _INLINE_LIST: Final = re.compile(r"[A-Za-z0-9._/,-]+", re.ASCII)
 _INLINE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9._]*", re.ASCII)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_ONE_CPU: Final = re.compile(r"([0-9]{1,19})-\1", re.ASCII)
 
 
 def to_json(settings: Mapping[str, str], release: str) -> tuple[str, list[Finding]]:
@@ -71,7 +72,7 @@ def to_inline(settings: Mapping[str, str], release: str) -> tuple[str, list[Find
     said, findings = _said(settings, release, "settings")
     parts = []
     for key, value in said:
-        word = _inline_word(value)
+        word = _inline_word(key, value)
         if (reason := _unsayable(key, value, word, release)) is not None:
             findings.append(error(f"settings.{key.name}", reason, "use the JSON file"))
         else:
@@ -213,7 +214,7 @@ class _Reading:
         try:
             self.settings[key.name] = self._text(key, value)
         except ValueError as reason:
-            self.wrong(path, str(reason))
+            self.wrong(path, str(reason), _as_text(path, value))
 
     def take_pair(self, key: str, value: Plain, seen: set[str]) -> None:
         """Take one part of an inline configuration, whose key may be shortened where the release allows it."""
@@ -224,7 +225,8 @@ class _Reading:
             self.wrong(key, "is not read from an inline configuration by this release", "use the JSON file")
         elif full is not None:
             seen.add(full)
-            self.take(full, value)
+            one = _ONE_CPU.fullmatch(value) if full == _AFFINITY and isinstance(value, str) else None
+            self.take(full, one[1] if one else value)
 
     def wrong(self, path: str, message: str, suggestion: str = "") -> None:
         self.findings.append(error(f"{self.where}: {shown(path)}", message, suggestion))
@@ -287,8 +289,17 @@ def _inline_value(text: str) -> Plain:
     return int(text) if _INTEGER.fullmatch(text) else text
 
 
-def _inline_word(value: Plain) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _inline_word(key: Key, value: Plain) -> str:
+    """Return a value as it is written inline; one CPU becomes a range of one, for a bare number would be no text."""
+    word = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{word}-{word}" if key.key == _AFFINITY and word.isdecimal() else word
+
+
+def _as_text(path: str, value: object) -> str:
+    number = path == _AFFINITY and isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return (
+        f'write {value}-{value} inline, "{value}" in JSON: the library does not start with a number' if number else ""
+    )
 
 
 def _unsayable(key: Key, value: Plain, word: str, release: str) -> str | None:
@@ -300,4 +311,4 @@ def _unsayable(key: Key, value: Plain, word: str, release: str) -> str | None:
         return f"{shown(word)!r} cannot stand in an inline configuration"
     if key.type is KeyType.STRING and not isinstance(_inline_value(word), str):
         return f"{word!r} would be read as {type(_inline_value(word)).__name__}, and {key.key} takes text"
-    return None if _inline_value(word) == value else f"{word!r} would be read as something else"
+    return None if _inline_value(word) in {value, f"{value}-{value}"} else f"{word!r} would be read as something else"

@@ -8,7 +8,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.stacks import STACKS
-from tuner.stacks.launch import stack_of, under
+from tuner.stacks.inheritance import stack_of, under
 
 KERNEL = STACKS["kernel"]
 LIBRARY = Path("/opt/libtuner_kernel.so")

@@ -17,14 +17,14 @@ _BETWEEN: Final = re.compile(r"[ \t:]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class Inherited:
     """The whole environment of the program, and what of the inherited one was set aside, as NAME=value."""
 
     environment: Mapping[str, str]
     set_aside: tuple[str, ...]
 
 
-def under(stack: Stack, library: Path, settings: Mapping[str, str], inherited: Mapping[str, str]) -> Launch:
+def under(stack: Stack, library: Path, settings: Mapping[str, str], inherited: Mapping[str, str]) -> Inherited:
     """Return the environment of a program under `settings`, preloading the stack's library before what is preloaded.
 
     Inherited variables of the stack are set aside, and preloaded libraries of any stack. Raise `UsageError` for a
@@ -39,7 +39,7 @@ def under(stack: Stack, library: Path, settings: Mapping[str, str], inherited: M
     preload = ":".join([ours, *(name for name in present if name not in foreign)])
     aside = [f"{name}={value}" for name, value in strays.items() if settings.get(name) != value]
     aside += [f"{PRELOAD}={name}" for name in foreign if name != ours]
-    return Launch({**kept, **settings, PRELOAD: preload}, tuple(aside))
+    return Inherited({**kept, **settings, PRELOAD: preload}, tuple(aside))
 
 
 def stack_of(preload: str) -> str | None:
