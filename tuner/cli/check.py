@@ -38,7 +38,7 @@ def check(
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so
     """
     from tuner.hosts.local import LocalHost
-    from tuner.session.prepare import examine
+    from tuner.session.tools import examine
 
     found = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
     fit = all(part["ok"] for part in found)
