@@ -41,7 +41,7 @@ def asked(folder: Path, *words: str, of: str = "bash") -> list[str]:
 def test_every_shell_completes_the_names_of_profiles(tmp_path: Path) -> None:
     (tmp_path / "profiles" / "kernel").mkdir(parents=True)
     (tmp_path / "profiles" / "kernel" / "lately.toml").write_text("", encoding="utf-8")
-    assert asked(tmp_path, "tune", "lat") == ["lately", "latency", "latency_yield"]
+    assert asked(tmp_path, "tune", "lat") == ["lately", "latency", "latency-best", "latency_yield"]
     assert asked(tmp_path, "compare", "default", "xlio/nginx", of="fish") == ["xlio/nginx", "xlio/nginx_dpu"]
     assert '"nginx_dpu"' in "".join(asked(tmp_path, "profiles", "show", "--stack", "xlio", "ngi", of="zsh"))
 

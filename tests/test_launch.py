@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,6 +23,7 @@ from tuner.measure.launch import Launch, Load, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.sockperf import Features
 from tuner.measure.workload import Protocol, Workload
+from tuner.preloads import kernel_library
 from tuner.session import offload, prepare
 from tuner.session.plan import Plan
 from tuner.session.prepare import Request
@@ -45,9 +47,7 @@ class Card(SimulatedHost):
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    path = tmp_path / "libxlio.so"
-    path.write_bytes(b"\x7fELF")
-    return path
+    return Path(shutil.copy(kernel_library(), tmp_path / "libxlio.so"))
 
 
 def planned(library: Path, **asked: Any) -> Plan:

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from tuner import catalogue
+from tuner.cli import options
 from tuner.errors import MissingTool
 from tuner.export import Deployment
 from tuner.hosts.host import Command
@@ -59,6 +60,17 @@ class Choice:
         defaults = {name: parameters[name].default(self.release) for name in profile.settings}
         known = {name: value for name, value in defaults.items() if value is not None}
         return Deployment(profile, _preload(stack, self.lib), stack.prefix, self.service, known)
+
+
+def choice(
+    lib: Lib = None,
+    stack: StackName = None,
+    service: Target = "app",
+    release: Release = None,
+    results: options.Results = Path("results"),
+) -> Choice:
+    """Return what the options of a command that deploys say."""
+    return Choice(stack, lib, service, release, results)
 
 
 def chosen(reference: str, stack: str | None, results: Path) -> Profile:
