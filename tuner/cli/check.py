@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json
+from tuner.cli.output import print_json, wrapped
 from tuner.errors import TunerError
+
+_INDENT: Final = "      "
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -69,14 +72,18 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 
 
 def _line(part: dict[str, Any]) -> str:
-    advice = f"\n      → {part['advice']}" if part["advice"] else ""
-    return f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}{advice}"
+    said = wrapped(f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}", indent=_INDENT)
+    return "\n".join([said, *_advised(part["advice"])])
+
+
+def _advised(advice: str) -> list[str]:
+    return [wrapped(f"{_INDENT}→ {advice}", indent=_INDENT)] if advice else []
 
 
 def _host(facts: dict[str, Any]) -> list[str]:
     known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
-    doubts = [f"! {doubt['what']}\n      → {doubt['advice']}" for doubt in facts["doubts"]]
-    return [*doubts, "host", *known]
+    doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
+    return [*chain.from_iterable(doubts), "host", *known]
 
 
 def _noise_lines(found: dict[str, Any]) -> list[str]:
