@@ -19,7 +19,7 @@ def export(
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="FORM", help="The form; see --list.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write this file instead of stdout.")
+        Path | None, typer.Option("-o", "--output", "--out", metavar="FILE", help="Write this file instead of stdout.")
     ] = None,
     every: Annotated[bool, typer.Option("--list", help="List the forms and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
