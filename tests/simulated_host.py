@@ -13,6 +13,18 @@ from tuner.hosts.telemetry import Counters
 Latency = Callable[[Mapping[str, str]], float]
 BANNER = " XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n"
 
+
+def stopping(host: SimulatedHost, run: int, latency: Latency) -> Latency:
+    """Return `latency` with a Ctrl-C in it: the host's run with this number, from 1, is interrupted."""
+
+    def stops(environment: Mapping[str, str]) -> float:
+        if len(host.runs) == run:
+            raise KeyboardInterrupt
+        return latency(environment)
+
+    return stops
+
+
 CLIENT = """sockperf: == version #3.7-no.git ==
 sockperf: Starting test...
 sockperf: Test end (interrupted by timer)

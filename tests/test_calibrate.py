@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import test_session
-from simulated_host import SimulatedHost
+from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.noise import normal_difference, smallest_difference
@@ -112,13 +112,7 @@ def test_the_confirmation_that_is_foreseen_is_about_the_one_that_is_made(tmp_pat
 
 def test_a_session_that_goes_on_does_not_calibrate_again(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == 12:
-            raise KeyboardInterrupt
-        return polling_helps(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, 12, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host)
     stopped = Store(tmp_path).session("latest")

@@ -55,7 +55,7 @@ def test_the_json_of_a_parameter_has_all_its_fields() -> None:
 
 def test_the_list_is_of_the_stack_and_group_asked_for() -> None:
     lines = said("list", "--stack", "kernel", "--group", "poll").splitlines()
-    assert lines[0].split() == ["NAME", "STACK", "TYPE", "DEFAULT", "SUMMARY"]
+    assert lines[0].split() == ["NAME", "TYPE", "DEFAULT", "SUMMARY"]
     assert [line.split()[0] for line in lines[1:]] == ["XLIO_RX_POLL", "XLIO_RX_POLL_YIELD", "XLIO_SELECT_POLL"]
 
 

@@ -66,9 +66,7 @@ def test_list_shows_what_is_hidden_and_what_is_broken() -> None:
     lines = run("list", "--stack", "kernel").splitlines()
 
     assert any("kernel/mine" in line and "broken, errors: 1;" in line for line in lines)
-    assert [
-        ("hidden by an earlier place" in line, " directory " in line) for line in lines if "kernel/latency " in line
-    ][:2] == [
+    assert [("(hidden)" in line, " directory " in line) for line in lines if "kernel/latency " in line][:2] == [
         (False, True),
         (True, False),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost
+from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.session.plan import Plan
@@ -83,13 +83,7 @@ def test_an_interrupted_confirmation_goes_on_with_the_profile_it_had_chosen(tmp_
     whole = tune(tmp_path / "a", SimulatedHost(polling_helps_a_little, noise=0.1), LONG)
     host = SimulatedHost(polling_helps_a_little, noise=0.1)
     stop_at = runs_of(tmp_path / "a", whole, "confirm")[3].number
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == stop_at:
-            raise KeyboardInterrupt
-        return polling_helps_a_little(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, stop_at, polling_helps_a_little)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "b", host, LONG)
     stopped = Store(tmp_path / "b").session("latest")

@@ -78,6 +78,13 @@ def test_every_module_has_a_floor() -> None:
     assert [name for name, _ in modules() if name != "tuner" and home(name) is None] == []
 
 
+def test_the_architecture_page_names_every_module_that_has_a_floor() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = page.partition("\n## Floors\n")[2].partition("\n## ")[0]
+    names = [entry.removeprefix("tuner.") for entries in FLOORS for entry in entries]
+    assert [name for name in names if f"`{name}`" not in told and f"`{name}/`" not in told] == ["__main__"]
+
+
 def test_a_module_imports_only_from_below() -> None:
     wrong = []
     for name, tree in modules():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -46,9 +47,7 @@ class Card(SimulatedHost):
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    path = tmp_path / "libxlio.so"
-    path.write_bytes(kernel_library().read_bytes())
-    return path
+    return Path(shutil.copy(kernel_library(), tmp_path / "libxlio.so"))
 
 
 def planned(library: Path, **asked: Any) -> Plan:

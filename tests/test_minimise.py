@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import Latency, SimulatedHost
+from simulated_host import Latency, SimulatedHost, stopping
 from test_session import PLAN, polling_helps, tune
 
 from tuner.measure.workload import Multiplexer, Workload
@@ -157,13 +157,7 @@ def test_what_is_too_noisy_to_be_told_from_a_large_gain_stays_and_says_so(tmp_pa
 def test_an_interrupted_minimisation_goes_on_where_it_was(tmp_path: Path, stops_at: int) -> None:
     host = SimulatedHost(worth(), noise=0.03)
     helps = worth(XLIO_RX_POLL=1.3, XLIO_TCP_QUICKACK=1.1)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == stops_at:
-            raise KeyboardInterrupt
-        return helps(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, stops_at, helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, MINIMISE)
     stopped = Store(tmp_path).session("latest")
@@ -208,13 +202,7 @@ def test_a_tuning_interrupted_while_it_minimises_goes_on_with_the_same_winner(tm
     whole = tune(tmp_path / "a", SimulatedHost(polling_helps), plan)
     before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
     host = SimulatedHost(polling_helps)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == before + 3:
-            raise KeyboardInterrupt
-        return polling_helps(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, before + 3, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "b", host, plan)
     stopped = Store(tmp_path / "b").session("latest")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,13 +13,19 @@ from typing import Any
 
 import many_trials
 import pytest
+from simulated_host import SimulatedHost
+from test_session import tune
+from test_slo_session import SLO
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import UsageError
-from tuner.report import comparison, content, curves, files
+from tuner.objective import objective
+from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
+from tuner.session.emit import front_json
+from tuner.session.ledger import Ledger
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
@@ -167,12 +174,11 @@ def test_what_a_model_says_of_a_setting_is_called_a_model(found: dict[str, Any])
     assert all("not computed" in row["why"] for row in unjudged)
 
 
-def test_no_profile_on_the_pareto_front_is_beaten(found: dict[str, Any]) -> None:
-    points = found["tradeoff"]["points"]
-    front = [point for point in points if point["front"]]
-    assert 0 < len(front) <= len(points)
-    assert not any(content._beats(other, point) for point in front for other in points)
-    assert all(any(content._beats(other, point) for other in front) for point in points if not point["front"])
+def test_the_report_and_the_answer_have_one_pareto_front(made: Store, found: dict[str, Any]) -> None:
+    session = made.session("latest")
+    ledger = Ledger(made, session.id, objective(session.plan["objective"]))
+    shown = [point["profile"] for point in found["tradeoff"]["points"] if point["front"]]
+    assert shown == [row["profile"] for row in front_json(ledger)]
 
 
 def test_the_block_in_quarantine_is_named_with_its_reason(found: dict[str, Any]) -> None:
@@ -262,3 +268,28 @@ def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: str
     assert found["verdict"]["answer"] == state
     assert "tuner sessions resume s" in files.as_html(found)
     assert files.as_markdown(found, None, files.Plots.SVG)
+
+
+def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path) -> None:
+    plan = replace(SLO, kind="measure", known=(), blocks=2, budget_s=1e9)
+    tune(tmp_path, SimulatedHost(lambda _environment: 36.0, noise=0.01, capacity_mps=lambda _: 20_000.0), plan)
+    store = Store(tmp_path)
+    found = report_of(store, store.session("latest"))
+    assert [row[0] for row in found["held"]["rows"]] == ["0", "1"]
+    assert all("✓" in row[4] and "✗" in row[4] for row in found["held"]["rows"])
+    answers = [int(row[5].replace(",", "")) for row in found["held"]["rows"]]
+    assert min(answers) <= found["profiles"][0]["metrics"]["held_rate_mps"]["value"] <= max(answers)
+    for text in (files.as_html(found), files.as_markdown(found, None, files.Plots.SVG)):
+        for said in ("Searches over the load", "held rate, msg/s", "p99 corrected, µs", "meant a message to be sent"):
+            assert said in text, said
+
+
+def test_what_the_stack_counted_is_shown_with_the_settings_it_points_at(found: dict[str, Any]) -> None:
+    finding = {"severity": "warning", "where": "server", "message": "5 packets dropped", "suggestion": "look at XLIO_X"}
+    told = found | {"counted": {"counters": {"server": {"dropped_packets": 5}}, "findings": [finding]}}
+    calm = found | {"counted": {"counters": {}, "findings": []}}
+    for form in (files.as_html, lambda each: files.as_markdown(each, None, files.Plots.SVG)):
+        assert "5 packets dropped" in form(told)
+        assert "XLIO_X" in unescape(form(told)).replace("\\", "")
+        assert "point at no setting" in form(calm)
+        assert "What the stack counted" not in form(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fake
 import pytest
-from simulated_host import SimulatedHost
+from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, Ticking, polling_helps, tune
 
 from tuner.hosts.host import RunOutput, RunPlan
@@ -105,13 +105,7 @@ def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
 
 def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:
     host = SimulatedHost(slowly)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == 40:
-            raise KeyboardInterrupt
-        return slowly(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, 40, slowly)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, OPEN)
     row = Store(tmp_path).sessions()[0]

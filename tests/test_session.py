@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import BANNER, SimulatedHost
+from simulated_host import BANNER, SimulatedHost, stopping
 
 from tuner.errors import BaselineFailed
 from tuner.measure.run import Rig
@@ -165,13 +165,7 @@ def test_a_baseline_that_does_not_run_ends_the_session_with_its_reason(tmp_path:
 
 def test_an_interrupted_session_keeps_its_runs_and_goes_on_to_a_verdict(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == 20:
-            raise KeyboardInterrupt
-        return polling_helps(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, 20, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host)
     store = Store(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost
+from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Workload
@@ -108,13 +108,7 @@ def test_without_being_asked_nothing_is_recalled(tmp_path: Path) -> None:
 def test_a_warm_session_goes_on_from_the_same_prior_after_an_interruption(tmp_path: Path) -> None:
     tune(tmp_path, SimulatedHost(polling_helps))
     host = SimulatedHost(polling_helps)
-
-    def stops(environment: Mapping[str, str]) -> float:
-        if len(host.runs) == 20:
-            raise KeyboardInterrupt
-        return polling_helps(environment)
-
-    host.latency = stops
+    host.latency = stopping(host, 20, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, warm_plan(tmp_path))
     stopped = Store(tmp_path).session("latest")

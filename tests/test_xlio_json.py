@@ -21,7 +21,6 @@ from tuner.stacks.xlio_json import (
     from_json,
     launched_with,
     separator,
-    switched_on,
     to_inline,
     to_json,
 )
@@ -250,15 +249,6 @@ def test_what_the_inline_loader_refuses_is_found(text: str, says: str) -> None:
 def test_a_key_may_be_shortened_from_3_70_on_where_it_is_unique() -> None:
     assert from_inline("mss=1", "f", "3.70.0") == ({"XLIO_MSS": "1"}, [])
     assert "is short for" in from_inline("enable=true", "f", "3.70.0")[1][0].message
-
-
-@pytest.mark.parametrize(
-    ("text", "release", "on"),
-    [("1", "3.61.2", True), ("0", "3.61.2", False), ("true", "3.60.4", False), ("0", "3.60.3", True),
-     ("", "3.60.0", True), (None, "3.61.2", False), ("1", "3.51.1", False)],
-)  # fmt: skip
-def test_the_switch_means_what_it_means_in_the_release(text: str | None, release: str, on: bool) -> None:
-    assert switched_on(text, release) is on
 
 
 def test_an_old_release_has_no_json() -> None:

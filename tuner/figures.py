@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ METRICS: Final = (
     "cpu_s",
 )
 _WHOLE: Final = 1000
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)_(?=\d)")
 
 
 def shown(value: float | None) -> str:
@@ -53,10 +55,9 @@ def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list
 
 
 def plain(metric: str) -> str:
-    """Return a metric's name as a column's heading: latency_p99_9_us is `p99.9, µs`."""
+    """Return a metric's name as a column's heading: latency_p99_9_us is `p99.9, µs`, latency_p99_corrected_us `p99 corrected, µs`."""
     unit = {"us": "µs", "mps": "msg/s", "s": "s"}
     name, _, last = metric.removeprefix("latency_").rpartition("_")
-    if metric.startswith("latency_p"):
-        name = name.replace("_", ".")
+    name = _BETWEEN_DIGITS.sub(".", name)
     name = "CPU" if metric == "cpu_s" else name
     return f"{name.replace('_', ' ')}, {unit[last]}" if last in unit else metric.replace("_", " ")

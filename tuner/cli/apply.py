@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tuner.deploy import Change
 
 
+@options.made_from_options(choice=deployable.choice)
 def apply(
     profile: Annotated[
         str | None,
@@ -29,12 +30,9 @@ def apply(
     undo: Annotated[bool, typer.Option("--undo", help="Put back the file that was there before.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --undo: also where the file was changed since.")] = False,
-    lib: deployable.Lib = None,
-    stack: options.AnyStack = None,
-    service: deployable.Target = "app",
-    release: deployable.Release = None,
-    results: options.Results = Path("results"),
     json: options.Json = False,
+    *,
+    choice: deployable.Choice,
 ) -> None:
     """Write a profile to a file in use: show the difference, ask, keep the previous file, replace it in one step.
 
@@ -53,7 +51,7 @@ def apply(
         return
     if profile is None or target is None:
         raise UsageError("say which profile and where", advice="tuner apply PROFILE --target FORM:FILE")
-    _apply(profile, target, deployable.Choice(stack, lib, service, release, results), yes=yes, json=json)
+    _apply(profile, target, choice, yes=yes, json=json)
 
 
 def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, json: bool) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from tuner import catalogue, resources
 from tuner.cli import memory, options, work
-from tuner.cli.output import print_json
+from tuner.cli.output import print_json, wrapped
 from tuner.effective import effective, release_of
 from tuner.errors import TunerError
 from tuner.profile_library import load, shelves
+
+_INDENT: Final = "      "
 
 
 @options.made_from_options(workload=options.workload, rig=options.rig)
@@ -46,7 +49,7 @@ def check(
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
     from tuner.hosts.local import LocalHost
-    from tuner.session.prepare import examine
+    from tuner.session.tools import examine
 
     found = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
     answer: dict[str, Any] = {"parts": found, "host": work.host_facts(stack)}
@@ -69,7 +72,7 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
     """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
     from tuner.hosts.local import LocalHost
     from tuner.session import readback
-    from tuner.session.prepare import library_of
+    from tuner.session.tools import library_of
     from tuner.stacks import stack as stack_called
 
     found = load(profile, stack, shelves(os.environ, Path.cwd()))
@@ -97,14 +100,18 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 
 
 def _line(part: dict[str, Any]) -> str:
-    advice = f"\n      → {part['advice']}" if part["advice"] else ""
-    return f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}{advice}"
+    said = wrapped(f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}", indent=_INDENT)
+    return "\n".join([said, *_advised(part["advice"])])
+
+
+def _advised(advice: str) -> list[str]:
+    return [wrapped(f"{_INDENT}→ {advice}", indent=_INDENT)] if advice else []
 
 
 def _host(facts: dict[str, Any]) -> list[str]:
     known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
-    doubts = [f"! {doubt['what']}\n      → {doubt['advice']}" for doubt in facts["doubts"]]
-    return [*doubts, "host", *known]
+    doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
+    return [*chain.from_iterable(doubts), "host", *known]
 
 
 def _noise_lines(found: dict[str, Any]) -> list[str]:

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json, table, wrapped
-from tuner.figures import side_by_side
+from tuner.cli.output import print_json, verdict, wrapped
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def compare(
-    a: Annotated[str, typer.Argument(help="Profile that the other is compared with.")],
-    b: Annotated[str, typer.Argument(help="Profile that may be better.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
     budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
     results: options.Results = Path("results"),
     json: options.Json = False,
@@ -53,8 +52,7 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        typer.echo(wrapped(f"{found['verdict']}: {found['why']}") + "\n")
-        typer.echo(table(*side_by_side([found["a"], found["b"]])))
+        typer.echo(verdict(found, found["a"], found["b"]))
         for doubt in found.get("doubts", ()):
             typer.echo(wrapped(f"doubt: {doubt['what']} ({doubt['advice']})"))
     raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

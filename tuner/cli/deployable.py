@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from tuner import catalogue
+from tuner.cli import options
 from tuner.errors import MissingTool
 from tuner.export import Deployment, Form
 from tuner.hosts.host import Command
@@ -60,6 +61,17 @@ class Choice:
         release = self.release or catalogue.load(profile.stack).releases[-1]
         preload = _preload(stack, self.lib) if form.preloads else ""
         return Deployment(profile, preload, stack.prefix, self.service, known, release)
+
+
+def choice(
+    lib: Lib = None,
+    stack: options.AnyStack = None,
+    service: Target = "app",
+    release: Release = None,
+    results: options.Results = Path("results"),
+) -> Choice:
+    """Return what the options of a command that deploys say."""
+    return Choice(stack, lib, service, release, results)
 
 
 def chosen(reference: str, stack: str | None, results: Path) -> Profile:

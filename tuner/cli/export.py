@@ -12,22 +12,20 @@ from tuner.cli.output import print_json, table
 from tuner.errors import UsageError
 
 
+@options.made_from_options(choice=deployable.choice)
 def export(
     profile: Annotated[
         str | None, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, default, or latest.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="FORM", help="The form; see --list.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write this file instead of stdout.")
+        Path | None, typer.Option("-o", "--output", "--out", metavar="FILE", help="Write this file instead of stdout.")
     ] = None,
     every: Annotated[bool, typer.Option("--list", help="List the forms and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
-    lib: deployable.Lib = None,
-    stack: options.AnyStack = None,
-    service: deployable.Target = "app",
-    release: deployable.Release = None,
-    results: options.Results = Path("results"),
     json: options.Json = False,
+    *,
+    choice: deployable.Choice,
 ) -> None:
     """Write a profile in a form in which it is deployed: an environment file, a drop-in, a ConfigMap, a script.
 
@@ -46,7 +44,7 @@ def export(
         return
     if profile is None or to is None:
         raise UsageError("say which profile and which form", advice="tuner export PROFILE --to FORM; see --list")
-    deployed(profile, to, out, deployable.Choice(stack, lib, service, release, results), force=force, json=json)
+    deployed(profile, to, out, choice, force=force, json=json)
 
 
 def deployed(

@@ -25,7 +25,8 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.")],
     source: Annotated[str, typer.Option("--from", metavar="FORM", help="Its form; see `tuner export --list`.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="PROFILE.toml", help="Write the profile here, not to stdout.")
+        Path | None,
+        typer.Option("-o", "--output", "--out", metavar="PROFILE.toml", help="Write the profile here, not to stdout."),
     ] = None,
     stack: Annotated[
         str | None,

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.output import print_json, table, wrapped
-from tuner.figures import side_by_side
+from tuner.cli.output import print_json, verdict, wrapped
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def minimise(
-    profile: Annotated[str, typer.Argument(help="Profile to shorten: name, stack and name, or file.")],
+    profile: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="Profile to shorten: name, stack and name, or file.")
+    ],
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
     baseline: Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")] = "default",
     results: options.Results = Path("results"),
@@ -54,8 +55,7 @@ def answer(found: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        typer.echo(wrapped(f"{found['verdict']}: {found['why']}") + "\n")
-        typer.echo(table(*side_by_side([found["baseline"], found["winner"]])))
+        typer.echo(verdict(found, found["baseline"], found["winner"]))
         typer.echo("\n".join(worths(found["minimised"])))
         if found["winner"]["path"]:
             typer.echo(f"\nprofile  {found['winner']['path']}")

@@ -151,7 +151,7 @@ def probe(
     """
     from tuner.hosts.host import Command
     from tuner.hosts.local import LocalHost
-    from tuner.session.prepare import library_of
+    from tuner.session.tools import library_of
     from tuner.stacks.onload import ONE_SOCKET, ONLOAD, complaints
     from tuner.stacks.stack import Seen, environment
 

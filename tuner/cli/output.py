@@ -6,14 +6,21 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import typer
 
+from tuner.figures import side_by_side
+
 _GAP: Final = "  "
 # Below this a truncated column says nothing; each row then becomes lines of its own.
 _NARROWEST: Final = 12
+
+
+def verdict(found: Mapping[str, Any], *profiles: Mapping[str, Any]) -> str:
+    """Return a session's verdict with its reason, and its profiles side by side."""
+    return wrapped(f"{found['verdict']}: {found['why']}") + "\n\n" + table(*side_by_side(profiles))
 
 
 def print_json(answer: Any) -> None:

@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("import-schema")(import_schema)
 _LABEL: Final = 12
 _WIDTH: Final = 100
+_BRIEF: Final = 11
 _FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack shares
 
 Stack = AnyStack
@@ -197,7 +198,9 @@ def _answer(parameters: list[Parameter], *, as_json: bool) -> None:
     if as_json:
         print_json([record(parameter) for parameter in parameters])
     else:
-        typer.echo(table(("NAME", "STACK", "TYPE", "DEFAULT", "SUMMARY"), [_row(p) for p in parameters]))
+        stacks = ["STACK"] if len({parameter.stack for parameter in parameters}) > 1 else []
+        rows = [(p.name, *([p.stack] if stacks else []), *_row(p)) for p in parameters]
+        typer.echo(table(["NAME", *stacks, "TYPE", "DEFAULT", "SUMMARY"], rows))
 
 
 def _row(parameter: Parameter) -> tuple[str, ...]:
@@ -205,7 +208,12 @@ def _row(parameter: Parameter) -> tuple[str, ...]:
     marks = [parameter.kind.value] if parameter.kind is not Kind.SETTING else []
     marks += [f"until {parameter.last}"] if parameter.last else []
     about = "".join(f"({mark}) " for mark in marks) + parameter.summary
-    return parameter.name, parameter.stack, parameter.type, "-" if default is None else default or '""', about
+    return parameter.type, _brief("-" if default is None else default or '""'), about
+
+
+def _brief(text: str) -> str:
+    """Return a default in few characters; `params show` has the whole."""
+    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
 
 
 def _in_group(found: Catalogue, group: str | None) -> list[Parameter]:

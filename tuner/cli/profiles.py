@@ -45,7 +45,7 @@ Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK
 
 @app.command("list")
 def list_(stack: Stack = None, *, json: Json = False) -> None:
-    """List every profile that can be named, and where it is.
+    """List every profile that can be named, and where it is found; `profiles show` and --json say the file.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def list_(stack: Stack = None, *, json: Json = False) -> None:
     if json:
         print_json([_row(listed) for listed in rows])
     else:
-        typer.echo(table(("PROFILE", "PLACE", "SETTINGS", "PATH", "SUMMARY"), [_cells(listed) for listed in rows]))
+        typer.echo(table(("PROFILE", "PLACE", "SETS", "SUMMARY"), [_cells(listed) for listed in rows]))
 
 
 @app.command()
@@ -185,17 +185,13 @@ def _row(listed: Listed) -> dict[str, Any]:
 
 
 def _cells(listed: Listed) -> tuple[str, ...]:
-    name, path = shown(f"{listed.stack}/{listed.name}"), shown(_short(listed.path))
+    name = shown(f"{listed.stack}/{listed.name}")
     if listed.profile is None:
         wrong = len(errors_in(listed.findings))
-        return (name, listed.place, "-", path, f"broken, errors: {wrong}; see `tuner profiles lint`")
-    hidden = "(hidden by an earlier place) " if listed.shadowed else ""
+        return (name, listed.place, "-", f"broken, errors: {wrong}; see `tuner profiles lint`")
+    hidden = "(hidden) " if listed.shadowed else ""
     size = str(len(listed.profile.settings))
-    return (name, listed.place, size, path, hidden + listed.profile.summary)
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return (name, listed.place, size, hidden + listed.profile.summary)
 
 
 def _record(profile: Profile) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import minimise, options, work
-from tuner.cli.output import print_json, table, wrapped
-from tuner.figures import side_by_side
+from tuner.cli.output import print_json, verdict, wrapped
 
 
 @options.made_from_options(task=options.task, search=options.searching, workload=options.workload, rig=options.rig)
 def tune(
-    profile: Annotated[str | None, typer.Argument(help="Profile to start from; names the default objective.")] = None,
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="Profile to start from; names the default objective.")
+    ] = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
     results: options.Results = Path("results"),
     json: options.Json = False,
@@ -64,8 +65,8 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
     from tuner.session.calibrate import words
 
     baseline, winner = found["baseline"], found["winner"]
-    headers, cells = side_by_side([baseline] if winner["profile"] == baseline["profile"] else [baseline, winner])
-    lines = [wrapped(f"{found['verdict']}: {found['why']}"), "", table(headers, cells), ""]
+    shown = [baseline] if winner["profile"] == baseline["profile"] else [baseline, winner]
+    lines = [verdict(found, *shown), ""]
     if winner["path"]:
         lines += _settings(found)
         lines += ["", f"profile  {winner['path']}"]

@@ -34,8 +34,8 @@ def verify(
     """
     from tuner.hosts.local import LocalHost
     from tuner.profile_library import load, shelves
-    from tuner.session.prepare import library_of
     from tuner.session.readback import read_back, verified
+    from tuner.session.tools import library_of
     from tuner.stacks import stack as stack_called
 
     found = load(profile, stack, shelves(os.environ, Path.cwd()))

@@ -45,7 +45,8 @@ CORRECTED: Final = {
     "latency_p99_99_corrected_us": 99.99,
 }
 """The metrics that are percentiles of latencies corrected for stalls of the sender, and which."""
-_CORRECTED_ALL: Final = (*CORRECTED, "latency_max_corrected_us", "latency_mean_corrected_us")
+CORRECTED_LATENCIES: Final = (*CORRECTED, "latency_max_corrected_us", "latency_mean_corrected_us")
+"""All metrics of latencies that are corrected so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Measurement:
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
         names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
-        present = ((name, getattr(self, name)) for name in (*names, *_CORRECTED_ALL))
+        present = ((name, getattr(self, name)) for name in (*names, *CORRECTED_LATENCIES))
         return {name: value for name, value in present if value is not None}
 
     def observations_beyond(self, percentile: float) -> float:

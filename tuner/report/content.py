@@ -13,10 +13,12 @@ from tuner.measure.run import Status
 from tuner.objective import HIGHER_IS_BETTER, objective
 from tuner.report import course, evidence
 from tuner.report.curves import curves
+from tuner.report.held import held
 from tuner.report.tables import failure_rows, phase_rows
-from tuner.session import quarantine
+from tuner.session import counted, quarantine
 from tuner.session.calibrate import words
 from tuner.session.emit import described
+from tuner.session.front import front_of
 from tuner.session.ledger import Ledger, metrics_of
 from tuner.store import RunRow, SessionRow, Store, TrialRow
 
@@ -46,7 +48,9 @@ def content(store: Store, session: SessionRow) -> Row:
         "course": course.course(ledger),
         "worth": _worth(ledger, answer),
         "interactions": _interactions(ledger, answer),
-        "tradeoff": tradeoff(ledger, cast),
+        "tradeoff": _tradeoff(ledger, cast),
+        "held": held(ledger),
+        "counted": counted.found_in(ledger.runs, session.plan["stack"]),
         "noise": _noise(ledger, answer),
         "failures": {"headers": failed_headers, "rows": failed},
         "phases": {"headers": phase_headers, "rows": phases},
@@ -158,37 +162,28 @@ def _interactions(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
     return {"why": f"{why[:1].upper()}{why[1:]}.", "rows": rows}
 
 
-def tradeoff(ledger: Ledger, cast: Mapping[str, TrialRow]) -> Row:
-    """Return latency, rate and CPU of every profile that ran, and which of them no other beats in all three."""
+def _tradeoff(ledger: Ledger, cast: Mapping[str, TrialRow]) -> Row:
+    """Return latency, rate and CPU of every profile that ran, and which of them no other clearly beats in all three."""
     latency = next((t.metric for t in ledger.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
-    points = [_point(ledger, trial, latency, roles.get(trial.number, trial.role)) for trial in ledger.trials]
-    full = [point for point in points if point is not None]
-    front: list[Row] = []
-    for point in sorted(full, key=_place):  # what beats a point stands before it, and on the front
-        point["front"] = not any(_beats(other, point) for other in front)
-        front += [point] if point["front"] else []
+    unbeaten = {trial.number for trial in front_of(ledger, (latency, "rate_mps", "cpu_s"))}
+    points = [
+        {"profile": trial.profile, "role": roles.get(trial.number, trial.role), "front": trial.number in unbeaten}
+        | found
+        for trial in ledger.trials
+        if (found := _point(ledger, trial, latency))
+    ]
     why = f"{plain(latency)} against messages received a second, and CPU seconds a run of client and server together."
     missing = f"Not computed: no profile reported {latency}, rate_mps and cpu_s together."
-    return {"latency": latency, "points": full, "why": why if full else missing}
+    return {"latency": latency, "points": points, "why": why if points else missing}
 
 
-def _point(ledger: Ledger, trial: TrialRow, latency: str, role: str) -> Row | None:
+def _point(ledger: Ledger, trial: TrialRow, latency: str) -> Row:
+    """Return a profile's medians, nothing for one that lacks any."""
     medians = {metric: statistics.median(values) for metric, values in ledger.samples(trial.number).items()}
     if ledger.status(trial.number) != Status.OK or not {latency, "rate_mps", "cpu_s"} <= medians.keys():
-        return None
-    named = {"profile": trial.profile, "role": role}
-    return named | {"latency_us": medians[latency], "rate_mps": medians["rate_mps"], "cpu_s": medians["cpu_s"]}
-
-
-def _place(point: Row) -> tuple[float, float, float]:
-    return point["latency_us"], -point["rate_mps"], point["cpu_s"]
-
-
-def _beats(one: Row, other: Row) -> bool:
-    """Return whether a point is at least as good in everything and better in something (Pareto)."""
-    mine, theirs = _place(one), _place(other)
-    return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
+        return {}
+    return {"latency_us": medians[latency], "rate_mps": medians["rate_mps"], "cpu_s": medians["cpu_s"]}
 
 
 def _noise(ledger: Ledger, answer: Mapping[str, Any]) -> Row:

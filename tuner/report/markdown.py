@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.figures import interval, plain, shown
 from tuner.report.content import OF_A_RUN, texts
-from tuner.report.page import OF_A_PROFILE, ROLES
+from tuner.report.page import CORRECTED_SAYS, OF_A_PROFILE, ROLES
 from tuner.report.tables import escaped, markdown
 
 Row = Mapping[str, Any]
@@ -41,7 +41,8 @@ def _profiles(content: Row) -> Iterator[str]:
     headers = ["metric", *(f"{row['profile']} ({ROLES[row['role']]})" for row in rows)]
     cells = [[plain(name), *(interval(row["metrics"].get(name)) for row in rows)] for name in present]
     counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in rows]
-    yield "## Profiles\n\nMedian of the runs and its interval. Latency is half the round trip.\n"
+    corrected = f" {CORRECTED_SAYS}" if any("corrected" in name for name in present) else ""
+    yield f"## Profiles\n\nMedian of the runs and its interval. Latency is half the round trip.{corrected}\n"
     yield markdown(headers, [*cells, ["runs", *counts]])
 
 
@@ -66,6 +67,9 @@ def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]
         for row in content["course"]
     ]
     yield markdown(headers, cells) if cells else "Nothing was searched in this session.\n"
+    if content["held"]["rows"]:
+        yield f"### Searches over the load\n\n{escaped(content['held']['why'])}\n"
+        yield markdown(content["held"]["headers"], content["held"]["rows"])
     failures = content["failures"]
     yield "### Failures by reason\n"
     yield markdown(failures["headers"], failures["rows"]) if failures["rows"] else "No trial failed.\n"
@@ -90,6 +94,14 @@ def _settings(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[st
     yield f"### Settings together\n\n{escaped(pairs['why'])}\n"
     if pairs["rows"]:
         yield markdown(["pair", "beyond the product"], [[row["name"], gain(row)] for row in pairs["rows"]])
+    yield from _counted(content["counted"])
+
+
+def _counted(found: Row) -> Iterator[str]:
+    if found:
+        lines = [f"- {each['where']}: {each['message']} {each['suggestion']}".rstrip() for each in found["findings"]]
+        yield "### What the stack counted\n"
+        yield "".join(f"{escaped(line)}\n" for line in lines) or "Its counters point at no setting.\n"
 
 
 def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:

@@ -13,13 +13,25 @@ from importlib.resources import files
 from typing import Any, Final
 
 from tuner.figures import METRICS, interval, plain, shown
-from tuner.measure.measurement import LATENCIES
+from tuner.measure.measurement import CORRECTED_LATENCIES, LATENCIES
+from tuner.objective import HELD_RATE
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
 from tuner.report.drawing import drawn
 
 # In the order of a table; those that nobody reported are left out.
-OF_A_PROFILE: Final = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
+OF_A_PROFILE: Final = (
+    HELD_RATE,
+    *LATENCIES,
+    "latency_mean_us",
+    "latency_std_us",
+    *CORRECTED_LATENCIES,
+    "rate_mps",
+    "bandwidth_mbytes_per_s",
+    "cpu_s",
+)
+# What the words of a table of metrics need to be understood.
+CORRECTED_SAYS: Final = "A corrected latency counts from when the constant rate meant a message to be sent."
 ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "finalist": "finalist", "winner": "winner"}
 
 
@@ -58,7 +70,7 @@ def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mappi
     script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ours = {"style": asset("report.css"), "script": script, "digest": digest}
-    named = {"metrics": OF_A_PROFILE, "short": METRICS, "texts": texts, "roles": ROLES}
+    named = {"metrics": OF_A_PROFILE, "short": METRICS, "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
     return environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named)
 
 

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tuner import catalogue, profile_library, resources
-from tuner.errors import Finding, MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
+from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus, facts
-from tuner.hosts.host import Command, Host
+from tuner.hosts.host import Host
 from tuner.measure import sockperf, workload
-from tuner.measure.launch import Launch, Load, unsupported
+from tuner.measure.launch import Launch, Load
 from tuner.measure.run import Rig
 from tuner.measure.workload import Mode, Workload
 from tuner.objective import Objective, named_by, objective
-from tuner.preloads import faststart_library, stackname_library
 from tuner.profile_library import Shelf
 from tuner.profiles import DEFAULT, Profile, errors_in
 from tuner.resources import Room
-from tuner.session import offload, readback, shares
+from tuner.session import offload, readback, shares, tools
 from tuner.session.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
-from tuner.stacks.library import lacks
 from tuner.stacks.onload_naming import Naming
-from tuner.stacks.stack import Stack, environment
+from tuner.stacks.stack import Stack
 
 DEFAULT_STACK: Final = "kernel"
 # More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
@@ -36,9 +32,6 @@ MOST_BLOCKS: Final = 200
 _MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
-INSTALL_SOCKPERF: Final = (
-    "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +68,18 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     workloads = _workloads(goal, request)
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, goal, workloads)
-    preloads = _preloads(stack, request, host)
+    library = tools.library_of(stack, request.lib, host)
+    named = request.stackname is not None
+    preloads = tools.preloads(stack, library, request.preload, named=named, fast_start=request.fast_start)
     release = readback.release(stack, preloads[:1], host)
     room = _room(stack)
-    named = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
-    _check_asked(named, stack, release, room)
+    asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
+    _check_asked(asked, stack, release, room)
     return Plan(
         kind=request.kind,
         stack=stack.name,
         preloads=tuple(map(str, preloads)),
-        sockperf=_sockperf(request.sockperf, host, workloads, _load(request.load), stack.name),
+        sockperf=tools.sockperf_path(request.sockperf, host, workloads, tools.load_called(request.load), stack.name),
         objective=goal.name,
         workloads=workloads,
         baseline=baseline,
@@ -122,48 +117,6 @@ def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | N
     findings += [replace(each, where=f"{name}: {each.where}") for name, found in large.items() for each in found]
     if findings:
         raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
-
-
-def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
-    """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
-    stack = stack_called(stack_name)
-    parts = {
-        "sockperf": lambda: _sockperf(program, host, ()),
-        f"library of {stack.name}": lambda: _loads(stack, lib, host),
-        "fast start": lambda: str(faststart_library()),
-        "CPUs": lambda: _cpus_found(cpus.placement(cpus.topology())),
-        "results": lambda: _writable(results),
-    }
-    return [_part(name, look) for name, look in parts.items()]
-
-
-def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
-    try:
-        return {"part": name, "ok": True, "says": look(), "advice": ""}
-    except TunerError as reason:
-        return {"part": name, "ok": False, "says": reason.message, "advice": reason.advice}
-
-
-def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
-    """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = library_of(stack, lib, host)
-    result = host.output_of(Command(stack.smallest, environment(stack, [library], {})))
-    proof = stack.proof(result.stderr, result.stdout)
-    if not proof.loaded:
-        raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
-    return f"{library}, {proof.banner.tag} {proof.banner.release}"
-
-
-def _cpus_found(placed: cpus.Placement) -> str:
-    note = f" ({placed.note})" if placed.note else ""
-    return f"server on {placed.server}, client on {placed.client}{note}"
-
-
-def _writable(results: Path) -> str:
-    existing = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
-    return str(results)
 
 
 def rig(made: Plan, host: Host) -> Rig:
@@ -299,60 +252,3 @@ def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workloa
             f"{run_s:.1f} s",
             advice=f"--budget {least + 1:.0f}s is the least",
         )
-
-
-def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
-    """Return the stack's library, the one named or the loader's; raise `MissingTool` where it is not to be measured."""
-    library = lib or stack.locate(_output(host, "ldconfig", "-p"))
-    if library is None:
-        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
-    _check_library(stack, readback.checked(stack, library), host)
-    return library
-
-
-def _check_library(stack: Stack, library: Path, host: Host) -> None:
-    """Raise `MissingTool` for a file that is another stack's library, or one that must not be measured."""
-    wrong = lacks(library, stack.mark)
-    if not wrong and stack.library_problem is not None and os.access(library, os.X_OK):
-        wrong = stack.library_problem(_output(host, str(library.absolute())))
-    if wrong:
-        raise MissingTool(f"{library} is not to be measured as {stack.name}: {wrong}", advice=stack.advice)
-
-
-def _preloads(stack: Stack, request: Request, host: Host) -> list[Path]:
-    own = library_of(stack, request.lib, host)
-    if request.stackname and not stack.mark:
-        raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
-    naming = [stackname_library()] if request.stackname else []
-    wanted = [own, *naming, *request.preload, *([faststart_library()] if request.fast_start else [])]
-    missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
-    if missing:
-        raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)
-    return [path.absolute() for path in wanted]
-
-
-def _sockperf(
-    name: str, host: Host, workloads: Sequence[Workload], load: Load = Load.PRELOAD, stack: str = DEFAULT_STACK
-) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
-    able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
-    cannot = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
-    cannot += unsupported(load, stack, able)
-    if cannot:
-        raise UsageError(f"{path} cannot do this", findings=cannot)
-    return str(Path(path).absolute())
-
-
-def _load(name: str) -> Load:
-    try:
-        return Load(name)
-    except ValueError as reason:
-        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Load)) from reason
-
-
-def _output(host: Host, *argv: str) -> str:
-    """Return what a short program printed; a program that is absent printed nothing."""
-    result = host.output_of(Command(argv, {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}))
-    return f"{result.stdout}\n{result.stderr}"

@@ -27,7 +27,6 @@ INLINE: Final = "XLIO_INLINE_CONFIG"
 RULES: Final = "acceleration_control.rules"
 MOST_BYTES: Final = 1 << 20
 _AFFINITY: Final = "performance.threading.cpu_affinity"
-_STRICT_SWITCH: Final = "3.60.4"
 _SEMICOLONS: Final = "3.70.0"
 _INLINE_VALUE: Final = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII)
 _INLINE_LIST: Final = re.compile(r"[A-Za-z0-9._/,-]+", re.ASCII)
@@ -96,16 +95,6 @@ def from_inline(text: str, where: str, release: str) -> tuple[dict[str, str], li
 def separator(release: str) -> str:
     """Return what stands between the parts of an inline configuration in `release`."""
     return ";" if release_key(release) >= release_key(_SEMICOLONS) else ","
-
-
-def switched_on(value: str | None, release: str) -> bool:
-    """Return whether XLIO_USE_NEW_CONFIG with this value (None: not set) makes `release` read JSON.
-
-    Every other variable is ignored then.
-    """
-    if value is None or not has_json(release):
-        return False
-    return value == "1" or release_key(release) < release_key(_STRICT_SWITCH)
 
 
 def launched_with(path: str) -> dict[str, str]:

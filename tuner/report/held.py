@@ -1,0 +1,42 @@
+"""What a report says of the searches over the load: how each went, and which rate it found to hold the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tuner.figures import shown
+from tuner.measure.load import Probe
+from tuner.session import loads
+from tuner.session.ledger import Ledger
+from tuner.store import RunRow
+
+HEADERS: Final = ("search", "profile", "phase", "block", "offered, msg/s", "held, msg/s")
+
+
+def held(ledger: Ledger) -> dict[str, Any]:
+    """Return one row a search over the load as JSON; without rows where the objective is no limit on latency."""
+    limits = ledger.objective.limits
+    rows = list(_rows(ledger)) if limits else []
+    why = (
+        f"Each row is one search for the {ledger.objective.name}: what was offered, in order, ✓ where every limit held and "
+        "✗ where one did not. The runs of one second only bracket the rate; the long ones make the answer. "
+        "A profile's rate, with its interval over its searches, stands among the profiles."
+    )
+    return {"why": why if limits else "", "headers": list(HEADERS), "rows": rows}
+
+
+def _rows(ledger: Ledger) -> Iterator[list[str]]:
+    for number, series in loads.by_series(ledger.runs).items():
+        yield _row(ledger, number, series)
+
+
+def _row(ledger: Ledger, number: int, series: Sequence[RunRow]) -> list[str]:
+    found = loads.answer(series, ledger.objective.limits)
+    course = " ".join(map(_probe, loads.probes(series, ledger.objective.limits)))
+    where = [ledger.trials[series[0].trial].profile, series[0].phase, str(series[0].block)]
+    return [str(number), *where, course, shown(found.rate_mps) if found else "no answer"]
+
+
+def _probe(probe: Probe) -> str:
+    return f"{shown(probe.offered_mps)}{' (long)' if probe.long else ''} {'✓' if probe.held else '✗'}"
