@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,18 +33,9 @@ def names() -> list[str]:
 
 
 def short() -> str:
-    """Return the table of the README: where each preset is known."""
-    return _table(["preset", "XLIO", "VMA", "kernel stack"], lambda _name: [])
-
-
-def long() -> str:
-    """Return the table of the page: where each preset is known, what it sets, and in which of our files it is."""
+    """Return the table of the README: where each preset is known, what it sets, and in which of our files it is."""
     headers = ["preset", "XLIO", "VMA", "kernel stack", "sets, where it is newest", "ours"]
-    return _table(headers, lambda name: [_sets(_newest(name)), _ours(name)])
-
-
-def _table(headers: list[str], more: Callable[[str], list[str]]) -> str:
-    rows = [[f"`{name}`", *(_where(stack, name) for stack in STACKS), *more(name)] for name in names()]
+    rows = [[f"`{n}`", *(_where(stack, n) for stack in STACKS), _sets(_newest(n)), _ours(n)] for n in names()]
     return "".join(f"| {' | '.join(row)} |\n" for row in (headers, *rows)).replace(
         "|\n", f"|\n{'|---' * len(headers)}|\n", 1
     )
@@ -52,7 +43,7 @@ def _table(headers: list[str], more: Callable[[str], list[str]]) -> str:
 
 def page() -> str:
     """Return the page with every value of every form of every preset, and of our files."""
-    parts = [HEAD, long()]
+    parts = [HEAD, short()]
     for name in names():
         parts.append(f"\n## {name}\n")
         forms = ((stack, each) for stack in STACKS for each in presets.load(stack) if _plain(each.name) == name)

@@ -28,6 +28,7 @@ from tuner.session import offload, prepare
 from tuner.session.plan import Plan
 from tuner.session.prepare import Request
 from tuner.stacks import stack
+from tuner.store import Store
 
 XLIO_BANNER = " XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
 LIBRARY = Path("/opt/libxlio.so")
@@ -190,5 +191,7 @@ def test_a_session_answers_what_the_counters_of_its_runs_point_at(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "sockperf's own tcp_server sockets to the kernel" in done.stderr
     found = json.loads(done.stdout)
-    assert found["counters"]["client"] == {"dropped_packets": 4}
+    store = Store(tmp_path / "results")
+    runs = len(store.runs(store.session("latest").id))  # a block that the host spoils is measured again
+    assert found["counters"]["client"] == {"dropped_packets": 2 * runs}
     assert [one["where"] for one in found["findings"]] == ["server", "client"]
