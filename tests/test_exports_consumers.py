@@ -1,7 +1,7 @@
 """The programs that read the exported files take the same values out of them that the profile holds.
 
 Each is asked where it is installed: the shells, systemd's own parsers, docker's and kubectl's clients (neither needs
-a server for this; docker is given one that only listens), patch and shellcheck.
+a server for this; docker is given one that only listens), patch and shellcheck. Compose is asked through its schema.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
 import pytest
+import yaml
 
 from tuner import export
 from tuner.export import Deployment
@@ -35,6 +37,7 @@ PIECES: Final = [
     "{{ x }}",
     "\\n",
 ]
+COMPOSE_SCHEMA: Final = Path(__file__).parent / "data" / "schemas" / "compose_spec.json"
 SYSTEMD: Final = sorted(map(str, Path("/usr/lib").glob("**/systemd/libsystemd-shared-*.so")))
 SEARCH: Final = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -197,6 +200,15 @@ def test_docker_reads_the_file_as_it_was_meant(tmp_path: Path) -> None:
         output(program, "-H", f"unix://{tmp_path}/socket", "create", "--env-file", path, "image", HOME=str(tmp_path))
         daemon.shutdown()
     assert dict(entry.split("=", 1) for entry in Daemon.environment) == settings
+
+
+def test_the_schema_of_compose_allows_the_fragment(tmp_path: Path) -> None:
+    schema = jsonschema.Draft201909Validator(json.loads(COMPOSE_SCHEMA.read_text(encoding="utf-8")))
+    fragment = yaml.safe_load(written("compose", hostile(1000), tmp_path, "/opt/lib $x.so").read_bytes())
+    schema.validate(fragment)
+    fragment["services"]["app"]["environment"]["XLIO_V0"] = ["no", "list"]
+    with pytest.raises(jsonschema.ValidationError):
+        schema.validate(fragment)
 
 
 @needs("kubectl")
