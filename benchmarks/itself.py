@@ -24,7 +24,7 @@ from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.store import Store
 
 SESSIONS = 20
-BUDGET_S = 60.0
+BUDGET_S = 30.0
 NOTHING = "XLIO_SELECT_POLL=0|1|100|10000|-1, XLIO_TX_MC_LOOPBACK=0|1"
 
 
