@@ -41,3 +41,14 @@ def test_every_parameter_of_the_document_has_its_page() -> None:
     assert wanted <= named
     assert all(name in catalogue.load("xlio").parameters for name in named)
     assert found(["params", "show"])
+
+
+BAD = ("☃", "-99999999999999999999", "1.5.5", "\n")
+
+
+@pytest.mark.parametrize("name", sorted(VENDOR_NAMES.split()))
+def test_every_name_of_the_document_has_its_rule_in_lint(name: str) -> None:
+    xlio = catalogue.load("xlio")
+    parameter = xlio.parameters[name if name in xlio.parameters else f"XLIO_{name}"]
+    found = [xlio.check({parameter.name: text}, lambda where: where) for text in BAD]
+    assert any(parameter.name in str(finding) for findings in found for finding in findings)
