@@ -48,24 +48,29 @@ def check(
       tuner check --noise --runs 20
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
-    from tuner.hosts.local import LocalHost
-    from tuner.session.tools import examine
-
-    found = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
-    answer: dict[str, Any] = {"parts": found, "host": work.host_facts(stack)}
-    if stack in resources.STACKS:
-        answer["memory"] = _memory(profile, stack, rig["lib"], rings)
-        found.append(memory.part(profile, answer["memory"]))
-    fit = answer["fit"] = all(part["ok"] for part in found)
-    if noise and fit:
+    answer = _examined(stack, profile, rig, rings, results)
+    if noise and answer["fit"]:
         asked = {"profile": profile, "stack": stack, "objective": objective, "seed": seed, "workload": workload, **rig}
         answer["noise"] = _noise(asked, runs, results)
     if json:
         print_json(answer)
-    else:
-        typer.echo("\n".join(_lines(answer)))
-    if not fit:
+        raise typer.Exit(0 if answer["fit"] else 1)
+    typer.echo("\n".join(_lines(answer)))
+    if not answer["fit"]:
         raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+
+
+def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results: Path) -> dict[str, Any]:
+    """Return what is needed and whether it is there, what the host is, and for xlio and vma the memory."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.tools import examine
+
+    parts = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
+    answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack)}
+    if stack in resources.STACKS:
+        answer["memory"] = _memory(profile, stack, rig["lib"], rings)
+        parts.append(memory.part(profile, answer["memory"]))
+    return answer | {"fit": all(part["ok"] for part in parts)}
 
 
 def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str, Any]:
