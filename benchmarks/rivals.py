@@ -1,7 +1,7 @@
 """Searches as their users call them: single runs, the defaults known to them, and the best single run recommended.
 
 Each is asked for settings, told one run's latency, and has its own word for a run that failed. Their settings are those
-of their documents' first example; where a library has several optimizers, the one that it takes by itself.
+of their documents' first example. MLOS takes part with its SMAC, not with the FLAML that it would take by itself.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from tuner.session.session import Session
 from tuner.session.verdict import unmet
 from tuner.store import TrialRow
 
-# Of five contenders a block's baseline costs a sixth, of three a quarter; with seven the answers come too late.
+# Of five contenders a block's baseline costs a sixth, of three a quarter. Larger blocks were not better
+# in `benchmarks/search.py` by more than its noise, and the optimizer hears of their trials later.
 CONTENDERS: Final = 5
 # A second look takes a proposal's place: in every other block.
 SECOND_LOOKS: Final = 2
