@@ -1,14 +1,18 @@
 """Searches as their users call them: single runs, the defaults known to them, and the best single run recommended.
 
 Each is asked for settings, told one run's latency, and has its own word for a run that failed. Their settings are those
-of their documents' first example. MLOS takes part with its SMAC, not with the FLAML that it would take by itself.
+of their documents' first example. MLOS takes part twice: with the FLAML that it takes by itself, and with its SMAC.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Protocol
 
 from tuner.search.optimizer import make
@@ -43,7 +47,18 @@ class Bench(Protocol):
         ...
 
 
-Rival = Callable[[Bench, int], Settings]
+@dataclass(frozen=True)
+class Rival:
+    """A search: the module without which it cannot take part, the distributions that decide what it does, and itself."""
+
+    module: str
+    distributions: tuple[str, ...]
+    recommend: Callable[[Bench, int], Settings]
+
+    @property
+    def version(self) -> str:
+        """The versions of its distributions; empty for what is the project's own."""
+        return " ".join(f"{name}-{version(name)}" for name in self.distributions)
 
 
 def at_random(bench: Bench, seed: int) -> Settings:
@@ -129,7 +144,7 @@ def _optuna(bench: Bench, sampler: Any) -> Settings:
 def _suggested(trial: Any, space: SearchSpace) -> Iterator[Any]:
     for d in space.dimensions:
         if d.singles:
-            yield trial.suggest_categorical(f"{d.parameter}/single", [*d.singles, *([IN_RANGE] if d.steps else [])])
+            yield trial.suggest_categorical(f"{d.parameter}.single", [*d.singles, *([IN_RANGE] if d.steps else [])])
         if d.steps:
             yield trial.suggest_int(d.parameter, d.low, d.high, log=True)
 
@@ -170,7 +185,7 @@ def _configurations(space: SearchSpace, seed: int) -> Any:
     found = ConfigurationSpace(seed=seed)
     for d in space.dimensions:
         if d.singles:
-            found.add(Categorical(f"{d.parameter}/single", [*d.singles, *([IN_RANGE] if d.steps else [])]))
+            found.add(Categorical(f"{d.parameter}.single", [*d.singles, *([IN_RANGE] if d.steps else [])]))
         if d.steps:
             found.add(Integer(d.parameter, (d.low, d.high), log=True))
     return found
@@ -180,7 +195,7 @@ def _configured(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, str]
     def flat() -> Iterator[Any]:
         for d in space.dimensions:
             if d.singles:
-                yield values[f"{d.parameter}/single"]
+                yield values[f"{d.parameter}.single"]
             if d.steps:
                 yield values[d.parameter]
 
@@ -188,18 +203,30 @@ def _configured(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def mlos(bench: Bench, seed: int) -> Settings:
+    """Return the best single run of what MLOS takes by itself: FLAML, without an adapter of its spaces."""
+    return _mlos(bench, seed, {"seed": seed})
+
+
+def mlos_smac(bench: Bench, seed: int) -> Settings:
     """Return the best single run of what MLOS makes of SMAC, without an adapter of its spaces."""
+    from mlos_core.optimizers import OptimizerType
+
+    options = {"seed": seed, "max_trials": bench.left, "n_random_init": 10}
+    return _mlos(bench, seed, options, optimizer_type=OptimizerType.SMAC)
+
+
+def _mlos(bench: Bench, seed: int, options: Mapping[str, int], **which: Any) -> Settings:
     import pandas as pd
-    from mlos_core.optimizers import OptimizerFactory, OptimizerType
+    from mlos_core.optimizers import OptimizerFactory
 
     crashed_us = CRASHED_TIMES * _defaults_us(bench)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # FLAML prints each of its trials
         warnings.simplefilter("ignore")
         optimizer = OptimizerFactory.create(
             parameter_space=_configurations(bench.space, seed),
             optimization_targets=["latency_us"],
-            optimizer_type=OptimizerType.SMAC,
-            optimizer_kwargs={"seed": seed, "max_trials": bench.left, "n_random_init": 10},
+            optimizer_kwargs=dict(options),
+            **which,
         )
         while bench.left > 0:
             asked = optimizer.suggest()
@@ -209,20 +236,21 @@ def mlos(bench: Bench, seed: int) -> Settings:
     return bench.luckiest()
 
 
-EVERY: Mapping[str, tuple[str, Rival]] = {
-    "random": ("random", at_random),
-    "skopt.gp_minimize": ("skopt", gp_minimize),
-    "Optuna TPE": ("optuna", optuna_tpe),
-    "Optuna GP": ("torch", optuna_gp),
-    "SMAC3": ("smac", smac),
-    "MLOS": ("mlos_core", mlos),
+EVERY: Mapping[str, Rival] = {
+    "random": Rival("random", (), at_random),
+    "skopt.gp_minimize": Rival("skopt", ("scikit-optimize", "scikit-learn"), gp_minimize),
+    "Optuna TPE": Rival("optuna", ("optuna",), optuna_tpe),
+    "Optuna GP": Rival("torch", ("optuna",), optuna_gp),
+    "SMAC3": Rival("smac", ("smac",), smac),
+    "MLOS": Rival("flaml", ("mlos-core", "flaml"), mlos),
+    "MLOS with SMAC": Rival("mlos_core", ("mlos-core", "smac"), mlos_smac),
 }
-"""Every rival by its name: the module without which it cannot take part, and how it searches."""
+"""Every rival by its name."""
 
 
-def present() -> dict[str, Rival]:
-    """Return the rivals that are installed here."""
-    return {name: rival for name, (module, rival) in EVERY.items() if importlib.util.find_spec(module)}
+def present() -> list[str]:
+    """Return the names of the rivals that are installed here."""
+    return [name for name, rival in EVERY.items() if importlib.util.find_spec(rival.module)]
 
 
 def absent() -> list[str]:

@@ -8,9 +8,11 @@ would take.
 Ours is the session itself on a host whose truth is known: calibration, search, choice and proof, all out of the same runs;
 where nothing is proved it recommends the defaults. Beside it stands what the same session had chosen before the proof.
 
-    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 30] [--only NAME …]
+    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 30] [--complete] [--only NAME …]
 
-The rivals that are no dependency of the project: `pip install --group rivals`.
+Ours and random search are always computed anew. What libraries recommended is kept in `data/search-gains.csv` (`kept.py`);
+`--complete` computes what is missing there, seed by seed: several hours, interrupted and resumed at will. The rivals that
+are no dependency of the project: `pip install --group rivals`.
 """
 
 from __future__ import annotations
@@ -21,15 +23,19 @@ import random
 import shlex
 import statistics
 import sys
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import joblib  # type: ignore[import-untyped]  # ships none
+import kept
 import rivals
 import simulation
+from kept import Outcome, Played
 from landscapes import Fate, Landscape, recorded, synthetic
 from simulated_host import BANNER, SERVER, report
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
@@ -37,6 +43,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
 from tuner.measure.run import Rig
 from tuner.objective import objective
+from tuner.search.dimension import Dimension
 from tuner.search.optimizer import make
 from tuner.search.space import SearchSpace
 from tuner.session.calibrate import calibrate
@@ -58,6 +65,7 @@ HANG_RUNS = 8
 """Runs that a hang costs: a run's time-out is about so many times what a run takes."""
 
 TABLE = Path(__file__).with_name("data") / "kernel-table.csv"
+KEPT = Path(__file__).with_name("data") / "search-gains.csv"
 OURS = "ours"
 FOUND = "ours, before its proof"
 Settings = Mapping[str, str]
@@ -146,16 +154,61 @@ def landscape(name: str, seed: int) -> Landscape:
     return recorded(TABLE) if name == TABLE.stem else synthetic(int(name), seed)
 
 
-def true_gains(job: tuple[str, str, int, int]) -> list[float]:
+def played(rival: str, name: str, runs: int, seed: int) -> Played:
+    """Return what decides a session of a rival on one landscape."""
+    versions = "" if rival == OURS else rivals.EVERY[rival].version
+    return Played(rival, versions, name, runs, seed, _fingerprint(name, seed))
+
+
+@cache
+def _fingerprint(name: str, seed: int) -> str:
+    bench = Bench(landscape(name, seed), 10, _noise(seed))
+    rng = random.Random(f"fingerprint/{seed}")  # noqa: S311 - the same for everybody
+    while bench.left > 0:
+        bench.latency_us({d.parameter: _anywhere(d, rng) for d in bench.space.dimensions})
+    return kept.fingerprint(latency_us for latency_us, _ in bench.seen)
+
+
+def _anywhere(dimension: Dimension, rng: random.Random) -> str:
+    return dimension.at(rng.random()) if dimension.steps else rng.choice(dimension.singles)
+
+
+def _noise(seed: int) -> random.Random:
+    return random.Random(f"runs/{seed}")  # noqa: S311 - the same noise for everybody
+
+
+def outcome(job: Played) -> Outcome:
     """Return the true gains of what a rival recommends on one landscape; what does not run counts as −∞."""
-    rival, name, runs, seed = job
-    land = landscape(name, seed)
-    bench = Bench(land, runs, random.Random(f"runs/{seed}"))  # noqa: S311 - the same noise for everybody
-    with warnings.catch_warnings(), threadpool_limits(limits=1):  # two processes share two cores
+    land, rival = landscape(job.landscape, job.seed), job.rival
+    bench, began_s = Bench(land, job.runs, _noise(job.seed)), time.process_time()
+    # Two processes share two cores: threads inside them would only wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
-        found = ours(bench, seed) if rival == OURS else (rivals.EVERY[rival][1](bench, seed),)
-    assert bench.made < runs + HANG_RUNS, f"{rival} made {bench.made} runs of {runs}"  # noqa: S101 - the comparison's own law
-    return [land.gain(one) if land.fate(one) is Fate.RUNS else -math.inf for one in found]
+        found = ours(bench, job.seed) if rival == OURS else (rivals.EVERY[rival].recommend(bench, job.seed),)
+    assert bench.made < job.runs + HANG_RUNS, f"{rival} made {bench.made} of {job.runs}"  # noqa: S101 - the comparison's own law
+    gains = tuple(land.gain(one) if land.fate(one) is Fate.RUNS else -math.inf for one in found)
+    return Outcome(gains, time.process_time() - began_s)
+
+
+def outcomes(jobs: Sequence[Played], path: Path | None) -> dict[Played, Outcome]:
+    """Return the outcomes of all jobs; those of libraries are written to the file as they come."""
+    found: dict[Played, Outcome] = {}
+    with ProcessPoolExecutor(2) as pool:
+        running = {pool.submit(outcome, job): job for job in jobs}
+        for done in as_completed(running):
+            job = running[done]
+            found[job] = done.result()
+            if path and job.versions:
+                kept.append(path, job, found[job])
+            _say(job, found[job], len(jobs) - len(found))
+    return found
+
+
+def _say(job: Played, found: Outcome, left: int) -> None:
+    gain = math.exp(found.gains[0])
+    print(
+        f"{job.landscape}: {job.rival}, seed {job.seed}: {gain:.2f} ({found.cpu_s:.0f} s); {left} left", file=sys.stderr
+    )
 
 
 def worst_decile(values: Sequence[float]) -> float:
@@ -163,52 +216,81 @@ def worst_decile(values: Sequence[float]) -> float:
     return sorted(values)[int(0.1 * len(values))]
 
 
-def cell(values: Sequence[float]) -> str:
-    """Return median and worst decile of gains, as times the defaults."""
-    return f"{math.exp(statistics.median(values)):.2f} ({math.exp(worst_decile(values)):.2f})"
+def cell(values: Sequence[float], seeds: int) -> str:
+    """Return median and worst decile of gains, as times the defaults, and how many they are where not all seeds are there."""
+    if not values:
+        return "–"
+    of = "" if len(values) == seeds else f", {len(values)} seeds"
+    return f"{math.exp(statistics.median(values)):.2f} ({math.exp(worst_decile(values)):.2f}{of})"
 
 
-def columns(
-    pool: ProcessPoolExecutor, taking_part: Sequence[str], name: str, runs: int, seeds: int
-) -> dict[str, list[float]]:
-    """Return the true gains by column of the table: ours twice, every rival once."""
-    found: dict[str, list[float]] = {}
-    for rival in taking_part:
-        gains = list(pool.map(true_gains, [(rival, name, runs, seed) for seed in range(seeds)]))
-        found[rival] = [each[0] for each in gains]
-        if rival == OURS:
-            found[FOUND] = [each[1] for each in gains]
-        print(f"{name}: {rival}: {cell(found[rival])}", file=sys.stderr)
-    return found
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared: the rivals beside ours, the number of runs and of seeds, and every outcome."""
+
+    rivals: tuple[str, ...]
+    runs: int
+    seeds: int
+    found: Mapping[Played, Outcome]
+
+    def outcomes(self, rival: str, name: str) -> list[Outcome]:
+        """Return the outcomes of a rival on the landscapes of one name."""
+        jobs = (played(rival, name, self.runs, seed) for seed in range(self.seeds))
+        return [self.found[job] for job in jobs if job in self.found]
+
+    def row(self, name: str) -> str:
+        """Return the row of one landscape."""
+        mine = self.outcomes(OURS, name)
+        cells = [cell([each.gains[which] for each in mine], self.seeds) for which in (0, 1)]
+        cells += [cell([each.gains[0] for each in self.outcomes(rival, name)], self.seeds) for rival in self.rivals]
+        best = statistics.median(landscape(name, seed).best for seed in range(self.seeds))
+        return f"| {_title(name)} | {' | '.join(cells)} | {math.exp(best):.2f} |"
+
+    def costs(self) -> str:
+        """Return the row of CPU seconds: the medians at the largest number of parameters and on the table."""
+        cells = [self._cost(OURS), "", *map(self._cost, self.rivals)]
+        return f"| CPU s: {SIZES[-1]} parameters / recorded | {' | '.join(cells)} | |"
+
+    def _cost(self, rival: str) -> str:
+        both = (self.outcomes(rival, name) for name in (str(SIZES[-1]), TABLE.stem))
+        return " / ".join(f"{statistics.median(each.cpu_s for each in found):.1f}" if found else "–" for found in both)
 
 
-def rows(taking_part: Sequence[str], runs: int, seeds: int) -> Iterator[str]:
-    """Yield the header and a row for each landscape."""
-    shown = [OURS, FOUND, *(name for name in taking_part if name != OURS)] if OURS in taking_part else list(taking_part)
-    yield f"| landscape | {' | '.join(shown)} | the best there is |"
-    yield f"|---|{'---|' * (len(shown) + 1)}"
-    with ProcessPoolExecutor(2) as pool:
-        for name in (*map(str, SIZES), *([TABLE.stem] if TABLE.exists() else [])):
-            found = columns(pool, taking_part, name, runs, seeds)
-            best = statistics.median(landscape(name, seed).best for seed in range(seeds))
-            title = f"{name} parameters" if name.isdigit() else "recorded kernel stack"
-            yield f"| {title} | {' | '.join(cell(found[each]) for each in shown)} | {math.exp(best):.2f} |"
+def _title(name: str) -> str:
+    return f"{name} parameters" if name.isdigit() else "recorded kernel stack"
 
 
-def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = ()) -> str:
-    """Return the section of the benchmark page."""
-    taking_part = [OURS, *(name for name in rivals.present() if not only or name in only)]
-    missing = ", ".join(name for name in rivals.absent() if not only or name in only)
+def compare(runs: int, seeds: int, only: Sequence[str], *, complete: bool, path: Path | None) -> Comparison:
+    """Return the comparison: ours and random search anew, the libraries as they are kept or, when wanted, completed."""
+    present = [name for name in rivals.present() if not only or name in only]
+    names = [*map(str, SIZES), TABLE.stem]
+    known = kept.read(path) if path else {}
+    every = [played(rival, name, runs, seed) for seed in range(seeds) for name in names for rival in (*present, OURS)]
+    missing = [job for job in every if job not in known and (complete or not job.versions)]
+    found = known | outcomes(missing, path)
+    taking_part = tuple(rival for rival in present if any(job.rival == rival and job in found for job in every))
+    return Comparison(taking_part, runs, seeds, found)
+
+
+def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, complete: bool = False) -> str:
+    """Return the section of the benchmark page; the short form keeps nothing."""
+    quick = (runs, seeds) == QUICK
+    found = compare(runs, seeds, only, complete=complete or quick, path=None if quick else KEPT)
     asked = ["--runs", str(runs), "--seeds", str(seeds), *(["--only", *only] if only else [])]
-    command = "--quick" if (runs, seeds) == QUICK else shlex.join(asked)
+    missing = ", ".join(name for name in rivals.EVERY if name not in found.rivals and (not only or name in only))
     return "\n".join(
         [
             "## Searches on landscapes whose truth is known\n",
             f"True gain of what each one recommends after {runs} runs, times the defaults: median over {seeds} seeds (worst decile).",
             f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs everybody {HANG_RUNS} runs.",
-            f"Not installed here: {missing or 'none of those asked for'}.\n",
-            *rows(taking_part, runs, seeds),
-            f"\n`.venv/bin/python benchmarks/search.py {command}`\n",
+            "The last row is the computing of a whole session, in the median. Everybody has the same landscapes and the same noise, seed",
+            "by seed. Ours and random search were computed with this page; the libraries' sessions are kept in `benchmarks/data/search-gains.csv`.",
+            f"Not compared: {missing or 'none of those asked for'}.\n",
+            f"| landscape | {OURS} | {FOUND} | {' | '.join(found.rivals)} | the best there is |",
+            f"|---|{'---|' * (len(found.rivals) + 3)}",
+            *(found.row(name) for name in (*map(str, SIZES), TABLE.stem)),
+            found.costs(),
+            f"\n`.venv/bin/python benchmarks/search.py {'--quick' if quick else shlex.join(asked)}`\n",
         ]
     )
 
@@ -222,9 +304,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", nargs="*", default=(), help="these rivals beside ours")
+    parser.add_argument("--complete", action="store_true", help="compute what is missing of the libraries: hours")
     given = parser.parse_args()
-    quick = (*QUICK, QUICK_RIVALS)
-    print(section(*(quick if given.quick else (given.runs, given.seeds, given.only))))
+    asked = (*QUICK, QUICK_RIVALS) if given.quick else (given.runs, given.seeds, given.only)
+    print(section(*asked, complete=given.complete))
 
 
 if __name__ == "__main__":

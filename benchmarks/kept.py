@@ -1,0 +1,67 @@
+"""What rivals recommended in earlier runs of the comparison of searches, kept so that hours of their computing are spent once.
+
+A line of the file is one session of one rival. It stands in for a new one only while everything that decides it is the
+same: the rival and the versions of its libraries, the landscape, its seed, the number of runs, and what runs on that
+landscape measure (`fingerprint`).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Played:
+    """What one session of a rival was played on: its rival with versions, its landscape, its seed, its number of runs."""
+
+    rival: str
+    versions: str
+    landscape: str
+    runs: int
+    seed: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The true gains (natural logarithm) of what a session recommends, and the CPU time of its search."""
+
+    gains: tuple[float, ...]
+    cpu_s: float
+
+
+NAMES = (*(each.name for each in fields(Played)), "gain", "cpu_s")
+
+
+def fingerprint(latencies_us: Iterable[float]) -> str:
+    """Return a short name of what runs measured; other noise, another truth or another space gives another one."""
+    return hashlib.sha256(" ".join(map(repr, latencies_us)).encode()).hexdigest()[:12]
+
+
+def read(path: Path) -> dict[Played, Outcome]:
+    """Return what the file holds; nothing where there is none."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return dict(map(_outcome, csv.DictReader(file)))
+
+
+def _outcome(row: dict[str, str]) -> tuple[Played, Outcome]:
+    text = {name: row[name] for name in ("rival", "versions", "landscape", "fingerprint")}
+    return Played(**text, runs=int(row["runs"]), seed=int(row["seed"])), Outcome(
+        (float(row["gain"]),), float(row["cpu_s"])
+    )
+
+
+def append(path: Path, played: Played, outcome: Outcome) -> None:
+    """Write one more line; the file is whole after each, so that an interrupted comparison goes on where it was."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, NAMES, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(played) | {"gain": f"{outcome.gains[0]:.6f}", "cpu_s": f"{outcome.cpu_s:.1f}"})
