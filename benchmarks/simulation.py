@@ -128,6 +128,9 @@ class Memory(Store):
     def close_session(self, session: str, state: str, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
         """Forget it."""
 
+    def replan(self, session: str, plan: Mapping[str, Any]) -> None:
+        """Forget it: the session goes on with the new plan."""
+
     def add_trial(self, session: str, trial: TrialRow) -> None:
         """Forget it: the ledger knows."""
 
@@ -147,11 +150,13 @@ class Memory(Store):
         return ()
 
 
-def session(folder: Path, latency: Latency, noise: Noise, name: str, budget_s: float) -> dict[str, Any]:
+def session(
+    folder: Path, latency: Latency, noise: Noise, name: str, budget_s: float, optimizer: str = PLAN.optimizer
+) -> dict[str, Any]:
     """Return the answer of a whole session of `PLAN` on a host of this truth and noise; `name` seeds its chances."""
     rng = random.Random(name)  # noqa: S311 - noise is no secret
     host = NoisyHost(latency, noise, rng)
-    plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s)
+    plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
     rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
     return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

@@ -15,6 +15,7 @@ import decisions
 import fast_start
 import itself
 import search
+import settings
 import start_up
 import tuning
 
@@ -38,6 +39,6 @@ def head() -> str:
 
 if __name__ == "__main__":
     sections = [head(), start_up.section(), fast_start.section(), tuning.section(), itself.section()]
-    sections += [decisions.section(), search.section(only=search.QUICK_RIVALS)]
+    sections += [decisions.section(), settings.section(), search.section()]
     PAGE.write_text("\n".join(sections), encoding="utf-8")
     print(PAGE)

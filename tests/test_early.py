@@ -117,7 +117,8 @@ def test_a_bug_leaves_a_session_that_can_go_on(tmp_path: Path) -> None:
 
 def test_a_hurried_clock_has_time_for_one_share_only() -> None:
     clock = Clock(100.0, 0.0, 0.0, lambda: 30.0)
-    clock.end_in(10.0, 0.75)
+    clock.keep(0.75)
+    clock.end_in(10.0)
     assert clock.fits(10.0, 0.75)
     assert not clock.fits(10.1, 0.75)
     assert not clock.fits(0.0, 0.45)

@@ -135,7 +135,7 @@ class Store:
         self._write(sa.update(_sessions).where(_sessions.c.id == session).values(**values))
 
     def replan(self, session: str, plan: Mapping[str, Any]) -> None:
-        """Store a plan that the calibration changed before the search began."""
+        """Store a plan that the session's own data changed: its run length before the search, its shares after it."""
         self._write(sa.update(_sessions).where(_sessions.c.id == session).values(plan=plan))
 
     def add_trial(self, session: str, trial: TrialRow) -> None:

@@ -24,7 +24,7 @@ def seconds(text: str) -> float:
 
 @dataclass(slots=True)
 class EarlyEnd:
-    """When the user wants the session to end, None as long as nobody asked, and the only share that still gets time.
+    """When the user wants the session to end, None as long as nobody asked, and the only share that then still gets time.
 
     `at_s` is in seconds of the session's wall time.
     """
@@ -65,9 +65,13 @@ class Clock:
         """Whether the session was asked to end before its budget does."""
         return self.early.at_s is not None
 
-    def end_in(self, seconds_left: float, share: float) -> None:
-        """Let nothing start that ends later than this, and only what has this very share of the budget."""
-        self.early.at_s, self.early.share = self.spent_s() + seconds_left, share
+    def keep(self, share: float) -> None:
+        """Name what still gets time once the session is asked to end: only what has this very share of the budget."""
+        self.early.share = share
+
+    def end_in(self, seconds_left: float) -> None:
+        """Let nothing start that ends later than this."""
+        self.early.at_s = self.spent_s() + seconds_left
 
     def _ends_s(self, share: float) -> float:
         whole_s = share * self.budget_s

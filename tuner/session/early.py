@@ -32,7 +32,7 @@ def proof_s(plan: Plan) -> float:
 
 def end_early(plan: Plan, clock: Clock) -> None:
     """Let a session end soon; called while it runs, from a signal's handler, so it only sets what the clock says."""
-    clock.end_in(proof_s(plan), shares.confirm_ends(plan))
+    clock.end_in(proof_s(plan))
 
 
 def confirmed(session: Session) -> Verdict:

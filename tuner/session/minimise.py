@@ -12,6 +12,7 @@ budget holds few:
 3. *Together.* The doubtful ones leave together in fresh blocks, because two settings of which either would do look
    useless one by one. As long as the profile is shown to be worse without them, the most promising comes back
    (delta debugging, Zeller & Hildebrandt 2002, under noise). Fresh blocks also give an unlucky setting a second chance.
+   What is left is measured alone again, and what that makes doubtful leaves together in the last blocks.
 
 The burden of proof lies with the setting: a profile that is shorter is easier to understand and to deploy, and what
 the blocks cannot show is at most as large as the interval in its answer says. But where there are fewer than
@@ -44,8 +45,9 @@ FEWEST_BLOCKS: Final = 3
 LARGE: Final = 1.25
 # Blocks of the first step, which only has to catch what should not happen.
 IDLE_BLOCKS: Final = 4
-# The last step gets this part of the phase.
+# The last step gets this part of the phase, of which its second round has the last half.
 TOGETHER_PART: Final = 0.4
+SECOND_ROUND_PART: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,6 @@ class Elimination:
         self._session = session
         self._tape = Tape(session, MINIMISE, goal)
         self._accepted = [original]
-        self._doubtful: list[str] = []
 
     @property
     def current(self) -> TrialRow:
@@ -117,15 +118,13 @@ class Elimination:
             self._accepted.append(shorter)
 
     def alone(self) -> None:
-        """Measure what each setting is worth by itself, and find the doubtful ones, the least promising first."""
-        plan = self._session.plan
-        share = 1.0 - TOGETHER_PART * shares.minimise_share(plan)
-        self._measure([self.current], plan.blocks, share)
+        """Measure what each setting is worth by itself."""
+        self._measure([self.current], self._session.plan.blocks, self._all_but(TOGETHER_PART))
         self._measure([self.current], FEWEST_BLOCKS - self._fewest(), 1.0)
-        worths = [self._worth(name) for name in self.current.settings]
-        judged = [(worth.gain, worth.name) for worth in worths if worth.gain is not None]
-        doubtful = [(found.ratio, name) for found, name in judged if not earned(found)]
-        self._doubtful = [name for _, name in sorted(doubtful)]
+
+    def _all_but(self, part: float) -> float:
+        """Return the share of the budget at which all but the last part of the phase is over."""
+        return 1.0 - part * shares.minimise_share(self._session.plan)
 
     def _fewest(self) -> int:
         """Return the fewest blocks that any setting which was left out by itself was left out in."""
@@ -133,29 +132,43 @@ class Elimination:
         return min((count for count in counts if count), default=0)
 
     def together(self) -> None:
-        """Leave out the doubtful ones together; put the most promising back while that is shown to be worse."""
-        out = list(self._doubtful)
+        """Leave out the doubtful ones together, twice; then those of which the last blocks left one doubtful."""
+        blocks = self._session.plan.blocks
+        self._leave(self._doubtful(), self._all_but(SECOND_ROUND_PART))
+        self._measure([self.current], blocks, self._all_but(SECOND_ROUND_PART))
+        self._leave(self._doubtful(), 1.0)
+        self._measure([self.current], blocks, 1.0)
+        while shorter := self._last_one():
+            self._accepted.append(shorter)
+
+    def _leave(self, doubtful: Sequence[str], share: float) -> None:
+        """Leave out settings together; put the most promising back while the profile is shown to be worse without them."""
+        out = list(doubtful)
         while out:
             shorter = self._without(self.current, out)
-            self._measure([self.current, shorter], self._session.plan.blocks, 1.0, hopeful=True)
+            # With the most promising kept: what it is worth where the others are gone, and the next step if this one fails.
+            longer = self._without(self.current, out[:-1])
+            self._measure([self.current, longer, shorter], self._session.plan.blocks, share, hopeful=True)
             if self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
-                break
-            if not self._refused(shorter):
-                break
-            out.pop()
-        self._measure([self.current], self._session.plan.blocks, 1.0)
-        self._last_one()
-
-    def _last_one(self) -> None:
-        """Leave out the worst setting that the last blocks left doubtful, where the profile without it was measured."""
-        worths = [(worth.gain.ratio, worth.name) for worth in map(self._worth, self.current.settings) if worth.gain]
-        for _, name in sorted(worths):
-            found = self._worth(name).gain
-            shorter = self._session.ledger.find(suspects.without(self.current.settings, [name]))
-            if found and not earned(found) and shorter and self._compared(shorter, self.current):
-                self._accepted.append(shorter)
                 return
+            if not self._refused(shorter):
+                return
+            out.pop()
+
+    def _doubtful(self) -> list[str]:
+        """Return the settings that are not shown to earn their place, the least promising first."""
+        found = [(gain, name) for name in self.current.settings if (gain := self._alone(name)) is not None]
+        return [name for _, name in sorted((gain.ratio, name) for gain, name in found if not earned(gain))]
+
+    def _last_one(self) -> TrialRow | None:
+        """Return the profile without the worst doubtful setting of which the blocks say enough, None where there is none."""
+        for name in self._doubtful():
+            found = self._alone(name)
+            shorter = self._session.ledger.find(suspects.without(self.current.settings, [name]))
+            if found and not vague(found) and shorter and self._compared(shorter, self.current):
+                return shorter
+        return None
 
     def outcome(self, *, proven: bool) -> Minimised:
         """Return what is left; with `proven` the shortest accepted profile that is shown to beat the baseline."""
@@ -179,7 +192,7 @@ class Elimination:
         Ends early when the last one does not run; while that is only hoped to do, also when it is shown to be worse.
         """
         last = profiles[-1]
-        trials = [*profiles, *self._each_left_out(last, self._room() - len(profiles))]
+        trials = list(dict.fromkeys([*profiles, *self._each_left_out(last, self._room() - len(profiles))]))
         for _ in range(blocks):
             able = [trial for trial in trials if self._tape.runs(trial)]
             nothing_to_compare = not {*able} - {self._session.baseline}
@@ -234,13 +247,24 @@ class Elimination:
 
     def _worth(self, name: str) -> Worth:
         """Return what a setting is worth: one figure a block, of the shortest profile that had it there."""
+        holder, found = self._holders(name)[-1], self._alone(name)
+        why = self._why(holder, name, found, len(self._gains_alone(name)))
+        return Worth(name, holder.settings[name], None if found and vague(found) else found, why)
+
+    def _alone(self, name: str) -> Gain | None:
+        """Return the gain of a setting by itself, None when the blocks are too few."""
+        gains = self._gains_alone(name)
+        return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
+
+    def _gains_alone(self, name: str) -> tuple[float, ...]:
         gains: dict[int, float] = {}
-        holders = [trial for trial in self._accepted if name in trial.settings]
-        for trial in holders:
+        for trial in self._holders(name):
             gains |= self._alone_in(trial, name)
-        found = gain(tuple(gains.values())) if len(gains) >= FEWEST_BLOCKS else None
-        why = self._why(holders[-1], name, found, len(gains))
-        return Worth(name, holders[-1].settings[name], None if found and vague(found) else found, why)
+        return tuple(gains.values())
+
+    def _holders(self, name: str) -> list[TrialRow]:
+        """Return the accepted profiles that have a setting, the shortest last."""
+        return [trial for trial in self._accepted if name in trial.settings]
 
     def _alone_in(self, trial: TrialRow, name: str) -> dict[int, float]:
         """Return what a setting is worth in a profile, by block; nothing when it was not measured without it."""

@@ -40,7 +40,8 @@ class Plan:
     `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
     confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
     a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
-    asked for a duration; `lengthened` says why they were. `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
+    asked for a duration; `lengthened` says why they were. `obvious` says why few blocks judge and the rest of the budget
+    minimises, empty where not (`session/obvious.py`). `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
     `further` are variables for preloaded libraries of ours; `release` is the library's, None where its banner does not say.
     `room` is the memory that the host had when the session began, None where it is not asked.
     """
@@ -64,6 +65,7 @@ class Plan:
     warm_start: tuple[str, ...] | None = None
     adaptable: bool = False
     lengthened: str = ""
+    obvious: str = ""
     load: str = "preload"
     conf: RuleFile | None = None
     further: Mapping[str, str] = field(default_factory=dict)

@@ -74,7 +74,7 @@ def _recall(session: Session, optimizer: Optimizer) -> None:
 
 
 def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
-    variance = _spread(session) ** 2
+    variance = spread(session) ** 2
     for trial in trials:
         if trial != session.baseline and session.ledger.judged(trial, block):
             found = gain_in(session.ledger, trial.number, block)
@@ -104,7 +104,7 @@ def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:
 
 def deserving(session: Session) -> Iterator[TrialRow]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
-    sd = _spread(session)
+    sd = spread(session)
     order = ranked(session)
     bar = promise(seen(session.ledger, order[0].number), sd)[0] if order else 0.0
     for trial in order:
@@ -115,7 +115,7 @@ def deserving(session: Session) -> Iterator[TrialRow]:
 
 def ranked(session: Session) -> list[TrialRow]:
     """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
-    sd = _spread(session)
+    sd = spread(session)
     able = [trial for trial in _able(session) if seen(session.ledger, trial.number)]
     return sorted(able, key=lambda trial: -promise(seen(session.ledger, trial.number), sd)[0])
 
@@ -130,7 +130,7 @@ def _able(session: Session) -> list[TrialRow]:
     return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
 
 
-def _spread(session: Session) -> float:
+def spread(session: Session) -> float:
     """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
     return pooled_sd(_all_gains(session), session.ledger.gains_over_itself())
 

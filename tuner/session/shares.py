@@ -2,7 +2,7 @@
 
 calibrate          to 10 %, inside the search's share
 search             to 45 %; longer where the budget is short
-choose, confirm    to 75 %, of which the choosing has the first 15 %
+choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found something obvious
 minimise           the rest; where that is too little, the confirmation has it
 """
 
@@ -34,6 +34,11 @@ LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
 # gain of 10 % in 43 of 60 sessions when a quarter went to minimising, and in 182 of 200 when the confirmation had it.
 WORTHWHILE_RUNS: Final = 48
+# Where the search found something so good that few blocks prove it, so many do (of the baseline, the chosen one and the
+# start), and minimising has the rest, if that is enough: twelve blocks as above.
+OBVIOUS_BLOCKS: Final = 7
+OBVIOUS_RUNS: Final = 3 * OBVIOUS_BLOCKS
+OBVIOUS_REST_RUNS: Final = 36
 # What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -72,9 +77,21 @@ def confirm_ends(plan: Plan) -> float:
     It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
     settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
     """
+    if plan.obvious:
+        return _obvious_ends(plan)
     if plan.kind != "tune" or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
         return 1.0
     return SEARCH + CONFIRM
+
+
+def _obvious_ends(plan: Plan) -> float:
+    return search_ends(plan) + OBVIOUS_RUNS * run_s(plan) / ((1.0 - CHOOSING) * plan.budget_s)
+
+
+def may_be_obvious(plan: Plan) -> bool:
+    """Return whether a plan that would not minimise has time for it when few blocks judge."""
+    rest_s = (1.0 - _obvious_ends(plan)) * plan.budget_s
+    return plan.kind == "tune" and confirm_ends(plan) >= 1.0 and rest_s >= OBVIOUS_REST_RUNS * run_s(plan)
 
 
 def choosing_ends(plan: Plan) -> float:
@@ -98,7 +115,7 @@ def budget_s(plan: Plan, judging_s: float) -> float:
     runs = confirming_s / run_s(plan)
     beyond = SHORT_RUNS + (runs - JUDGING_RUNS) / JUDGING_MORE if runs > JUDGING_RUNS else 0.0
     without_minimising_s = max(confirming_s / (1 - SEARCH), beyond * run_s(plan))
-    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s))) >= 1.0:
+    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s), obvious="")) >= 1.0:
         return without_minimising_s
     return confirming_s / CONFIRM
 

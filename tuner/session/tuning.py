@@ -20,6 +20,7 @@ from tuner.session.early import confirmed, finished
 from tuner.session.emit import comparison, described, emit, minimisation
 from tuner.session.ledger import MINIMISE, Ledger
 from tuner.session.minimise import Minimised, minimise
+from tuner.session.obvious import hastened
 from tuner.session.plan import Plan
 from tuner.session.prior import recalled
 from tuner.session.progress import Progress
@@ -77,6 +78,7 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     ledger = Ledger(tuning.store, session_id, objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
+    clock.keep(shares.confirm_ends(plan))
     for line in redundant(ledger.objective.limits):
         tuning.progress.note(line)
     match plan.kind:
@@ -106,13 +108,16 @@ def _compare(session: Session) -> dict[str, Any]:
 
 def _tune(session: Session, store: Store) -> dict[str, Any]:
     calibrate(session)
-    session = _fitted(session, store)
+    plan = fitted(session)
+    session = _replanned(session, store, plan, plan.lengthened)
     optimizer = optimizer_for(session.plan)
     prior = recalled(store, session.plan)
     if session.plan.warm_start is not None:
         session.progress.note(str(prior))
     prior.teach(optimizer)
     search(session, optimizer)
+    plan = hastened(session)
+    session = _replanned(session, store, plan, plan.obvious)
     verdict = confirmed(session)
     shorter = _shortened(session, verdict)
     folder = store.folder / session.ledger.session
@@ -121,13 +126,13 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     return emit(session, verdict, shorter, folder) | {"warm_start": used}
 
 
-def _fitted(session: Session, store: Store) -> Session:
-    """Return the session with the run length that its calibration asks for, which the store then holds too."""
-    plan = fitted(session)
+def _replanned(session: Session, store: Store, plan: Plan, why: str) -> Session:
+    """Return the session with what its own data changed in its plan, which the store then holds too."""
     if plan is session.plan:
         return session
-    session.progress.note(plan.lengthened)
+    session.progress.note(why)
     store.replan(session.ledger.session, plan.to_dict())
+    session.clock.keep(shares.confirm_ends(plan))
     return replace(session, plan=plan)
 
 

@@ -1,0 +1,92 @@
+"""Where the search finds something obvious, few blocks judge it and the rest of the budget minimises; nowhere else."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated_host import SimulatedHost, stopping
+from test_session import PLAN, polling_helps, tune
+
+from tuner.profile_files import read
+from tuner.session import shares
+from tuner.session.ledger import CONFIRM, MINIMISE
+from tuner.session.plan import Plan
+from tuner.store import Store
+
+SHORT = replace(PLAN, budget_s=180.0, blocks=40)
+
+
+def host(gain: float, base_us: float = 36.0) -> SimulatedHost:
+    """Return a host on which polling is so many times as good; a run takes a second and has 5 % of noise."""
+
+    def latency(environment: Mapping[str, str]) -> float:
+        return base_us / (gain if polling_helps(environment) < polling_helps({}) else 1.0)
+
+    return SimulatedHost(latency, noise=0.05, wall_s=1.0, rng=random.Random(3))
+
+
+def stored(folder: Path, found: Mapping[str, Any]) -> Plan:
+    return Plan.from_dict(Store(folder).session(found["session"]).plan)
+
+
+def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(tmp_path: Path) -> None:
+    found = tune(tmp_path, host(4.0), SHORT)
+    assert found["verdict"] == "improved"
+    assert "blocks will judge it" in stored(tmp_path, found).obvious
+    runs = Store(tmp_path).runs(found["session"])
+    judged = {run.block for run in runs if run.phase == CONFIRM}
+    assert shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * shares.OBVIOUS_BLOCKS)
+    assert sum(run.phase == MINIMISE for run in runs) >= shares.OBVIOUS_REST_RUNS
+
+
+def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_path: Path) -> None:
+    found = tune(tmp_path, host(4.0), SHORT)
+    reasons = read(Path(found["winner"]["path"])).reasons
+    assert reasons
+    assert all("interval" in reason for reason in reasons.values())
+    assert all(row["gain"]["low"] > 1.0 for row in found["minimised"]["kept"])
+
+
+@pytest.mark.parametrize("gain", [1.0, 1.1])
+def test_a_gain_that_takes_many_blocks_to_prove_has_them(tmp_path: Path, gain: float) -> None:
+    found = tune(tmp_path, host(gain), SHORT)
+    assert stored(tmp_path, found).obvious == ""
+    assert found["minimised"] is None
+
+
+def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
+    assert not shares.may_be_obvious(replace(SHORT, budget_s=90.0))
+    found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
+    assert (stored(tmp_path, found).obvious, found["minimised"]) == ("", None)
+
+
+def test_a_percentile_that_few_blocks_would_not_judge_has_all_of_them(tmp_path: Path) -> None:
+    found = tune(tmp_path, host(4.0, base_us=4000.0), SHORT)
+    assert stored(tmp_path, found).obvious == ""
+
+
+def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
+    whole = tune(tmp_path / "whole", host(4.0), SHORT)
+    at = 1 + next(
+        number for number, run in enumerate(Store(tmp_path / "whole").runs(whole["session"])) if run.phase == MINIMISE
+    )
+    broken = host(4.0)
+    broken.latency = stopping(broken, at, broken.latency)
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path / "parts", broken, SHORT)
+    kept = Plan.from_dict(Store(tmp_path / "parts").session("latest").plan)
+    assert kept == stored(tmp_path / "whole", whole)
+    assert shares.confirm_ends(kept) < 1.0
+
+
+def test_the_shares_of_an_obvious_winner_fit_the_budget() -> None:
+    plan = replace(SHORT, obvious="candidate-7 looks 4 times as good")
+    assert shares.search_ends(plan) < shares.choosing_ends(plan) < shares.confirm_ends(plan) < 1.0
+    assert shares.minimise_share(plan) * plan.budget_s >= shares.OBVIOUS_REST_RUNS * shares.run_s(plan)
+    assert shares.budget_s(plan, 30.0) == shares.budget_s(replace(plan, obvious=""), 30.0)
