@@ -4,7 +4,7 @@
 # make man    write docs/man/tuner.1 from the commands (a test says when it must be)
 
 PYTHON ?= python3
-BUDGET ?= 90s
+BUDGET ?= 180s
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready

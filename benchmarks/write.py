@@ -13,7 +13,9 @@ from pathlib import Path
 
 import decisions
 import fast_start
+import full_log
 import itself
+import long
 import search
 import settings
 import start_up
@@ -38,7 +40,15 @@ def head() -> str:
 
 
 if __name__ == "__main__":
-    sections = [head(), start_up.section(), fast_start.section(), tuning.section(), itself.section()]
+    sections = [
+        head(),
+        start_up.section(),
+        fast_start.section(),
+        full_log.section(),
+        tuning.section(),
+        itself.section(),
+        long.section(),
+    ]
     sections += [decisions.section(), settings.section(), search.section()]
     PAGE.write_text("\n".join(sections), encoding="utf-8")
     print(PAGE)
