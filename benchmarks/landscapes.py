@@ -203,6 +203,15 @@ class Recorded:
         return _middle(self.runs[self._levels(settings)]) - self._plain
 
     @property
+    def error(self) -> float:
+        """The standard error of a configuration's truth, in the median over all: what the table cannot tell apart.
+
+        1.2533 is √(π/2), by which a median of normal values is less certain than their mean.
+        """
+        runs = [[gain for gains in rounds for gain in gains if gain is not None] for rounds in self.runs.values()]
+        return statistics.median(1.2533 * statistics.stdev(gains) / math.sqrt(len(gains)) for gains in runs)
+
+    @property
     def _plain(self) -> float:
         return _middle(self.runs[self._levels({})])
 

@@ -42,6 +42,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
 from tuner.measure.run import Rig
+from tuner.measure.statistics import median_interval
 from tuner.objective import objective
 from tuner.search.dimension import Dimension
 from tuner.search.optimizer import make
@@ -246,6 +247,17 @@ class Comparison:
         best = statistics.median(landscape(name, seed).best for seed in range(self.seeds))
         return f"| {_title(name)} | {' | '.join(cells)} | {math.exp(best):.2f} |"
 
+    def duel(self, name: str) -> str:
+        """Return the row of what ours recommends over what each rival does, seed by seed: median with 95 % interval."""
+        cells = [self._duel(self.outcomes(OURS, name), self.outcomes(rival, name)) for rival in self.rivals]
+        return f"| {_title(name)} | {' | '.join(cells)} |"
+
+    def _duel(self, mine: Sequence[Outcome], other: Sequence[Outcome]) -> str:
+        """Return one cell; the outcomes of both begin with the same seeds. What does not run is worth nothing."""
+        found = median_interval([a.gains[0] - b.gains[0] for a, b in zip(mine, other, strict=False)])
+        low, middle, high = (math.exp(each) for each in (found.low, found.value, found.high))
+        return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
     def costs(self) -> str:
         """Return the row of CPU seconds: the medians at the largest number of parameters and on the table."""
         cells = [self._cost(OURS), "", *map(self._cost, self.rivals)]
@@ -277,6 +289,7 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
     quick = (runs, seeds) == QUICK
     found = compare(runs, seeds, only, complete=complete or quick, path=None if quick else KEPT)
     asked = ["--runs", str(runs), "--seeds", str(seeds), *(["--only", *only] if only else [])]
+    blur = recorded(TABLE).error
     missing = ", ".join(name for name in rivals.EVERY if name not in found.rivals and (not only or name in only))
     return "\n".join(
         [
@@ -290,6 +303,11 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
             f"|---|{'---|' * (len(found.rivals) + 3)}",
             *(found.row(name) for name in (*map(str, SIZES), TABLE.stem)),
             found.costs(),
+            f"\nOurs over each rival, seed by seed: median with its 95 % interval. The table knows a configuration to {100 * blur:.1f} % (standard",
+            "error): below that no difference is known.\n",
+            f"| landscape | {' | '.join(f'over {rival}' for rival in found.rivals)} |",
+            f"|{'---|' * (len(found.rivals) + 1)}",
+            *(found.duel(name) for name in (*map(str, SIZES), TABLE.stem)),
             f"\n`.venv/bin/python benchmarks/search.py {'--quick' if quick else shlex.join(asked)}`\n",
         ]
     )

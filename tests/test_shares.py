@@ -19,6 +19,13 @@ def test_the_phases_of_a_long_tuning_use_the_whole_budget() -> None:
     assert shares.minimise_share(LONG) == pytest.approx(shares.MINIMISE)
 
 
+def test_a_short_budget_calibrates_in_two_blocks_and_a_longer_one_in_its_share() -> None:
+    assert shares.calibrate_ends(LONG) == shares.CALIBRATE
+    minute = replace(LONG, budget_s=60.0)
+    runs = shares.calibrate_ends(minute) * minute.budget_s / shares.run_s(minute)
+    assert runs == pytest.approx(shares.CALIBRATING_RUNS)
+
+
 def test_where_minimising_has_no_room_the_confirmation_has_its_share() -> None:
     assert shares.confirm_ends(SHORT) == 1.0
     assert shares.minimise_share(SHORT) == 0.0

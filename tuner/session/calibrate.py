@@ -74,7 +74,7 @@ def _expected_s(session: Session) -> float:
     block_s = session.block_cost_s(1)
     if _alone(session):
         return session.plan.blocks * block_s
-    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(shares.CALIBRATE))
+    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(shares.calibrate_ends(session.plan)))
 
 
 def _too_small(session: Session) -> bool:
@@ -92,7 +92,7 @@ def _wanted(session: Session) -> bool:
         return done < session.plan.blocks
     if session.ledger.blocks(SEARCH) or done >= MOST_PAIRS:
         return False
-    return done < FEWEST_BLOCKS or session.clock.fits(session.block_cost_s(1), shares.CALIBRATE)
+    return done < FEWEST_BLOCKS or session.clock.fits(session.block_cost_s(1), shares.calibrate_ends(session.plan))
 
 
 def noise(session: Session) -> dict[str, Any]:

@@ -7,6 +7,7 @@ intensification and irace).
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
@@ -24,8 +25,11 @@ from tuner.store import TrialRow
 # Of five contenders a block's baseline costs a sixth, of three a quarter. Larger blocks were not better
 # in `benchmarks/search.py` by more than its noise, and the optimizer hears of their trials later.
 CONTENDERS: Final = 5
-# A second look takes a proposal's place: in every other block.
+# A second look takes a proposal's place: in every other block; in every fourth while trials differ by so many times as
+# much as blocks do, because noise then hardly hides which is better.
 SECOND_LOOKS: Final = 2
+RARE_LOOKS: Final = 4
+FAR_APART: Final = 4.0
 MOST_BLOCKS: Final = 8
 
 
@@ -91,9 +95,14 @@ def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[Trial
         return untried[:room]
     if unmet(session):
         return []  # what nothing known comes near is not found by trying at random
-    looks = int(len(session.ledger.blocks(SEARCH)) % SECOND_LOOKS == 0)
+    looks = int(len(session.ledger.blocks(SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
     again = islice(deserving(session), looks)
     return list(dict.fromkeys(islice(chain(again, _proposals(session, optimizer)), room)))
+
+
+def _far_apart(session: Session) -> bool:
+    means = [statistics.fmean(gains) for gains in _all_gains(session) if gains]
+    return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(session)
 
 
 def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:

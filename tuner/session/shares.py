@@ -1,6 +1,6 @@
 """How a tuning's budget is shared among its phases: the one place where these numbers stand.
 
-calibrate          to 10 %, inside the search's share
+calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
 choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found something obvious
 minimise           the rest; where that is too little, the confirmation has it
@@ -16,11 +16,14 @@ from tuner.measure.workload import Workload
 from tuner.objective import objective
 from tuner.session.plan import Plan
 
+# With 60 runs or fewer the calibration has its two blocks of two, and of every run beyond a sixth, until it has its share.
 CALIBRATE: Final = 0.10
+CALIBRATING_RUNS: Final = 4
+CALIBRATING_MORE: Final = 1 / 6
 # From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
-# gain needs (seven blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
+# gain needs (six blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
 SEARCH: Final = 0.45
-JUDGING_RUNS: Final = 14
+JUDGING_RUNS: Final = 12
 SHORT_RUNS: Final = 60
 JUDGING_MORE: Final = 0.75
 CONFIRM: Final = 0.30
@@ -62,6 +65,13 @@ def run_s(plan: Plan) -> float:
     """Return what measuring one profile once under each workload of a plan should take, in seconds."""
     whole = load_search_s if objective(plan.objective).limits else expected_s
     return whole(plan.workloads, fast_start=plan.fast_start)
+
+
+def calibrate_ends(plan: Plan) -> float:
+    """Return the share of a budget at which its calibration ends."""
+    runs = plan.budget_s / run_s(plan)
+    few = CALIBRATING_RUNS + CALIBRATING_MORE * max(0.0, runs - SHORT_RUNS)
+    return min(CALIBRATE, few / runs) if runs else CALIBRATE
 
 
 def search_ends(plan: Plan) -> float:
