@@ -40,6 +40,7 @@ class Ledger:
             self._place(run)
         self.searches = loads.Searches(self._runs, objective.limits)
         self._levels: dict[int, float | None] = {}
+        self._over_itself: list[float] | None = None
 
     @property
     def trials(self) -> Sequence[TrialRow]:
@@ -101,6 +102,7 @@ class Ledger:
         self._place(row)
         self.searches.add(row)
         self._note_disturbance(row)
+        self._over_itself = None
         return row
 
     def _place(self, row: RunRow) -> None:
@@ -213,11 +215,13 @@ class Ledger:
         held = [each for each in loads.by_series(mine).values() if self.merged(each).get(HELD_RATE, 0.0) > 0.0]
         return (held[0], held[1]) if len(held) == 2 else None  # noqa: PLR2004 - a pair
 
-    def gains_over_itself(self) -> list[float]:
+    def gains_over_itself(self) -> Sequence[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
-        pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
-        found = (self.objective.gain(self.merged(pair[0]), self.merged(pair[1])) for pair in pairs if pair)
-        return [gain for gain in found if gain is not None]
+        if self._over_itself is None:
+            pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
+            found = (self.objective.gain(self.merged(pair[0]), self.merged(pair[1])) for pair in pairs if pair)
+            self._over_itself = [gain for gain in found if gain is not None]
+        return self._over_itself
 
     def gains(self, trial: int, phase: str) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
+from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
@@ -13,6 +15,8 @@ from tuner.resources import Room
 from tuner.search import optimizer, space
 from tuner.session.plan import Plan
 from tuner.session.readback import too_large
+
+REMEMBERED: Final = 1 << 12
 
 
 def optimizer_for(plan: Plan) -> optimizer.Optimizer:
@@ -41,11 +45,17 @@ def repairer(
     profile in two spellings.
     """
 
-    def repair(settings: dict[str, str]) -> dict[str, str] | None:
-        mended = catalogue.repaired(settings, release)
-        if errors_in(catalogue.check(mended, str, release)) or too_large(catalogue, mended, release, room):
+    # Remembered, because an optimizer asks again and again for the same ones once a small space is used up.
+    @lru_cache(maxsize=REMEMBERED)
+    def mended(settings: tuple[tuple[str, str], ...]) -> dict[str, str] | None:
+        found = catalogue.repaired(dict(settings), release)
+        if errors_in(catalogue.check(found, str, release)) or too_large(catalogue, found, release, room):
             return None
-        return _without_defaults(catalogue, mended, release)
+        return _without_defaults(catalogue, found, release)
+
+    def repair(settings: dict[str, str]) -> dict[str, str] | None:
+        found = mended(tuple(settings.items()))
+        return None if found is None else dict(found)
 
     return repair
 
