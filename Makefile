@@ -1,6 +1,6 @@
 # make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
 # make test   lint, types and all tests
-# make bench  measure docs/benchmarks.md again (35 minutes)
+# make bench  measure docs/benchmarks.md again (an hour)
 # make man    write docs/man/tuner.1 from the commands (a test says when it must be)
 
 PYTHON ?= python3

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuning import answer
 
-BUDGET, LOAD_BUDGET = "16m", "5m"
+BUDGET, LOAD_BUDGET = "15m", "4m"
 SLO = "max rate where p99 < 2ms"
 HEADERS = (
     "session",

@@ -2,8 +2,7 @@
 
     .venv/bin/python benchmarks/write.py
 
-Takes about 35 minutes. Nothing else may run meanwhile. Searches are compared with the rivals that cost little; for all of them
-see `benchmarks/search.py`.
+Takes about an hour. Nothing else may run meanwhile. What other searches recommended is kept; `benchmarks/search.py` computes it.
 """
 
 from __future__ import annotations
