@@ -12,7 +12,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from typing import Any, Protocol
 
 from tuner.search.optimizer import make
@@ -248,11 +248,17 @@ EVERY: Mapping[str, Rival] = {
 """Every rival by its name."""
 
 
+def versioned() -> list[str]:
+    """Return the names of the rivals whose versions are known here, so that what was kept can be told to be theirs."""
+    installed = {each.metadata["Name"].lower() for each in distributions()}
+    return [name for name, rival in EVERY.items() if {each.lower() for each in rival.distributions} <= installed]
+
+
 def present() -> list[str]:
-    """Return the names of the rivals that are installed here."""
+    """Return the names of the rivals that can search here."""
     return [name for name, rival in EVERY.items() if importlib.util.find_spec(rival.module)]
 
 
 def absent() -> list[str]:
-    """Return the names of the rivals that are not installed here."""
+    """Return the names of the rivals that cannot search here."""
     return [name for name in EVERY if name not in present()]

@@ -254,6 +254,8 @@ class Comparison:
 
     def _duel(self, mine: Sequence[Outcome], other: Sequence[Outcome]) -> str:
         """Return one cell; the outcomes of both begin with the same seeds. What does not run is worth nothing."""
+        if not other:
+            return "–"
         found = median_interval([a.gains[0] - b.gains[0] for a, b in zip(mine, other, strict=False)])
         low, middle, high = (math.exp(each) for each in (found.low, found.value, found.high))
         return f"{middle:.2f} ({low:.2f} to {high:.2f})"
@@ -274,13 +276,14 @@ def _title(name: str) -> str:
 
 def compare(runs: int, seeds: int, only: Sequence[str], *, complete: bool, path: Path | None) -> Comparison:
     """Return the comparison: ours and random search anew, the libraries as they are kept or, when wanted, completed."""
-    present = [name for name in rivals.present() if not only or name in only]
+    named = [name for name in rivals.versioned() if not only or name in only]
+    present = {OURS, *rivals.present()}
     names = [*map(str, SIZES), TABLE.stem]
     known = kept.read(path) if path else {}
-    every = [played(rival, name, runs, seed) for seed in range(seeds) for name in names for rival in (*present, OURS)]
-    missing = [job for job in every if job not in known and (complete or not job.versions)]
+    every = [played(rival, name, runs, seed) for seed in range(seeds) for name in names for rival in (*named, OURS)]
+    missing = [job for job in every if job not in known and job.rival in present and (complete or not job.versions)]
     found = known | outcomes(missing, path)
-    taking_part = tuple(rival for rival in present if any(job.rival == rival and job in found for job in every))
+    taking_part = tuple(rival for rival in named if any(job.rival == rival and job in found for job in every))
     return Comparison(taking_part, runs, seeds, found)
 
 

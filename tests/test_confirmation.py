@@ -15,7 +15,7 @@ from test_session import PLAN, nothing_helps, polling_helps, tune
 from tuner.session.plan import Plan
 from tuner.store import RunRow, Store
 
-LONG = replace(PLAN, blocks=1000, budget_s=120.0)
+LONG = replace(PLAN, blocks=1000, budget_s=120.0, start=None)
 
 
 def runs_of(folder: Path, found: Mapping[str, Any], phase: str) -> list[RunRow]:
@@ -73,7 +73,7 @@ def test_a_finalist_that_fails_when_it_is_judged_is_replaced_by_the_next(tmp_pat
 
 def test_where_every_finalist_fails_when_it_is_judged_the_answer_says_so(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps)
-    host.latency = lambda env: math.inf if len(host.runs) > 40 and "XLIO_RX_POLL" in env else polling_helps(env)
+    host.latency = lambda env: math.inf if len(host.runs) > 46 and "XLIO_RX_POLL" in env else polling_helps(env)
     found = tune(tmp_path, host, replace(PLAN, known=PLAN.known[:1], space="XLIO_RX_POLL=-1"))
     assert found["verdict"] == "not improved"
     assert "was the best and then did not run: timeout" in found["why"]

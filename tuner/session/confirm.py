@@ -138,7 +138,7 @@ def _companions(session: Session, chosen: TrialRow) -> list[TrialRow]:
         return []
     if begun := [block for block in session.ledger.blocks(CONFIRM) if session.ledger.took_part(chosen, block)]:
         return [start] if any(session.ledger.took_part(start, block) for block in begun) else []
-    if session.clock.hurried:
+    blocks = shares.judging(session.plan) * session.plan.budget_s / session.block_cost_s(2)
+    if session.clock.hurried or blocks < ENOUGH_BLOCKS:
         return []
-    blocks = max(1.0, shares.judging(session.plan) * session.plan.budget_s / session.block_cost_s(2))
     return [start] if _earlier_view(session, chosen) > CLEAR * _sd(session) / math.sqrt(blocks) else []

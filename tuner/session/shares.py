@@ -21,9 +21,9 @@ CALIBRATE: Final = 0.10
 CALIBRATING_RUNS: Final = 4
 CALIBRATING_MORE: Final = 1 / 6
 # From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
-# gain needs (six blocks and a run to spare), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
+# gain needs (six blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
 SEARCH: Final = 0.45
-JUDGING_RUNS: Final = 13
+JUDGING_RUNS: Final = 12
 SHORT_RUNS: Final = 60
 JUDGING_MORE: Final = 0.75
 CONFIRM: Final = 0.30
