@@ -130,3 +130,13 @@ def test_a_hurried_clock_has_time_for_one_share_only() -> None:
 def test_a_proof_takes_at_most_a_quarter_of_a_minute() -> None:
     assert proof_s(replace(PLAN, budget_s=3600.0)) == 15.0
     assert proof_s(replace(PLAN, budget_s=20.0)) == 4.0
+
+
+def test_a_plan_that_its_own_data_changed_still_has_its_proof(tmp_path: Path) -> None:
+    plan = replace(PLAN, budget_s=180.0, blocks=40)
+    found, store = stopped(tmp_path, 90, plan)
+    session = store.session("latest")
+    assert Plan.from_dict(session.plan).obvious
+    judged = {run.block for run in store.runs(session.id) if run.phase == "confirm"}
+    assert (found["verdict"], len(judged) >= 3) == ("improved", True)
+    assert not [run for run in store.runs(session.id) if run.phase == "minimise"]

@@ -40,7 +40,7 @@ def hastened(session: Session) -> Plan:
     gain = promise(seen(session.ledger, leader.number), sd)[0]
     if gain < OBVIOUS * sd / math.sqrt(shares.OBVIOUS_BLOCKS) or not _observed(session, leader):
         return plan
-    why = f"{leader.profile} looks {math.exp(gain):.2g} times as good or better: {shares.OBVIOUS_BLOCKS} blocks will judge it"
+    why = f"{leader.profile} looks {math.exp(gain):.2g} times as good or better: about {shares.OBVIOUS_BLOCKS} blocks will judge it"
     return replace(plan, obvious=f"{why}, and then its settings are minimised")
 
 
