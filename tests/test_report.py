@@ -235,9 +235,10 @@ def test_the_command_writes_the_page_into_the_sessions_folder(tmp_path: Path) ->
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
     done = report(tmp_path)
     assert done.exit_code == 0, done.output
-    path = Path(done.output.strip())
-    assert path == tmp_path / Store(tmp_path).session("latest").id / files.HTML
-    assert "8.88" in path.read_text(encoding="utf-8")
+    path, session = Path(done.output.strip()), Store(tmp_path).session("latest")
+    assert path == tmp_path / session.id / files.HTML
+    assert session.verdict is not None
+    assert f"{session.verdict['gain']['ratio']:.2f}×" in path.read_text(encoding="utf-8")
 
 
 def test_markdown_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
