@@ -12,8 +12,9 @@ import math
 import random
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
@@ -40,23 +41,22 @@ def workload() -> Workload:
     return Workload(server_cpus=placed.server, client_cpus=placed.client)
 
 
-def measure(pairs: int, settings: dict[str, str]) -> list[Pair]:
-    """Return pairs of runs, the one with the sleep first, made in random order."""
-    both = rigs()
+def measure(pairs: int, ways: tuple[Callable[[], Run], Callable[[], Run]]) -> list[Pair]:
+    """Return pairs of runs, one made in each way, the first way's first; they are made in random order."""
     found = []
     for number in range(pairs):
-        made = {way: both[way].execute(settings, workload()) for way in random.sample((0, 1), 2)}
+        made = {way: ways[way]() for way in random.sample((0, 1), 2)}
         print(f"pair {number + 1}/{pairs}: {made[0].status}, {made[1].status}", file=sys.stderr)
         found.append((made[0], made[1]))
     return found
 
 
 def ratio(pairs: list[Pair], metric: str) -> str:
-    """Return a metric without the sleep over the same with it: geometric mean and 95 % interval over pairs."""
+    """Return a metric in the second way over the same in the first: geometric mean and 95 % interval over pairs."""
     logs = [
-        math.log(fast.measurement.metrics()[metric] / slow.measurement.metrics()[metric])
-        for slow, fast in pairs
-        if slow.measurement and fast.measurement
+        math.log(second.measurement.metrics()[metric] / first.measurement.metrics()[metric])
+        for first, second in pairs
+        if first.measurement and second.measurement
     ]
     found = mean_interval(logs)
     return f"{math.exp(found.value):.3f} ({math.exp(found.low):.3f} to {math.exp(found.high):.3f})"
@@ -64,8 +64,10 @@ def ratio(pairs: list[Pair], metric: str) -> str:
 
 def rows(pairs: int) -> Iterator[str]:
     """Yield a Markdown row for each setting."""
+    slow, fast = rigs()
     for name, settings in SETTINGS.items():
-        made = measure(pairs, settings)
+        ways = partial(slow.execute, settings, workload()), partial(fast.execute, settings, workload())
+        made = measure(pairs, ways)
         walls = [[run.wall_s for run in way] for way in zip(*made, strict=True)]
         cost = " | ".join(f"{statistics.median(way):.2f} s (at most {max(way):.2f})" for way in walls)
         yield f"| {name} | {pairs} | {ratio(made, 'latency_p50_us')} | {ratio(made, 'latency_p99_us')} | {cost} |"

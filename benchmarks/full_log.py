@@ -8,13 +8,13 @@ placement. A ratio of 1 inside the interval: no change is shown.
 
 from __future__ import annotations
 
-import random
 import statistics
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
-from fast_start import PAIRS, Pair, ratio, rigs, workload
+from fast_start import PAIRS, measure, ratio, rigs, workload
 
 from tuner.measure.workload import Mode, Workload
 
@@ -29,21 +29,13 @@ def cases() -> Iterator[tuple[str, Mapping[str, str], Workload]]:
     yield f"under load, {RATE_MPS:,} msg/s", {}, replace(plain, mode=Mode.UNDER_LOAD, rate_mps=RATE_MPS)
 
 
-def measure(pairs: int, settings: Mapping[str, str], load: Workload) -> list[Pair]:
-    """Return pairs of runs, the one without the log first, made in random order."""
-    _, rig = rigs()
-    found = []
-    for number in range(pairs):
-        made = {logged: rig.execute(settings, load, full_log=logged) for logged in random.sample((False, True), 2)}
-        print(f"pair {number + 1}/{pairs}: {made[False].status}, {made[True].status}", file=sys.stderr)
-        found.append((made[False], made[True]))
-    return found
-
-
 def rows(pairs: int) -> Iterator[str]:
     """Yield a Markdown row for each case."""
+    _, rig = rigs()
     for name, settings, load in cases():
-        made = measure(pairs, settings, load)
+        made = measure(
+            pairs, (partial(rig.execute, settings, load), partial(rig.execute, settings, load, full_log=True))
+        )
         walls = " | ".join(f"{statistics.median(run.wall_s for run in way):.3f} s" for way in zip(*made, strict=True))
         seen = statistics.median(logged.measurement.observations for _, logged in made if logged.measurement)
         yield f"| {name} | {pairs} | {seen:,.0f} | {ratio(made, 'latency_p50_us')} | {ratio(made, 'latency_p99_us')} | {walls} |"

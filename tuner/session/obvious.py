@@ -18,6 +18,7 @@ from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.luck import seen
 from tuner.session.plan import Plan
+from tuner.session.run_length import SURPLUS
 from tuner.session.search import incumbent, spread
 from tuner.session.session import Session
 from tuner.session.verdict import LEAST_BEYOND
@@ -26,8 +27,6 @@ from tuner.store import TrialRow
 # The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
 # it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
 OBVIOUS: Final = 8.0
-# A trial's own runs in the search promise how many observations lie beyond a percentile; the judging may have fewer.
-SURPLUS: Final = 1.2
 
 
 def hastened(session: Session) -> Plan:

@@ -30,7 +30,7 @@ from tuner.session.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
 from tuner.store import RunRow
 
 LONGEST_S: Final = 10
-# Observations are promised by the calibration's mean rate; the candidates' may be lower.
+# Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
 SURPLUS: Final = 1.2
 # What runs have in common is never less than this part of how far they differ: a calibration has few runs.
 LEAST_COMMON: Final = 0.3
