@@ -256,7 +256,7 @@ def versioned() -> list[str]:
 
 def present() -> list[str]:
     """Return the names of the rivals that can search here."""
-    return [name for name, rival in EVERY.items() if importlib.util.find_spec(rival.module)]
+    return [name for name in versioned() if importlib.util.find_spec(EVERY[name].module)]
 
 
 def absent() -> list[str]:

@@ -327,6 +327,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=(), help="these rivals beside ours")
     parser.add_argument("--complete", action="store_true", help="compute what is missing of the libraries: hours")
     given = parser.parse_args()
+    if given.complete and (absent := rivals.absent()):
+        print(f"not installed here, so not completed: {', '.join(absent)}", file=sys.stderr)
     asked = (*QUICK, QUICK_RIVALS) if given.quick else (given.runs, given.seeds, given.only)
     print(section(*asked, complete=given.complete))
 
