@@ -70,4 +70,5 @@ def test_what_is_kept_was_computed_on_the_landscapes_of_now() -> None:
         for one in known
         if one.fingerprint != search.played(search.OURS, one.landscape, one.runs, one.seed).fingerprint
     ]
+    assert known
     assert (stale, {one.rival for one in known} <= set(rivals.EVERY)) == ([], True)
