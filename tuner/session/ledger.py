@@ -148,7 +148,11 @@ class Ledger:
 
     def took_part(self, trial: TrialRow, block: int) -> bool:
         """Return whether a trial was measured in a block."""
-        return any(run.trial == trial.number and run.block == block for run in self._runs)
+        return (trial.number, block) in self._placed
+
+    def runs_in(self, block: int) -> list[RunRow]:
+        """Return the runs of a block in the order they were made."""
+        return [run for run in self._runs if run.block == block]
 
     def judged(self, trial: TrialRow, block: int) -> bool:
         """Return whether a block says something of a trial: a gain, or that it does not run."""

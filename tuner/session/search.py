@@ -8,8 +8,10 @@ intensification and irace).
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import islice
 from typing import Final
 
 from tuner.measure.run import Status
@@ -18,7 +20,7 @@ from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session import shares
 from tuner.session.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.luck import gain_in, seen
-from tuner.session.session import Session
+from tuner.session.session import Session, Turn, always
 from tuner.session.verdict import unmet
 from tuner.store import TrialRow
 
@@ -41,13 +43,13 @@ def search(session: Session, optimizer: Optimizer) -> None:
     if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
         return
     session.progress.phase("search", session.clock.left_s(shares.search_ends(session.plan)))
-    _recall(session, optimizer)
+    lessons = _Lessons(session, optimizer)
+    lessons.recall()
     while room := _room(session):
-        contenders = _contenders(session, optimizer, room)
-        if not contenders:
+        turns = _turns(session, lessons, room)
+        if not turns:
             return
-        block = session.measure_block(SEARCH, contenders)
-        _tell(session, optimizer, block, contenders)
+        lessons.tell(session.measure_turns(SEARCH, turns))
         if leader := incumbent(session):
             session.progress.best(leader, gain(seen(session.ledger, leader.number)))
 
@@ -65,50 +67,70 @@ def _room(session: Session) -> int:
     return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), ends)), least)
 
 
-def _recall(session: Session, optimizer: Optimizer) -> None:
-    """Tell the optimizer what earlier attempts at this session measured, block by block as it came."""
-    optimizer.tell(Outcome(dict(session.baseline.settings), 0.0))
-    for block in range(session.ledger.next_block()):
-        _tell(
-            session,
-            optimizer,
-            block,
-            [trial for trial in session.ledger.trials if session.ledger.took_part(trial, block)],
-        )
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """What an optimizer is told of a session: the gains of a block when it is over, a failure before it is asked again.
+
+    Proposals of one block are alike. Where the first of them hangs, the others would too, each for as long as its
+    time-out; with their baseline's noise in common, gains have less to say to the rest of their block.
+    """
+
+    session: Session
+    optimizer: Optimizer
+    failures: set[tuple[int, int]] = field(default_factory=set)
+
+    def recall(self) -> None:
+        """Tell what earlier attempts at this session measured, block by block as it came."""
+        self.optimizer.tell(Outcome(dict(self.session.baseline.settings), 0.0))
+        for block in range(self.session.ledger.next_block()):
+            self.tell(block)
+
+    def tell(self, block: int) -> None:
+        """Tell what a block that is over says."""
+        self.tell_failures(block)
+        variance = spread(self.session) ** 2
+        for trial in self.session.ledger.trials:
+            found = gain_in(self.session.ledger, trial.number, block)
+            if trial != self.session.baseline and found is not None:
+                self.optimizer.tell(Outcome(dict(trial.settings), found, variance, block=block))
+
+    def tell_failures(self, block: int) -> None:
+        """Tell which trials have failed in a block so far, unless that was told."""
+        for run in self.session.ledger.runs_in(block):
+            new = run.status != Status.OK and (run.trial, block) not in self.failures
+            if new and run.trial != self.session.baseline.number:
+                self.failures.add((run.trial, block))
+                settings = dict(self.session.ledger.trials[run.trial].settings)
+                self.optimizer.tell(Outcome(settings, None, block=block))
+
+    def proposal(self, taken: set[int]) -> TrialRow | None:
+        """Return what the optimizer proposes now, None where that is among those taken; it is among them then."""
+        self.tell_failures(self.session.ledger.next_block() - 1)
+        ledger = self.session.ledger
+        trial = ledger.enter(f"candidate-{len(ledger.trials)}", self.optimizer.ask(), "candidate")
+        new = trial.number not in taken
+        taken.add(trial.number)
+        return trial if new else None
 
 
-def _tell(session: Session, optimizer: Optimizer, block: int, trials: Sequence[TrialRow]) -> None:
-    variance = spread(session) ** 2
-    for trial in trials:
-        if trial != session.baseline and session.ledger.judged(trial, block):
-            found = gain_in(session.ledger, trial.number, block)
-            told = None if found is None else variance
-            optimizer.tell(Outcome(dict(trial.settings), found, told, block=block))
-
-
-def _contenders(session: Session, optimizer: Optimizer, room: int) -> list[TrialRow]:
-    """Return the trials of the next block: known profiles, or one that deserves a second look and new proposals."""
+def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
+    """Return the turns of the next block: known profiles, or one that deserves a second look and new proposals."""
     known = [session.enter_known(known) for known in session.plan.known]
     able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
     untried = [trial for trial in able if not session.ledger.tried(trial.number)]
     if untried:
-        return untried[:room]
+        return [always(trial) for trial in untried[:room]]
     if unmet(session):
         return []  # what nothing known comes near is not found by trying at random
     looks = int(len(session.ledger.blocks(SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
-    again = islice(deserving(session), looks)
-    return list(dict.fromkeys(islice(chain(again, _proposals(session, optimizer)), room)))
+    again = list(islice(deserving(session), looks))
+    taken = {trial.number for trial in again}
+    return [*map(always, again), *(cache(partial(lessons.proposal, taken)) for _ in range(room - len(again)))]
 
 
 def _far_apart(session: Session) -> bool:
     means = [statistics.fmean(gains) for gains in _all_gains(session) if gains]
     return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(session)
-
-
-def _proposals(session: Session, optimizer: Optimizer) -> Iterator[TrialRow]:
-    while True:
-        settings = optimizer.ask()
-        yield session.ledger.enter(f"candidate-{len(session.ledger.trials)}", settings, "candidate")
 
 
 def deserving(session: Session) -> Iterator[TrialRow]:

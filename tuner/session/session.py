@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,6 +22,9 @@ from tuner.store import RunRow, TrialRow
 BASELINE_FAILURES: Final = 3
 # What a run is thought to cost before the first one has shown it, beyond its test's duration.
 FIRST_RUN_EXTRA_S: Final = 1.0
+
+Turn = Callable[[], TrialRow | None]
+"""Says whose turn it is in a block when it comes, None when there is nobody new; always the same answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +70,27 @@ class Session:
         time; the number is that of the last. Raise `BaselineFailed` when the baseline has failed in three blocks
         one after the other, or in the first.
         """
-        block = self._measure_block(phase, trials)
-        while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(trials))):
-            block = self._measure_block(phase, trials)
-        for trial in trials:
-            if self.ledger.judged(trial, block):
+        return self.measure_turns(phase, [always(trial) for trial in trials])
+
+    def measure_turns(self, phase: str, turns: Sequence[Turn]) -> int:
+        """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
+        block = self._measure_turns(phase, turns)
+        while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(turns))):
+            block = self._measure_turns(phase, turns)
+        for trial in self.ledger.trials:
+            if self.ledger.took_part(trial, block) and self.ledger.judged(trial, block):
                 self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
         return block
 
-    def _measure_block(self, phase: str, trials: Sequence[TrialRow]) -> int:
+    def _measure_turns(self, phase: str, turns: Sequence[Turn]) -> int:
         """Measure one block. A trial that fails is not measured again in it, and none is once the budget is used up."""
         block = self.ledger.next_block()
         rng = random.Random(f"{self.plan.seed}/{block}")  # noqa: S311 - the order of measurement is no secret
         failed: set[int] = set()
         for index in rng.sample(range(len(self.plan.workloads)), len(self.plan.workloads)):
-            for trial in rng.sample([self.baseline, *trials], len(trials) + 1):
-                if trial.number in failed or self._over(phase):
+            for turn in rng.sample([always(self.baseline), *turns], len(turns) + 1):
+                trial = None if self._over(phase) else turn()
+                if trial is None or trial.number in failed:
                     continue
                 if self._measure(phase, block, trial, index).status != Status.OK:
                     failed.add(trial.number)
@@ -165,3 +173,8 @@ class Session:
                 f"the baseline ({self.baseline.profile}) does not run: {recent[-1].status}: {recent[-1].reason}",
                 advice=f"see `tuner sessions show {self.ledger.session}` and `tuner check --stack {self.plan.stack}`",
             )
+
+
+def always(trial: TrialRow) -> Turn:
+    """Return the turn of a trial that is known before."""
+    return lambda: trial
