@@ -147,6 +147,18 @@ def test_what_the_budget_could_not_judge_stays_and_says_so(tmp_path: Path) -> No
     assert all(row["why"].startswith("not judged: the budget gave") for row in unjudged)
 
 
+@pytest.mark.parametrize("budget_s", [30.0, 45.0])
+def test_no_setting_that_stays_has_an_interval_that_includes_no_gain(tmp_path: Path, budget_s: float) -> None:
+    stays: list[dict[str, Any]] = []
+    for seed in range(20):
+        plan = replace(MINIMISE, budget_s=budget_s, seed=seed)
+        found = minimised(tmp_path / str(seed), worth(XLIO_RX_POLL=1.3, XLIO_TCP_QUICKACK=1.05), plan, noise=0.05)
+        stays += kept(found).values()
+    assert all(row["gain"]["low"] > 1.0 for row in stays if row["gain"])
+    unjudged = [row["why"] for row in stays if not row["gain"]]
+    assert any(why.startswith("not judged in what is left") for why in unjudged)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_too_noisy_to_be_told_from_a_large_gain_stays_and_says_so(tmp_path: Path, seed: int) -> None:
     pair = {name: SETTINGS[name] for name in ("XLIO_RX_POLL", "XLIO_TCP_QUICKACK")}

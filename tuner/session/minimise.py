@@ -272,9 +272,17 @@ class Elimination:
         return self._tape.over(rest, trial) if rest is not None else {}
 
     def _stays(self, name: str) -> Worth:
+        """Return what a setting that stays is worth; not judged where only longer profiles were measured without it.
+
+        There another setting may have done its work, so what they say of it holds for them and not for what is left.
+        """
         worth = self._worth(name)
-        doubtful = worth.gain is not None and not earned(worth.gain)
-        return replace(worth, why=f"not shown to help before the budget ended: {worth.why}") if doubtful else worth
+        if worth.gain is None or earned(worth.gain):
+            return worth
+        if len(self._alone_in(self.current, name)) < FEWEST_BLOCKS:
+            why = f"not judged in what is left before the budget ended; with more settings {worth.why}"
+            return replace(worth, gain=None, why=why)
+        return replace(worth, why=f"kept, because no gain was shown of the profile without it: {worth.why}")
 
     def _farewell(self, name: str) -> Worth:
         """Return what was seen of a dropped setting: alone, or with those that left in the same step."""
