@@ -2,7 +2,7 @@
 
 A line of the file is one session of one rival. It stands in for a new one only while everything that decides it is the
 same: the rival and the versions of its libraries, the landscape, its seed, the number of runs, and what runs on that
-landscape measure (`fingerprint`).
+landscape measure and are truly worth (`fingerprint`).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Outcome:
 NAMES = (*(each.name for each in fields(Played)), "gain", "cpu_s")
 
 
-def fingerprint(latencies_us: Iterable[float]) -> str:
-    """Return a short name of what runs measured; other noise, another truth or another space gives another one."""
-    return hashlib.sha256(" ".join(map(repr, latencies_us)).encode()).hexdigest()[:12]
+def fingerprint(figures: Iterable[float]) -> str:
+    """Return a short name of what runs measured and of what is true; other noise, another truth or space gives another one."""
+    return hashlib.sha256(" ".join(map(repr, figures)).encode()).hexdigest()[:12]
 
 
 def read(path: Path) -> dict[Played, Outcome]:

@@ -5,9 +5,10 @@ two regions that crash and one that hangs. The noise of a run is log-normal (sd 
 60 % slower).
 
 Recorded: every configuration of a grid of levels, measured several times on the real kernel stack. A run is one of the
-recorded ones, as its ratio to the baseline runs around it; the truth of a configuration is the median log ratio of its runs.
-Two of the settings are never reached by what was measured (`UNREACHED`), so configurations that differ in nothing else
-are one, of 18 runs: the best of 288 medians of three would only be the luckiest. What a whole round of the recording had in common stays common: neighbouring runs of a search are of one round.
+recorded ones, as its ratio to the baseline runs around it. Two of the settings are never reached by what was measured
+(`UNREACHED`), so configurations that differ in nothing else are one, of 18 runs. The truth of a configuration is the median
+log ratio of its runs and of those that the recording cannot tell from it (`alike.py`): the best of 48 medians would only be
+the luckiest. What a whole round of the recording had in common stays common: neighbouring runs of a search are of one round.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
+
+from alike import alike
 
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import SearchSpace
@@ -192,28 +196,30 @@ class Recorded:
     @property
     def best(self) -> float:
         """The highest true gain of a configuration that always ran."""
-        return max(_middle(found) for found in self.runs.values() if not _failed(found)) - self._plain
+        able = (levels for levels, found in self.runs.items() if not _failed(found))
+        return max(self._truths[levels] for levels in able) - self._plain
 
     def fate(self, settings: Settings) -> Fate:
         """Return whether any recorded run failed."""
         return Fate.CRASHES if _failed(self.runs[self._levels(settings)]) else Fate.RUNS
 
     def gain(self, settings: Settings) -> float:
-        """Return the median gain of the recorded runs over that of the defaults."""
-        return _middle(self.runs[self._levels(settings)]) - self._plain
+        """Return the true gain over the defaults: medians of all runs that cannot be told from those of each."""
+        return self._truths[self._levels(settings)] - self._plain
 
-    @property
-    def error(self) -> float:
-        """The standard error of a configuration's truth, in the median over all: what the table cannot tell apart.
+    @cached_property
+    def groups(self) -> list[list[tuple[str, ...]]]:
+        """Configurations that the recording cannot tell apart, the worst first."""
+        return alike({levels: _ran(rounds) for levels, rounds in self.runs.items()})
 
-        1.2533 is √(π/2), by which a median of normal values is less certain than their mean.
-        """
-        runs = [[gain for gains in rounds for gain in gains if gain is not None] for rounds in self.runs.values()]
-        return statistics.median(1.2533 * statistics.stdev(gains) / math.sqrt(len(gains)) for gains in runs)
+    @cached_property
+    def _truths(self) -> dict[tuple[str, ...], float]:
+        pooled = [(group, [gain for levels in group for gain in _ran(self.runs[levels])]) for group in self.groups]
+        return {levels: statistics.median(gains) for group, gains in pooled for levels in group}
 
     @property
     def _plain(self) -> float:
-        return _middle(self.runs[self._levels({})])
+        return self._truths[self._levels({})]
 
     def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
         """Return the gain of one recorded run, of the round that `turn` says."""
@@ -226,8 +232,8 @@ class Recorded:
         return tuple(d.nearest(text) or self.space.defaults[d.parameter] for d, text in wanted)
 
 
-def _middle(rounds: Sequence[Sequence[float | None]]) -> float:
-    return statistics.median(gain for gains in rounds for gain in gains if gain is not None)
+def _ran(rounds: Sequence[Sequence[float | None]]) -> list[float]:
+    return [gain for gains in rounds for gain in gains if gain is not None]
 
 
 def _failed(rounds: Sequence[Sequence[float | None]]) -> bool:

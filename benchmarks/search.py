@@ -167,7 +167,8 @@ def _fingerprint(name: str, seed: int) -> str:
     rng = random.Random(f"fingerprint/{seed}")  # noqa: S311 - the same for everybody
     while bench.left > 0:
         bench.latency_us({d.parameter: _anywhere(d, rng) for d in bench.space.dimensions})
-    return kept.fingerprint(latency_us for latency_us, _ in bench.seen)
+    truths = [bench.landscape.gain(settings) for _, settings in bench.seen]
+    return kept.fingerprint([*(latency_us for latency_us, _ in bench.seen), *truths])
 
 
 def _anywhere(dimension: Dimension, rng: random.Random) -> str:
@@ -292,7 +293,7 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
     quick = (runs, seeds) == QUICK
     found = compare(runs, seeds, only, complete=complete or quick, path=None if quick else KEPT)
     asked = ["--runs", str(runs), "--seeds", str(seeds), *(["--only", *only] if only else [])]
-    blur = recorded(TABLE).error
+    table = recorded(TABLE)
     missing = ", ".join(name for name in rivals.EVERY if name not in found.rivals and (not only or name in only))
     return "\n".join(
         [
@@ -306,8 +307,8 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
             f"|---|{'---|' * (len(found.rivals) + 3)}",
             *(found.row(name) for name in (*map(str, SIZES), TABLE.stem)),
             found.costs(),
-            f"\nOurs over each rival, seed by seed: median with its 95 % interval. The table knows a configuration to {100 * blur:.1f} % (standard",
-            "error): below that no difference is known.\n",
+            "\nOurs over each rival, seed by seed: median with its 95 % interval. The recording tells",
+            f"{len(table.groups)} groups of its {len(table.runs)} configurations apart; the {len(table.groups[-1])} best are one (`benchmarks/alike.py`), and nobody is better for choosing the luckiest of them.\n",
             f"| landscape | {' | '.join(f'over {rival}' for rival in found.rivals)} |",
             f"|{'---|' * (len(found.rivals) + 1)}",
             *(found.duel(name) for name in (*map(str, SIZES), TABLE.stem)),
