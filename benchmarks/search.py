@@ -8,7 +8,7 @@ would take.
 Ours is the session itself on a host whose truth is known: calibration, search, choice and proof, all out of the same runs;
 where nothing is proved it recommends the defaults. Beside it stands what the same session had chosen before the proof.
 
-    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 30] [--complete] [--only NAME …]
+    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 60] [--complete] [--only NAME …]
 
 Ours and random search are always computed anew. What libraries recommended is kept in `data/search-gains.csv` (`kept.py`);
 `--complete` computes what is missing there, seed by seed: several hours, interrupted and resumed at will. The rivals that
@@ -57,7 +57,7 @@ from tuner.session.session import Session
 from tuner.stacks import stack
 
 SIZES = (8, 16, 30)
-RUNS, SEEDS = 60, 30
+RUNS, SEEDS = 60, 60
 QUICK = (30, 3)
 QUICK_RIVALS = ("random", "Optuna TPE")
 DRIFT, MEMORY = 0.027, 0.9

@@ -11,7 +11,7 @@ and 30 parameters (`benchmarks/landscapes.py`, seeds that the published comparis
   and no blocks: with 60 runs it ended at 1.61, 1.91 and 1.93 times the defaults, behind Optuna's estimators on the larger two.
 - Space. Ours, because its own knows no rules, no settings without effect and no special value beside a range; a selector
   beside a number moves the model where the number does nothing.
-- Memory. The models are made anew from everything that was told, once for each block of questions. There is nothing to
+- Memory. The models are made anew from everything that was told, whenever that was more. There is nothing to
   pickle, and a resumed session goes on as if it had not stopped.
 """
 
