@@ -89,9 +89,9 @@ class _Lessons:
         """Tell what a block that is over says."""
         self.tell_failures(block)
         variance = spread(self.session) ** 2
-        for trial in self.session.ledger.trials:
+        for trial in self.session.ledger.trials[1:]:
             found = gain_in(self.session.ledger, trial.number, block)
-            if trial != self.session.baseline and found is not None:
+            if found is not None and (trial.number, block) not in self.failures:
                 self.optimizer.tell(Outcome(dict(trial.settings), found, variance, block=block))
 
     def tell_failures(self, block: int) -> None:
