@@ -51,6 +51,17 @@ def _gain(found: dict[str, Any] | None) -> str:
     return f"{found['ratio']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found else "–"
 
 
+def _rates(held: dict[str, Any]) -> str:
+    """Return what the search over the load held, in words."""
+    against = f"{_rate(held['winner'])} by the winner against " if held["verdict"] == "improved" else ""
+    return f"The search over the load\nheld, in messages a second, {against}{_rate(held['baseline'])} by the baseline."
+
+
+def _rate(profile: dict[str, Any]) -> str:
+    found = profile["metrics"].get("held_rate_mps")
+    return f"{found['value']:,.0f} ({found['low']:,.0f} to {found['high']:,.0f})" if found else "nothing"
+
+
 def section(budget: str = BUDGET, load_budget: str = LOAD_BUDGET) -> str:
     """Return the section of the benchmark page."""
     with tempfile.TemporaryDirectory() as folder:
@@ -58,15 +69,10 @@ def section(budget: str = BUDGET, load_budget: str = LOAD_BUDGET) -> str:
         print(f"tune latency: {found['verdict']} {found['why']}", file=sys.stderr)
         held = answer(folder, "tune", "--objective", SLO, "--budget", load_budget, "--seed", "1")
         print(f"{SLO}: {held['verdict']} {held['why']}", file=sys.stderr)
-    rates = [held[which]["metrics"].get("held_rate_mps") for which in ("baseline", "winner")]
-    shown = " against ".join(
-        f"{rate['value']:,.0f} ({rate['low']:,.0f} to {rate['high']:,.0f})" for rate in reversed(rates) if rate
-    )
     return "\n".join(
         [
             "## Long sessions\n",
-            "One session each on the kernel stack. Gains are times as good, with 95 % intervals. What the search over the load held,",
-            f"its winner against the baseline, in messages a second: {shown}.\n",
+            f"One session each on the kernel stack. Gains are times as good, with 95 % intervals. {_rates(held)}\n",
             f"| {' | '.join(HEADERS)} |",
             f"|{'---|' * len(HEADERS)}",
             row(f"tuner tune latency --budget {budget}", found),
