@@ -60,6 +60,12 @@ def test_a_gain_that_takes_many_blocks_to_prove_has_them(tmp_path: Path, gain: f
     assert found["minimised"] is None
 
 
+def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_path: Path) -> None:
+    obvious, hidden = (tune(tmp_path / str(gain), host(gain), SHORT) for gain in (4.0, 1.1))
+    assert "blocks will judge it" in stored(tmp_path / "4.0", obvious).obvious
+    assert obvious["calibration"]["detectable"] == hidden["calibration"]["detectable"]
+
+
 def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
     assert not shares.may_be_obvious(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))

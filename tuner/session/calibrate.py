@@ -148,10 +148,11 @@ def _spread(session: Session, twins: Sequence[Twins], term: Term) -> Spread:
 def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     """Return the smallest difference that the confirmation of a budget detects, in percent, as JSON.
 
-    `low` and `high` are what it would be at the ends of the interval of `sd`; None stands for no limit.
+    `low` and `high` are what it would be at the ends of the interval of `sd`; None stands for no limit. Where the search
+    found something obvious, so that fewer blocks judge, it is still what the budget could have done.
     """
     most = MOST_BLOCKS if _alone(session) else session.plan.blocks
-    of_budget = replace(session.plan, kind="tune", budget_s=budget_s, blocks=most)
+    of_budget = replace(session.plan, kind="tune", budget_s=budget_s, blocks=most, obvious="")
     blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), of_budget)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {
