@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from simulated_host import Latency, SimulatedHost, stopping
-from test_session import PLAN, polling_helps, tune
+from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Multiplexer, Workload
 from tuner.profile_files import read
-from tuner.session import suspects
+from tuner.session import shares, suspects
 from tuner.session.minimise import LARGE
 from tuner.session.plan import Contender, Plan
 from tuner.store import Store
@@ -219,6 +219,22 @@ def test_a_tuning_emits_its_winner_minimised_with_its_own_gain_over_the_baseline
     profile = read(Path(found["winner"]["path"]))
     assert all(row["gain"]["low"] > 1 for row in found["minimised"]["kept"] if row["gain"])
     assert profile.reasons["XLIO_RX_POLL"].startswith(kept(found)["XLIO_RX_POLL"]["why"])
+
+
+def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_path: Path) -> None:
+    polls = Contender("polls", {"XLIO_RX_POLL": "-1"})
+    plan = replace(PLAN, known=(polls, PLAN.baseline), start="polls", budget_s=300.0)
+    helps = worth(XLIO_RX_POLL=1.3)
+    whole = tune(tmp_path / "a", SimulatedHost(helps), plan)
+    proved = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
+    host = SimulatedHost(helps)
+    host.latency = lambda environment: (helps if len(host.runs) <= proved else nothing_helps)(environment)
+    found = tune(tmp_path / "b", host, plan)
+    assert found["verdict"] == "improved"
+    (stays,) = kept(found).values()
+    assert stays["gain"]["low"] <= 1.0
+    assert stays["why"].startswith("kept, because no gain was shown of the profile without it: ")
+    assert read(Path(found["winner"]["path"])).reasons["XLIO_RX_POLL"].startswith(stays["why"])
 
 
 def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirmation(tmp_path: Path) -> None:
