@@ -28,10 +28,13 @@ class Played:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The true gains (natural logarithm) of what a session recommends, and the CPU time of its search."""
+    """The true gains (natural logarithm) of what a session recommends, and the CPU time of its search.
+
+    None is a time that says nothing of the rival: its session was computed by a faster form of its own code.
+    """
 
     gains: tuple[float, ...]
-    cpu_s: float
+    cpu_s: float | None
 
 
 NAMES = (*(each.name for each in fields(Played)), "gain", "cpu_s")
@@ -52,9 +55,8 @@ def read(path: Path) -> dict[Played, Outcome]:
 
 def _outcome(row: dict[str, str]) -> tuple[Played, Outcome]:
     text = {name: row[name] for name in ("rival", "versions", "landscape", "fingerprint")}
-    return Played(**text, runs=int(row["runs"]), seed=int(row["seed"])), Outcome(
-        (float(row["gain"]),), float(row["cpu_s"])
-    )
+    cpu_s = float(row["cpu_s"]) if row["cpu_s"] else None
+    return Played(**text, runs=int(row["runs"]), seed=int(row["seed"])), Outcome((float(row["gain"]),), cpu_s)
 
 
 def append(path: Path, played: Played, outcome: Outcome) -> None:
@@ -64,4 +66,5 @@ def append(path: Path, played: Played, outcome: Outcome) -> None:
         writer = csv.DictWriter(file, NAMES, lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow(asdict(played) | {"gain": f"{outcome.gains[0]:.6f}", "cpu_s": f"{outcome.cpu_s:.1f}"})
+        cpu_s = "" if outcome.cpu_s is None else f"{outcome.cpu_s:.1f}"
+        writer.writerow(asdict(played) | {"gain": f"{outcome.gains[0]:.6f}", "cpu_s": cpu_s})

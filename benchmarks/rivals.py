@@ -117,7 +117,12 @@ def optuna_tpe(bench: Bench, seed: int) -> Settings:
 
 
 def optuna_gp(bench: Bench, seed: int) -> Settings:
-    """Return the best single run of Optuna's Gaussian process."""
+    """Return the best single run of Optuna's Gaussian process.
+
+    The kept sessions without CPU time were computed with its acquisition function, `LogEI.eval_acqf_no_grad`, compiled: the
+    same kernels of torch in the same order, called from C++. Of SAME evaluations that were computed both ways, all were the
+    same bit for bit; and so were the recommendations of N sessions.
+    """
     import optuna
 
     return _optuna(bench, optuna.samplers.GPSampler(seed=seed))

@@ -209,7 +209,8 @@ def outcomes(jobs: Sequence[Played], path: Path | None) -> dict[Played, Outcome]
 def _say(job: Played, found: Outcome, left: int) -> None:
     gain = math.exp(found.gains[0])
     print(
-        f"{job.landscape}: {job.rival}, seed {job.seed}: {gain:.2f} ({found.cpu_s:.0f} s); {left} left", file=sys.stderr
+        f"{job.landscape}: {job.rival}, seed {job.seed}: {gain:.2f} ({seconds([found])} s); {left} left",
+        file=sys.stderr,
     )
 
 
@@ -224,6 +225,13 @@ def cell(values: Sequence[float], seeds: int) -> str:
         return "–"
     of = "" if len(values) == seeds else f", {len(values)} seeds"
     return f"{math.exp(statistics.median(values)):.2f} ({math.exp(worst_decile(values)):.2f}{of})"
+
+
+def seconds(found: Sequence[Outcome]) -> str:
+    """Return the median CPU time of sessions, and of how many it is where not all say it."""
+    said = [each.cpu_s for each in found if each.cpu_s is not None]
+    of = "" if len(said) == len(found) else f" ({len(said)} seeds)"
+    return f"{statistics.median(said):.1f}{of}" if said else "–"
 
 
 @dataclass(frozen=True)
@@ -267,8 +275,7 @@ class Comparison:
         return f"| CPU s: {SIZES[-1]} parameters / recorded | {' | '.join(cells)} | |"
 
     def _cost(self, rival: str) -> str:
-        both = (self.outcomes(rival, name) for name in (str(SIZES[-1]), TABLE.stem))
-        return " / ".join(f"{statistics.median(each.cpu_s for each in found):.1f}" if found else "–" for found in both)
+        return " / ".join(seconds(self.outcomes(rival, name)) for name in (str(SIZES[-1]), TABLE.stem))
 
 
 def _title(name: str) -> str:
@@ -302,6 +309,7 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
             f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs everybody {HANG_RUNS} runs.",
             "The last row is the computing of a whole session, in the median. Everybody has the same landscapes and the same noise, seed",
             "by seed. Ours and random search were computed with this page; the libraries' sessions are kept in `benchmarks/data/search-gains.csv`.",
+            "Where fewer seeds say their seconds, the others were computed with the library's costliest function compiled: the same bits, another cost.",
             f"Not compared: {missing or 'none of those asked for'}.\n",
             f"| landscape | {OURS} | {FOUND} | {' | '.join(found.rivals)} | the best there is |",
             f"|---|{'---|' * (len(found.rivals) + 3)}",

@@ -25,6 +25,19 @@ def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
     assert kept.read(path) == {PLAYED: Outcome((0.5,), 1.2), other: Outcome((-math.inf,), 0.0)}
 
 
+def test_a_session_whose_cpu_time_says_nothing_is_kept_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "gains.csv"
+    kept.append(path, PLAYED, Outcome((0.5,), None))
+    assert kept.read(path) == {PLAYED: Outcome((0.5,), None)}
+
+
+def test_a_median_of_seconds_says_of_how_many_sessions_it_is() -> None:
+    timed, untimed = Outcome((0.5,), 3.0), Outcome((0.5,), None)
+    assert search.seconds([timed, timed]) == "3.0"
+    assert search.seconds([timed, timed, untimed]) == "3.0 (2 seeds)"
+    assert (search.seconds([untimed]), search.seconds([])) == ("–", "–")
+
+
 def test_where_nothing_was_kept_nothing_is_known(tmp_path: Path) -> None:
     assert kept.read(tmp_path / "none.csv") == {}
 

@@ -16,7 +16,7 @@ from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Multiplexer, Workload
 from tuner.profile_files import read
-from tuner.session import shares, suspects
+from tuner.session import suspects
 from tuner.session.minimise import LARGE
 from tuner.session.plan import Contender, Plan
 from tuner.store import Store
@@ -228,7 +228,7 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
     whole = tune(tmp_path / "a", SimulatedHost(helps), plan)
     proved = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
     host = SimulatedHost(helps)
-    host.latency = lambda environment: (helps if len(host.runs) <= proved else nothing_helps)(environment)
+    host.latency = lambda environment: helps(environment) if len(host.runs) <= proved else nothing_helps(environment)
     found = tune(tmp_path / "b", host, plan)
     assert found["verdict"] == "improved"
     (stays,) = kept(found).values()
