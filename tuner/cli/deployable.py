@@ -36,11 +36,6 @@ Target = Annotated[
 ]
 
 
-Release = Annotated[
-    str | None, typer.Option("--stack-version", metavar="RELEASE", help="The stack's release, e.g. 3.40.2.")
-]
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What the options say about a deployment, before the profile is looked up."""
@@ -67,7 +62,7 @@ def choice(
     lib: Lib = None,
     stack: options.AnyStack = None,
     service: Target = "app",
-    release: Release = None,
+    release: options.Release = None,
     results: options.Results = Path("results"),
 ) -> Choice:
     """Return what the options of a command that deploys say."""

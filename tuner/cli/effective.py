@@ -13,7 +13,7 @@ import typer
 from tuner import catalogue, env_text, rules
 from tuner.catalogue import Catalogue
 from tuner.cli.memory import account
-from tuner.cli.options import AnyStack, Json, Rings
+from tuner.cli.options import AnyStack, Json, Release, Rings
 from tuner.cli.output import print_json, table
 from tuner.effective import AS_SET, Effective, InEffect, Origin, release_of
 from tuner.effective import effective as in_effect
@@ -40,10 +40,7 @@ def effective(
         Path | None, typer.Option("--env-file", metavar="FILE", help="A file of NAME=VALUE lines; others are skipped.")
     ] = None,
     stack: AnyStack = None,
-    stack_version: Annotated[
-        str | None,
-        typer.Option("--stack-version", metavar="RELEASE", help="The release, e.g. 3.40.2; else the newest."),
-    ] = None,
+    stack_version: Release = None,
     every: Annotated[bool, typer.Option("--all", help="Also what has its default.")] = False,
     rings: Rings = 1,
     json: Json = False,
@@ -52,7 +49,7 @@ def effective(
 
     Nothing is refused: a bad value is explained (`true` is read as 0, `1K` as 1), because people come with an
     environment that they inherited. The memory that xlio and vma take at start is summed and held against what this
-    host has. Use `tuner profiles lint` to have it judged.
+    host has. The release is the newest unless it is said. Use `tuner profiles lint` to have it judged.
 
     \b
     Examples:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,13 +21,16 @@ _MOST_BYTES: Final = 1024 * 1024
 _NO_NAME: Final = re.compile(r"[^a-z0-9_.-]+")
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", "--out", metavar="PROFILE.toml", help="Write the profile here, not to stdout."),
+]
+
+
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.")],
     source: Annotated[str, typer.Option("--from", metavar="FORM", help="Its form; see `tuner export --list`.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", "--out", metavar="PROFILE.toml", help="Write the profile here, not to stdout."),
-    ] = None,
+    out: Output = None,
     stack: Annotated[
         str | None,
         typer.Option("--stack", metavar="STACK", help=f"{options.STACK_NAMES}, where LD_PRELOAD does not say it."),
@@ -59,10 +62,14 @@ def import_(
     if out is not None:
         save(profile, out, overwrite=force)
     if json:
-        answer = {"name": profile.name, "stack": profile.stack, "settings": dict(profile.settings)}
-        print_json(answer | {"path": str(out) if out else None, "findings": [asdict(note) for note in notes]})
+        print_json(_answer(profile, out, notes))
     else:
         typer.echo(str(out) if out else write(profile), nl=out is not None)
+
+
+def _answer(profile: Profile, out: Path | None, notes: Sequence[Finding]) -> dict[str, Any]:
+    answer = {"name": profile.name, "stack": profile.stack, "settings": dict(profile.settings)}
+    return answer | {"path": str(out) if out else None, "findings": [asdict(note) for note in notes]}
 
 
 def _text(file: Path) -> str:

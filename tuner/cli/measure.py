@@ -40,13 +40,7 @@ def measure(
     from tuner.session.prepare import UNLIMITED_S, Request
 
     request = Request(
-        kind="measure",
-        profile=profile,
-        budget_s=UNLIMITED_S,
-        blocks=runs,
-        workload=workload,
-        **task,
-        **rig,
+        kind="measure", profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
     )
     found = work.carry_out(request, results)
     held = found["metrics"].get("held_rate_mps")

@@ -17,6 +17,9 @@ STACK_NAMES: Final = "kernel, xlio, vma or onload"
 """The stacks as help texts name them; a test holds this against the registry, whose modules `--help` need not load."""
 StackName = Annotated[str, typer.Option("--stack", metavar="STACK", help=f"{STACK_NAMES}.")]
 AnyStack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help=f"Only this stack: {STACK_NAMES}.")]
+Release = Annotated[
+    str | None, typer.Option("--stack-version", metavar="RELEASE", help="The stack's release, e.g. 3.40.2.")
+]
 Rings = Annotated[
     int,
     typer.Option("--rings", metavar="N", min=0, help="Receive and send rings that the program will have (xlio, vma)."),

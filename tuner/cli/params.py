@@ -11,7 +11,7 @@ import typer
 
 from tuner import catalogue
 from tuner.catalogue import Catalogue
-from tuner.cli.options import AnyStack, Json, StackName
+from tuner.cli.options import AnyStack, Json, Release, StackName
 from tuner.cli.output import print_json, table
 from tuner.cli.schema import import_schema
 from tuner.errors import UsageError, did_you_mean
@@ -31,7 +31,6 @@ _BRIEF: Final = 11
 _FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack shares
 
 Stack = AnyStack
-Release = Annotated[str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release, such as 3.40.2.")]
 
 
 @app.command("list")

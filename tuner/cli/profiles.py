@@ -13,7 +13,7 @@ import typer
 from tuner import catalogue
 from tuner.cli.effective import effective
 from tuner.cli.migrate import migrate
-from tuner.cli.options import STACK_NAMES, AnyStack, Json
+from tuner.cli.options import STACK_NAMES, AnyStack, Json, Release
 from tuner.cli.output import print_json, table
 from tuner.cli.profile_json import from_json, to_json
 from tuner.cli.translate import translate
@@ -84,9 +84,7 @@ def lint(
         list[str] | None, typer.Argument(metavar="[PROFILE…]", help="Names or paths; every profile found when absent.")
     ] = None,
     stack: Stack = None,
-    stack_version: Annotated[
-        str | None, typer.Option("--stack-version", metavar="RELEASE", help="The release to check for, e.g. 3.40.2.")
-    ] = None,
+    stack_version: Release = None,
     lib: Annotated[
         Path | None, typer.Option("--lib", metavar="PATH", help="Check for the release of this library (with --stack).")
     ] = None,

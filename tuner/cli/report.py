@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from tuner.cli import options
-from tuner.cli.output import print_json
 from tuner.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from tuner.report.files import Plots
 
 FORMATS: Final = ("html", "md", "json")
 PLOTS: Final = ("svg", "png")
@@ -49,15 +52,20 @@ def report(
     rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
     found = files.found(store, rows)
     if kind == "html":
-        path = output or results / rows[0].id / ("comparison.html" if len(rows) > 1 else files.HTML)
-        _written(path, files.as_html(found), shown=open_)
-    elif output is not None:
-        text = files.as_json(found) if kind == "json" else files.as_markdown(found, output, drawn_as)
-        _written(output, text, shown=False)
-    elif kind == "json":
-        print_json(found)
-    else:
-        typer.echo(files.as_markdown(found, None, drawn_as), nl=False)
+        output = output or results / rows[0].id / ("comparison.html" if len(rows) > 1 else files.HTML)
+    _written(output, _text(kind, found, output, drawn_as), shown=open_)
+
+
+def _text(kind: str, found: Mapping[str, Any], path: Path | None, drawn_as: Plots) -> str:
+    from tuner.report import files
+
+    match kind:
+        case "html":
+            return files.as_html(found)
+        case "json":
+            return files.as_json(found)
+        case _:
+            return files.as_markdown(found, path, drawn_as)
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
@@ -66,9 +74,13 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def _written(path: Path, text: str, *, shown: bool) -> None:
+def _written(path: Path | None, text: str, *, shown: bool) -> None:
+    """Write the report to its file and print the path, or print the report itself."""
     from tuner.report.files import save
 
+    if path is None:
+        typer.echo(text, nl=False)
+        return
     save(path, text)
     typer.echo(path)
     if shown:

@@ -23,6 +23,11 @@ _PROBE: Final = (sys.executable, "-ISc", "import socket; socket.socket().close()
 _PROBE_LIMIT_S: Final = 30.0
 
 
+Verify = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="First show by a tiny program that the stack loads here.")
+]
+
+
 def run(
     profile: deployable.Reference,
     command: Annotated[
@@ -30,9 +35,7 @@ def run(
     ] = None,
     lib: options.Lib = None,
     stack: options.AnyStack = None,
-    verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="First show by a tiny program that the stack loads here.")
-    ] = True,
+    verify: Verify = True,
     show: Annotated[bool, typer.Option("--print", help="Print what would be set, and start nothing.")] = False,
     results: options.Results = Path("results"),
     json: options.Json = False,
@@ -53,20 +56,25 @@ def run(
 
     found = deployable.chosen(profile, stack, results)
     used = stack_called(found.stack)
-    library = deployable.library(used, str(lib) if lib else None)
-    if library is None or not library.is_file():
-        raise MissingTool(f"the library of stack {used.name} is not here: {library or 'none'}", advice=used.advice)
+    library = _library(used, lib)
     launch = under(used, library, found.settings, os.environ)
     for name in launch.set_aside:
         typer.echo(f"warning: set aside: {name}", err=True)
     if show or json:
         _print(launch.environment, launch.set_aside, json=json)
-        return
-    if not command:
+    elif not command:
         raise typer.BadParameter("write the program behind --", param_hint="COMMAND")
-    if verify:
-        _verify(used, library, found.settings)
-    _become(command, launch.environment)
+    else:
+        if verify:
+            _verify(used, library, found.settings)
+        _become(command, launch.environment)
+
+
+def _library(stack: Stack, lib: Path | None) -> Path:
+    library = deployable.library(stack, str(lib) if lib else None)
+    if library is None or not library.is_file():
+        raise MissingTool(f"the library of stack {stack.name} is not here: {library or 'none'}", advice=stack.advice)
+    return library
 
 
 def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from tuner import catalogue
 from tuner.cli.options import AnyStack, Json, Lib
 from tuner.cli.output import print_json, table
 from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.profiles import Profile
 
 
 def verify(
@@ -32,34 +35,39 @@ def verify(
       tuner verify xlio/latency --lib /usr/lib64/libxlio.so
       tuner verify profiles/vma/mine.toml --json
     """
-    from tuner.hosts.local import LocalHost
     from tuner.profile_library import load, shelves
-    from tuner.session.readback import read_back, verified
-    from tuner.session.tools import library_of
-    from tuner.stacks import stack as stack_called
 
-    found = load(profile, stack, shelves(os.environ, Path.cwd()))
-    target, host = stack_called(found.stack), LocalHost()
-    path = library_of(target, lib, host)
-    banner = read_back(target, [path], found.settings, host)
-    settings = verified(target, found.settings, banner)
-    unknown = banner.release not in catalogue.load(target.name).releases
-    doubt = f"release {banner.release or 'of an unknown form'} is not in the catalogue: it is read as the one before"
-    answer: dict[str, Any] = {
-        "stack": target.name,
-        "version": banner.release,
-        "library": str(path),
-        "profile": found.name,
-        "applied": all(each.fine for each in settings),
-        "settings": [each.to_dict() for each in settings],
-        "warnings": [*banner.warnings, *([doubt] if unknown else [])],
-    }
+    answer = _answer(load(profile, stack, shelves(os.environ, Path.cwd())), lib)
     if json:
         print_json(answer)
     else:
         typer.echo("\n".join(_lines(answer)))
     if not answer["applied"]:
         raise typer.Exit(1)
+
+
+def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
+    """Return what became of each setting of a profile under the library."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.readback import read_back, verified
+    from tuner.session.tools import library_of
+    from tuner.stacks import stack as stack_called
+
+    target, host = stack_called(profile.stack), LocalHost()
+    path = library_of(target, lib, host)
+    banner = read_back(target, [path], profile.settings, host)
+    settings = verified(target, profile.settings, banner)
+    unknown = banner.release not in catalogue.load(target.name).releases
+    doubt = f"release {banner.release or 'of an unknown form'} is not in the catalogue: it is read as the one before"
+    return {
+        "stack": target.name,
+        "version": banner.release,
+        "library": str(path),
+        "profile": profile.name,
+        "applied": all(each.fine for each in settings),
+        "settings": [each.to_dict() for each in settings],
+        "warnings": [*banner.warnings, *([doubt] if unknown else [])],
+    }
 
 
 def release_of_library(lib: Path, stack: str | None) -> str:
