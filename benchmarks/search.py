@@ -219,18 +219,23 @@ def worst_decile(values: Sequence[float]) -> float:
     return sorted(values)[int(0.1 * len(values))]
 
 
+def counted(seeds: int) -> str:
+    """Return a number of seeds in words."""
+    return f"{seeds} seed{'' if seeds == 1 else 's'}"
+
+
 def cell(values: Sequence[float], seeds: int) -> str:
     """Return median and worst decile of gains, as times the defaults, and how many they are where not all seeds are there."""
     if not values:
         return "–"
-    of = "" if len(values) == seeds else f", {len(values)} seeds"
+    of = "" if len(values) == seeds else f", {counted(len(values))}"
     return f"{math.exp(statistics.median(values)):.2f} ({math.exp(worst_decile(values)):.2f}{of})"
 
 
 def seconds(found: Sequence[Outcome]) -> str:
     """Return the median CPU time of sessions, and of how many it is where not all say it."""
     said = [each.cpu_s for each in found if each.cpu_s is not None]
-    of = "" if len(said) == len(found) else f" ({len(said)} seeds)"
+    of = "" if len(said) == len(found) else f" ({counted(len(said))})"
     return f"{statistics.median(said):.1f}{of}" if said else "–"
 
 

@@ -72,7 +72,7 @@ def test_a_comparison_computes_only_what_is_missing_and_only_when_it_should(
 
 def test_a_cell_says_when_it_has_fewer_seeds_than_the_others() -> None:
     assert search.cell([0.0, 0.0], 2) == "1.00 (1.00)"
-    assert search.cell([0.0], 2) == "1.00 (1.00, 1 seeds)"
+    assert search.cell([0.0], 2) == "1.00 (1.00, 1 seed)"
     assert search.cell([], 2) == "–"
 
 
