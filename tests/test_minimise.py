@@ -234,6 +234,10 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
     (stays,) = kept(found).values()
     assert stays["gain"]["low"] <= 1.0
     assert stays["why"].startswith("kept, because no gain was shown of the profile without it: ")
+    blocks = found["minimised"]["blocks"]
+    doubts = [each["what"] for each in found["doubts"]]
+    assert f"what XLIO_RX_POLL gained was not seen again in the last {blocks} blocks" in doubts
+    assert not any("not seen again" in each["what"] for each in whole["doubts"])
     assert read(Path(found["winner"]["path"])).reasons["XLIO_RX_POLL"].startswith(stays["why"])
 
 

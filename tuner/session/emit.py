@@ -16,7 +16,7 @@ from tuner.session import quarantine
 from tuner.session.calibrate import calibration_json, doubts
 from tuner.session.front import front_of
 from tuner.session.ledger import PHASES, SEARCH, Ledger
-from tuner.session.minimise import Minimised, Worth
+from tuner.session.minimise import Minimised, Worth, unseen
 from tuner.session.session import Session
 from tuner.session.verdict import Answer, Verdict, spoken
 from tuner.store import TrialRow
@@ -39,6 +39,7 @@ def emit(session: Session, verdict: Verdict, shorter: Minimised | None, folder: 
     emitted = _emitted(session, verdict, shorter)
     path = _write_best(session, emitted, folder) if verdict.answer is Answer.IMPROVED else None
     answer = _answer(session, verdict, emitted, path) | {"minimised": _minimised_json(shorter) if shorter else None}
+    answer["doubts"] += map(asdict, unseen(shorter)) if shorter else ()
     return answer | ({"pareto": front_json(session.ledger)} if session.plan.objective == "balanced" else {})
 
 
