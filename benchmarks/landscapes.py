@@ -21,7 +21,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -240,8 +240,9 @@ def _failed(rounds: Sequence[Sequence[float | None]]) -> bool:
     return any(gain is None for gains in rounds for gain in gains)
 
 
+@cache
 def recorded(path: Path) -> Recorded:
-    """Return the landscape of a table that `record_table.py` wrote."""
+    """Return the landscape of a table that `record_table.py` wrote: one for all seeds, whose groups are found once."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in NOT_LEVELS and not name.startswith(("latency_", "rate_"))]

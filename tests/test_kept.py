@@ -77,12 +77,11 @@ def test_a_cell_says_when_it_has_fewer_seeds_than_the_others() -> None:
 
 
 def test_what_is_kept_was_computed_on_the_landscapes_of_now() -> None:
-    # Every tenth seed: to make a landscape takes time, and what changes how they are made changes all of them.
-    known = [one for one in kept.read(search.KEPT) if one.seed % 10 == 0]
+    known = kept.read(search.KEPT)
     stale = [
         one
         for one in known
         if one.fingerprint != search.played(search.OURS, one.landscape, one.runs, one.seed).fingerprint
     ]
-    assert {one.seed for one in known} == set(range(0, search.SEEDS, 10))
+    assert known
     assert (stale, {one.rival for one in known} <= set(rivals.EVERY)) == ([], True)
