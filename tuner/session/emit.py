@@ -38,8 +38,7 @@ def emit(session: Session, verdict: Verdict, shorter: Minimised | None, folder: 
     """Write the winner's profile if there is one, minimised if it was, and return the verdict in its JSON form."""
     emitted = _emitted(session, verdict, shorter)
     path = _write_best(session, emitted, folder) if verdict.answer is Answer.IMPROVED else None
-    answer = _answer(session, verdict, emitted, path) | {"minimised": _minimised_json(shorter) if shorter else None}
-    answer["doubts"] += map(asdict, unseen(shorter)) if shorter else ()
+    answer = _answer(session, verdict, emitted, shorter, path)
     return answer | ({"pareto": front_json(session.ledger)} if session.plan.objective == "balanced" else {})
 
 
@@ -97,8 +96,11 @@ def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
     }
 
 
-def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | None) -> dict[str, Any]:
+def _answer(
+    session: Session, verdict: Verdict, emitted: Emitted, shorter: Minimised | None, path: Path | None
+) -> dict[str, Any]:
     ledger = session.ledger
+    found = [*verdict.doubts, *doubts(session), *(unseen(shorter) if shorter else ())]
     known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
     host = quarantine.found_in(ledger.runs)
     return {
@@ -117,7 +119,8 @@ def _answer(session: Session, verdict: Verdict, emitted: Emitted, path: Path | N
         "finalists": [
             described(ledger, trial) | {"gain": _gain_json(verdict.gain_of(trial))} for trial in verdict.finalists
         ],
-        "doubts": [asdict(doubt) for doubt in (*verdict.doubts, *doubts(session))],
+        "doubts": [asdict(doubt) for doubt in found],
+        "minimised": _minimised_json(shorter) if shorter else None,
         "trials": ledger.counts(),
         "runs": len(ledger.runs),
         "calibration": calibration_json(session),
