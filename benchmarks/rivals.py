@@ -120,8 +120,8 @@ def optuna_gp(bench: Bench, seed: int) -> Settings:
     """Return the best single run of Optuna's Gaussian process.
 
     The kept sessions without CPU time were computed with its acquisition function, `LogEI.eval_acqf_no_grad`, compiled: the
-    same kernels of torch in the same order, called from C++. Computed both ways, 101,933 of 101,933 evaluations were the same
-    bit for bit, and so was what 24 of 24 sessions recommended (8 parameters: seeds 0 to 20; 16: 0 and 1; 30: 0).
+    same kernels of torch in the same order, called from C++, which is not part of this repository. The sessions with CPU time (8 parameters: seeds 0 to
+    20; 16: 0 and 1; 30: 0; the table) are the library's own; those of parameters recommended the same in the compiled form.
     """
     import optuna
 

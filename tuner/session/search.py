@@ -25,7 +25,7 @@ from tuner.session.verdict import unmet
 from tuner.store import TrialRow
 
 # Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
-# that it does not publish) four and seven found less with the same runs: 1 to 4 % and 1 to 2 % (standard errors 1 to 2 %).
+# that it does not publish) neither four nor seven found more with the same runs.
 CONTENDERS: Final = 5
 # A second look takes a proposal's place: in every other block; in every fourth while trials differ by so many times as
 # much as blocks do, because noise then hardly hides which is better.
