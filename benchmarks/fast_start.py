@@ -18,10 +18,10 @@ from functools import partial
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
+from tuner.judging.statistics import mean_interval
 from tuner.measure.run import Rig, Run
-from tuner.measure.statistics import mean_interval
 from tuner.measure.workload import Workload
-from tuner.session.prepare import Request, plan, rig
+from tuner.session.setup.prepare import Request, plan, rig
 
 PAIRS = 14
 SETTINGS: dict[str, dict[str, str]] = {"plain sockets": {}, "polling": {"XLIO_RX_POLL": "-1"}}

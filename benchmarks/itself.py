@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.hosts.local import LocalHost
-from tuner.session import prepare
-from tuner.session.clock import Clock
-from tuner.session.progress import Silent
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.progress import Silent
+from tuner.session.setup import prepare
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.store import Store
 

@@ -20,7 +20,7 @@ from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
 from tuner.measure.run import Rig, Run
 from tuner.measure.workload import Workload
-from tuner.session.prepare import Request, plan, rig
+from tuner.session.setup.prepare import Request, plan, rig
 
 ROUNDS = 3
 BLOCK = 8

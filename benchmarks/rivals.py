@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import distributions, version
 from typing import Any, Protocol
 
-from tuner.search.optimizer import make
+from tuner.search.registry import make
 from tuner.search.space import SearchSpace
 
 IN_RANGE = "range"

@@ -41,19 +41,19 @@ from simulated_host import BANNER, SERVER, report
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 
 from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
+from tuner.judging.objective import objective
+from tuner.judging.statistics import median_interval
 from tuner.measure.run import Rig
-from tuner.measure.statistics import median_interval
-from tuner.objective import objective
 from tuner.search.dimension import Dimension
-from tuner.search.optimizer import make
+from tuner.search.registry import make
 from tuner.search.space import SearchSpace
-from tuner.session.calibrate import calibrate
-from tuner.session.clock import Clock
-from tuner.session.confirm import confirm
-from tuner.session.ledger import Ledger
-from tuner.session.progress import Silent
-from tuner.session.search import search
-from tuner.session.session import Session
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.session import Session
+from tuner.session.phases.calibrate import calibrate
+from tuner.session.phases.confirm import confirm
+from tuner.session.phases.search import search
 from tuner.stacks import stack
 
 SIZES = (8, 16, 30)

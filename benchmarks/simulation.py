@@ -21,9 +21,9 @@ from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
 from tuner.hosts.telemetry import Counters
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
-from tuner.session.clock import Clock
-from tuner.session.plan import Contender, Plan
-from tuner.session.progress import Silent
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.progress import Silent
+from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, carry_out
 from tuner.stacks import stack
 from tuner.store import RunRow, SessionRow, Store, TrialRow

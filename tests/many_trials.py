@@ -12,10 +12,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from tuner import store as stores
+from tuner.judging.objective import objective
 from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
-from tuner.objective import objective
-from tuner.session.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
+from tuner.session.measuring.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
 from tuner.store import RunRow, Store, TrialRow
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tuner.preloads import kernel_library
+from tuner.stacks.preloads import kernel_library
 
 SOURCES: Final = Path(__file__).parent / "preload"
 LIBRARY_SOURCES: Final = Path(__file__).parent.parent / "tuner" / "preload"

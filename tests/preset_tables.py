@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tuner import catalogue, presets
-from tuner.presets import Preset
-from tuner.profile_files import read
+from tuner import catalogue
+from tuner.catalogue import presets
+from tuner.catalogue.presets import Preset
+from tuner.profiles.files import read
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "README.md"

@@ -14,12 +14,12 @@ import test_session
 from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.measure.noise import normal_difference, smallest_difference
+from tuner.judging.noise import normal_difference, smallest_difference
 from tuner.report.summary import summary
-from tuner.session import calibrate
-from tuner.session.plan import Plan
-from tuner.session.progress import Silent
-from tuner.session.quarantine import quarantined
+from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.quarantine import quarantined
+from tuner.session.phases import calibrate
+from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 ALONE = replace(PLAN, kind="calibrate", known=(), start=None, budget_s=1e9, blocks=60)

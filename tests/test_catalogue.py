@@ -14,9 +14,9 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from tuner import catalogue
+from tuner.catalogue.expressions import parse
+from tuner.catalogue.parameters import Kind, Type, release_key
 from tuner.errors import Finding, Severity, UsageError
-from tuner.expressions import parse
-from tuner.parameters import Kind, Type, release_key
 
 XLIO = catalogue.load("xlio")
 KERNEL = catalogue.load("kernel")
@@ -401,6 +401,6 @@ def test_the_conditions_of_a_dimension_name_what_exists(stack: str, objective: s
 
 def test_the_catalogue_imports_nothing_heavy() -> None:
     heavy = {"numpy", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "rich"}
-    code = f"import sys, tuner.cli.params as p; p.catalogue.load('xlio'); print(sorted({heavy!r} & set(sys.modules)))"
+    code = f"import sys, tuner.cli.commands.params as p; p.catalogue.load('xlio'); print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"

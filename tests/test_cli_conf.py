@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.conf import app
+from tuner.cli.commands.conf import app
 from tuner.errors import UsageError
 
 BAD = "application-id * *\nuse os tcp_server *:22\nuse xlio tcp_client *:80\nuse os tcp_client *:81\n"

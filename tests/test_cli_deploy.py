@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import MissingTool, TunerError, UsageError
-from tuner.profile_files import read
+from tuner.profiles.files import read
 
 TUNER = [sys.executable, "-m", "tuner"]
 

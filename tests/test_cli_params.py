@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from tuner import catalogue
-from tuner.cli import output
-from tuner.cli.params import app
+from tuner.cli.commands.params import app
+from tuner.cli.screen import output
 from tuner.errors import UsageError
 
 

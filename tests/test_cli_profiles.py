@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.profiles import app
+from tuner.cli.commands.profiles import app
 from tuner.errors import UsageError
-from tuner.profile_files import read
+from tuner.profiles.files import read
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"numpy", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "rich"}
@@ -236,7 +236,7 @@ def test_help_has_an_example(command: str) -> None:
 
 
 def test_the_commands_import_nothing_heavy() -> None:
-    code = "import sys, tuner.cli.profiles; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, tuner.cli.commands.profiles; print(*{name.split('.')[0] for name in sys.modules})"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 

@@ -12,7 +12,7 @@ import pytest
 from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.session.plan import Plan
+from tuner.session.setup.plan import Plan
 from tuner.store import RunRow, Store
 
 LONG = replace(PLAN, blocks=1000, budget_s=120.0, start=None)

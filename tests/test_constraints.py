@@ -7,13 +7,14 @@ from typing import Final
 
 import pytest
 
-from tuner import catalogue, resources
-from tuner.effective import effective
-from tuner.profile_lint import lint
-from tuner.profiles import Profile
-from tuner.resources import Room
-from tuner.rules import broken, numbers
-from tuner.session.propose import repairer
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.effective import effective
+from tuner.catalogue.memory import Room
+from tuner.catalogue.rules import broken, numbers
+from tuner.profiles.lint import lint
+from tuner.profiles.profile import Profile
+from tuner.session.phases.propose import repairer
 
 Settings = dict[str, str]
 Probe = Callable[[], object]
@@ -29,7 +30,7 @@ def _becomes(settings: Settings, name: str, value: str, release: str = "3.61.2")
 
 def _memory(settings: Settings, rings: int = 1, room: Room | None = None, release: str = "3.61.2") -> object:
     values = effective(catalogue.load("xlio"), settings, release).values()
-    return resources.findings("xlio", release, values, rings, room)
+    return memory.findings("xlio", release, values, rings, room)
 
 
 def _rule(name: str, settings: Settings, release: str = "3.61.2", stack: str = "xlio") -> bool:

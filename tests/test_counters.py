@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner import catalogue
-from tuner.expressions import parse
+from tuner.catalogue.expressions import parse
 from tuner.stacks.counters import CounterRule, Counts, findings, read, rules
 
 LINE = "=" * 54

@@ -12,11 +12,11 @@ from test_session import LATENCY, PLAN, Ticking, nothing_helps, polling_helps
 
 from tuner.hosts.host import RunOutput, RunPlan
 from tuner.measure.run import Rig
-from tuner.session.clock import Clock
-from tuner.session.early import end_early, proof_s
-from tuner.session.ledger import CONFIRM
-from tuner.session.plan import Plan
-from tuner.session.progress import Silent
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import CONFIRM
+from tuner.session.measuring.progress import Silent
+from tuner.session.phases.early import end_early, proof_s
+from tuner.session.setup.plan import Plan
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.stacks import stack
 from tuner.store import Store

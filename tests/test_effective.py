@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue, presets
-from tuner.effective import Effective, Origin, effective, release_of
+from tuner import catalogue
+from tuner.catalogue import presets
+from tuner.catalogue.effective import Effective, Origin, effective, release_of
+from tuner.catalogue.reading import Fate
 from tuner.errors import UsageError
-from tuner.reading import Fate
 from tuner.stacks import banner
 from tuner.stacks.shown import understood
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tuner.profile_files import read
+from tuner.profiles.files import read
 from tuner.report.summary import summary
 from tuner.store import Store
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tuner import catalogue, export
 from tuner.errors import UsageError
 from tuner.export import Deployment, Form
-from tuner.profile_library import Shelf, load
-from tuner.profiles import Place, Profile
+from tuner.profiles.library import Shelf, load
+from tuner.profiles.profile import Place, Profile
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(f"{path.parent.name}/{path.stem}" for path in (ROOT / "profiles").rglob("*.toml"))

@@ -25,7 +25,7 @@ import yaml
 
 from tuner import export
 from tuner.export import Deployment
-from tuner.profiles import Profile
+from tuner.profiles.profile import Profile
 
 PIECES: Final = [
     *"abc019_./ \"'\\$`%{}()#=;&|<>!~*?[]\t,:-@é☃😀\u2028",

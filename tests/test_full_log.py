@@ -21,8 +21,8 @@ from tuner.measure.full_log import observed, read, waits_ns
 from tuner.measure.run import Rig
 from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
-from tuner.preloads import faststart_library
 from tuner.stacks import stack
+from tuner.stacks.preloads import faststart_library
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
 LOADED: Final = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=1)

@@ -23,11 +23,11 @@ from tuner.measure.launch import Launch, Load, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.sockperf import Features
 from tuner.measure.workload import Protocol, Workload
-from tuner.preloads import kernel_library
-from tuner.session import offload, prepare
-from tuner.session.plan import Plan
-from tuner.session.prepare import Request
+from tuner.session.setup import prepare, rule_file
+from tuner.session.setup.plan import Plan
+from tuner.session.setup.prepare import Request
 from tuner.stacks import stack
+from tuner.stacks.preloads import kernel_library
 from tuner.store import Store
 
 XLIO_BANNER = " XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
@@ -132,7 +132,7 @@ def test_a_rule_file_is_checked_before_the_first_run_and_refused_on_the_kernel_s
 def test_a_rule_that_leaves_the_benchmark_to_the_kernel_is_a_doubt(library: Path, text: str, roles: list[str]) -> None:
     plan = planned(library, conf=conf(library, text))
     workload = replace(plan.workloads[0], protocol=Protocol.TCP, address="127.0.0.1")
-    found = offload.doubts(replace(plan, workloads=(workload,)))
+    found = rule_file.doubts(replace(plan, workloads=(workload,)))
     assert len(found) == len(roles)
     assert all(role in doubt.what for role, doubt in zip(roles, found, strict=True))
 

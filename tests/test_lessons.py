@@ -11,16 +11,16 @@ from pathlib import Path
 from simulated_host import SimulatedHost
 from test_session import PLAN, Ticking
 
+from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
-from tuner.objective import objective
 from tuner.search.optimizer import Outcome
-from tuner.session.clock import Clock
-from tuner.session.ledger import SEARCH, Ledger
-from tuner.session.plan import Plan
-from tuner.session.progress import Silent
-from tuner.session.search import search
-from tuner.session.session import Session
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.session import Session
+from tuner.session.phases.search import search
+from tuner.session.setup.plan import Plan
 from tuner.session.tuning import begin
 from tuner.stacks import stack
 from tuner.store import Store

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure.load import FINE, LEAST_MPS, MOST_MPS, MOST_PROBES, Probe, Start, answer, following, long_run_s
+from tuner.measure.rate_search import (
+    FINE,
+    LEAST_MPS,
+    MOST_MPS,
+    MOST_PROBES,
+    Probe,
+    Start,
+    answer,
+    following,
+    long_run_s,
+)
 
 rates = st.integers(LEAST_MPS, MOST_MPS)
 

@@ -11,9 +11,9 @@ import pytest
 from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 
-from tuner.objective import objective
-from tuner.session.ledger import SEARCH, Ledger
-from tuner.session.luck import luck, seen
+from tuner.judging.objective import objective
+from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.phases.baseline_shift import luck, seen
 from tuner.store import Store
 
 LONG = replace(PLAN, budget_s=120.0, blocks=1000)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tuner import catalogue
-from tuner.effective import effective
+from tuner.catalogue.effective import effective
 from tuner.errors import UsageError
-from tuner.migration import Note, Step, edition, migrate
-from tuner.profile_files import parse, write
-from tuner.profile_lint import lint
-from tuner.profiles import Profile, errors_in, problems
+from tuner.profiles.files import parse, write
+from tuner.profiles.lint import lint
+from tuner.profiles.migration import Note, Step, edition, migrate
+from tuner.profiles.profile import Profile, errors_in, problems
 
 XLIO_RELEASES = catalogue.load("xlio").releases
 

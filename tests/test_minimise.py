@@ -15,10 +15,10 @@ from simulated_host import Latency, SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Multiplexer, Workload
-from tuner.profile_files import read
-from tuner.session import suspects
-from tuner.session.minimise import LARGE
-from tuner.session.plan import Contender, Plan
+from tuner.profiles.files import read
+from tuner.session.phases import suspects
+from tuner.session.phases.minimise import LARGE
+from tuner.session.setup.plan import Contender, Plan
 from tuner.store import Store
 
 SETTINGS = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure.noise import (
+from tuner.judging.noise import (
     FEWEST_RUNS,
     normal_difference,
     paired_sd,
@@ -19,7 +19,7 @@ from tuner.measure.noise import (
     smallest_difference,
     spread,
 )
-from tuner.measure.statistics import gain, pooled_sd
+from tuner.judging.statistics import gain, pooled_sd
 
 RNG = random.Random
 

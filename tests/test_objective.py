@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
-from tuner.objective import OBJECTIVES, Objective, named_by, objective
+from tuner.judging.objective import OBJECTIVES, Objective, named_by, objective
 
 _POSITIVE = st.floats(min_value=1e-3, max_value=1e9)
 every_objective = pytest.mark.parametrize("one", OBJECTIVES.values(), ids=OBJECTIVES)

@@ -13,10 +13,10 @@ import pytest
 from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, polling_helps, tune
 
-from tuner.profile_files import read
-from tuner.session import shares
-from tuner.session.ledger import CONFIRM, MINIMISE
-from tuner.session.plan import Plan
+from tuner.profiles.files import read
+from tuner.session.measuring.ledger import CONFIRM, MINIMISE
+from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 SHORT = replace(PLAN, budget_s=180.0, blocks=40)
@@ -41,8 +41,8 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert "blocks will judge it" in stored(tmp_path, found).obvious
     runs = Store(tmp_path).runs(found["session"])
     judged = {run.block for run in runs if run.phase == CONFIRM}
-    assert shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * shares.OBVIOUS_BLOCKS)
-    assert sum(run.phase == MINIMISE for run in runs) >= shares.OBVIOUS_REST_RUNS
+    assert budget_shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.OBVIOUS_BLOCKS)
+    assert sum(run.phase == MINIMISE for run in runs) >= budget_shares.OBVIOUS_REST_RUNS
 
 
 def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_
 
 
 def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
-    assert not shares.may_be_obvious(replace(SHORT, budget_s=90.0))
+    assert not budget_shares.may_be_obvious(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
     assert (stored(tmp_path, found).obvious, found["minimised"]) == ("", None)
 
@@ -88,11 +88,13 @@ def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
         tune(tmp_path / "parts", broken, SHORT)
     kept = Plan.from_dict(Store(tmp_path / "parts").session("latest").plan)
     assert kept == stored(tmp_path / "whole", whole)
-    assert shares.confirm_ends(kept) < 1.0
+    assert budget_shares.confirm_ends(kept) < 1.0
 
 
 def test_the_shares_of_an_obvious_winner_fit_the_budget() -> None:
     plan = replace(SHORT, obvious="candidate-7 looks 4 times as good")
-    assert shares.search_ends(plan) < shares.choosing_ends(plan) < shares.confirm_ends(plan) < 1.0
-    assert shares.minimise_share(plan) * plan.budget_s >= shares.OBVIOUS_REST_RUNS * shares.run_s(plan)
-    assert shares.budget_s(plan, 30.0) == shares.budget_s(replace(plan, obvious=""), 30.0)
+    assert budget_shares.search_ends(plan) < budget_shares.choosing_ends(plan) < budget_shares.confirm_ends(plan) < 1.0
+    assert budget_shares.minimise_share(plan) * plan.budget_s >= budget_shares.OBVIOUS_REST_RUNS * budget_shares.run_s(
+        plan
+    )
+    assert budget_shares.budget_s(plan, 30.0) == budget_shares.budget_s(replace(plan, obvious=""), 30.0)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tuner import catalogue
+from tuner.catalogue.parameters import Kind, Type
 from tuner.errors import Finding, Severity
-from tuner.parameters import Kind, Type
-from tuner.profile_files import read
+from tuner.profiles.files import read
 
 ONLOAD = catalogue.load("onload")
 PROFILES = Path(__file__).parent.parent / "profiles" / "onload"

@@ -144,8 +144,8 @@ def test_a_name_is_checked_before_anything_runs(library: Path, tmp_path: Path) -
 
 
 def test_our_library_does_nothing_where_onload_is_not(tmp_path: Path) -> None:
-    from tuner.preloads import stackname_library
     from tuner.stacks.onload_naming import naming
+    from tuner.stacks.preloads import stackname_library
 
     variables = {"LD_PRELOAD": str(stackname_library()), **naming("all_threads", "user", "web").variables()}
     done = subprocess.run(["/bin/true"], env=variables, capture_output=True, text=True, check=True, timeout=20)

@@ -12,7 +12,8 @@ from tuner import catalogue
 from tuner.errors import MissingTool, UsageError
 from tuner.search import bayesian, beliefs
 from tuner.search.dimension import Dimension, Scale
-from tuner.search.optimizer import OPTIMIZERS, Optimizer, Outcome, make
+from tuner.search.optimizer import Optimizer, Outcome
+from tuner.search.registry import OPTIMIZERS, make
 from tuner.search.space import SearchSpace, load
 
 Settings = Mapping[str, str]

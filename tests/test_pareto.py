@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 
-from tuner.objective import objective
-from tuner.pareto import Point, dominates, front, point
+from tuner.judging.objective import objective
+from tuner.judging.pareto import Point, dominates, front, point
 from tuner.report.summary import summary
 from tuner.store import Store
 

@@ -17,7 +17,7 @@ from preload_builds import (
     sanitizer_runtime,
 )
 
-from tuner.preloads import kernel_library
+from tuner.stacks.preloads import kernel_library
 
 # Polling for ever yields, because here both ends may share a processor with other tests.
 EVER: Final = {"XLIO_RX_POLL": "-1", "XLIO_SELECT_POLL": "-1", "XLIO_RX_POLL_YIELD": "1"}

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from preload_builds import run_quietly
 
-from tuner.preloads import faststart_library, kernel_library
+from tuner.stacks.preloads import faststart_library, kernel_library
 
 # Sleeps as often as it has arguments, and prints how many whole tenths of a second each took and what was left over.
 SLEEPER: Final = r"""

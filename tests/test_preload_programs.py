@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 from preload_builds import LIMIT_S, run_quietly
 
-from tuner.preloads import faststart_library, kernel_library
+from tuner.stacks.preloads import faststart_library, kernel_library
 
 PROGRAMS_FILE: Final = Path(__file__).parent / "preload" / "programs.py"
 PROGRAMS: Final = re.findall(r'^    "(\w+)": ', PROGRAMS_FILE.read_text(), re.MULTILINE)

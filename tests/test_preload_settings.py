@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from preload_builds import LIMIT_S, run
 
 import tuner
-from tuner.preloads import kernel_library
 from tuner.stacks.banner import Banner, read
 from tuner.stacks.kernel import KERNEL
+from tuner.stacks.preloads import kernel_library
 
 LATENCY: Final = {"XLIO_RX_POLL": "-1", "XLIO_SELECT_POLL": "-1", "XLIO_TCP_NODELAY": "1"}
 NGINX: Final = {"XLIO_TCP_SEND_BUFFER_SIZE": "2 MB"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner import preloads
 from tuner.errors import MissingTool
+from tuner.stacks import preloads
 
 FINDERS = [preloads.kernel_library, preloads.faststart_library, preloads.stackname_library]
 

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue, releases
+from tuner import catalogue
+from tuner.catalogue import releases
 from tuner.errors import Finding, Severity, UsageError
-from tuner.profile_files import MAX_BYTES, parse, read, save, write
-from tuner.profile_library import Shelf, find, listing, load, locate, shelves
-from tuner.profile_lint import lint
-from tuner.profiles import Difference, Place, Profile, differences, is_name, problems, resolve
+from tuner.profiles.files import MAX_BYTES, parse, read, save, write
+from tuner.profiles.library import Shelf, find, listing, load, locate, shelves
+from tuner.profiles.lint import lint
+from tuner.profiles.profile import Difference, Place, Profile, differences, is_name, problems, resolve
 from tuner.toml_text import assignment
 
 ROOT = Path(__file__).parent.parent

@@ -20,12 +20,12 @@ from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import UsageError
-from tuner.objective import objective
+from tuner.judging.objective import objective
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
-from tuner.session.emit import front_json
-from tuner.session.ledger import Ledger
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.phases.emit import front_json
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue, resources
-from tuner.effective import effective
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.effective import effective
+from tuner.catalogue.memory import Room
 from tuner.errors import Finding, Severity
-from tuner.resources import Room
 
 MIB = 1 << 20
 
@@ -19,7 +20,7 @@ def in_effect(settings: dict[str, str], release: str = "3.61.2", stack: str = "x
 
 
 def found(settings: dict[str, str], rings: int = 1, room: Room | None = None) -> list[Finding]:
-    return resources.findings("xlio", "3.61.2", in_effect(settings), rings, room)
+    return memory.findings("xlio", "3.61.2", in_effect(settings), rings, room)
 
 
 # The vendor's figures for a ring's posted buffers, by release and preset.
@@ -37,12 +38,12 @@ def test_a_ring_takes_what_its_strides_and_requests_make(
     release: str, settings: dict[str, str], buffer_bytes: int, ring_bytes: int
 ) -> None:
     values = in_effect(settings, release)
-    assert resources.receive_buffer_bytes(values) == buffer_bytes
+    assert memory.receive_buffer_bytes(values) == buffer_bytes
     assert buffer_bytes * int(values["XLIO_RX_WRE"]) == ring_bytes
 
 
 def test_worker_threads_take_256_mib_for_sends_at_start() -> None:
-    parts = resources.summed("xlio", "3.61.2", in_effect({"XLIO_WORKER_THREADS": "2"})).parts
+    parts = memory.summed("xlio", "3.61.2", in_effect({"XLIO_WORKER_THREADS": "2"})).parts
     assert [part.bytes for part in parts if part.what == "send pool"] == [1024 * (262144 + 128)]
 
 
@@ -59,8 +60,8 @@ def test_what_does_not_fit_is_an_error_with_its_sum_and_a_value_that_fits() -> N
 def test_a_grown_limit_always_fits(batches: int, posted: int, limit: int) -> None:
     settings = {"XLIO_TX_BUFS_BATCH_TCP": batches, "XLIO_RX_WRE": posted, "XLIO_MEMORY_LIMIT": limit}
     values = in_effect({name: str(number) for name, number in settings.items()})
-    more = resources.grown("xlio", "3.61.2", values)
-    assert not resources.grown("xlio", "3.61.2", values | more)
+    more = memory.grown("xlio", "3.61.2", values)
+    assert not memory.grown("xlio", "3.61.2", values | more)
 
 
 def test_rings_beyond_the_limit_are_a_warning() -> None:
@@ -95,7 +96,7 @@ def test_pages_that_are_not_huge_need_no_hugepages() -> None:
 
 
 def test_vma_takes_its_pools_at_once() -> None:
-    memory = resources.summed("vma", "9.8.84", in_effect({}, "9.8.84", "vma"))
-    assert memory.limit is None
-    assert memory.total == 200000 * 1536 + 200000 * 1638
-    assert resources.summed("kernel", "0.1.0", {}).total == 0
+    taken = memory.summed("vma", "9.8.84", in_effect({}, "9.8.84", "vma"))
+    assert taken.limit is None
+    assert taken.total == 200000 * 1536 + 200000 * 1638
+    assert memory.summed("kernel", "0.1.0", {}).total == 0

@@ -13,18 +13,19 @@ from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 from typer.testing import CliRunner
 
-from tuner import catalogue, resources
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.memory import Room
 from tuner.cli import options
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.hosts import facts
-from tuner.profile_library import Shelf
-from tuner.profiles import Place
-from tuner.resources import Room
-from tuner.session import prepare
-from tuner.session.plan import Contender, Plan
-from tuner.session.propose import repairer
-from tuner.session.readback import refusal
+from tuner.profiles.library import Shelf
+from tuner.profiles.profile import Place
+from tuner.session.phases.propose import repairer
+from tuner.session.setup import prepare
+from tuner.session.setup.plan import Contender, Plan
+from tuner.session.setup.readback import refusal
 from tuner.stacks import STACKS
 
 MIB = 1 << 20
@@ -173,7 +174,7 @@ def test_effective_reads_the_variables_of_each_stack() -> None:
     assert (found["stack"], found["settings"]["EF_POLL_USEC"]["value"]) == ("onload", "7")
 
 
-@pytest.mark.parametrize("stack", resources.STACKS)
+@pytest.mark.parametrize("stack", memory.STACKS)
 def test_check_holds_a_profile_against_the_host(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "room", lambda: Room(1 << 40, 1 << 40, MIB))
     said = asked("check", "--stack", stack, "--profile", "latency").stdout

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner import catalogue
+from tuner.catalogue.expressions import DEEPEST, LONGEST, parse
+from tuner.catalogue.rules import Rule, RuleKind, broken, numbers, repaired
 from tuner.errors import UsageError
-from tuner.expressions import DEEPEST, LONGEST, parse
-from tuner.rules import Rule, RuleKind, broken, numbers, repaired
 
 XLIO = catalogue.load("xlio")
 TWICE = Rule("twice", "A >= 2 * B", RuleKind.SILENT_FIX, "A must be twice B", (("A", "2 * B"),))

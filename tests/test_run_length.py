@@ -14,17 +14,17 @@ from test_session import PLAN, Ticking, polling_helps, tune
 
 from tuner.hosts.host import RunOutput, RunPlan
 from tuner.hosts.local import LocalHost
+from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
-from tuner.objective import objective
-from tuner.session.calibrate import calibrate
-from tuner.session.clock import Clock
-from tuner.session.ledger import Ledger
-from tuner.session.plan import Plan
-from tuner.session.prepare import Request, plan
-from tuner.session.progress import Silent
-from tuner.session.run_length import fitted
-from tuner.session.session import Session
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.session import Session
+from tuner.session.phases.calibrate import calibrate
+from tuner.session.phases.run_length import fitted
+from tuner.session.setup.plan import Plan
+from tuner.session.setup.prepare import Request, plan
 from tuner.session.tuning import begin
 from tuner.stacks import stack
 from tuner.store import Store

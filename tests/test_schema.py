@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue, overlays
+from tuner import catalogue
+from tuner.catalogue import overlays
+from tuner.catalogue.overlays import Overlay, read, write
 from tuner.errors import UsageError
-from tuner.overlays import Overlay, read, write
 from tuner.stacks import json_keys
 from tuner.stacks.xlio_json import from_json, to_json
 from tuner.stacks.xlio_schema import read_schema

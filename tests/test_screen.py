@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from tuner.cli import failure, main, manual, welcome
+from tuner.cli import main, manual, welcome
 from tuner.cli.main import COMMANDS, NOUNS, program
-from tuner.cli.terminal import PLAIN, adapt, speaks_unicode, terminal
-from tuner.cli.view import View, lines, sparkline
+from tuner.cli.screen import failure
+from tuner.cli.screen.terminal import PLAIN, adapt, speaks_unicode, terminal
+from tuner.cli.screen.view import View, lines, sparkline
 from tuner.errors import TunerError, error
 
 MANUAL = Path(__file__).parents[1] / "docs" / "man" / "tuner.1"
@@ -279,7 +280,7 @@ def test_a_pipe_stays_utf_8_whatever_the_locale() -> None:
 
 
 def test_a_signal_that_comes_while_a_line_is_written_waits_for_its_end() -> None:
-    from tuner.cli.progress import Lines
+    from tuner.cli.screen.progress import Lines
 
     class Interrupting(io.StringIO):
         def write(self, text: str) -> int:

@@ -13,15 +13,15 @@ import pytest
 from simulated_host import BANNER, SimulatedHost, stopping
 
 from tuner.errors import BaselineFailed
+from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
-from tuner.objective import objective
-from tuner.profile_files import read
-from tuner.session.clock import Clock
-from tuner.session.ledger import SEARCH, Ledger
-from tuner.session.plan import Contender, Plan
-from tuner.session.progress import Silent
-from tuner.session.session import Session
+from tuner.profiles.files import read
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.session import Session
+from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.stacks import stack
 from tuner.store import Store

@@ -7,46 +7,52 @@ from dataclasses import replace
 import pytest
 from test_session import PLAN
 
-from tuner.session import shares
+from tuner.session.setup import budget_shares
 
 LONG = replace(PLAN, budget_s=400.0)
 SHORT = replace(PLAN, budget_s=40.0)
 
 
 def test_the_phases_of_a_long_tuning_use_the_whole_budget() -> None:
-    assert pytest.approx(1.0) == shares.SEARCH + shares.CONFIRM + shares.MINIMISE
-    assert shares.CALIBRATE < shares.SEARCH < shares.choosing_ends(LONG) < shares.confirm_ends(LONG) < 1.0
-    assert shares.minimise_share(LONG) == pytest.approx(shares.MINIMISE)
+    assert pytest.approx(1.0) == budget_shares.SEARCH + budget_shares.CONFIRM + budget_shares.MINIMISE
+    assert (
+        budget_shares.CALIBRATE
+        < budget_shares.SEARCH
+        < budget_shares.choosing_ends(LONG)
+        < budget_shares.confirm_ends(LONG)
+        < 1.0
+    )
+    assert budget_shares.minimise_share(LONG) == pytest.approx(budget_shares.MINIMISE)
 
 
 def test_a_short_budget_calibrates_in_two_blocks_and_a_longer_one_in_its_share() -> None:
-    assert shares.calibrate_ends(LONG) == shares.CALIBRATE
+    assert budget_shares.calibrate_ends(LONG) == budget_shares.CALIBRATE
     minute = replace(LONG, budget_s=60.0)
-    runs = shares.calibrate_ends(minute) * minute.budget_s / shares.run_s(minute)
-    assert runs == pytest.approx(shares.CALIBRATING_RUNS)
+    runs = budget_shares.calibrate_ends(minute) * minute.budget_s / budget_shares.run_s(minute)
+    assert runs == pytest.approx(budget_shares.CALIBRATING_RUNS)
 
 
 def test_where_minimising_has_no_room_the_confirmation_has_its_share() -> None:
-    assert shares.confirm_ends(SHORT) == 1.0
-    assert shares.minimise_share(SHORT) == 0.0
-    assert shares.confirm_ends(replace(LONG, budget_s=60.0, fast_start=False)) == 1.0
+    assert budget_shares.confirm_ends(SHORT) == 1.0
+    assert budget_shares.minimise_share(SHORT) == 0.0
+    assert budget_shares.confirm_ends(replace(LONG, budget_s=60.0, fast_start=False)) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["compare", "measure", "calibrate", "minimise"])
 def test_other_sessions_have_their_budget_for_one_thing(kind: str) -> None:
     plan = replace(LONG, kind=kind)
-    assert (shares.confirm_ends(plan), shares.judging(plan)) == (1.0, 1.0)
-    assert shares.minimise_share(plan) == (1.0 if kind == "minimise" else 0.0)
+    assert (budget_shares.confirm_ends(plan), budget_shares.judging(plan)) == (1.0, 1.0)
+    assert budget_shares.minimise_share(plan) == (1.0 if kind == "minimise" else 0.0)
 
 
 @pytest.mark.parametrize("kind", ["tune", "compare"])
 @pytest.mark.parametrize("judging_s", [5.0, 15.0, 22.0, 30.0, 500.0])
 def test_a_budget_that_is_advised_judges_for_as_long_as_was_asked(kind: str, judging_s: float) -> None:
     plan = replace(SHORT, kind=kind)
-    plan = replace(plan, budget_s=shares.budget_s(plan, judging_s))
-    assert shares.judging(plan) * plan.budget_s == pytest.approx(judging_s)
+    plan = replace(plan, budget_s=budget_shares.budget_s(plan, judging_s))
+    assert budget_shares.judging(plan) * plan.budget_s == pytest.approx(judging_s)
 
 
 def test_a_tuning_that_judges_too_little_is_never_advised_a_smaller_budget() -> None:
-    had_s = shares.judging(LONG) * LONG.budget_s
-    assert shares.budget_s(LONG, 1.01 * had_s) > LONG.budget_s
+    had_s = budget_shares.judging(LONG) * LONG.budget_s
+    assert budget_shares.budget_s(LONG, 1.01 * had_s) > LONG.budget_s

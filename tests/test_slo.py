@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
-from tuner.objective import HELD_RATE, objective
-from tuner.slo import METRICS, UNITS_US, Limit, holds, parse, redundant, spoken
+from tuner.judging.objective import HELD_RATE, objective
+from tuner.judging.slo import METRICS, UNITS_US, Limit, holds, parse, redundant, spoken
 
 some_limits = st.lists(
     st.builds(Limit, st.sampled_from(sorted(METRICS)), st.integers(1, 10**6).map(float), st.booleans()),

@@ -12,14 +12,14 @@ import pytest
 from simulated_host import SimulatedHost
 from test_session import DEFAULT, LATENCY, PLAN, Ticking, tune
 
-from tuner.measure.load import FINE, STEP
+from tuner.judging.objective import HELD_RATE, objective
+from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
-from tuner.objective import HELD_RATE, objective
-from tuner.session import loads
-from tuner.session.clock import Clock
-from tuner.session.ledger import CONFIRM, Ledger
-from tuner.session.plan import Plan
-from tuner.session.progress import Silent
+from tuner.session.measuring import rate_searches
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import CONFIRM, Ledger
+from tuner.session.measuring.progress import Silent
+from tuner.session.setup.plan import Plan
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.stacks import stack
 from tuner.store import Store
@@ -64,21 +64,23 @@ def test_a_measurement_gives_the_rate_of_a_profile_with_its_interval(tmp_path: P
     assert HOLDS * 40_000 / FINE * 0.95 <= rate["value"] <= HOLDS * 40_000 * 1.05
     assert found["metrics"]["latency_p99_corrected_us"]["value"] < 200
     assert len(ledger.runs) > 6
-    assert all("offered_mps" in run.evidence[loads.KEY] and run.evidence["client"]["argv"] for run in ledger.runs)
+    assert all(
+        "offered_mps" in run.evidence[rate_searches.KEY] and run.evidence["client"]["argv"] for run in ledger.runs
+    )
 
 
 def test_short_runs_come_first_and_what_was_found_before_is_not_looked_for_again(tmp_path: Path) -> None:
     plan = replace(SLO, kind="measure", known=(), blocks=3, budget_s=1e9)
     _, ledger = measured(tmp_path, host(noise=0.0), plan)
-    first, *later = loads.by_series(ledger.runs).values()
-    assert [run.evidence[loads.KEY]["long"] for run in first][:2] == [False, False]
+    first, *later = rate_searches.by_series(ledger.runs).values()
+    assert [run.evidence[rate_searches.KEY]["long"] for run in first][:2] == [False, False]
     for series in later:
-        assert all(run.evidence[loads.KEY]["long"] for run in series)
+        assert all(run.evidence[rate_searches.KEY]["long"] for run in series)
         assert series[0].evidence["client"]["argv"].count("--full-log") == 1
         assert len(series) <= 5
     for run in first:
         argv = run.evidence["client"]["argv"]
-        assert (int(argv[argv.index("-t") + 1]) > 1) is run.evidence[loads.KEY]["long"]
+        assert (int(argv[argv.index("-t") + 1]) > 1) is run.evidence[rate_searches.KEY]["long"]
 
 
 def test_a_limit_that_no_load_holds_is_an_honest_no_in_words(tmp_path: Path) -> None:

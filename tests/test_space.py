@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner import catalogue
+from tuner.catalogue.parameters import as_integer
 from tuner.errors import UsageError
-from tuner.parameters import as_integer
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import OBJECTIVES, SearchSpace, load, restrict
 
@@ -301,7 +301,7 @@ def test_any_restriction_gives_a_valid_space_or_a_usage_error(text: str) -> None
 
 def test_a_space_is_read_without_any_heavy_library() -> None:
     code = (
-        "import sys; from tuner.search import space, optimizer;"
+        "import sys; from tuner.search import space, registry;"
         "space.load('kernel', 'tail', multiplexer='poll', protocol='udp');"
         "print([m for m in ('numpy', 'scipy', 'sklearn', 'skopt', 'pandas') if m in sys.modules])"
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure import statistics
-from tuner.measure.statistics import (
+from tuner.judging import statistics
+from tuner.judging.statistics import (
     Gain,
     as_claimed,
     blocks_for,

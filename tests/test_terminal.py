@@ -18,9 +18,9 @@ from pseudo_terminal import PseudoTerminal, everything, rows
 from simulated_host import SimulatedHost
 from test_session import PLAN, polling_helps, tune
 
-from tuner.cli import view
-from tuner.cli.live import Live
-from tuner.cli.terminal import Terminal
+from tuner.cli.screen import view
+from tuner.cli.screen.live import Live
+from tuner.cli.screen.terminal import Terminal
 
 TUNE = ("tune", "latency", "--optimizer", "random")
 LABELS = ("begin", "calibrate", "search", "choose", "confirm", "minimise")

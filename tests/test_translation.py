@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tuner import catalogue
+from tuner.catalogue.expressions import parse
 from tuner.cli.main import program
-from tuner.expressions import parse
-from tuner.profile_files import read
-from tuner.profile_library import Shelf, load
-from tuner.profile_lint import lint
-from tuner.profile_translation import Fit, Line, _table, translate
-from tuner.profiles import Place, Profile
+from tuner.profiles.files import read
+from tuner.profiles.library import Shelf, load
+from tuner.profiles.lint import lint
+from tuner.profiles.profile import Place, Profile
+from tuner.profiles.translation import Fit, Line, _table, translate
 
 ROOT = Path(__file__).parent.parent
 SHELF = [Shelf(Place.DIRECTORY, ROOT / "profiles")]

@@ -20,8 +20,8 @@ from test_session import PLAN, polling_helps, tune
 
 from tuner import catalogue
 from tuner.hosts.host import Command, ProcessResult
-from tuner.session.plan import Contender
-from tuner.session.readback import refusal
+from tuner.session.setup.plan import Contender
+from tuner.session.setup.readback import refusal
 from tuner.stacks import banner, library
 from tuner.stacks.verification import Verified, verify
 from tuner.store import Store

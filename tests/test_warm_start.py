@@ -13,8 +13,8 @@ from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Workload
 from tuner.search.optimizer import Outcome
-from tuner.session.plan import Contender, Plan
-from tuner.session.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
+from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
+from tuner.session.setup.plan import Contender, Plan
 from tuner.store import Store
 
 WARM = replace(PLAN, seed=2, warm_start=())

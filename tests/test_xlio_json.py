@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tuner import catalogue
-from tuner.cli.profiles import app
+from tuner.catalogue.parameters import Kind, Type
+from tuner.cli.commands.profiles import app
 from tuner.errors import UsageError
-from tuner.parameters import Kind, Type
 from tuner.stacks.json_keys import KeyType, every_key, keys
 from tuner.stacks.xlio_json import (
     from_inline,

@@ -65,7 +65,7 @@ def _beginning_with(source: Source) -> Callable[[typer.Context, str], list[str]]
 
 def profiles(given: Mapping[str, Any], incomplete: str) -> Iterator[str]:
     """Yield the profiles that can be named: `latency`, `xlio/latency`, `default`, and files that fit what was typed."""
-    from tuner.profile_library import names, shelves
+    from tuner.profiles.library import names, shelves
 
     stack = given.get("stack")
     known = list(names(shelves(os.environ, Path.cwd()), stack))
@@ -115,7 +115,7 @@ def stacks(_given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
 
 def objectives(_given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
     """Return the objectives."""
-    from tuner.objective import OBJECTIVES
+    from tuner.judging.objective import OBJECTIVES
 
     return OBJECTIVES
 

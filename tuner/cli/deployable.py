@@ -14,8 +14,8 @@ from tuner.cli import options
 from tuner.errors import MissingTool
 from tuner.export import Deployment, Form
 from tuner.hosts.host import Command
-from tuner.profile_library import load, shelves
-from tuner.profiles import Profile
+from tuner.profiles.library import load, shelves
+from tuner.profiles.profile import Profile
 from tuner.stacks import stack as stack_called
 from tuner.stacks.stack import Stack, preloadable
 
@@ -83,7 +83,7 @@ def library(stack: Stack, lib: str | None) -> Path | None:
 
 def _winner(results: Path) -> Path:
     """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
-    from tuner.session.emit import BEST
+    from tuner.session.phases.emit import BEST
     from tuner.store import Store
 
     store = Store.existing(results)

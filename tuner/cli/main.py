@@ -11,9 +11,11 @@ from typing import Annotated, Final
 
 import typer
 
-from tuner import __version__, overlays
-from tuner.cli import completion, failure
-from tuner.cli.terminal import adapt
+from tuner import __version__
+from tuner.catalogue import overlays
+from tuner.cli import completion
+from tuner.cli.screen import failure
+from tuner.cli.screen.terminal import adapt
 from tuner.errors import TunerError
 
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and prove it.
@@ -64,7 +66,7 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(top)
     for name in _named(arguments):
         word = f"{name}_" if iskeyword(name) else name
-        module = importlib.import_module(f"tuner.cli.{word}")
+        module = importlib.import_module(f"tuner.cli.commands.{word}")
         if name in COMMANDS:
             app.command(name)(getattr(module, word))
         else:

@@ -6,19 +6,19 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
-from tuner.cli.interrupts import Interrupts
+from tuner.cli.screen.interrupts import Interrupts
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
-    from tuner.cli.progress import Lines
+    from tuner.cli.screen.progress import Lines
     from tuner.hosts.host import Host
-    from tuner.session.clock import Clock
-    from tuner.session.plan import Plan
-    from tuner.session.prepare import Request
+    from tuner.session.measuring.clock import Clock
+    from tuner.session.setup.plan import Plan
+    from tuner.session.setup.prepare import Request
     from tuner.store import SessionRow, Store
 
 SUMMARY: Final = "summary.md"
@@ -29,9 +29,11 @@ REPORTED: Final = ("tune", "compare", "minimise")
 def carry_out(request: Request, results: Path) -> dict[str, Any]:
     """Prepare and carry out what was asked, write its summary, and return the answer as JSON."""
     from tuner.hosts.local import LocalHost
-    from tuner.profile_library import shelves
-    from tuner.session import offload, prepare, prior, tuning
-    from tuner.session.clock import Clock
+    from tuner.profiles.library import shelves
+    from tuner.session import tuning
+    from tuner.session.measuring.clock import Clock
+    from tuner.session.phases import prior
+    from tuner.session.setup import prepare, rule_file
     from tuner.store import Store
 
     clock = Clock.start(request.budget_s)
@@ -39,7 +41,7 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
     plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
     store = Store(results)
     facts = host_facts(plan.stack)
-    facts["doubts"] += [asdict(doubt) for doubt in offload.doubts(plan)]
+    facts["doubts"] += [asdict(doubt) for doubt in rule_file.doubts(plan)]
     plan = prior.warmed(store, plan, facts)
     session = tuning.begin(store, plan, facts)
     return _watched(store, host, plan, session, clock)
@@ -48,8 +50,8 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
 def resume(results: Path, session: str) -> dict[str, Any]:
     """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
     from tuner.hosts.local import LocalHost
-    from tuner.session.clock import Clock
-    from tuner.session.plan import Plan
+    from tuner.session.measuring.clock import Clock
+    from tuner.session.setup.plan import Plan
     from tuner.store import Store
 
     store = Store.existing(results)
@@ -63,12 +65,13 @@ def resume(results: Path, session: str) -> dict[str, Any]:
 
 
 def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
-    from tuner.cli.progress import watcher
     from tuner.report.summary import summary
-    from tuner.session import early, prepare, tuning
+    from tuner.session import tuning
+    from tuner.session.phases import early
+    from tuner.session.setup import prepare
 
     on = f"tuner sessions resume {session} --results {store.folder}"
-    with watcher(sys.stderr, plan.budget_s) as watch:
+    with _watcher(sys.stderr, plan.budget_s) as watch:
         _tell_doubts(watch, store.session(session))
         try:
             with Interrupts(lambda: _end_early(plan, clock, watch)):
@@ -85,8 +88,21 @@ def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -
     return answer
 
 
+def _watcher(stream: TextIO, budget_s: float) -> Lines:
+    """Return a live view when `stream` is a terminal that can be drawn on, plain lines otherwise."""
+    from tuner.cli.screen.progress import Lines
+    from tuner.cli.screen.terminal import terminal
+
+    found = terminal(stream, os.environ)
+    if found is None or not found.draws:
+        return Lines(stream, found)
+    from tuner.cli.screen.live import Live
+
+    return Live(found, budget_s)
+
+
 def _end_early(plan: Plan, clock: Clock, watch: Lines) -> None:
-    from tuner.session import early
+    from tuner.session.phases import early
 
     early.end_early(plan, clock)
     proof_s = early.proof_s(plan)

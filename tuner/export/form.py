@@ -13,7 +13,7 @@ from typing import Final
 
 from tuner import __version__
 from tuner.errors import Finding, UsageError, error
-from tuner.profiles import Profile
+from tuner.profiles.profile import Profile
 from tuner.stacks.inheritance import PRELOAD
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"

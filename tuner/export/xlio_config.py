@@ -13,7 +13,7 @@ from tuner.errors import Finding, UsageError, error
 from tuner.export import shell_words
 from tuner.export.env import written
 from tuner.export.form import Deployment, Form, Imported
-from tuner.profiles import errors_in
+from tuner.profiles.profile import errors_in
 from tuner.stacks.inheritance import PRELOAD
 from tuner.stacks.xlio_json import INLINE, SWITCH, from_inline, from_json, separator, to_inline, to_json
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tuner.resources import Room
+from tuner.catalogue.memory import Room
 
 ROOT: Final = Path("/")
 _CAP_IPC_LOCK: Final = 14  # linux/capability.h

@@ -8,18 +8,19 @@ from typing import Any, Final
 
 from tuner import __version__
 from tuner.figures import plain
+from tuner.judging.objective import HIGHER_IS_BETTER, objective
 from tuner.measure import workload
 from tuner.measure.run import Status
-from tuner.objective import HIGHER_IS_BETTER, objective
 from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
 from tuner.report.tables import failure_rows, phase_rows
-from tuner.session import counted, quarantine
-from tuner.session.calibrate import words
-from tuner.session.emit import described
-from tuner.session.front import front_of
-from tuner.session.ledger import Ledger, metrics_of
+from tuner.session.answer import counters
+from tuner.session.answer.pareto_front import front_of
+from tuner.session.measuring import quarantine
+from tuner.session.measuring.ledger import Ledger, metrics_of
+from tuner.session.phases.calibrate import words
+from tuner.session.phases.emit import described
 from tuner.store import RunRow, SessionRow, Store, TrialRow
 
 # More finalists than these cannot be told apart in one plot.
@@ -50,7 +51,7 @@ def content(store: Store, session: SessionRow) -> Row:
         "interactions": _interactions(ledger, answer),
         "tradeoff": _tradeoff(ledger, cast),
         "held": held(ledger),
-        "counted": counted.found_in(ledger.runs, session.plan["stack"]),
+        "counted": counters.found_in(ledger.runs, session.plan["stack"]),
         "noise": _noise(ledger, answer),
         "failures": {"headers": failed_headers, "rows": failed},
         "phases": {"headers": phase_headers, "rows": phases},

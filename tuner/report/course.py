@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Final
 
+from tuner.judging.statistics import CONFIDENCE, pooled_sd, student_quantile
 from tuner.measure.run import Status
-from tuner.measure.statistics import CONFIDENCE, pooled_sd, student_quantile
-from tuner.session.ledger import SEARCH, Ledger
+from tuner.session.measuring.ledger import SEARCH, Ledger
 from tuner.store import TrialRow
 
 # Below this many trials on either side a difference of means is a story about single trials.

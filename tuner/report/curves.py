@@ -14,7 +14,7 @@ from typing import Any, Final
 from tuner.errors import UsageError
 from tuner.measure.measurement import PERCENTILES
 from tuner.measure.run import Status
-from tuner.session.ledger import CONFIRM, MINIMISE, Ledger
+from tuner.session.measuring.ledger import CONFIRM, MINIMISE, Ledger
 from tuner.store import RunRow, TrialRow
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.

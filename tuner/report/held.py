@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from tuner.figures import shown
-from tuner.measure.load import Probe
-from tuner.session import loads
-from tuner.session.ledger import Ledger
+from tuner.measure.rate_search import Probe
+from tuner.session.measuring import rate_searches
+from tuner.session.measuring.ledger import Ledger
 from tuner.store import RunRow
 
 HEADERS: Final = ("search", "profile", "phase", "block", "offered, msg/s", "held, msg/s")
@@ -27,13 +27,13 @@ def held(ledger: Ledger) -> dict[str, Any]:
 
 
 def _rows(ledger: Ledger) -> Iterator[list[str]]:
-    for number, series in loads.by_series(ledger.runs).items():
+    for number, series in rate_searches.by_series(ledger.runs).items():
         yield _row(ledger, number, series)
 
 
 def _row(ledger: Ledger, number: int, series: Sequence[RunRow]) -> list[str]:
-    found = loads.answer(series, ledger.objective.limits)
-    course = " ".join(map(_probe, loads.probes(series, ledger.objective.limits)))
+    found = rate_searches.answer(series, ledger.objective.limits)
+    course = " ".join(map(_probe, rate_searches.probes(series, ledger.objective.limits)))
     where = [ledger.trials[series[0].trial].profile, series[0].phase, str(series[0].block)]
     return [str(number), *where, course, shown(found.rate_mps) if found else "no answer"]
 

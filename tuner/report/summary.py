@@ -8,9 +8,9 @@ from typing import Any
 from tuner.figures import shown
 from tuner.measure import workload
 from tuner.report.tables import failure_table, phase_table, profile_table
-from tuner.session.calibrate import words
-from tuner.session.front import AXES
-from tuner.session.quarantine import sentence
+from tuner.session.answer.pareto_front import AXES
+from tuner.session.measuring.quarantine import sentence
+from tuner.session.phases.calibrate import words
 from tuner.store import SessionRow, Store
 
 

@@ -30,7 +30,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from tuner.search.beliefs import Awaiting, Belief, Beliefs
 from tuner.search.candidates import Palette, climbed
-from tuner.search.optimizer import History, Outcome, Repair, any_new, runnable
+from tuner.search.history import History, any_new, runnable
+from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
 from tuner.search.surrogate import Array
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tuner.parameters import as_integer
+from tuner.catalogue.parameters import as_integer
 
 SPECIAL_SHARE: Final = 0.2
 """Share of the samples that each special value gets. LlamaTune (VLDB 2022) found a fifth for all of them a good bias."""

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from tuner.search.dimension import Dimension
-from tuner.search.optimizer import History, Outcome, Repair, any_new, best_of, runnable
+from tuner.search.history import History, any_new, best_of, runnable
+from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
 
 ROUND: Final = (8, 16)

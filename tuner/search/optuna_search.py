@@ -23,7 +23,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuner.search.dimension import Dimension
-from tuner.search.optimizer import History, Observation, Outcome, Repair, any_new, runnable
+from tuner.search.history import History, Observation, any_new, runnable
+from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
 
 STARTUP: Final = 10

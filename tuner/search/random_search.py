@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuner.search.optimizer import History, Outcome, Repair, any_new
+from tuner.search.history import History, any_new
+from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
 
 

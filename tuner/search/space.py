@@ -17,9 +17,9 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from tuner import catalogue
-from tuner.catalogue import Catalogue
+from tuner.catalogue.catalogue import Catalogue
+from tuner.catalogue.parameters import Kind, Parameter, Type, as_integer
 from tuner.errors import Finding, UsageError, did_you_mean, error
-from tuner.parameters import Kind, Parameter, Type, as_integer
 from tuner.search.dimension import Dimension, Scale
 
 OBJECTIVES: Final = ("latency", "tail", "throughput", "balanced")

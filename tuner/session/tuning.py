@@ -10,26 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
+from tuner.judging.objective import objective
+from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
-from tuner.objective import objective
-from tuner.session import counted, quarantine, shares
-from tuner.session.calibrate import calibrate, noise
-from tuner.session.clock import Clock
-from tuner.session.confirm import repeat
-from tuner.session.early import confirmed, finished
-from tuner.session.emit import comparison, described, emit, minimisation
-from tuner.session.ledger import MINIMISE, Ledger
-from tuner.session.minimise import Minimised, minimise
-from tuner.session.obvious import hastened
-from tuner.session.plan import Plan
-from tuner.session.prior import recalled
-from tuner.session.progress import Progress
-from tuner.session.propose import optimizer_for
-from tuner.session.run_length import fitted
-from tuner.session.search import search
-from tuner.session.session import Session
-from tuner.session.verdict import Answer, Verdict, judge, judged_objective, unmet
-from tuner.slo import redundant
+from tuner.session.answer import counters
+from tuner.session.measuring import quarantine
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.ledger import MINIMISE, Ledger
+from tuner.session.measuring.progress import Progress
+from tuner.session.measuring.session import Session
+from tuner.session.phases.calibrate import calibrate, noise
+from tuner.session.phases.clear_lead import hastened
+from tuner.session.phases.confirm import repeat
+from tuner.session.phases.early import confirmed, finished
+from tuner.session.phases.emit import comparison, described, emit, minimisation
+from tuner.session.phases.minimise import Minimised, minimise
+from tuner.session.phases.prior import recalled
+from tuner.session.phases.propose import optimizer_for
+from tuner.session.phases.run_length import fitted
+from tuner.session.phases.search import search
+from tuner.session.phases.verdict import Answer, Verdict, judge, judged_objective, unmet
+from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 
@@ -62,7 +64,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
     """
     try:
         answer = _phases(tuning, plan, session_id, clock)
-        answer |= counted.found_in(tuning.store.runs(session_id), plan.stack)
+        answer |= counters.found_in(tuning.store.runs(session_id), plan.stack)
     except TunerError as reason:
         failed = {"session": session_id, "verdict": "failed", "why": reason.message}
         tuning.store.close_session(session_id, "failed", clock.spent_s(), failed)
@@ -78,7 +80,7 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     ledger = Ledger(tuning.store, session_id, objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
-    clock.keep(shares.confirm_ends(plan))
+    clock.keep(budget_shares.confirm_ends(plan))
     for line in redundant(ledger.objective.limits):
         tuning.progress.note(line)
     match plan.kind:
@@ -132,7 +134,7 @@ def _replanned(session: Session, store: Store, plan: Plan, why: str) -> Session:
         return session
     session.progress.note(why)
     store.replan(session.ledger.session, plan.to_dict())
-    session.clock.keep(shares.confirm_ends(plan))
+    session.clock.keep(budget_shares.confirm_ends(plan))
     return replace(session, plan=plan)
 
 
@@ -141,7 +143,9 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
     winner = verdict.winner
     if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
         return None
-    if shares.confirm_ends(session.plan) >= 1.0 or (session.clock.hurried and not session.ledger.begun(MINIMISE)):
+    if budget_shares.confirm_ends(session.plan) >= 1.0 or (
+        session.clock.hurried and not session.ledger.begun(MINIMISE)
+    ):
         return None
     return minimise(session, winner, judged_objective(session, winner), proven=True)
 

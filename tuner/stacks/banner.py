@@ -18,7 +18,7 @@ from functools import cache
 from itertools import takewhile
 from typing import Final
 
-from tuner.catalogue import FOLDER
+from tuner.catalogue.catalogue import FOLDER
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LINE: Final = re.compile(

@@ -16,8 +16,8 @@ from functools import cache
 from typing import Final
 
 from tuner import catalogue
+from tuner.catalogue.expressions import parse
 from tuner.errors import Finding, warning
-from tuner.expressions import parse
 
 STATS_FILE: Final[Mapping[str, str]] = {"xlio": "XLIO_STATS_FILE", "vma": "VMA_STATS_FILE"}
 """The variable that names the file to which a stack writes the counters of closed sockets."""

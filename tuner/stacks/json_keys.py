@@ -14,8 +14,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from tuner import catalogue, overlays
-from tuner.parameters import Parameter, as_integer, in_window, release_key
+from tuner import catalogue
+from tuner.catalogue import overlays
+from tuner.catalogue.parameters import Parameter, as_integer, in_window, release_key
 
 Plain = bool | int | str
 

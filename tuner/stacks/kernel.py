@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuner.preloads import kernel_library
+from tuner.stacks.preloads import kernel_library
 from tuner.stacks.stack import Stack
 
 KERNEL: Final = Stack(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tuner.catalogue.expressions import parse
 from tuner.errors import UsageError
-from tuner.expressions import parse
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _TOKEN: Final = re.compile(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tuner import presets
-from tuner.parameters import Parameter, Type, as_integer
+from tuner.catalogue import presets
+from tuner.catalogue.parameters import Parameter, Type, as_integer
 
 _NUMBER: Final = re.compile(r"(-?[0-9]+) ?(?:\(.*\)?)?", re.ASCII)
 _SWITCH: Final = {"enabled": "1", "disabled": "0", "true": "1", "false": "0"}

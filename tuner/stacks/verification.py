@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tuner.catalogue import Catalogue
-from tuner.effective import Effective, effective
-from tuner.parameters import Parameter
-from tuner.reading import Fate
+from tuner.catalogue.catalogue import Catalogue
+from tuner.catalogue.effective import Effective, effective
+from tuner.catalogue.parameters import Parameter
+from tuner.catalogue.reading import Fate
 from tuner.stacks.banner import Banner
 from tuner.stacks.shown import understood
 
@@ -22,7 +22,7 @@ class Verified:
     """One setting: as it was asked for, as the banner shows it (None where it does not), what became of it, and why.
 
     `status` is a `Fate`, or `not shown` where this library's banner never tells. `predicted` says whether the model
-    of the release (`tuner.effective`) expected what is shown.
+    of the release (`tuner.catalogue.effective`) expected what is shown.
     """
 
     name: str

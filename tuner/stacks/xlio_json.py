@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue.parameters import Parameter, Type, release_key
 from tuner.errors import Finding, did_you_mean, error, warning
-from tuner.parameters import Parameter, Type, release_key
 from tuner.stacks.json_keys import FIRST, Key, KeyType, Plain, every_key, has_json, keys
 from tuner.toml_text import CONTROL, shown
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue.overlays import MOST_BYTES, Overlay
+from tuner.catalogue.parameters import Kind, Parameter, Type, release_key
+from tuner.catalogue.releases import parse as parse_releases
 from tuner.errors import Finding, error, warning
-from tuner.overlays import MOST_BYTES, Overlay
-from tuner.parameters import Kind, Parameter, Type, release_key
-from tuner.releases import parse as parse_releases
 from tuner.stacks.json_keys import FIRST, Key, KeyType, keys
 from tuner.stacks.xlio_json import RULES, STACK
 from tuner.toml_text import shown

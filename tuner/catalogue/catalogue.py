@@ -1,0 +1,338 @@
+"""All parameters of a stack and the rules between them, read from its data file `catalogue/data/<stack>.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from tuner.catalogue import overlays
+from tuner.catalogue.expressions import Expression, Value, Values, parse
+from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window
+from tuner.catalogue.rules import Broken, Rule, RuleKind, broken, numbers, repaired
+from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
+
+FOLDER: Final = Path(__file__).parent / "data"
+# Defaults that depend on other settings settle in one pass, or two where one feeds another.
+_MOST_PASSES: Final = 5
+# A search looks at the same few thousand values again and again.
+_REMEMBERED: Final = 1 << 14
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The parameters of one stack by name, the releases that the data covers, oldest first, and the rules.
+
+    What follows from these alone is worked out once and kept: a search asks for what is in effect thousands of times.
+    """
+
+    stack: str
+    releases: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+    rules: tuple[Rule, ...] = ()
+
+    def find(self, name: str) -> Parameter:
+        """Return the parameter called `name`; raise `UsageError` with the nearest known name otherwise.
+
+        An alias is found under its own name: its `kind` says so and `alias_of` is the name to use.
+        """
+        found = self.parameters.get(name)
+        if found is None:
+            raise UsageError(f"{self.stack} has no parameter {name!r}", advice=self.suggest(name))
+        return found
+
+    def suggest(self, name: str) -> str:
+        """Return "did you mean …?" for an unknown name, or where to look when nothing is near."""
+        if nearest(name, self.parameters) is None:
+            return f"see `tuner params list --stack {self.stack}`"
+        return did_you_mean(name, self.parameters)
+
+    def settings(self) -> tuple[Parameter, ...]:
+        """Return the parameters that can be set, without aliases and names that only look like settings."""
+        return tuple(p for p in self.parameters.values() if p.kind is Kind.SETTING)
+
+    def effective(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
+        """Return what is in effect in `release` (the newest when None): its defaults, and `settings` over them.
+
+        Values are in their canonical spelling; one that is no value stands as it is written. The values of a preset
+        (`XLIO_SPEC`) and what the stack corrects by itself (`rules`) are not in it.
+        """
+        release = release or self.releases[-1]
+        explicit = {name: self._spelled(name, text, release) for name, text in settings.items()}
+        values = self._plain(release) | explicit
+        for _ in range(_MOST_PASSES):
+            # From the plain defaults each time: a condition that held at first may not hold in the end.
+            changed = self._plain(release) | self._dependent(self._sound(values, explicit), release) | explicit
+            if changed == values:
+                break
+            values = changed
+        return values
+
+    def check(
+        self, settings: Mapping[str, str], where: Callable[[str], str], release: str | None = None
+    ) -> list[Finding]:
+        """Return everything that is wrong with `settings`; `where` says where the setting of a name stands.
+
+        Found are unknown and foreign names, names that are no settings, bad values, what `release` does not know,
+        and broken rules. Without a release, what the newest one no longer knows is only a warning.
+        """
+        singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
+        return singly + [_rule_finding(one, settings, where) for one in self.broken(settings, release)]
+
+    def repaired(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
+        """Return `settings` changed so that the rules that concern them hold in `release` (the newest when None).
+
+        Only variables that a repair names are changed or added. A rule without a repair may still be broken.
+        """
+        return repaired(self.rules, settings, lambda changed: self._readable(changed, release), release)
+
+    def broken(self, settings: Mapping[str, str], release: str | None = None) -> list[Broken]:
+        """Return the rules of `release` that `settings` break, looking only at rules on a variable that they set.
+
+        No rule is held against a value that is none, and a caution is none that could be broken.
+        """
+        values = numbers(self._readable(settings, release))
+        concerned = [rule for rule in self.rules if rule.names & settings.keys() and rule.kind is not RuleKind.CAUTION]
+        return broken(concerned, values, release)
+
+    def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
+        return self._sound(self.effective(settings, release), settings)
+
+    def _sound(self, values: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+        """Return `values` without those of `settings` that are no values of their parameter."""
+        bad = {name for name in settings if not self._is_value(name, values[name])}
+        return {name: value for name, value in values.items() if name not in bad} if bad else dict(values)
+
+    def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
+        """Return the defaults that other settings change, as far as `values` are known."""
+        conditional = self.conditional(release)
+        read = numbers({name: values[name] for each in conditional for name in each.names if name in values})
+        return {each.parameter: each.value(read) for each in conditional if each.in_force(read)}
+
+    @cached_property
+    def _plain(self) -> Callable[[str], dict[str, str]]:
+        """The defaults of a release while every setting has its default."""
+
+        def plain(release: str) -> dict[str, str]:
+            return {p.name: value for p in self.settings() if (value := p.default(release)) is not None}
+
+        return cache(plain)
+
+    @cached_property
+    def conditional(self) -> Callable[[str], tuple[Conditional, ...]]:
+        """The defaults of a release that other settings change, in the order in which later ones win."""
+
+        def conditional(release: str) -> tuple[Conditional, ...]:
+            return tuple(each for p in self.parameters.values() for each in _conditionals(p, release))
+
+        return cache(conditional)
+
+    @cached_property
+    def _spelled(self) -> Callable[[str, str, str], str]:
+        """The canonical spelling of a value in a release; what is no value stays as it is written."""
+
+        def spelled(name: str, text: str, release: str) -> str:
+            return _spelled(self.parameters.get(name), text, release)
+
+        return lru_cache(_REMEMBERED)(spelled)
+
+    @cached_property
+    def _is_value(self) -> Callable[[str, str], bool]:
+        """Whether a text is a value of the parameter of a name."""
+
+        def is_value(name: str, text: str) -> bool:
+            parameter = self.parameters.get(name)
+            return parameter is not None and parameter.problem(text) is None
+
+        return lru_cache(_REMEMBERED)(is_value)
+
+    def _doubts(self, name: str, text: str, where: str, release: str | None) -> Iterator[Finding]:
+        parameter = self.parameters.get(name)
+        if parameter is None:
+            yield self._unknown(name, where)
+        elif parameter.kind is not Kind.SETTING:
+            yield error(where, f"{name} is {_NO_SETTING[parameter.kind]}, not a setting", _instead(parameter))
+        elif (problem := parameter.problem(text)) is not None:
+            yield error(
+                where, f"{text!r} is no value of {name}: it {problem}", _nearest_value(parameter, text, release)
+            )
+        else:
+            yield from self._out_of_window(parameter, text, where, release)
+            yield from _undocumented(parameter, text, where)
+
+    def _unknown(self, name: str, where: str) -> Finding:
+        if name.startswith(tuple(self._prefixes())):
+            others = [stack for stack in stacks() if stack != self.stack and name in load(stack).parameters]
+            hint = f"{others[0]} has it, {self.stack} would ignore it" if others else self.suggest(name)
+            return error(where, f"{self.stack} has no parameter {name}", hint)
+        hint = did_you_mean(name, self.parameters) if nearest(name, self.parameters) else ""
+        return error(where, f"{name} is no variable of {self.stack}: a profile sets only those of its stack", hint)
+
+    def _prefixes(self) -> set[str]:
+        return {parameter.name.partition("_")[0] + "_" for parameter in self.settings()}
+
+    def _out_of_window(self, parameter: Parameter, text: str, where: str, release: str | None) -> Iterator[Finding]:
+        tell = warning if release is None else error
+        target = release or self.releases[-1]
+        choice = parameter.choice(text, target)
+        if not parameter.exists_in(target):
+            window = _window_words(parameter.since, parameter.last)
+            yield tell(
+                where,
+                f"{self.stack} {target} does not read {parameter.name}: it is read {window}",
+                _succeeded(parameter),
+            )
+        elif choice is not None and not choice.exists_in(target):
+            window = _window_words(choice.since, choice.last)
+            hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"
+            yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """A default that holds only under a condition, or that is computed, in one release."""
+
+    parameter: str
+    names: frozenset[str]
+    when: Expression | None
+    formula: Expression | None
+    plain: str
+    derived: bool
+
+    def in_force(self, read: Values) -> bool:
+        """Return whether it holds for the values that are known."""
+        return self.names <= read.keys() and (self.when is None or self.when.holds(read))
+
+    def value(self, read: Mapping[str, Value]) -> str:
+        """Return the default as the text of the environment."""
+        return self.plain if self.formula is None else str(self.formula.value(read))
+
+
+_NO_SETTING: Final[Mapping[Kind, str]] = {
+    Kind.ALIAS: "a spelling that nothing reads",
+    Kind.BANNER_TAG: "a mark in the start-up banner",
+    Kind.VALUE: "a value",
+    Kind.NONEXISTENT: "a name that no release reads",
+    Kind.JSON_ONLY: "a key of the JSON configuration only",
+}
+
+
+def stacks() -> tuple[str, ...]:
+    """Return the names of the stacks that have a catalogue."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if "." not in path.stem))
+
+
+@cache
+def load(stack: str) -> Catalogue:
+    """Return the catalogue of `stack`; raise `UsageError` naming the known stacks when there is none."""
+    path = FOLDER / f"{stack}.toml"
+    if stack not in stacks():
+        raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    parameters = {name: _parameter(name, stack, entry) for name, entry in data["parameters"].items()}
+    added = overlays.found(stack)
+    rules = tuple(_rule(row) for row in data.get("rules", ()))
+    known = overlays.releases(tuple(data["releases"]), added)
+    return Catalogue(stack, known, overlays.applied(parameters, added), rules)
+
+
+def _parameter(name: str, stack: str, entry: Mapping[str, Any]) -> Parameter:
+    plain = {key: value for key, value in entry.items() if key not in _SHAPED}
+    shaped = {key: shape(entry[key]) for key, shape in _SHAPED.items() if key in entry}
+    return Parameter(name=name, stack=stack, **plain, **shaped)
+
+
+def _choice(row: Mapping[str, Any]) -> Choice:
+    lists = {key: tuple(row[key]) for key in ("also", "words") if key in row}
+    return Choice(**{**row, **lists})
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    pairs = {key: tuple(row.get(key, {}).items()) for key in ("repair", "effect")}
+    return Rule(**{**row, "kind": RuleKind(row["kind"]), **pairs})
+
+
+_SHAPED: Final[Mapping[str, Any]] = {
+    "kind": Kind,
+    "type": Type,
+    "defaults": lambda rows: tuple(Default(**row) for row in rows),
+    "choices": lambda rows: tuple(_choice(row) for row in rows),
+    "special": lambda table: tuple(table.items()),
+    "constraints": tuple,
+}
+
+
+def _conditionals(parameter: Parameter, release: str) -> Iterable[Conditional]:
+    """Yield the defaults of a parameter that `release` makes of other settings."""
+    plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
+    for default in parameter.defaults:
+        when = parse(default.when) if default.when else None
+        formula = parse(default.formula) if default.formula else None
+        if when is None and (formula is None or not plain or plain[-1] is not default):
+            continue
+        if when is None or in_window(release, default.since, default.last):
+            names = frozenset().union(*(each.names for each in (when, formula) if each is not None))
+            yield Conditional(parameter.name, names, when, formula, default.value, default.derived)
+
+
+def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
+    try:
+        return text if parameter is None else parameter.canonical(text, release)
+    except ValueError:
+        return text
+
+
+def _undocumented(parameter: Parameter, text: str, where: str) -> Iterator[Finding]:
+    most = parameter.documented_max
+    if most is not None and len(text.encode()) > most:
+        message = f"{text!r} has {len(text.encode())} bytes: documented are {most}, more are read but not promised"
+        yield warning(where, message, f"use at most {most}")
+
+
+def _instead(parameter: Parameter) -> str:
+    return f"use {parameter.alias_of} instead" if parameter.alias_of else "remove it"
+
+
+def _succeeded(parameter: Parameter) -> str:
+    return f"use {parameter.successor} instead" if parameter.successor else "remove it"
+
+
+def _respelled(parameter: Parameter, text: str, release: str) -> str:
+    """Return the advice to write the same word as `release` spells it, empty where it has no such word."""
+    plain = text.casefold().replace("-", "_")
+    same = (c.value for c in parameter.choices_in(release) if c.value.casefold().replace("-", "_") == plain)
+    return next((f"write {value}" for value in same), "")
+
+
+def _must(parameter: Parameter, release: str | None) -> str:
+    return f"must be {parameter.allowed(release)}"
+
+
+def _nearest_value(parameter: Parameter, text: str, release: str | None) -> str:
+    try:
+        return f"write {parameter.canonical(text, release)}"
+    except ValueError:
+        spellings = parameter.spellings(release)
+        return did_you_mean(text, spellings) if nearest(text, spellings) else ""
+
+
+def _window_words(since: str, last: str | None) -> str:
+    if last is None:
+        return f"from {since} on"
+    return f"until {last}" if not since else f"from {since} to {last}"
+
+
+def _rule_finding(one: Broken, settings: Mapping[str, str], where: Callable[[str], str]) -> Finding:
+    named = next(name for name in settings if name in one.rule.names)
+    hint = " and ".join(f"{name}={text}" for name, text in one.repair)
+    tell = error if one.rule.kind is RuleKind.HARD_FAIL or _overruled(one, settings) else warning
+    return tell(where(named), one.rule.message, f"set {hint}" if hint else "")
+
+
+def _overruled(one: Broken, settings: Mapping[str, str]) -> bool:
+    """Return whether the stack would replace a value that was set: what runs is then not what was written."""
+    changed = [name for name, text in one.repair if name in settings and settings[name] != text]
+    return one.rule.kind is not RuleKind.RISK and bool(changed)

@@ -1,0 +1,232 @@
+"""What a library will actually use for some settings, and why: every variable, in the library's own order.
+
+Defaults, then what other settings make of them (`XLIO_STRQ`, worker counts), then the preset, then each explicit
+variable as the library reads it, then what the library derives and forces. Nothing is refused. Sources: runs of XLIO
+3.40.2 and 3.61.2 and of VMA 9.8.84 (start-up banners), src/core/util/sys_vars.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tuner.catalogue import presets
+from tuner.catalogue.catalogue import Catalogue
+from tuner.catalogue.expressions import parse
+from tuner.catalogue.parameters import Kind, in_window
+from tuner.catalogue.presets import Preset
+from tuner.catalogue.reading import Fate, Read, copied_to, read
+from tuner.catalogue.rules import Rule, numbers
+from tuner.errors import UsageError
+
+AS_SET: Final = "as set"
+# What is derived settles in two or three passes; more would mean that rules contradict each other.
+_MOST_PASSES: Final = 10
+_JSON_SWITCH: Final = "XLIO_USE_NEW_CONFIG"
+_JSON_NAMES: Final = frozenset({_JSON_SWITCH, "XLIO_CONFIG_FILE", "XLIO_INLINE_CONFIG"})
+# From this release on only exactly 1 chooses the JSON configuration, before it any value.
+_JSON_STRICT: Final = "3.60.4"
+
+
+class Origin(StrEnum):
+    """Where a value in effect comes from."""
+
+    DEFAULT = "default"
+    PRESET = "preset"
+    EXPLICIT = "explicit"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class InEffect:
+    """One value in effect: where it comes from and why, and what became of what was set (None when nothing was)."""
+
+    value: str
+    origin: Origin
+    why: str
+    fate: Fate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """All values in effect in one release, and the variables that were set and are not read, each with the reason."""
+
+    stack: str
+    release: str
+    settings: Mapping[str, InEffect]
+    ignored: Mapping[str, str]
+
+    def values(self) -> dict[str, str]:
+        """Return the value of each variable."""
+        return {name: found.value for name, found in self.settings.items()}
+
+
+def effective(known: Catalogue, settings: Mapping[str, str], release: str | None = None) -> Effective:
+    """Return what `release` (the newest when None) makes of an environment, for every variable that it reads."""
+    release = release or known.releases[-1]
+    ignored = dict(_ignored(known, settings, release))
+    kept = {name: text for name, text in settings.items() if name not in ignored}
+    found = _Model(known, release).worked_out(kept)
+    return Effective(known.stack, release, dict(sorted(found.items())), ignored)
+
+
+def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are not read, with the reason."""
+    by_file = _reads_json(known, settings, release)
+    for name in settings:
+        parameter = known.parameters.get(name)
+        if parameter is None:
+            yield name, f"{known.stack} has no variable of that name and says nothing. {known.suggest(name)}"
+        elif parameter.kind is not Kind.SETTING:
+            yield name, f"nothing reads that name{f'; use {parameter.alias_of}' if parameter.alias_of else ''}"
+        elif not parameter.exists_in(release):
+            yield name, f"{known.stack} {release} does not read it: {_window(parameter.since, parameter.last)}"
+        elif by_file and name not in _JSON_NAMES:
+            yield name, f"{_JSON_SWITCH} makes the library read its JSON configuration instead of variables"
+
+
+def _reads_json(known: Catalogue, settings: Mapping[str, str], release: str) -> bool:
+    parameter = known.parameters.get(_JSON_SWITCH)
+    if parameter is None or _JSON_SWITCH not in settings or not parameter.exists_in(release):
+        return False
+    return settings[_JSON_SWITCH] == "1" or not in_window(release, _JSON_STRICT, None)
+
+
+def _window(since: str, last: str | None) -> str:
+    return f"from {since} on" if last is None else f"from {since} to {last}"
+
+
+class _Model:
+    """The layers of one release, each put over the one before."""
+
+    def __init__(self, known: Catalogue, release: str) -> None:
+        self.known = known
+        self.release = release
+        self.found: dict[str, InEffect] = {}
+
+    def worked_out(self, settings: Mapping[str, str]) -> dict[str, InEffect]:
+        plain = self.known.effective({}, self.release)
+        self.found = {name: self._default(value) for name, value in plain.items()}
+        self._depend({name: self._read(name, text).value for name, text in settings.items()})
+        explicit = dict(self._explicit(settings))
+        self._preset(explicit)
+        self.found |= explicit
+        self._settle(frozenset(explicit))
+        return self.found
+
+    def _default(self, value: str) -> InEffect:
+        return InEffect(value, Origin.DEFAULT, f"the default of {self.known.stack} {self.release}")
+
+    def _depend(self, explicit: Mapping[str, str]) -> None:
+        """Put the defaults that other settings change in place of the plain ones."""
+        values = {**self._values(), **explicit}
+        for each in self.known.conditional(self.release):
+            # One conditional default is read by the next, as a worker count brings a preset.
+            known = numbers(values)
+            if not each.derived and each.formula is None and each.in_force(known):
+                if each.parameter not in explicit:
+                    values[each.parameter] = each.value(known)
+                why = f"the default where {each.when.text}" if each.when else ""
+                self.found[each.parameter] = InEffect(each.value(known), Origin.DEFAULT, why)
+
+    def _read(self, name: str, text: str) -> Read:
+        default = self.found[name].value if name in self.found else ""
+        return read(self.known.parameters[name], text, self.release, default)
+
+    def _explicit(self, settings: Mapping[str, str]) -> Iterator[tuple[str, InEffect]]:
+        for name, text in settings.items():
+            target = copied_to(name)
+            if target is not None and target not in settings and target in self.found:
+                yield target, self._set(self._read(target, text), f"set by its older name {name}")
+            yield name, self._set(self._read(name, text), AS_SET)
+
+    @staticmethod
+    def _set(done: Read, plain: str) -> InEffect:
+        origin = Origin.EXPLICIT if done.fate in {Fate.APPLIED, Fate.CLAMPED} else Origin.DEFAULT
+        return InEffect(done.value, origin, done.why or plain, done.fate)
+
+    def _preset(self, explicit: dict[str, InEffect]) -> None:
+        """Put the preset's values over the defaults; a strict stack leaves them where it refuses the explicit one."""
+        chooser = presets.variable(self.known.stack)
+        chosen = explicit.get(chooser, self.found.get(chooser))
+        preset = presets.find(self.known.stack, chosen.value, self.release) if chosen else None
+        if preset is None:
+            return
+        for name, text in self._of(preset, explicit).items():
+            value = self._spelled(name, text)
+            self.found[name] = InEffect(value, Origin.PRESET, f"{chooser}={preset.name}")
+            if name in explicit and explicit[name].fate is Fate.IGNORED:
+                explicit[name] = InEffect(value, Origin.PRESET, explicit[name].why, Fate.IGNORED)
+
+    def _of(self, preset: Preset, explicit: Mapping[str, InEffect]) -> dict[str, str]:
+        values = self._values() | {name: found.value for name, found in explicit.items()}
+        return {name: text for name, text in preset.values(numbers(values)).items() if self._reads(name)}
+
+    def _reads(self, name: str) -> bool:
+        parameter = self.known.parameters.get(name)
+        return parameter is not None and parameter.exists_in(self.release)
+
+    def _spelled(self, name: str, text: str) -> str:
+        try:
+            return self.known.parameters[name].canonical(text, self.release)
+        except ValueError:  # a preset may go beyond what a person may set
+            return text
+
+    def _settle(self, explicit: frozenset[str]) -> None:
+        """Apply what is derived and what rules force, until nothing changes."""
+        for _ in range(_MOST_PASSES):
+            before = self._values()
+            self._derive(explicit)
+            for rule in self.known.rules:
+                if rule.kind.is_fix and rule.concerns(self.release):
+                    self._force(rule)
+            if self._values() == before:
+                return
+
+    def _derive(self, explicit: frozenset[str]) -> None:
+        for each in self.known.conditional(self.release):
+            known = numbers(self._values())
+            forced = self.found.get(each.parameter)
+            free = each.parameter not in explicit and not (forced and forced.origin is Origin.RULE)
+            if free and (each.derived or each.formula) and each.in_force(known):
+                self._put(each.parameter, each.value(known), _reason(each.when, each.formula), Origin.RULE)
+
+    def _force(self, rule: Rule) -> None:
+        known = numbers(self._values())
+        if not rule.names <= known.keys() or parse(rule.ok).holds(known):
+            return
+        for name, text in rule.effect or rule.repair:
+            if self._reads(name):
+                self._put(name, str(parse(text).value(known)), rule.message, Origin.RULE)
+
+    def _put(self, name: str, value: str, why: str, origin: Origin) -> None:
+        before = self.found.get(name)
+        if before is None or before.value != value:
+            fate = Fate.OVERRIDDEN if before and before.fate else None
+            self.found[name] = InEffect(value, origin, why, fate)
+
+    def _values(self) -> dict[str, str]:
+        return {name: found.value for name, found in self.found.items()}
+
+
+def _reason(when: object, formula: object) -> str:
+    conditions = [
+        f"{word} {getattr(part, 'text', '')}" for word, part in (("because", when), ("from", formula)) if part
+    ]
+    return " ".join(conditions)
+
+
+def release_of(known: Catalogue, stated: str | None) -> str:
+    """Return the release that is meant, the newest when None; raise `UsageError` for text that is no release.
+
+    A release that the catalogue does not list is read as the one before it: what changed since is unknown.
+    """
+    if stated is None:
+        return known.releases[-1]
+    earlier = [each for each in known.releases if in_window(stated, each, None)]
+    if not stated[:1].isdigit() or not earlier:
+        advice = f"known: {known.releases[0]} to {known.releases[-1]}"
+        raise UsageError(f"{stated!r} is no release of {known.stack}", advice=advice)
+    return stated

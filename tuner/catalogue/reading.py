@@ -1,0 +1,182 @@
+"""How a library reads the text of a variable: `atoi` and `strtoul` take what they can and say nothing of the rest.
+
+Nothing is refused here: whoever inherits an environment wants to know what it amounts to. Sources: runs of XLIO 3.40.2
+and 3.61.2 and of VMA 9.8.84; src/core/util/sys_vars.cpp. The kernel stack's library is strict (tuner/preload/values.c).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+
+from tuner.catalogue.catalogue import FOLDER
+from tuner.catalogue.parameters import SIZE_UNITS, Parameter, Type, in_window
+
+_DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
+_SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
+_CPUS: Final = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", re.ASCII)
+_LONG: Final = 1 << 63
+_UNSIGNED: Final = 1 << 64
+
+
+class Fate(StrEnum):
+    """What became of a setting."""
+
+    APPLIED = "applied"
+    CLAMPED = "clamped"
+    DEFAULTED = "defaulted"
+    IGNORED = "ignored"
+    OVERRIDDEN = "overridden by a rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a library makes of a text: the value, what became of what was written, and why (empty when as written)."""
+
+    value: str
+    fate: Fate = Fate.APPLIED
+    why: str = ""
+
+
+def read(parameter: Parameter, text: str, release: str, default: str) -> Read:
+    """Return what `release` makes of `text`; `default` is what it falls back to."""
+    if parameter.stack in _rules()["strict"]:
+        return _strictly(parameter, text, release, default)
+    if parameter.choices:
+        return _choice(parameter, text, release, default)
+    return _READERS.get(parameter.type, _as_it_is)(parameter, text, default)
+
+
+def atoi(text: str) -> int:
+    """Return what C's `atoi` makes of a text: the digits it begins with, or 0, wrapped to 32 bits."""
+    match = _DIGITS.match(text)
+    number = max(-_LONG, min(_LONG - 1, int(match[1][:25]))) if match else 0
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def size(text: str) -> int:
+    """Return what the libraries make of a size: `strtoul` (0x and leading 0 count) and a unit; 0 for anything else."""
+    match = _SIZE.fullmatch(text)
+    if match is None or match[2].upper() not in SIZE_UNITS:
+        return 0
+    digits = match[1][:30]
+    octal = digits.startswith("0") and digits.isdigit()
+    try:
+        number = int(digits, 8 if octal else 0)
+    except ValueError:  # an octal number ends before an 8, and what follows is no unit
+        return 0
+    return min(number, _UNSIGNED - 1) * SIZE_UNITS[match[2].upper()] % _UNSIGNED
+
+
+def copied_to(name: str) -> str | None:
+    """Return the variable that an older name's value is copied to, None for names that are read themselves."""
+    prefix, _, suffix = name.partition("_")
+    target = _rules()["copied"].get(suffix)
+    return None if target is None else f"{prefix}_{target}"
+
+
+@cache
+def _rules() -> dict[str, Any]:
+    return tomllib.loads((FOLDER / "libraries.reading.toml").read_text(encoding="utf-8"))
+
+
+def _suffix(parameter: Parameter) -> str:
+    return parameter.name.partition("_")[2]
+
+
+def _strictly(parameter: Parameter, text: str, release: str, default: str) -> Read:
+    problem = parameter.problem(text, release)
+    if problem is None:
+        choice = parameter.choice(text, release)
+        return Read(choice.value if choice else parameter.canonical(text, release))
+    return Read(default, Fate.IGNORED, f"{text!r} {problem}: ignored with a warning")
+
+
+def _choice(parameter: Parameter, text: str, release: str, default: str) -> Read:
+    since = _rules()["words"].get(parameter.stack, {}).get(_suffix(parameter))
+    if since is None or not in_window(release, since, None):
+        return _numbered(parameter, text, release, default)
+    known = parameter.choices_in(release)
+    found = next((c.value for c in known if text.casefold() in {s.casefold() for s in (c.value, *c.also)}), None)
+    if found is None:
+        return Read(default, Fate.DEFAULTED, f"{text!r} is no word that {release} knows: the default, without a word")
+    return Read(found)
+
+
+def _numbered(parameter: Parameter, text: str, release: str, default: str) -> Read:
+    number = str(atoi(text))
+    found = next((c.value for c in parameter.choices_in(release) if number in {c.value, *c.also}), None)
+    why = _reading(text, number)
+    if found is not None:
+        return Read(found, why=why)
+    if _suffix(parameter) in _rules()["default"]:
+        return Read(default, Fate.DEFAULTED, why or f"{number} is none of its values: the default")
+    return Read(number, why=why or f"{number} is none of its values, and nothing checks that")
+
+
+def _number(parameter: Parameter, text: str, default: str) -> Read:
+    number = str(atoi(text))
+    meant = _rules()["replaced"].get(_suffix(parameter), {}).get(number)
+    if meant is not None:
+        return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} becomes {meant} without a word")
+    return _within(parameter, int(number), default, _reading(text, number))
+
+
+def _switch(_parameter: Parameter, text: str, _default: str) -> Read:
+    number = atoi(text)
+    return Read(str(int(number != 0)), why=_reading(text, str(number), {"0", "1"}))
+
+
+def _size(parameter: Parameter, text: str, default: str) -> Read:
+    number = size(text)
+    odd = number == 0 and text.strip("0") != ""
+    why = f"{text!r} is no size and is read as 0" if odd else ""
+    if number == 0 and _suffix(parameter) in _rules()["zero"]:
+        return Read(default, Fate.DEFAULTED, why or "0 means the default")
+    return _within(parameter, number, default, why)
+
+
+def _within(parameter: Parameter, number: int, default: str, why: str) -> Read:
+    """Return a number as the library takes it: checked, brought into range, or as it comes."""
+    if parameter.problem(str(number)) is None:
+        return Read(str(number), why=why)
+    if _suffix(parameter) in _rules()["default"]:
+        return Read(default, Fate.DEFAULTED, _joined(why, f"{number} is out of range: the default {default}"))
+    if _suffix(parameter) in _rules()["clamp"]:
+        near = str(_nearest(parameter, number))
+        return Read(near, Fate.CLAMPED, _joined(why, f"{number} is out of range: {near} is the nearest"))
+    return Read(str(number), why=_joined(why, f"{number} is out of range, and nothing checks that"))
+
+
+def _nearest(parameter: Parameter, number: int) -> int:
+    low = parameter.min if parameter.min is not None else number
+    high = parameter.max if parameter.max is not None else number
+    inside = max(low, min(high, number))
+    return 1 << (inside - 1).bit_length() if parameter.power_of_two else inside
+
+
+def _cpus(_parameter: Parameter, text: str, _default: str) -> Read:
+    if _CPUS.fullmatch(text):
+        return Read(text)
+    return Read("0", Fate.DEFAULTED, f"{text!r} names no CPUs: CPU 0, with a warning")
+
+
+def _as_it_is(_parameter: Parameter, text: str, _default: str) -> Read:
+    return Read(text)
+
+
+def _reading(text: str, number: str, plain: set[str] | None = None) -> str:
+    if text in (plain or {number}):
+        return ""
+    return f"{text!r} is read as {number}: digits up to the first other character, in 32 bits"
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first}; {second}" if first else second
+
+
+_READERS: Final = {Type.INT: _number, Type.BOOL: _switch, Type.SIZE: _size, Type.CPUSET: _cpus}

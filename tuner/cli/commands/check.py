@@ -1,0 +1,129 @@
+"""`tuner check`: is this host fit to measure, and how noisy is it?"""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.effective import effective, release_of
+from tuner.cli import options, work
+from tuner.cli.screen import memory_account
+from tuner.cli.screen.output import print_json, wrapped
+from tuner.errors import TunerError
+from tuner.profiles.library import load, shelves
+
+_INDENT: Final = "      "
+
+
+@options.made_from_options(workload=options.workload, rig=options.rig)
+def check(
+    noise: Annotated[bool, typer.Option("--noise", help="Also measure how far runs of one profile differ.")] = False,
+    runs: Annotated[int, typer.Option("--runs", min=4, help="With --noise: runs of the profile, in pairs.")] = 12,
+    profile: Annotated[
+        str, typer.Option("--profile", help="What --noise measures, and what needs memory.")
+    ] = "default",
+    stack: options.StackName = "kernel",
+    rings: options.Rings = 1,
+    objective: options.ObjectiveName = None,
+    seed: options.Seed = 0,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    rig: dict[str, Any],
+) -> None:
+    """Say whether this host is fit to measure: what is missing, what makes it noisy, and what to do about it.
+
+    For xlio and vma the memory that the profile takes at start is held against what this host has, at the library's
+    release where its banner says it. With --noise one profile is measured against itself: how far runs differ, what they drift, and the smallest
+    difference that a budget can detect. Exit status 0: fit, or fit with doubts; 1: something needed is missing.
+
+    \b
+    Examples:
+      tuner check
+      tuner check --noise --runs 20
+      tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
+    """
+    answer = _examined(stack, profile, rig, rings, results)
+    if noise and answer["fit"]:
+        asked = {"profile": profile, "stack": stack, "objective": objective, "seed": seed, "workload": workload, **rig}
+        answer["noise"] = _noise(asked, runs, results)
+    if json:
+        print_json(answer)
+        raise typer.Exit(0 if answer["fit"] else 1)
+    typer.echo("\n".join(_lines(answer)))
+    if not answer["fit"]:
+        raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+
+
+def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results: Path) -> dict[str, Any]:
+    """Return what is needed and whether it is there, what the host is, and for xlio and vma the memory."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.setup.preflight import examine
+
+    parts = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
+    answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack)}
+    if stack in memory.STACKS:
+        answer["memory"] = _memory(profile, stack, rig["lib"], rings)
+        parts.append(memory_account.part(profile, answer["memory"]))
+    return answer | {"fit": all(part["ok"] for part in parts)}
+
+
+def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str, Any]:
+    """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.setup import readback
+    from tuner.session.setup.preflight import library_of
+    from tuner.stacks import stack as stack_called
+
+    found = load(profile, stack, shelves(os.environ, Path.cwd()))
+    host, target = LocalHost(), stack_called(stack)
+    try:
+        release = readback.release(target, [library_of(target, lib, host)], host)
+    except TunerError:  # the part of the library says so
+        release = None
+    known = catalogue.load(stack)
+    return memory_account.account(effective(known, found.settings, release and release_of(known, release)), rings)
+
+
+def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:
+    from tuner.session.setup.prepare import UNLIMITED_S, Request
+
+    found = work.carry_out(Request(kind="calibrate", budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), results)
+    if found["calibration"] is None:
+        raise TunerError(f"too few runs of {found['profile']} ended well; see `tuner sessions show latest`")
+    return found
+
+
+def _lines(answer: dict[str, Any]) -> list[str]:
+    noise = _noise_lines(answer["noise"]) if "noise" in answer else []
+    return [*map(_line, answer["parts"]), *_host(answer["host"]), *noise]
+
+
+def _line(part: dict[str, Any]) -> str:
+    said = wrapped(f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}", indent=_INDENT)
+    return "\n".join([said, *_advised(part["advice"])])
+
+
+def _advised(advice: str) -> list[str]:
+    return [wrapped(f"{_INDENT}→ {advice}", indent=_INDENT)] if advice else []
+
+
+def _host(facts: dict[str, Any]) -> list[str]:
+    known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
+    doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
+    return [*chain.from_iterable(doubts), "host", *known]
+
+
+def _noise_lines(found: dict[str, Any]) -> list[str]:
+    from tuner.session.measuring.quarantine import sentence
+    from tuner.session.phases.calibrate import detectable, words
+
+    said = [*words(found["calibration"]), *map(detectable, found["budgets"]), sentence(found["host"])]
+    return ["noise", *(f"  {line}" for line in said if line)]

@@ -1,0 +1,58 @@
+"""`tuner compare`: is one profile better than another?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.screen.output import print_json, verdict, wrapped
+
+
+@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
+    budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    task: dict[str, Any],
+    rig: dict[str, Any],
+) -> None:
+    """Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.
+
+    Exit status 0: B is better; 3: it is not.
+
+    \b
+    Examples:
+      tuner compare default latency
+      tuner compare latency results/SESSION/best.toml --budget 2m
+    """
+    from tuner.session.measuring.clock import seconds
+    from tuner.session.setup.prepare import Request
+
+    request = Request(
+        kind="compare",
+        profile=a,
+        other=b,
+        budget_s=seconds(budget),
+        workload=workload,
+        **task,
+        **rig,
+    )
+    answer(work.carry_out(request, results), json=json)
+
+
+def answer(found: dict[str, Any], *, json: bool) -> None:
+    """Print what a comparison found and leave with its exit status."""
+    if json:
+        print_json(found)
+    else:
+        typer.echo(verdict(found, found["a"], found["b"]))
+        for doubt in found.get("doubts", ()):
+            typer.echo(wrapped(f"doubt: {doubt['what']} ({doubt['advice']})"))
+    raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))

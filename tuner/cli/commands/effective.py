@@ -1,0 +1,160 @@
+"""`tuner profiles effective`: what a library will really use for a profile or an environment, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from tuner import catalogue, env_text
+from tuner.catalogue import rules
+from tuner.catalogue.catalogue import Catalogue
+from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin, release_of
+from tuner.catalogue.effective import effective as in_effect
+from tuner.catalogue.parameters import size_words
+from tuner.catalogue.reading import Fate
+from tuner.cli.options import AnyStack, Json, Release, Rings
+from tuner.cli.screen.memory_account import account
+from tuner.cli.screen.output import print_json, table
+from tuner.errors import Finding, UsageError, warning
+from tuner.profiles.library import load, shelves
+from tuner.profiles.profile import errors_in
+from tuner.stacks import STACKS
+from tuner.stacks import stack as stack_called
+
+# The sum of the memory says the same with figures.
+_SUMMED: Final = "mem_start"
+
+
+def effective(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="[PROFILE]", help="A name, STACK/NAME, a path to a .toml, or default.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable, over the profile. Repeatable.")
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", metavar="FILE", help="A file of NAME=VALUE lines; others are skipped.")
+    ] = None,
+    stack: AnyStack = None,
+    stack_version: Release = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what has its default.")] = False,
+    rings: Rings = 1,
+    json: Json = False,
+) -> None:
+    """Show what a library will really use: defaults, preset, what is set, and what the library makes of it.
+
+    Nothing is refused: a bad value is explained (`true` is read as 0, `1K` as 1), because people come with an
+    environment that they inherited. The memory that xlio and vma take at start is summed and held against what this
+    host has. The release is the newest unless it is said. Use `tuner profiles lint` to have it judged.
+
+    \b
+    Examples:
+      tuner profiles effective xlio/latency --stack-version 3.40.2
+      tuner profiles effective --env XLIO_SPEC=latency --env XLIO_TCP_NODELAY=true
+      tuner profiles effective --env-file /etc/default/myserver --stack vma --all
+    """
+    if profile is None and not env and env_file is None:
+        raise UsageError("nothing to look at", advice="name a profile, or give --env NAME=VALUE or --env-file FILE")
+    asked, findings = _asked(env or (), env_file)
+    name, settings = _settings(profile, stack, asked)
+    known = catalogue.load(name)
+    found = in_effect(known, settings, release_of(known, stack_version))
+    memory = account(found, rings)
+    told = [*findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
+    if json:
+        print_json(record(found, told, memory))
+    else:
+        typer.echo("\n".join([*_page(found, told, every=every), *_memory(memory["lines"])]))
+
+
+def record(found: Effective, findings: Iterable[Finding], memory: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is in effect as JSON."""
+    settings = {
+        name: {"value": each.value, "from": each.origin, "why": each.why} | ({"fate": each.fate} if each.fate else {})
+        for name, each in found.settings.items()
+    }
+    return {
+        "stack": found.stack,
+        "version": found.release,
+        "settings": settings,
+        "ignored": dict(found.ignored),
+        "memory": {name: each for name, each in memory.items() if name not in {"version", "findings", "lines"}},
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def doubts(known: Catalogue, found: Effective) -> list[Finding]:
+    """Return what will not start or may do harm with the values in effect, but for their memory."""
+    broken = rules.broken(known.rules, rules.numbers(found.values()), found.release)
+    told = [one.rule for one in broken if not one.rule.kind.is_fix and one.rule.id != _SUMMED]
+    return [warning(each.id, each.message) for each in told]
+
+
+def _memory(lines: Iterable[str]) -> list[str]:
+    return [f"{'memory' if number == 0 else '      '}  {line}" for number, line in enumerate(lines)]
+
+
+def _asked(pairs: Iterable[str], path: Path | None) -> tuple[dict[str, str], list[Finding]]:
+    """Return the variables of a file with those of the command line over them."""
+    settings: dict[str, str] = {}
+    findings: list[Finding] = []
+    if path is not None:
+        read = env_text.parse(_text(path), str(path))
+        settings, findings = dict(read.settings), list(read.findings)
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong or errors_in(findings):
+        advice = "write --env NAME=VALUE" if wrong else ""
+        raise UsageError(f"cannot read {wrong[0] if wrong else path}", findings=errors_in(findings), advice=advice)
+    return settings | dict(pair.partition("=")[::2] for pair in pairs), findings
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(env_text.MAX_BYTES).decode(errors="replace")
+    except OSError as reason:
+        raise UsageError(f"cannot read {path}: {reason.strerror}") from reason
+
+
+def _settings(profile: str | None, stack: str | None, asked: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the stack and its variables: the profile's, and those of the environment over them."""
+    if profile is not None:
+        found = load(profile, stack, shelves(os.environ, Path.cwd()))
+        stack, settings = found.stack, {**found.settings}
+    else:
+        settings = {}
+        # The kernel stack has names of XLIO's: theirs is xlio unless --stack says otherwise.
+        known = (name for name in ("vma", "onload") if any(key.startswith(STACKS[name].prefix) for key in asked))
+        stack = stack or next(known, "xlio")
+    prefix = stack_called(stack).prefix
+    return stack, settings | {name: text for name, text in asked.items() if name.startswith(prefix)}
+
+
+def _page(found: Effective, findings: Iterable[Finding], *, every: bool) -> list[str]:
+    moved = {name: each for name, each in found.settings.items() if each.origin is not Origin.DEFAULT or each.fate}
+    rest = {name: each for name, each in found.settings.items() if name not in moved} if every else {}
+    # What did not come out as written stands first: it is what the reader came for.
+    first = sorted(moved.items(), key=lambda row: not _odd(row[1]))
+    rows = [_row(name, each) for name, each in (*first, *rest.items())]
+    lines = [f"{found.stack} {found.release}", ""]
+    lines += [table(("VARIABLE", "VALUE", "FROM", "WHY"), rows)] if rows else ["everything has its default"]
+    lines += [f"not read: {name}: {why}" for name, why in found.ignored.items()]
+    lines += [str(finding) for finding in findings]
+    hidden = len(found.settings) - len(rows)
+    return [*lines, *([f"{hidden} more have their defaults: add --all"] if hidden else [])]
+
+
+def _odd(each: InEffect) -> bool:
+    """Return whether something that was set did not come out as it was written."""
+    return each.fate is not None and (each.fate is not Fate.APPLIED or each.why != AS_SET)
+
+
+def _row(name: str, each: InEffect) -> tuple[str, str, str, str]:
+    mark = "!" if _odd(each) else " "
+    words = size_words(each.value) if name.endswith(("LIMIT", "LIMIT_USER")) else each.value
+    return f"{mark} {name}", words or "(empty)", each.origin, each.why

@@ -1,0 +1,90 @@
+"""`tuner export`: a profile in a form in which it is deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli import deployable, options
+from tuner.cli.screen.output import print_json, table
+from tuner.errors import UsageError
+
+
+@options.made_from_options(choice=deployable.choice)
+def export(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, default, or latest.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="FORM", help="The form; see --list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", "--out", metavar="FILE", help="Write this file instead of stdout.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--list", help="List the forms and stop.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    json: options.Json = False,
+    *,
+    choice: deployable.Choice,
+) -> None:
+    """Write a profile in a form in which it is deployed: an environment file, a drop-in, a ConfigMap, a script.
+
+    The stack's library is part of it as LD_PRELOAD. A form that cannot carry a value says so and writes nothing.
+    `tuner apply` does the same to a file in use, with a way back; `tuner import` reads every form.
+
+    \b
+    Examples:
+      tuner export --list
+      tuner export latency --to env
+      tuner export latest --to systemd --service web -o tuner.conf
+      tuner export xlio/latency --to kubernetes --lib /usr/lib64/libxlio.so
+    """
+    if every:
+        _list(json=json)
+        return
+    if profile is None or to is None:
+        raise UsageError("say which profile and which form", advice="tuner export PROFILE --to FORM; see --list")
+    deployed(profile, to, out, choice, force=force, json=json)
+
+
+def deployed(
+    profile: str, to: str, out: Path | None, choice: deployable.Choice, *, force: bool, json: bool = False
+) -> None:
+    """Write a profile in the form called `to` to a file or to stdout."""
+    from tuner.export import form
+
+    wanted = form(to)
+    found = choice.deployment(profile, wanted)
+    text = wanted.write(found)
+    if out is not None:
+        _save(text, out, wanted.mode, force=force)
+    if json:
+        answer = {"profile": found.profile.name, "stack": found.profile.stack, "form": wanted.name}
+        print_json(answer | {"path": str(out) if out else None, "environment": found.variables, "text": text})
+    else:
+        typer.echo(str(out) if out else text, nl=out is not None)
+
+
+def _list(*, json: bool) -> None:
+    from tuner.export import forms
+
+    rows = [
+        {"form": form.name, "file": form.file_name.format(name="NAME"), "summary": form.summary, "stacks": form.stacks}
+        for form in forms().values()
+    ]
+    if json:
+        print_json(rows)
+    else:
+        typer.echo(table(("FORM", "FILE", "WHAT IT IS"), [tuple(map(str, row.values()))[:3] for row in rows]))
+
+
+def _save(text: str, path: Path, mode: int, *, force: bool) -> None:
+    try:
+        with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        path.chmod(mode)
+    except FileExistsError as reason:
+        advice = "take another name, --force, or `tuner apply`, which keeps what is there"
+        raise UsageError(f"{path} exists and stays as it is", advice=advice) from reason
+    except OSError as reason:
+        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason

@@ -1,0 +1,72 @@
+"""`tuner minimise`: which settings of a profile earn their place?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.screen.output import print_json, verdict, wrapped
+
+
+@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
+def minimise(
+    profile: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="Profile to shorten: name, stack and name, or file.")
+    ],
+    budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
+    baseline: Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")] = "default",
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    *,
+    workload: dict[str, object],
+    task: dict[str, Any],
+    rig: dict[str, Any],
+) -> None:
+    """Leave out of a profile what does not earn its place, and write it with what each remaining setting is worth.
+
+    Measures the profile with and without its settings in interleaved blocks. Exit status 0: done, also when every
+    setting stays; 1: nothing could be judged.
+
+    \b
+    Examples:
+      tuner minimise latency
+      tuner minimise results/SESSION/best.toml --objective throughput --budget 5m
+    """
+    from tuner.session.measuring.clock import seconds
+    from tuner.session.setup.prepare import Request
+
+    request = Request(
+        kind="minimise",
+        profile=profile,
+        budget_s=seconds(budget),
+        baseline=baseline,
+        workload=workload,
+        **task,
+        **rig,
+    )
+    answer(work.carry_out(request, results), json=json)
+
+
+def answer(found: dict[str, Any], *, json: bool) -> None:
+    """Print what was dropped and what the rest is worth, and leave with the exit status."""
+    if json:
+        print_json(found)
+    else:
+        typer.echo(verdict(found, found["baseline"], found["winner"]))
+        typer.echo("\n".join(worths(found["minimised"])))
+        if found["winner"]["path"]:
+            typer.echo(f"\nprofile  {found['winner']['path']}")
+    raise typer.Exit(1 if found["verdict"] == "failed" else 0)
+
+
+def worths(minimised: dict[str, Any]) -> list[str]:
+    """Return the settings that stay and those that were dropped, each with what was seen of it."""
+    lines = ["", *map(_worth, minimised["kept"])]
+    return [*lines, "", "dropped:", *map(_worth, minimised["dropped"])] if minimised["dropped"] else lines
+
+
+def _worth(row: dict[str, Any]) -> str:
+    return wrapped(f"  {row['name']}={row['value']}  {row['why']}", indent="      ")

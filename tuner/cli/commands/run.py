@@ -1,0 +1,109 @@
+"""`tuner run`: any program under a profile, for a quick try."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from tuner.cli import deployable, options
+from tuner.cli.screen.output import print_json
+from tuner.errors import MissingTool
+
+if TYPE_CHECKING:
+    from tuner.stacks.stack import Stack
+
+# The smallest program that uses a socket, which is when a bypass stack starts up.
+_PROBE: Final = (sys.executable, "-ISc", "import socket; socket.socket().close()")
+_PROBE_LIMIT_S: Final = 30.0
+
+
+Verify = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="First show by a tiny program that the stack loads here.")
+]
+
+
+def run(
+    profile: deployable.Reference,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="-- COMMAND…", help="The program and its arguments.")
+    ] = None,
+    lib: options.Lib = None,
+    stack: options.AnyStack = None,
+    verify: Verify = True,
+    show: Annotated[bool, typer.Option("--print", help="Print what would be set, and start nothing.")] = False,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+) -> None:
+    """Start a program under a profile. It takes the place of `tuner`: its exit status is the program's.
+
+    The program inherits the environment, less the stack's own variables that stand in it (they are named on stderr),
+    with what the profile sets and with the stack's library in front of LD_PRELOAD.
+
+    \b
+    Examples:
+      tuner run latency -- sockperf ping-pong -i 127.0.0.1 -p 5001 --tcp
+      tuner run latest -- ./server --port 80
+      tuner run xlio/latency --print
+    """
+    from tuner.stacks import stack as stack_called
+    from tuner.stacks.inheritance import under
+
+    found = deployable.chosen(profile, stack, results)
+    used = stack_called(found.stack)
+    library = _library(used, lib)
+    launch = under(used, library, found.settings, os.environ)
+    for name in launch.set_aside:
+        typer.echo(f"warning: set aside: {name}", err=True)
+    if show or json:
+        _print(launch.environment, launch.set_aside, json=json)
+    elif not command:
+        raise typer.BadParameter("write the program behind --", param_hint="COMMAND")
+    else:
+        if verify:
+            _verify(used, library, found.settings)
+        _become(command, launch.environment)
+
+
+def _library(stack: Stack, lib: Path | None) -> Path:
+    library = deployable.library(stack, str(lib) if lib else None)
+    if library is None or not library.is_file():
+        raise MissingTool(f"the library of stack {stack.name} is not here: {library or 'none'}", advice=stack.advice)
+    return library
+
+
+def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: bool) -> None:
+    """Print what differs from the environment that is inherited."""
+    changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    if json:
+        print_json({"environment": changed, "set_aside": list(set_aside)})
+        return
+    removed = [name for name in os.environ if name not in environment]
+    lines = [*(f"unset {name}" for name in removed), *(f"{k}={shlex.quote(v)}" for k, v in changed.items())]
+    typer.echo("\n".join(lines))
+
+
+def _verify(stack: Stack, library: Path, settings: Mapping[str, str]) -> None:
+    from tuner.hosts.host import Command
+    from tuner.hosts.local import LocalHost
+    from tuner.stacks.stack import Seen, environment
+
+    probe = Command(_PROBE, environment(stack, (library,), settings))
+    done = LocalHost().output_of(probe, _PROBE_LIMIT_S)
+    # A control profile of Onload is right when nothing is accelerated, which only its settings say.
+    proof = stack.proof(done.stderr, done.stdout, Seen(settings))
+    if not proof.loaded:
+        advice = f"{stack.advice}; --no-verify starts the program all the same"
+        raise MissingTool(f"the stack {stack.name} does not load here: {proof.reason}", advice=advice)
+
+
+def _become(command: list[str], environment: Mapping[str, str]) -> None:
+    from tuner.hosts.become import become
+
+    sys.stdout.flush()
+    become(command, environment)

@@ -1,0 +1,90 @@
+"""`tuner sessions`: what was measured before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli import options, work
+from tuner.cli.commands import compare, minimise, tune
+from tuner.cli.screen.output import print_json, table
+from tuner.figures import shown
+
+app = typer.Typer(help="List, show and resume sessions.", no_args_is_help=True, rich_markup_mode=None)
+Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
+
+
+@app.command("list")
+def list_sessions(results: options.Results = Path("results"), json: options.Json = False) -> None:
+    """List the sessions of a results folder, oldest first.
+
+    \b
+    Example:
+      tuner sessions list
+    """
+    from tuner.store import Store
+
+    rows = [_row(session) for session in Store.existing(results).sessions()]
+    if json:
+        print_json(rows)
+    else:
+        headers = ["session", "state", "verdict", "ratio", "spent s"]
+        cells = [[r["session"], r["state"], r["verdict"], shown(r["ratio"]), shown(r["spent_s"])] for r in rows]
+        typer.echo(table(headers, cells))
+
+
+@app.command()
+def show(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
+    """Show a session's summary, made again from the database.
+
+    \b
+    Examples:
+      tuner sessions show
+      tuner sessions show 20260102-1504 --json
+    """
+    from tuner.report.summary import summary
+    from tuner.store import Store
+
+    store = Store.existing(results)
+    row = store.session(session)
+    if json:
+        runs = [
+            {"trial": run.trial, "phase": run.phase, "block": run.block, "status": run.status}
+            for run in store.runs(row.id)
+        ]
+        print_json(_row(row) | {"plan": row.plan, "facts": row.facts, "answer": row.verdict, "runs": runs})
+    else:
+        typer.echo(summary(store, row), nl=False)
+
+
+@app.command()
+def resume(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
+    """Go on with an interrupted session within what is left of its budget.
+
+    \b
+    Example:
+      tuner sessions resume latest
+    """
+    found = work.resume(results, session)
+    if "a" in found:
+        compare.answer(found, json=json)
+    elif "trials" in found and "finalists" not in found:
+        minimise.answer(found, json=json)
+    elif "winner" in found:
+        tune.answer(found, results, json=json)
+    else:
+        print_json(found)
+
+
+def _row(session: Any) -> dict[str, Any]:
+    verdict = session.verdict or {}
+    return {
+        "session": session.id,
+        "created_at": session.created_at,
+        "state": session.state,
+        "verdict": verdict.get("verdict", ""),
+        "ratio": (verdict.get("gain") or {}).get("ratio"),
+        "spent_s": session.spent_s,
+    }

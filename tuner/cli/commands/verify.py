@@ -1,0 +1,95 @@
+"""`tuner verify`: does the installed library really do what a profile says?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuner import catalogue
+from tuner.cli.options import AnyStack, Json, Lib
+from tuner.cli.screen.output import print_json, table
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.profiles.profile import Profile
+
+
+def verify(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME or a path to a .toml.")],
+    stack: AnyStack = None,
+    lib: Lib = None,
+    json: Json = False,
+) -> None:
+    """Start a program that does nothing under the library and read from its banner what became of each setting.
+
+    It takes a moment, measures nothing and needs no card. Exit status 0: everything was applied; 1: the library was
+    not loaded, or something came out differently: clamped, defaulted, ignored, or overridden by a rule.
+
+    \b
+    Examples:
+      tuner verify latency
+      tuner verify xlio/latency --lib /usr/lib64/libxlio.so
+      tuner verify profiles/vma/mine.toml --json
+    """
+    from tuner.profiles.library import load, shelves
+
+    answer = _answer(load(profile, stack, shelves(os.environ, Path.cwd())), lib)
+    if json:
+        print_json(answer)
+    else:
+        typer.echo("\n".join(_lines(answer)))
+    if not answer["applied"]:
+        raise typer.Exit(1)
+
+
+def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
+    """Return what became of each setting of a profile under the library."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.setup.preflight import library_of
+    from tuner.session.setup.readback import read_back, verified
+    from tuner.stacks import stack as stack_called
+
+    target, host = stack_called(profile.stack), LocalHost()
+    path = library_of(target, lib, host)
+    banner = read_back(target, [path], profile.settings, host)
+    settings = verified(target, profile.settings, banner)
+    unknown = banner.release not in catalogue.load(target.name).releases
+    doubt = f"release {banner.release or 'of an unknown form'} is not in the catalogue: it is read as the one before"
+    return {
+        "stack": target.name,
+        "version": banner.release,
+        "library": str(path),
+        "profile": profile.name,
+        "applied": all(each.fine for each in settings),
+        "settings": [each.to_dict() for each in settings],
+        "warnings": [*banner.warnings, *([doubt] if unknown else [])],
+    }
+
+
+def release_of_library(lib: Path, stack: str | None) -> str:
+    """Return the release that a library's banner names; raise `UsageError` or `MissingTool` when it names none."""
+    from tuner.hosts.local import LocalHost
+    from tuner.session.setup.readback import checked, read_back
+    from tuner.stacks import stack as stack_called
+
+    if stack is None:
+        raise UsageError("--lib needs the stack of the library", advice="add --stack xlio or --stack vma")
+    target = stack_called(stack)
+    found = read_back(target, [checked(target, lib)], {}, LocalHost()).release
+    if not found:
+        raise UsageError(f"the banner of {lib} names no release", advice="say it with --stack-version RELEASE")
+    return found
+
+
+def _lines(answer: dict[str, Any]) -> Iterable[str]:
+    yield f"{answer['stack']} {answer['version']}  {answer['library']}"
+    rows = [
+        (each["name"], each["asked"], each["shown"] if each["shown"] is not None else "–", each["status"], each["why"])
+        for each in answer["settings"]
+    ]
+    yield table(("VARIABLE", "ASKED", "SHOWN", "BECAME", "WHY"), rows) if rows else "the profile sets nothing"
+    yield from (f"the library warns: {words}" for words in answer["warnings"])

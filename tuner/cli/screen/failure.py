@@ -1,0 +1,90 @@
+"""What a user sees of an error: one screen on a terminal, everything where it is piped, and JSON where that was asked for."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, TextIO
+
+from tuner import __version__
+from tuner.cli.screen.output import print_json, wrapped
+from tuner.cli.screen.terminal import columns, terminal
+from tuner.errors import TunerError
+
+DEBUG: Final = "TUNER_DEBUG"
+"""The environment variable that lets a bug show its traceback."""
+# The command line that was typed, the message and the advice are on the screen too.
+_BESIDE_FINDINGS: Final = 6
+
+
+def tell(reason: TunerError, arguments: Sequence[str]) -> int:
+    """Say on stderr what is wrong, where, and what next, and return the exit status."""
+    _say(_screen(reason, sys.stderr))
+    if "--json" in arguments:
+        findings = [asdict(finding) for finding in reason.findings]
+        answer = {"error": reason.message, "findings": findings, "advice": reason.advice}
+        print_json(answer | ({"verdict": "failed"} if reason.exit_status == 1 else {}))
+    return reason.exit_status
+
+
+def tell_bug(bug: Exception, arguments: Sequence[str], *, debug: bool) -> int:
+    """Say that this program is wrong and not its user, keep the traceback in a file, and return the exit status."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    at = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    kept = _kept(bug, arguments)
+    if debug:
+        traceback.print_exception(bug)
+    summary = " ".join(f"{type(bug).__name__}: {bug}".split())
+    hint = "" if debug else f"; {DEBUG}=1 shows the traceback"
+    advice = f"please report it with {kept}{hint}"
+    return tell(
+        TunerError(f"this is a bug of tuner: {summary}{at}; what was measured is kept", advice=advice), arguments
+    )
+
+
+def _screen(reason: TunerError, stream: TextIO) -> list[str]:
+    """Return the lines of an error, wrapped and not more than a terminal has rows."""
+    width = columns(stream)
+    head = wrapped(f"error: {reason.message}", width).splitlines()
+    findings = [wrapped(f"  {finding}", width, "    ") for finding in reason.findings]
+    advice = wrapped(f"  → {reason.advice}", width, "    ").splitlines() if reason.advice else []
+    found = terminal(stream, {})
+    room = found.size()[1] - len(head) - len(advice) - _BESIDE_FINDINGS if found else sys.maxsize
+    return [*head, *_fitting(findings, room), *advice]
+
+
+def _fitting(findings: Sequence[str], room: int) -> list[str]:
+    """Return the findings that have room, at least one, and how many have not."""
+    taken: list[str] = []
+    for at, finding in enumerate(findings):
+        lines = finding.splitlines()
+        if taken and len(taken) + len(lines) > room:
+            return [*taken, f"  … and {len(findings) - at} more: `2>&1 | less` shows all"]
+        taken += lines
+    return taken
+
+
+def _say(lines: Sequence[str]) -> None:
+    try:
+        sys.stderr.write("\n".join([*lines, ""]))
+    except OSError:  # nobody listens; the exit status still says it
+        return
+
+
+def _kept(bug: Exception, arguments: Sequence[str]) -> str:
+    """Return the file that now holds all that is needed to find the bug, or why there is none."""
+    told = "".join(traceback.format_exception(bug))
+    host = f"tuner {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="tuner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+        ) as file:
+            file.write(f"{host}\narguments: {list(arguments)!r}\n\n{told}")
+    except OSError as reason:
+        return f"the traceback ({DEBUG}=1 shows it; no file was written: {reason.strerror})"
+    return file.name

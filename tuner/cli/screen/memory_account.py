@@ -1,0 +1,39 @@
+"""The memory of a configuration beside what this host has, as JSON, as lines, and as a part of `tuner check`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tuner.catalogue import memory
+from tuner.catalogue.effective import Effective
+from tuner.errors import Severity
+from tuner.hosts import facts
+
+
+def account(found: Effective, rings: int) -> dict[str, Any]:
+    """Return the sum of what is taken at start, what this host has (bytes), and what of it does not fit, as JSON.
+
+    `starts` is false where a process could not start here for want of memory.
+    """
+    room, values = facts.room(), found.values()
+    told = memory.findings(found.stack, found.release, values, rings, room)
+    taken = memory.summed(found.stack, found.release, values, rings)
+    return taken.to_dict() | {
+        "version": found.release,
+        "rings": rings,
+        "host": asdict(room),
+        "starts": all(each.severity is not Severity.ERROR for each in told),
+        "findings": [asdict(each) for each in told],
+        "lines": [*taken.lines(), room.words()] if taken.parts else [],
+    }
+
+
+def part(profile: str, account: dict[str, Any]) -> dict[str, Any]:
+    """Return an account as a part of `tuner check`: what is wrong, or the sum."""
+    advice = [each["suggestion"] for each in account["findings"] if each["suggestion"]]
+    said = [each["message"] for each in account["findings"]]
+    # What cannot start has the sum in its message.
+    says = [*said, *(account["lines"] if account["starts"] else account["lines"][-1:])]
+    name = f"memory of {profile} in {account['version']}"
+    return {"part": name, "ok": account["starts"], "says": "; ".join(says), "advice": "; ".join(dict.fromkeys(advice))}

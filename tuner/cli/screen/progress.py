@@ -1,0 +1,79 @@
+"""What a user sees while a session runs: a view that is redrawn on a terminal, plain lines elsewhere. All on stderr."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self, TextIO
+
+from tuner.cli.screen.output import wrapped
+from tuner.cli.screen.terminal import Terminal
+from tuner.cli.screen.view import failure, settings_of, spoken_best
+from tuner.judging.statistics import Gain
+from tuner.store import RunRow, TrialRow
+
+
+class Lines:
+    """Plain lines: one for a phase, one for a run that failed, one when the best changes."""
+
+    def __init__(self, stream: TextIO, found: Terminal | None = None) -> None:
+        self._stream = stream
+        self._terminal = found
+        self._best = ""
+        self._waiting: list[str] = []
+        self._writing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        """End the view; plain lines need no end."""
+
+    def phase(self, name: str, seconds_left: float) -> None:
+        """Say which phase starts."""
+        self.note(f"{name}: up to {seconds_left:.0f} s")
+
+    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+        """Say nothing: a line a run is too much for a log."""
+
+    def measured(self, trial: TrialRow, run: RunRow) -> None:
+        """Say what failed."""
+        if run.status != "ok":
+            self.note(f"  {failure(trial, run)} {settings_of(trial)}")
+
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+        """Say nothing: `best` says what matters of it."""
+
+    def best(self, trial: TrialRow, gain: Gain) -> None:
+        """Say when another trial leads."""
+        if trial.profile != self._best:
+            self.note(f"  best so far: {spoken_best(trial, gain)} {settings_of(trial)}")
+        self._best = trial.profile
+
+    def note(self, text: str) -> None:
+        """Say it."""
+        self._waiting.append(text.rstrip())
+        self._write_all()
+
+    def urgent(self, text: str) -> None:
+        """Say what a signal's handler has to say, which may come in the middle of writing."""
+        self.note(text)
+
+    def _write_all(self) -> None:
+        """Write what waits. Called again from a signal's handler it leaves that to the call it came into.
+
+        It never raises: a session does not end because nobody reads.
+        """
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while self._waiting:
+                self._write(self._waiting.pop(0))
+        except OSError:
+            self._waiting.clear()
+        finally:
+            self._writing = False
+
+    def _write(self, text: str) -> None:
+        width = self._terminal.size()[0] if self._terminal else 0
+        print(wrapped(text, width), file=self._stream, flush=True)

@@ -1,0 +1,1 @@
+"""From measurements to decisions: objectives, limits, dominance and statistics."""

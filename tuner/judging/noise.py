@@ -1,0 +1,175 @@
+"""The statistics of one profile measured against itself: how far runs differ, drift, and what can be told apart.
+
+All spreads are standard deviations of natural logarithms, so that 0.05 means about 5 %. A run comes in a pair: two
+runs of one block. What cannot be computed from so few runs is None, which is not a finding.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from tuner.judging.statistics import CONFIDENCE, student_quantile
+
+POWER: Final = 0.80
+# (z(0.975) + z(0.8))²: so many squared standard errors does a difference need to be found at 95 % and 80 % power.
+NORMAL_PAIRS: Final = 7.84
+# A run this many robust standard deviations from the median is a hiccup. The usual 2.5 to 3 (Leys et al. 2013) is for
+# samples in which the median absolute deviation is well known; among a dozen runs it is not, hence the distance.
+HICCUP: Final = 5.0
+# The median absolute deviation of a normal sample is its standard deviation divided by this.
+MAD_TO_SD: Final = 1.4826
+# A deviation below a thousandth is the grain of what sockperf prints.
+LEAST_MAD: Final = 0.001
+FEWEST_RUNS: Final = 6
+FEWEST_PAIRS: Final = 5
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The straight line through the logarithms over time: its slope a minute, with the 95 % interval of least squares.
+
+    Runs that follow each other are alike where a host drifts, so the interval is rather too narrow.
+    """
+
+    per_minute: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The noise of one metric of one profile. Runs counted as `hiccups` are left out of everything but the median.
+
+    `between_runs_sd` is how far runs differ; `within_block_sd` how far those of one block do; `correlation` is the
+    part of the variance that a block's runs have in common (intraclass correlation, Fisher 1925), so that a ratio
+    taken inside a block has 2 (1 − correlation) times the variance of a run: less than a run's own above 0.5.
+    `sampling_sd` is what would remain if only the number of messages in a run were finite: where it is far below
+    `between_runs_sd`, more runs help and longer ones do not.
+    """
+
+    median: float
+    runs: int
+    hiccups: int
+    between_runs_sd: float
+    within_block_sd: float | None
+    correlation: float | None
+    drift: Drift | None
+    sampling_sd: float | None = None
+
+    @property
+    def pairing_helps(self) -> bool | None:
+        """Return whether a ratio inside a block is less noisy than a single run; None where that is not known."""
+        return None if self.correlation is None else self.correlation > 1 / 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self) | {"pairing_helps": self.pairing_helps}
+
+
+def spread(pairs: Sequence[Pair], times_s: Sequence[Pair], sampling_sd: float | None = None) -> Spread:
+    """Return the noise in pairs of positive values that were measured at these times, in seconds.
+
+    Raises:
+        statistics.StatisticsError: there is no pair.
+
+    """
+    logs = [(math.log(first), math.log(second)) for first, second in pairs]
+    bulk = _bulk([value for pair in logs for value in pair])
+    calm = [pair for pair in logs if all(value in bulk for value in pair)]
+    timed = zip((t for pair in times_s for t in pair), (value for pair in logs for value in pair), strict=True)
+    return Spread(
+        median=statistics.median(value for pair in pairs for value in pair),
+        runs=2 * len(pairs),
+        hiccups=2 * len(pairs) - len(bulk),
+        between_runs_sd=statistics.stdev(bulk),
+        within_block_sd=_within(calm) if calm else None,
+        correlation=_correlation(calm) if len(calm) >= FEWEST_PAIRS else None,
+        drift=_drift([(time_s, value) for time_s, value in timed if value in bulk]),
+        sampling_sd=sampling_sd,
+    )
+
+
+def _bulk(values: Sequence[float]) -> list[float]:
+    """Return the values without those far from their median, by its absolute deviation (MAD)."""
+    if len(values) < FEWEST_RUNS:
+        return list(values)
+    median = statistics.median(values)
+    mad = max(statistics.median(abs(value - median) for value in values), LEAST_MAD)
+    return [value for value in values if abs(value - median) <= HICCUP * MAD_TO_SD * mad]
+
+
+def _within(pairs: Sequence[Pair]) -> float:
+    return math.sqrt(statistics.fmean((first - second) ** 2 for first, second in pairs) / 2)
+
+
+def _correlation(pairs: Sequence[Pair]) -> float | None:
+    """Return the intraclass correlation of a one-way analysis of variance with two values a class."""
+    between = 2 * statistics.variance(statistics.fmean(pair) for pair in pairs)
+    within = _within(pairs) ** 2
+    return (between - within) / (between + within) if between + within > 0 else None
+
+
+def _drift(points: Sequence[Pair]) -> Drift | None:
+    """Return the line of least squares through (seconds, value), None where it has no interval."""
+    times = [time_s / 60 for time_s, _ in points]
+    if len(points) < FEWEST_RUNS or len(set(times)) < FEWEST_RUNS:
+        return None
+    values = [value for _, value in points]
+    slope, intercept = statistics.linear_regression(times, values)
+    residual = math.fsum((v - intercept - slope * t) ** 2 for t, v in zip(times, values, strict=True))
+    middle = statistics.fmean(times)
+    error = math.sqrt(residual / (len(points) - 2) / math.fsum((t - middle) ** 2 for t in times))
+    half = student_quantile(0.5 + CONFIDENCE / 2, len(points) - 2) * error
+    return Drift(slope, slope - half, slope + half)
+
+
+def sampling_sd(measured: Mapping[str, Any]) -> float | None:
+    """Return the relative standard error of one run's median that follows from its number of latencies alone.
+
+    The standard error of a median is 1 / (2 f √n) (Kenney & Keeping 1962), the density f there being about a half
+    divided by the distance of the quartiles. Latencies that follow each other are alike, so it is a lower bound.
+    """
+    low, median, high = (measured.get(f"latency_{name}_us") for name in ("p25", "p50", "p75"))
+    observations = measured.get("observations") or 0
+    if not low or not median or not high or observations < 1:
+        return None
+    return float((high - low) / median / math.sqrt(observations))
+
+
+def paired_sd(gains: Sequence[float]) -> float:
+    """Return the spread of a block's gain from gains of a profile over itself, whose mean is known to be zero."""
+    return math.sqrt(math.fsum(gain * gain for gain in gains) / len(gains))
+
+
+def sd_interval(sd: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the interval of a standard deviation that was found from `count` normal values with a known mean."""
+    from scipy.special import chdtri
+
+    outside = (1 - confidence) / 2
+    low, high = float(chdtri(count, outside)), float(chdtri(count, 1 - outside))
+    return sd * math.sqrt(count / low), sd * math.sqrt(count / high)
+
+
+def smallest_difference(sd: float, blocks: int, judged: int = 1) -> float:
+    """Return the log ratio that `blocks` blocks find with 80 % power at 95 % confidence, infinite for one block.
+
+    Each block's gain spreads by `sd`. It is what the verdict's own test can do: Student's quantiles, because the
+    verdict does not know `sd`, and Bonferroni's correction for `judged` profiles. With many blocks and one profile it
+    is the well-known √(7.84 sd² / n), which `normal_difference` gives.
+    """
+    if blocks <= 1:
+        return math.inf
+    alpha = (1 - CONFIDENCE) / max(judged, 1)
+    quantiles = student_quantile(1 - alpha / 2, blocks - 1) + student_quantile(POWER, blocks - 1)
+    return quantiles * sd / math.sqrt(blocks)
+
+
+def normal_difference(sd: float, blocks: int) -> float:
+    """Return the log ratio that `blocks` blocks would find if `sd` were known and one profile judged: n = 7.84 sd²/δ²."""
+    return math.sqrt(NORMAL_PAIRS / blocks) * sd if blocks > 0 else math.inf

@@ -1,0 +1,140 @@
+"""The rule from measurements to one number: a log ratio to the baseline, higher is better.
+
+`gain = Σ w · ln(baseline / candidate)` over the objective's terms, the sign turned for rates, so that
+`exp(gain)` reads "1.42 times better". It is computed from stored metrics and can be made again at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tuner.errors import UsageError, did_you_mean
+from tuner.judging import slo
+from tuner.judging.slo import Limit
+from tuner.measure.rate_search import LEAST_MPS
+from tuner.measure.workload import Mode, Workload
+
+HELD_RATE: Final = "held_rate_mps"
+"""The highest offered rate that held every limit of an SLO; 0 where none did. It is made from several runs, and no run has it."""
+HIGHER_IS_BETTER: Final = frozenset({"rate_mps", "bandwidth_mbytes_per_s", HELD_RATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One metric of an objective, its weight, and which of the objective's workloads reports it.
+
+    Values below `least` count as `least`, so that one of 0 has a ratio: a gain from it is then more than what is said.
+    """
+
+    metric: str
+    weight: float
+    workload: int = 0
+    least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What "better" means: weighted terms (weights sum to 1) and the workloads that are measured by default.
+
+    With `limits` it is an SLO: what is judged is the highest rate that holds them, found by a search over the load.
+    """
+
+    name: str
+    summary: str
+    terms: tuple[Term, ...]
+    workloads: tuple[Workload, ...]
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The name without spaces and signs, for what is named after the objective."""
+        return "slo" if self.limits else self.name
+
+    @property
+    def space(self) -> str:
+        """The name of the objective whose search space serves this one: latency and rate both matter to an SLO."""
+        return "balanced" if self.limits else self.name
+
+    def gain(self, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
+        """Return the log ratio of `candidate` to `baseline`, or None where a term is missing or not positive."""
+        parts = [_log_ratio(term, baseline, candidate) for term in self.terms]
+        known = [part for part in parts if part is not None]
+        return math.fsum(known) if len(known) == len(parts) else None
+
+    def without(self, metrics: Container[str]) -> Objective:
+        """Return the objective without the terms of these metrics; the weights of the others again sum to 1."""
+        kept = [term for term in self.terms if term.metric not in metrics]
+        whole = math.fsum(term.weight for term in kept)
+        return replace(self, terms=tuple(replace(term, weight=term.weight / whole) for term in kept))
+
+    def missing(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the terms' metrics that a measurement does not have."""
+        return tuple(term.metric for term in self.terms if metrics.get(term.metric, 0.0) <= 0.0)
+
+
+def _log_ratio(term: Term, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
+    if term.metric not in baseline or term.metric not in candidate:
+        return None
+    base, cand = max(baseline[term.metric], term.least), max(candidate[term.metric], term.least)
+    if base <= 0.0 or cand <= 0.0:
+        return None
+    sign = -1.0 if term.metric in HIGHER_IS_BETTER else 1.0
+    return term.weight * sign * math.log(base / cand)
+
+
+_PING_PONG: Final = Workload(mode=Mode.PING_PONG)
+# 20,000 msg/s, each answered: about 11,000 observations a second of test, so that p99.9 is not one message.
+_UNDER_LOAD: Final = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=1)
+_THROUGHPUT: Final = Workload(mode=Mode.THROUGHPUT)
+
+OBJECTIVES: Final[Mapping[str, Objective]] = {
+    objective.name: objective
+    for objective in (
+        Objective(
+            "latency",
+            "median and p99 of one message at a time",
+            (Term("latency_p50_us", 0.5), Term("latency_p99_us", 0.5)),
+            (_PING_PONG,),
+        ),
+        Objective(
+            "tail",
+            "p99 and p99.9 under a constant load",
+            (Term("latency_p99_us", 0.5), Term("latency_p99_9_us", 0.5)),
+            (_UNDER_LOAD,),
+        ),
+        Objective("throughput", "messages received per second", (Term("rate_mps", 1.0),), (_THROUGHPUT,)),
+        Objective(
+            "balanced",
+            "median and p99 of one message at a time, and messages received per second, half and half",
+            (Term("latency_p50_us", 0.25), Term("latency_p99_us", 0.25), Term("rate_mps", 0.5, workload=1)),
+            (_PING_PONG, _THROUGHPUT),
+        ),
+    )
+}
+
+
+def objective(name: str) -> Objective:
+    """Return the objective called `name`, or the SLO that it spells out; raise `UsageError` otherwise."""
+    if len(name.split()) > 1:
+        return _service_level(slo.parse(name))
+    found = OBJECTIVES.get(name)
+    if found is None:
+        raise UsageError(f"unknown objective {name!r}", advice=did_you_mean(name, OBJECTIVES))
+    return found
+
+
+def _service_level(limits: tuple[Limit, ...]) -> Objective:
+    """Return the objective of limits: traffic as that of `tail`, its rate to be found."""
+    terms = (Term(HELD_RATE, 1.0, least=LEAST_MPS),)
+    workloads = (replace(_UNDER_LOAD, rate_mps=None),)
+    return Objective(slo.spoken(limits), "the highest rate that holds the limits", terms, workloads, limits)
+
+
+def named_by(profile: str) -> str:
+    """Return the objective that a profile's name means: nginx and nvme presets are for throughput, others latency."""
+    if profile in OBJECTIVES:
+        return profile
+    return "throughput" if profile.startswith(("nginx", "nvme")) else "latency"

@@ -1,0 +1,1 @@
+"""Profiles: what they are, where they are found, and how they are checked, translated and migrated."""

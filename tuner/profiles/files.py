@@ -1,0 +1,171 @@
+"""Profiles as TOML files, with the reason for each setting as the comment above it.
+
+Files are untrusted: they are bounded in size, names cannot lead out of their folder, and everything that is wrong
+with a file is said at once.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from tuner import catalogue
+from tuner.catalogue import releases
+from tuner.catalogue.releases import Releases
+from tuner.errors import Finding, UsageError, error
+from tuner.profiles.profile import Place, Profile, errors_in, problems
+from tuner.toml_text import Table, assignment, comment, comments, shown
+from tuner.untrusted import text_of
+
+# Below the longest string that Linux passes in an environment (128 KiB): no value can be too long to run.
+MAX_BYTES: Final = 64 * 1024
+
+_KEYS: Final = ("name", "stack", "summary", "extends", "releases", "settings", "origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file holds (None when it cannot be understood at all) and everything that is wrong with it."""
+
+    profile: Profile | None
+    findings: tuple[Finding, ...]
+
+
+def read(path: Path, place: Place = Place.FILE) -> Profile:
+    """Return the profile in the file `path`; raise `UsageError` with every error in it."""
+    reading = examine(path, place)
+    errors = errors_in(reading.findings)
+    if reading.profile is None or errors:
+        raise UsageError(f"{path} is not a usable profile", findings=errors)
+    return reading.profile
+
+
+def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -> Reading:
+    """Return the profile in the file `path` and what is wrong with it; a bad file is a finding, never an exception."""
+    text = text_of(path, MAX_BYTES, "a profile")
+    if isinstance(text, Finding):
+        return Reading(None, (text,))
+    reading = parse(text, str(path), release)
+    if reading.profile is None:
+        return reading
+    profile = replace(reading.profile, path=path, place=place)
+    return Reading(profile, (*reading.findings, *_misplaced(profile, path)))
+
+
+def parse(text: str, source: str, release: str | None = None) -> Reading:
+    """Return the profile that `text` describes and what is wrong with it; `source` names the file in findings."""
+    try:
+        table = Table(tomllib.loads(text), source, _KEYS)
+    except ValueError as reason:
+        return Reading(None, (error(source, f"is not TOML: {shown(str(reason))}"),))
+    except RecursionError:
+        return Reading(None, (error(source, "is not TOML that can be read: too deeply nested"),))
+    profile = _profile(table, comments(text, "settings"))
+    told = {finding.where for finding in table.findings}
+    more = (finding for finding in problems(profile, release, source) if finding.where not in told)
+    return Reading(profile, (*table.findings, *more))
+
+
+def write(profile: Profile) -> str:
+    """Return the profile as the text of a file; reading that gives the same profile back."""
+    head = {"summary": profile.summary, "extends": profile.extends, "releases": str(profile.releases)}
+    lines = [assignment("name", profile.name), assignment("stack", profile.stack)]
+    lines += [assignment(key, value) for key, value in head.items() if value]
+    lines += ["", "[settings]"]
+    for name, value in profile.settings.items():
+        lines += [*comment(profile.reasons.get(name, "")), assignment(name, value)]
+    if profile.origin is not None:
+        lines += ["", "[origin]", *(assignment(key, value) for key, value in profile.origin.items())]
+    return "\n".join(lines) + "\n"
+
+
+def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
+    """Write the profile to `path` in one step, so that nobody ever reads half a file.
+
+    Raise `UsageError` when the file could not be read back, and when `path` exists and `overwrite` is not set.
+    """
+    text = write(profile)
+    if errors := errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path))):
+        raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
+    try:
+        _put(text, path, overwrite=overwrite)
+    except FileExistsError as reason:
+        raise UsageError(f"{path} exists and stays as it is", advice="take another name, or overwrite it") from reason
+    except OSError as reason:
+        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
+
+
+def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:
+    stack = table.text("stack", required=True)
+    settings = {name: _as_read(stack, name, text) for name, text in _settings(table).items()}
+    return Profile(
+        name=table.text("name", required=True),
+        stack=stack,
+        settings=settings,
+        summary=table.text("summary"),
+        extends=table.text("extends") or None,
+        releases=_releases(table),
+        reasons={name: reasons[name] for name in settings if reasons.get(name)},
+        origin=table.scalars("origin") if "origin" in table.data else None,
+    )
+
+
+def _settings(table: Table) -> dict[str, str]:
+    found = {}
+    for name, value in table.scalars("settings").items():
+        if isinstance(value, float):
+            table.wrong(f"settings.{name}", f"{value} is not text, a whole number, true or false")
+        else:
+            found[name] = value if isinstance(value, str) else str(int(value))
+    return found
+
+
+def _as_read(stack: str, name: str, text: str) -> str:
+    """Return what the stack reads for what a person wrote (`on`, `64k`), the text itself where that is not clear."""
+    parameter = catalogue.load(stack).parameters.get(name) if stack in catalogue.stacks() else None
+    if parameter is None or parameter.problem(text) is None:
+        return text
+    try:
+        return parameter.canonical(text)
+    except ValueError:
+        return text
+
+
+def _releases(table: Table) -> Releases:
+    try:
+        return releases.parse(table.text("releases"))
+    except ValueError as reason:
+        table.wrong("releases", str(reason))
+        return Releases()
+
+
+def _misplaced(profile: Profile, path: Path) -> list[Finding]:
+    found = []
+    folder = path.absolute().parent
+    if profile.name and profile.name != path.stem:
+        message = f"{shown(profile.name)!r} must be the name of the file, {path.stem!r}"
+        found.append(error(f"{path}: name", message))
+    if profile.stack and folder.parent.name == "profiles" and folder.name != profile.stack:
+        message = f"{shown(profile.stack)!r} must be the name of the folder, {folder.name!r}"
+        found.append(error(f"{path}: stack", message))
+    return found
+
+
+def _put(text: str, path: Path, *, overwrite: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            draft.replace(path)
+        else:
+            path.hardlink_to(draft)  # fails when the path exists, which a rename does not
+    finally:
+        draft.unlink(missing_ok=True)

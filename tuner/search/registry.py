@@ -1,0 +1,65 @@
+"""Which optimizers there are, by name. Nothing heavy is imported before one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tuner.errors import MissingTool, UsageError, did_you_mean
+from tuner.search.optimizer import Optimizer, Repair
+from tuner.search.space import SearchSpace
+
+
+def _random(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    from tuner.search.random_search import RandomSearch
+
+    return RandomSearch(space, seed, repair)
+
+
+def _skopt(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    try:
+        from tuner.search.bayesian import BayesianSearch
+    except (ImportError, AttributeError) as problem:  # skopt dies of either when numpy has moved on
+        raise MissingTool(
+            f"scikit-optimize cannot be loaded: {problem}",
+            advice="install it with `pip install scikit-optimize`, or search with `--optimizer random`",
+        ) from problem
+    return BayesianSearch(space, seed, repair)
+
+
+def _grid(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    from tuner.search.grid import GridSearch
+
+    return GridSearch(space, seed, repair)
+
+
+def _optuna(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
+    try:
+        from tuner.search.optuna_search import OptunaSearch
+    except (ImportError, AttributeError) as problem:
+        raise MissingTool(
+            f"optuna cannot be loaded: {problem}",
+            advice="install it with `pip install optuna`, or search with `--optimizer skopt`, grid or random",
+        ) from problem
+    return OptunaSearch(space, seed, repair)
+
+
+OPTIMIZERS: Final[Mapping[str, Callable[[SearchSpace, int, Repair], Optimizer]]] = {
+    "skopt": _skopt,
+    "random": _random,
+    "grid": _grid,
+    "optuna": _optuna,
+}
+"""What makes each optimizer, by the name that `--optimizer` takes. Nothing heavy is imported before one is made."""
+
+
+def make(name: str, space: SearchSpace, seed: int, feasible: Repair) -> Optimizer:
+    """Return the optimizer called `name` over `space`.
+
+    Raises `UsageError` for an unknown name or a space without dimensions, `MissingTool` when its library is missing.
+    """
+    if name not in OPTIMIZERS:
+        raise UsageError(f"unknown optimizer {name!r}", advice=did_you_mean(name, OPTIMIZERS))
+    if not space.dimensions:
+        raise UsageError(f"nothing to search on {space.stack}", advice="name the parameters with --space")
+    return OPTIMIZERS[name](space, seed, feasible)

@@ -1,0 +1,1 @@
+"""What a session answers, as records and words."""

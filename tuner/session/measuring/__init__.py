@@ -1,0 +1,1 @@
+"""What a session measures, remembers and tells while it does."""

@@ -1,0 +1,52 @@
+"""What a session tells whoever watches it. The session speaks facts; the watcher chooses words and colours."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tuner.judging.statistics import Gain
+from tuner.store import RunRow, TrialRow
+
+
+class Progress(Protocol):
+    """Somebody who watches a session. No method may raise or take long."""
+
+    def phase(self, name: str, seconds_left: float) -> None:
+        """A phase starts and may take this long."""
+
+    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+        """A run of this trial starts; the session has this long left."""
+
+    def measured(self, trial: TrialRow, run: RunRow) -> None:
+        """A run of this trial ended and is stored."""
+
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+        """A block ended in which a trial had this log ratio to the baseline, None where it failed."""
+
+    def best(self, trial: TrialRow, gain: Gain) -> None:
+        """The best trial so far and its gain as the search sees it: not confirmed."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+
+
+class Silent:
+    """A watcher who says nothing."""
+
+    def phase(self, name: str, seconds_left: float) -> None:
+        """Ignore it."""
+
+    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+        """Ignore it."""
+
+    def measured(self, trial: TrialRow, run: RunRow) -> None:
+        """Ignore it."""
+
+    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+        """Ignore it."""
+
+    def best(self, trial: TrialRow, gain: Gain) -> None:
+        """Ignore it."""
+
+    def note(self, text: str) -> None:
+        """Ignore it."""

@@ -1,0 +1,144 @@
+"""The load searches of a session as they are stored: each sockperf run is a row, and a series of rows is one search.
+
+A row's evidence says to which series it belongs, what was offered, whether it was a long run, and where its search began.
+Everything else follows from that and from the measurements, so that it can be computed again.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tuner.judging import slo
+from tuner.judging.objective import HELD_RATE
+from tuner.judging.slo import Limit
+from tuner.measure import measurement, rate_search
+from tuner.measure.measurement import CORRECTED
+from tuner.measure.rate_search import Next, Probe, Start
+from tuner.measure.run import Status
+from tuner.measure.workload import Workload
+from tuner.store import RunRow
+
+KEY: Final = "load"
+
+
+def evidence(series: int, start: Start, asked: Next) -> dict[str, Any]:
+    """Return what a run's evidence says of the load search that it belongs to."""
+    said = {"series": series, "offered_mps": asked.offered_mps, "long": asked.long}
+    return {KEY: said | {"start_mps": start.rate_mps, "known": start.known}}
+
+
+def by_series(runs: Iterable[RunRow]) -> dict[int, list[RunRow]]:
+    """Return the runs of each load search, in the order in which they were made."""
+    found: dict[int, list[RunRow]] = {}
+    for run in runs:
+        if KEY in run.evidence:
+            found.setdefault(run.evidence[KEY]["series"], []).append(run)
+    return found
+
+
+def unit_s(runs: Sequence[RunRow]) -> float:
+    """Return what one profile takes once under one workload, in seconds: the mean of the load searches, or of the runs."""
+    searches = by_series(runs)
+    return sum(run.wall_s for run in runs) / len(searches) if searches else statistics.fmean(run.wall_s for run in runs)
+
+
+def probes(series: Sequence[RunRow], limits: Sequence[Limit]) -> list[Probe]:
+    """Return the runs of one load search as its rule sees them."""
+    return [_probe(run, limits) for run in series]
+
+
+def _probe(run: RunRow, limits: Sequence[Limit]) -> Probe:
+    said = run.evidence[KEY]
+    metrics = measurement.from_dict(run.measurement).metrics() if run.measurement else {}
+    return Probe(said["offered_mps"], said["long"], slo.holds(limits, metrics, said["offered_mps"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a load search of a trial found: the highest rate that holds and the run that shows it, 0 and None for none."""
+
+    trial: int
+    phase: str
+    rate_mps: int
+    run: RunRow | None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the rate, and the metrics of the run at that rate."""
+        rest = self.run.measurement if self.run else None
+        return {HELD_RATE: float(self.rate_mps)} | (measurement.from_dict(rest).metrics() if rest else {})
+
+
+def answer(series: Sequence[RunRow], limits: Sequence[Limit]) -> Answer | None:
+    """Return what a load search found, None for one that failed or was cut off."""
+    if not series or any(run.status != Status.OK for run in series):
+        return None
+    made, said = probes(series, limits), series[0].evidence[KEY]
+    if rate_search.following(made, Start(said["start_mps"], said["known"])) is not None:
+        return None
+    place = rate_search.answer(made)
+    rate_mps, shown = (0, None) if place < 0 else (made[place].offered_mps, series[place])
+    return Answer(series[0].trial, series[0].phase, rate_mps, shown)
+
+
+class Searches:
+    """The load searches of a session by their numbers, each answer computed once."""
+
+    def __init__(self, runs: Iterable[RunRow], limits: Sequence[Limit]) -> None:
+        self._limits = limits
+        self._series = by_series(runs)
+        self._found = {number: answer(series, limits) for number, series in self._series.items()}
+
+    def add(self, run: RunRow) -> None:
+        """Take note of a new run."""
+        for number in by_series([run]):
+            self._series.setdefault(number, []).append(run)
+            self._found[number] = answer(self._series[number], self._limits)
+
+    def next_number(self) -> int:
+        """Return the number of the next search."""
+        return len(self._series)
+
+    def probes(self, number: int) -> list[Probe]:
+        """Return the runs of a search as its rule sees them."""
+        return probes(self._series.get(number, []), self._limits)
+
+    def answers(self) -> list[Answer]:
+        """Return the answer of each finished search, in their order."""
+        return [found for found in self._found.values() if found is not None]
+
+    def metrics(self, runs: Iterable[RunRow]) -> dict[str, float]:
+        """Return what the last search among `runs` says, nothing where it has no answer."""
+        found = self._found.get(next(reversed(by_series(runs)), -1))
+        return found.metrics() if found else {}
+
+
+def start(answers: Sequence[Answer], trial: int, rng: random.Random) -> Start:
+    """Return where the next load search of a trial begins: at its own last answer, else at any other's, a little aside.
+
+    The step aside is random, because rates on one grid would round a small difference away or blow it up.
+    """
+    aside = rate_search.STEP ** rng.uniform(-0.5, 0.5)
+    for mine in (True, False):
+        rates = [found.rate_mps for found in answers if found.rate_mps and (found.trial == trial) is mine]
+        if rates:
+            return Start(round(max(rate_search.LEAST_MPS, rates[-1] * aside)), known=mine)
+    # Where nothing held so far, the least load is tried first: if that does not hold either, nothing more is to be seen.
+    return Start(rate_search.LEAST_MPS if answers else round(rate_search.FIRST_MPS * aside))
+
+
+def shaped(workload: Workload, asked: Next, limits: Sequence[Limit]) -> Workload:
+    """Return the workload of a probe: at its rate, and long enough for what it is to show."""
+    if not asked.long:
+        return replace(workload, rate_mps=asked.offered_mps, duration_s=rate_search.SHORT_S)
+    tail_share = min(tail_shares(limits).values(), default=0.0)
+    lasts_s = rate_search.long_run_s(asked.offered_mps, workload.reply_every, tail_share, workload.duration_s)
+    return replace(workload, rate_mps=asked.offered_mps, duration_s=lasts_s)
+
+
+def tail_shares(limits: Sequence[Limit]) -> dict[Limit, float]:
+    """Return which share of the observations lies beyond each limited percentile."""
+    return {each: 1 - CORRECTED[each.measured] / 100 for each in limits if each.measured in CORRECTED}

@@ -1,0 +1,47 @@
+"""What the search saw of a trial, less what only the baseline's bad luck made of it.
+
+One run of the baseline in a hiccup makes a whole block of profiles look good. So a level of the baseline that is further
+from the median of the blocks before than its runs are from each other counts as being just so far away (Huber's
+clipping). Only the search looks through these glasses: what confirms is compared as it was measured.
+"""
+
+from __future__ import annotations
+
+import statistics
+from itertools import islice
+from typing import Final
+
+from tuner.judging.statistics import pooled_sd
+from tuner.session.measuring.ledger import SEARCH, Ledger
+
+LEVELS: Final = 5
+"""Blocks before with whose median a level is compared, and how few of them are enough."""
+FEWEST_LEVELS: Final = 2
+
+USUAL: Final = 2.0
+"""How far a level may be from that median, in standard deviations of one block's gain as the calibration shows it."""
+
+
+def gain_in(ledger: Ledger, trial: int, block: int) -> float | None:
+    """Return the log ratio of a trial to the baseline in a block, None unless both were measured whole in peace."""
+    found = ledger.gain_in(trial, block)
+    return None if found is None else found - luck(ledger, block)
+
+
+def seen(ledger: Ledger, trial: int) -> list[float]:
+    """Return the log ratios of a trial to the baseline in the blocks of the search."""
+    blocks = sorted({run.block for run in ledger.runs if run.trial == trial and run.phase == SEARCH})
+    found = (gain_in(ledger, trial, block) for block in blocks)
+    return [gain for gain in found if gain is not None]
+
+
+def luck(ledger: Ledger, block: int) -> float:
+    """Return by how much all log ratios of a block are too high, as the baseline's level before it shows."""
+    here = ledger.level(block)
+    levels = (level for earlier in reversed(range(block)) if (level := ledger.level(earlier)) is not None)
+    before = list(islice(levels, LEVELS))
+    if here is None or len(before) < FEWEST_LEVELS:
+        return 0.0
+    away = statistics.median(before) - here
+    usual = USUAL * pooled_sd((), ledger.gains_over_itself())
+    return away - max(-usual, min(usual, away))

@@ -1,0 +1,63 @@
+"""Whether the search has found something so good that few blocks will prove it, so that the rest of the budget minimises.
+
+Decided once, by the data of the search alone and before anything is chosen or judged, so that the blocks of the
+confirmation still follow from nothing that they say themselves; the store then holds the plan that this makes.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import replace
+from typing import Final
+
+from tuner.judging.statistics import promise
+from tuner.measure import measurement
+from tuner.measure.measurement import PERCENTILES
+from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
+from tuner.session.measuring.session import Session
+from tuner.session.phases.baseline_shift import seen
+from tuner.session.phases.run_length import SURPLUS
+from tuner.session.phases.search import incumbent, spread
+from tuner.session.phases.verdict import LEAST_BEYOND
+from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import Plan
+from tuner.store import TrialRow
+
+# The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
+# it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
+OBVIOUS: Final = 8.0
+
+
+def hastened(session: Session) -> Plan:
+    """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
+    plan, leader = session.plan, incumbent(session)
+    begun = session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM)
+    if leader is None or begun or session.clock.hurried or not budget_shares.may_be_obvious(plan):
+        return plan
+    sd = spread(session)
+    gain = promise(seen(session.ledger, leader.number), sd)[0]
+    if gain < OBVIOUS * sd / math.sqrt(budget_shares.OBVIOUS_BLOCKS) or not _observed(session, leader):
+        return plan
+    why = f"{leader.profile} looks {math.exp(gain):.2g} times as good or better: about {budget_shares.OBVIOUS_BLOCKS} blocks will judge it"
+    return replace(plan, obvious=f"{why}, and then its settings are minimised")
+
+
+def _observed(session: Session, leader: TrialRow) -> bool:
+    """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
+    needed = SURPLUS * LEAST_BEYOND / budget_shares.OBVIOUS_BLOCKS
+    terms = [term for term in session.ledger.objective.terms if term.metric in PERCENTILES]
+    return all(_beyond(session, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
+
+
+def _beyond(session: Session, leader: TrialRow, workload: int, percentile: float) -> float:
+    """Return how many observations of a run lie beyond a percentile, in the mean, for the worse of leader and baseline."""
+    both = (leader.number, session.baseline.number)
+    runs = [run for run in session.ledger.runs if run.workload == workload and run.phase == SEARCH and run.measurement]
+    counts = {number: [run.measurement for run in runs if run.trial == number and run.measurement] for number in both}
+    means = [
+        statistics.fmean(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
+        for rows in counts.values()
+        if rows
+    ]
+    return min(means, default=0.0)

@@ -1,0 +1,100 @@
+"""Warm start: what earlier sessions found shapes what is tried, and is never a measurement of this session.
+
+Another day is another host: a prior outcome tells where to look, with more doubt than it was measured with. What it
+praises has to be measured here like any other proposal before it can be a finalist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tuner.judging.objective import objective
+from tuner.judging.statistics import pooled_sd
+from tuner.measure import workload
+from tuner.measure.run import Status
+from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.setup.plan import Plan
+from tuner.store import SessionRow, Store, TrialRow
+
+MOST_SESSIONS: Final = 5
+"""The latest sessions that are used: older ones are further from what the host is now."""
+
+DOUBT: Final = 4.0
+"""A prior outcome's variance is this many times what its own blocks say."""
+
+OTHER_DAY_SD: Final = 0.1
+"""How far a gain (natural logarithm) may move from one session to the next, a guess on the safe side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The outcomes of earlier sessions, and of how many sessions they are."""
+
+    sessions: int
+    outcomes: tuple[Outcome, ...]
+
+    def teach(self, optimizer: Optimizer) -> None:
+        """Tell an optimizer every outcome."""
+        for outcome in self.outcomes:
+            optimizer.tell(outcome)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return how much was used, as JSON-ready values."""
+        return {"sessions": self.sessions, "outcomes": len(self.outcomes)}
+
+    def __str__(self) -> str:
+        if not self.outcomes:
+            return "warm start: no finished session of this host has the same stack, objective, workload and baseline"
+        noun = "session" if self.sessions == 1 else "sessions"
+        counted = f"{len(self.outcomes)} outcomes of {self.sessions} earlier {noun}"
+        return f"warm start: {counted} shape the search; none counts as a measurement"
+
+
+def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
+    """Return the plan with the ids of the sessions that it starts from; unchanged when it asks for none.
+
+    They are finished tunings of the same stack, objective, workloads and baseline on the same kind of CPU. The ids are
+    in the plan, and finished sessions do not change, so that a resumed session starts from the same.
+    """
+    if plan.warm_start is None:
+        return plan
+    alike = [row.id for row in store.sessions() if _alike(row, plan, facts)]
+    return replace(plan, warm_start=tuple(alike[-MOST_SESSIONS:]))
+
+
+def recalled(store: Store, plan: Plan) -> Prior:
+    """Return what the sessions that a plan starts from found."""
+    found = [list(_outcomes(Ledger(store, session, objective(plan.objective)))) for session in plan.warm_start or ()]
+    return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))
+
+
+def _alike(row: SessionRow, plan: Plan, facts: Mapping[str, Any]) -> bool:
+    theirs = row.plan
+    same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective)
+    if row.state != "done" or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
+        return False
+    # A gain is relative to its baseline: under another one the same settings have another gain.
+    if theirs["baseline"]["settings"] != dict(plan.baseline.settings):
+        return False
+    return [workload.from_dict(each).key() for each in theirs["workloads"]] == [each.key() for each in plan.workloads]
+
+
+def _outcomes(ledger: Ledger) -> Iterator[Outcome]:
+    gains = {trial.number: _gains(ledger, trial) for trial in ledger.trials[1:]}
+    sd = pooled_sd(found for number, found in gains.items() if ledger.status(number) is Status.OK)
+    for trial in ledger.trials[1:]:
+        found, status = gains[trial.number], ledger.status(trial.number)
+        if status is Status.OK and found:
+            variance = DOUBT * sd**2 / len(found) + OTHER_DAY_SD**2
+            yield Outcome(dict(trial.settings), sum(found) / len(found), variance, prior=True)
+        elif status not in {Status.OK, Status.INVALID}:
+            yield Outcome(dict(trial.settings), None, prior=True)
+
+
+def _gains(ledger: Ledger, trial: TrialRow) -> list[float]:
+    blocks = sorted({run.block for run in ledger.runs if run.trial == trial.number})
+    found = (ledger.gain_in(trial.number, block) for block in blocks)
+    return [gain for gain in found if gain is not None]

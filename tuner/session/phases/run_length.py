@@ -1,0 +1,124 @@
+"""How long a run lasts after the calibration: as short as will do, because between-run noise is what limits a decision.
+
+A run is made longer for two reasons only. A percentile that the objective judges needs 100 observations beyond it over the
+confirmation; where a slow rate gives too few, longer runs give more of them in the same budget, because each run's fixed
+cost is paid less often. And where runs differ mostly by the finite number of their messages, the duration that makes
+the most of a budget is the one below.
+
+With the variance τ² between runs, s²/v within a run of v valid seconds, and a fixed cost of e seconds, the variance of a
+mean over a budget is proportional to (τ² + s²/v)(v + e), which is least at v = √(e s²/τ²) (two-stage sampling,
+Cochran 1977, 10.6).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tuner.judging.noise import sampling_sd
+from tuner.judging.objective import Term
+from tuner.measure import measurement
+from tuner.measure.measurement import PERCENTILES
+from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
+from tuner.session.measuring.ledger import CALIBRATE, SEARCH, metrics_of
+from tuner.session.measuring.session import Session
+from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
+from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import Plan
+from tuner.store import RunRow
+
+LONGEST_S: Final = 10
+# Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
+SURPLUS: Final = 1.2
+# What runs have in common is never less than this part of how far they differ: a calibration has few runs.
+LEAST_COMMON: Final = 0.3
+
+
+def fitted(session: Session) -> Plan:
+    """Return the session's plan with the run length that its calibration asks for; as it is where none does.
+
+    Only a plan whose duration nobody asked for changes, and only before the search has begun.
+    """
+    plan = session.plan
+    if not plan.adaptable or session.ledger.blocks(SEARCH) or not session.ledger.blocks(CALIBRATE):
+        return plan
+    lengths = {index: found for index in range(len(plan.workloads)) if (found := _needed(session, index))}
+    if not lengths:
+        return plan
+    longer = [
+        replace(each, duration_s=lengths[index].duration_s) if index in lengths else each
+        for index, each in enumerate(plan.workloads)
+    ]
+    why = "; ".join(length.why for length in lengths.values())
+    return replace(plan, workloads=tuple(longer), adaptable=False, lengthened=why)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Length:
+    """How long a run should last, in whole seconds as sockperf takes them, and why."""
+
+    duration_s: int
+    why: str
+
+
+def _needed(session: Session, index: int) -> Length | None:
+    """Return the length that a workload's runs need, None where the plan's will do."""
+    workload = session.plan.workloads[index]
+    runs = [run for run in session.ledger.runs if (run.phase, run.workload) == (CALIBRATE, index) and run.measurement]
+    if workload.mode is Mode.PLAYBACK or not runs:
+        return None
+    terms = [term for term in session.ledger.objective.terms if term.workload == index]
+    every = [
+        length for term in terms for length in (_observed(session, term, runs), _calm(session, term, runs)) if length
+    ]
+    longest = max(every, default=None)
+    return longest if longest and longest.duration_s > workload.duration_s else None
+
+
+def _observed(session: Session, term: Term, runs: list[RunRow]) -> Length | None:
+    """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
+    percentile = PERCENTILES.get(term.metric)
+    if percentile is None:
+        return None
+    planned_s = session.plan.workloads[term.workload].duration_s
+    beyond = statistics.fmean(
+        measurement.from_dict(run.measurement or {}).observations_beyond(percentile) for run in runs
+    )
+    for duration_s in range(planned_s, LONGEST_S + 1):
+        blocks = _judging_blocks(session, duration_s - planned_s)
+        seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks
+        if seen >= SURPLUS * LEAST_BEYOND and (blocks >= ENOUGH_BLOCKS or duration_s == planned_s):
+            return Length(
+                duration_s, f"runs of {duration_s} s, so that {term.metric} is observed often enough to be judged"
+            )
+    return None
+
+
+def _judging_blocks(session: Session, longer_s: int) -> int:
+    """Return how many blocks of two runs will judge when each run lasts so much longer."""
+    block_s = 2 * (budget_shares.run_s(session.plan) + longer_s)
+    return min(session.plan.blocks, int(budget_shares.judging(session.plan) * session.plan.budget_s / block_s))
+
+
+def _calm(session: Session, term: Term, runs: list[RunRow]) -> Length | None:
+    """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
+    of_runs = [sd for run in runs if (sd := sampling_sd(run.measurement or {})) is not None]
+    if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:
+        return None
+    between = statistics.stdev(math.log(metrics_of(run)[term.metric]) for run in runs)
+    within = statistics.median(of_runs)
+    common = max(math.sqrt(max(between**2 - within**2, 0.0)), LEAST_COMMON * between)
+    if common == 0.0:
+        return None
+    fixed_s = budget_shares.RUN_EXTRA_S + VALID_SHARE_LOST_S
+    valid_s = math.sqrt(fixed_s * _valid_s(session.plan.workloads[term.workload].duration_s)) * within / common
+    duration_s = min(LONGEST_S, round(valid_s + VALID_SHARE_LOST_S))
+    return Length(
+        duration_s, f"runs of {duration_s} s, because they differ by the number of their messages more than otherwise"
+    )
+
+
+def _valid_s(duration_s: int) -> float:
+    return duration_s - VALID_SHARE_LOST_S

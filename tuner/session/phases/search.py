@@ -1,0 +1,170 @@
+"""Search: the known profiles first, then the optimizer's proposals, each in blocks with the baseline.
+
+A block holds the baseline and a few contenders. A contender that is clearly worse than the best so far is
+not measured again; one that may be the best earns a second block, then more (racing, as in SMAC's
+intensification and irace).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import islice
+from typing import Final
+
+from tuner.judging.statistics import gain, pooled_sd, promise
+from tuner.measure.run import Status
+from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
+from tuner.session.measuring.session import Session, Turn, always
+from tuner.session.phases.baseline_shift import gain_in, seen
+from tuner.session.phases.verdict import unmet
+from tuner.session.setup import budget_shares
+from tuner.store import TrialRow
+
+# Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
+# that it does not publish) neither four nor seven found more with the same runs.
+CONTENDERS: Final = 5
+# A second look takes a proposal's place: in every other block; in every fourth while trials differ by so many times as
+# much as blocks do, because noise then hardly hides which is better.
+SECOND_LOOKS: Final = 2
+RARE_LOOKS: Final = 4
+FAR_APART: Final = 4.0
+MOST_BLOCKS: Final = 8
+
+
+def search(session: Session, optimizer: Optimizer) -> None:
+    """Measure contenders until the search's share of the budget is used; everything is in the ledger.
+
+    A session that had begun to prove what it found goes on with that: what the search said does not change any more.
+    """
+    if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
+        return
+    session.progress.phase("search", session.clock.left_s(budget_shares.search_ends(session.plan)))
+    lessons = _Lessons(session, optimizer)
+    lessons.recall()
+    while room := _room(session):
+        turns = _turns(session, lessons, room)
+        if not turns:
+            return
+        lessons.tell(session.measure_turns(SEARCH, turns))
+        if leader := incumbent(session):
+            session.progress.best(leader, gain(seen(session.ledger, leader.number)))
+
+
+def _room(session: Session) -> int:
+    """Return how many contenders can be measured with the baseline before the search's share is over.
+
+    One is measured in any case while the budget lasts: a session that has looked at nothing can say nothing.
+    """
+    if session.clock.hurried:
+        return 0
+    ends = budget_shares.search_ends(session.plan)
+    sizes = range(CONTENDERS, 0, -1)
+    least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), ends)), least)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """What an optimizer is told of a session: the gains of a block when it is over, a failure before it is asked again.
+
+    Proposals of one block are alike. Where the first of them hangs, the others would too, each for as long as its
+    time-out; with their baseline's noise in common, gains have less to say to the rest of their block.
+    """
+
+    session: Session
+    optimizer: Optimizer
+    failures: set[tuple[int, int]] = field(default_factory=set)
+
+    def recall(self) -> None:
+        """Tell what earlier attempts at this session measured, block by block as it came."""
+        self.optimizer.tell(Outcome(dict(self.session.baseline.settings), 0.0))
+        for block in range(self.session.ledger.next_block()):
+            self.tell(block)
+
+    def tell(self, block: int) -> None:
+        """Tell what a block that is over says."""
+        self.tell_failures(block)
+        variance = spread(self.session) ** 2
+        for trial in self.session.ledger.trials[1:]:
+            found = gain_in(self.session.ledger, trial.number, block)
+            if found is not None and (trial.number, block) not in self.failures:
+                self.optimizer.tell(Outcome(dict(trial.settings), found, variance, block=block))
+
+    def tell_failures(self, block: int) -> None:
+        """Tell which trials have failed in a block so far, unless that was told."""
+        for run in self.session.ledger.runs_in(block):
+            new = run.status != Status.OK and (run.trial, block) not in self.failures
+            if new and run.trial != self.session.baseline.number:
+                self.failures.add((run.trial, block))
+                settings = dict(self.session.ledger.trials[run.trial].settings)
+                self.optimizer.tell(Outcome(settings, None, block=block))
+
+    def proposal(self, taken: set[int]) -> TrialRow | None:
+        """Return what the optimizer proposes now, None where that is among those taken; it is among them then."""
+        self.tell_failures(self.session.ledger.next_block() - 1)
+        ledger = self.session.ledger
+        trial = ledger.enter(f"candidate-{len(ledger.trials)}", self.optimizer.ask(), "candidate")
+        new = trial.number not in taken
+        taken.add(trial.number)
+        return trial if new else None
+
+
+def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
+    """Return the turns of the next block: known profiles, or one that deserves a second look and new proposals."""
+    known = [session.enter_known(known) for known in session.plan.known]
+    able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
+    untried = [trial for trial in able if not session.ledger.tried(trial.number)]
+    if untried:
+        return [always(trial) for trial in untried[:room]]
+    if unmet(session):
+        return []  # what nothing known comes near is not found by trying at random
+    looks = int(len(session.ledger.blocks(SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
+    again = list(islice(deserving(session), looks))
+    taken = {trial.number for trial in again}
+    return [*map(always, again), *(cache(partial(lessons.proposal, taken)) for _ in range(room - len(again)))]
+
+
+def _far_apart(session: Session) -> bool:
+    means = [statistics.fmean(gains) for gains in _all_gains(session) if gains]
+    return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(session)
+
+
+def deserving(session: Session) -> Iterator[TrialRow]:
+    """Yield the trials that may be the best and have not been measured often enough to know, best first."""
+    sd = spread(session)
+    order = ranked(session)
+    bar = promise(seen(session.ledger, order[0].number), sd)[0] if order else 0.0
+    for trial in order:
+        gains = seen(session.ledger, trial.number)
+        if promise(gains, sd)[1] >= bar and len(gains) < MOST_BLOCKS:
+            yield trial
+
+
+def ranked(session: Session) -> list[TrialRow]:
+    """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
+    sd = spread(session)
+    able = [trial for trial in _able(session) if seen(session.ledger, trial.number)]
+    return sorted(able, key=lambda trial: -promise(seen(session.ledger, trial.number), sd)[0])
+
+
+def incumbent(session: Session) -> TrialRow | None:
+    """Return the trial that the search holds for the best, None before any ran well."""
+    return next(iter(ranked(session)), None)
+
+
+def _able(session: Session) -> list[TrialRow]:
+    others = (trial for trial in session.ledger.trials if trial != session.baseline)
+    return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
+
+
+def spread(session: Session) -> float:
+    """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
+    return pooled_sd(_all_gains(session), session.ledger.gains_over_itself())
+
+
+def _all_gains(session: Session) -> list[list[float]]:
+    return [seen(session.ledger, trial.number) for trial in _able(session)]

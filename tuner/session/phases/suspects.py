@@ -1,0 +1,97 @@
+"""Which settings of a profile may be left out, and in which order they are suspected: before anything is measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Final
+
+from tuner import catalogue
+from tuner.catalogue.catalogue import Catalogue
+from tuner.judging.objective import objective
+from tuner.profiles.profile import errors_in
+from tuner.search import space
+from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.phases.propose import search_space
+from tuner.session.setup.plan import Plan
+
+# A preset sets many others at once, so that no list of what is worth searching has it.
+_PRESET: Final = "_SPEC"
+_NOT_SEARCHED: Final = 99
+
+
+def without(settings: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return settings less those of `names`."""
+    return {name: value for name, value in settings.items() if name not in names}
+
+
+def idle(plan: Plan, settings: Mapping[str, str]) -> list[str]:
+    """Return the settings that should not matter here: those without effect, and those nobody would search.
+
+    Without effect is what leaves the values in effect as they are (a default, spelled out). Nobody would search a
+    variable that the stack's search space does not have for this objective, multiplexer and protocol, as polling in
+    `select` for a program that blocks in `recvfrom`. Whether that is true is measured all the same.
+    """
+    known = catalogue.load(plan.stack)
+    searched = _priorities(plan)
+    needed = _requirements(plan)
+    found: list[str] = []
+    for name in settings:
+        useless = bool(searched) and name not in searched and name not in needed and not name.endswith(_PRESET)
+        if (useless or _same(known, settings, name)) and removable(plan, settings, [*found, name]):
+            found.append(name)
+    return found
+
+
+def removable(plan: Plan, settings: Mapping[str, str], names: Collection[str]) -> bool:
+    """Return whether settings may be left out: no rule of the stack is broken by it that was not before."""
+    return _errors(plan.stack, _key(without(settings, names))) <= _errors(plan.stack, _key(settings))
+
+
+def _key(settings: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(settings.items())
+
+
+@lru_cache(maxsize=1 << 12)
+def _errors(stack: str, settings: frozenset[tuple[str, str]]) -> frozenset[str]:
+    # Remembered, because a check of a long profile takes some 10 ms in which nothing is measured.
+    return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str)))
+
+
+def by_promise(plan: Plan, ledger: Ledger, settings: Mapping[str, str]) -> list[str]:
+    """Return the settings, the least promising first: the less urgent to search, the less the search saw in it."""
+    priorities = _priorities(plan)
+    return sorted(
+        settings, key=lambda name: (-priorities.get(name, _NOT_SEARCHED), _seen(ledger, name, settings[name]))
+    )
+
+
+def _seen(ledger: Ledger, name: str, value: str) -> float:
+    """Return how much better the search's trials with a setting were than those without, as a mean log ratio."""
+    groups: dict[bool, list[float]] = {True: [], False: []}
+    for trial in ledger.trials:
+        groups[trial.settings.get(name) == value] += ledger.gains(trial.number, SEARCH) if trial.number else []
+    return statistics.fmean(groups[True]) - statistics.fmean(groups[False]) if all(groups.values()) else 0.0
+
+
+def _priorities(plan: Plan) -> dict[str, int]:
+    """Return the priority of each parameter that is worth searching here, or that the user had searched."""
+    workload = plan.workloads[0]
+    full = space.load(
+        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
+    )
+    asked = search_space(plan).dimensions if plan.space else ()
+    return {dimension.parameter: dimension.priority for dimension in (*full.dimensions, *asked)}
+
+
+def _requirements(plan: Plan) -> set[str]:
+    workload = plan.workloads[0]
+    full = space.load(
+        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
+    )
+    return {name for dimension in full.dimensions for name, _ in dimension.requires}
+
+
+def _same(known: Catalogue, settings: Mapping[str, str], name: str) -> bool:
+    return known.effective(without(settings, [name])) == known.effective(settings)

@@ -1,0 +1,135 @@
+"""How a tuning's budget is shared among its phases: the one place where these numbers stand.
+
+calibrate          to 10 %, inside the search's share; less where the budget is short
+search             to 45 %; longer where the budget is short
+choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found something obvious
+minimise           the rest; where that is too little, the confirmation has it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from tuner.judging.objective import objective
+from tuner.measure.workload import Workload
+from tuner.session.setup.plan import Plan
+
+# With 60 runs or fewer the calibration has its two blocks of two, and of every run beyond a sixth, until it has its share.
+CALIBRATE: Final = 0.10
+CALIBRATING_RUNS: Final = 4
+CALIBRATING_MORE: Final = 1 / 6
+# From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
+# gain needs (six blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
+SEARCH: Final = 0.45
+JUDGING_RUNS: Final = 12
+SHORT_RUNS: Final = 60
+JUDGING_MORE: Final = 0.75
+CONFIRM: Final = 0.30
+MINIMISE: Final = 0.25
+# This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
+# (true gain 10 %, before sessions were calibrated) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more
+# of it costs power. `docs/benchmarks.md` has what the whole session does now.
+CHOOSING: Final = 0.15
+# The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
+LEAST_RUNS: Final = 9
+# A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
+# gain of 10 % in 43 of 60 sessions when a quarter went to minimising, and in 182 of 200 when the confirmation had it.
+WORTHWHILE_RUNS: Final = 48
+# Where the search found something so good that few blocks prove it, so many do (of the baseline, the chosen one and the
+# start), and minimising has the rest, if that is enough: twelve blocks as above.
+OBVIOUS_BLOCKS: Final = 7
+OBVIOUS_RUNS: Final = 3 * OBVIOUS_BLOCKS
+OBVIOUS_REST_RUNS: Final = 36
+# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
+RUN_EXTRA_S: Final = 0.35
+SLEEP_S: Final = 2.0
+# A search over the load makes three or four long runs, of two seconds and more, once it knows about where to look.
+LOAD_RUNS: Final = 4
+LONG_RUN_S: Final = 2
+
+
+def expected_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
+    """Return what one run of each workload will take on a quiet host, in seconds."""
+    return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
+
+
+def load_search_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
+    """Return what one search over the load of each workload will take on a quiet host, in seconds."""
+    long = [replace(each, duration_s=max(LONG_RUN_S, each.duration_s)) for each in workloads]
+    return LOAD_RUNS * expected_s(long, fast_start=fast_start)
+
+
+def run_s(plan: Plan) -> float:
+    """Return what measuring one profile once under each workload of a plan should take, in seconds."""
+    whole = load_search_s if objective(plan.objective).limits else expected_s
+    return whole(plan.workloads, fast_start=plan.fast_start)
+
+
+def calibrate_ends(plan: Plan) -> float:
+    """Return the share of a budget at which its calibration ends."""
+    runs = plan.budget_s / run_s(plan)
+    few = CALIBRATING_RUNS + CALIBRATING_MORE * max(0.0, runs - SHORT_RUNS)
+    return min(CALIBRATE, few / runs) if runs else CALIBRATE
+
+
+def search_ends(plan: Plan) -> float:
+    """Return the share of a tuning's budget at which its search ends."""
+    runs = plan.budget_s / run_s(plan)
+    judging_runs = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
+    return max(SEARCH, 1.0 - judging_runs / runs) if runs else SEARCH
+
+
+def confirm_ends(plan: Plan) -> float:
+    """Return the share of the budget at which the confirmation ends: all of it where nothing is searched.
+
+    It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
+    settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
+    """
+    if plan.obvious:
+        return _obvious_ends(plan)
+    if plan.kind != "tune" or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
+        return 1.0
+    return SEARCH + CONFIRM
+
+
+def _obvious_ends(plan: Plan) -> float:
+    return search_ends(plan) + OBVIOUS_RUNS * run_s(plan) / ((1.0 - CHOOSING) * plan.budget_s)
+
+
+def may_be_obvious(plan: Plan) -> bool:
+    """Return whether a plan that would not minimise has time for it when few blocks judge."""
+    rest_s = (1.0 - _obvious_ends(plan)) * plan.budget_s
+    return plan.kind == "tune" and confirm_ends(plan) >= 1.0 and rest_s >= OBVIOUS_REST_RUNS * run_s(plan)
+
+
+def choosing_ends(plan: Plan) -> float:
+    """Return the share of a tuning's budget at which its finalist is chosen."""
+    return search_ends(plan) + CHOOSING * (confirm_ends(plan) - search_ends(plan))
+
+
+def judging(plan: Plan) -> float:
+    """Return the part of the budget in which one profile is judged: all of it where nothing is searched."""
+    return confirm_ends(plan) - choosing_ends(plan) if plan.kind == "tune" else 1.0
+
+
+def budget_s(plan: Plan, judging_s: float) -> float:
+    """Return the budget, in seconds, with which a plan of this kind judges for so many seconds.
+
+    A tuning that has time to minimise still has it: nobody is told to take a smaller budget so as to judge for longer.
+    """
+    if plan.kind != "tune":
+        return judging_s
+    confirming_s = judging_s / (1 - CHOOSING)
+    runs = confirming_s / run_s(plan)
+    beyond = SHORT_RUNS + (runs - JUDGING_RUNS) / JUDGING_MORE if runs > JUDGING_RUNS else 0.0
+    without_minimising_s = max(confirming_s / (1 - SEARCH), beyond * run_s(plan))
+    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s), obvious="")) >= 1.0:
+        return without_minimising_s
+    return confirming_s / CONFIRM
+
+
+def minimise_share(plan: Plan) -> float:
+    """Return the share of the budget that minimising has: all of it when the plan is for nothing else."""
+    return 1.0 if plan.kind == "minimise" else 1.0 - confirm_ends(plan)

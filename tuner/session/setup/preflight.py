@@ -1,0 +1,128 @@
+"""What a session starts with on this host: sockperf, the stack's library and what else is preloaded, looked up and checked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
+from tuner.hosts import cpus
+from tuner.hosts.host import Command, Host
+from tuner.measure import sockperf
+from tuner.measure.launch import Load, unsupported
+from tuner.measure.workload import Workload
+from tuner.session.setup import readback
+from tuner.stacks import stack as stack_called
+from tuner.stacks.library import lacks
+from tuner.stacks.preloads import faststart_library, stackname_library
+from tuner.stacks.stack import Stack, environment
+
+INSTALL_SOCKPERF: Final = (
+    "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
+)
+
+
+def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
+    """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
+    stack = stack_called(stack_name)
+    parts = {
+        "sockperf": lambda: sockperf_path(program, host, ()),
+        f"library of {stack.name}": lambda: _loads(stack, lib, host),
+        "fast start": lambda: str(faststart_library()),
+        "CPUs": lambda: _cpus_found(cpus.placement(cpus.topology())),
+        "results": lambda: _writable(results),
+    }
+    return [_part(name, look) for name, look in parts.items()]
+
+
+def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"part": name, "ok": True, "says": look(), "advice": ""}
+    except TunerError as reason:
+        return {"part": name, "ok": False, "says": reason.message, "advice": reason.advice}
+
+
+def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
+    """Return what the stack's library says of itself when a harmless program runs under it."""
+    library = library_of(stack, lib, host)
+    result = host.output_of(Command(stack.smallest, environment(stack, [library], {})))
+    proof = stack.proof(result.stderr, result.stdout)
+    if not proof.loaded:
+        raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
+    return f"{library}, {proof.banner.tag} {proof.banner.release}"
+
+
+def _cpus_found(placed: cpus.Placement) -> str:
+    note = f" ({placed.note})" if placed.note else ""
+    return f"server on {placed.server}, client on {placed.client}{note}"
+
+
+def _writable(results: Path) -> str:
+    existing = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
+    return str(results)
+
+
+def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
+    """Return the stack's library, the one named or the loader's; raise `MissingTool` where it is not to be measured."""
+    library = lib or stack.locate(_output(host, "ldconfig", "-p"))
+    if library is None:
+        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
+    _check_library(stack, readback.checked(stack, library), host)
+    return library
+
+
+def _check_library(stack: Stack, library: Path, host: Host) -> None:
+    """Raise `MissingTool` for a file that is another stack's library, or one that must not be measured."""
+    wrong = lacks(library, stack.mark)
+    if not wrong and stack.library_problem is not None and os.access(library, os.X_OK):
+        wrong = stack.library_problem(_output(host, str(library.absolute())))
+    if wrong:
+        raise MissingTool(f"{library} is not to be measured as {stack.name}: {wrong}", advice=stack.advice)
+
+
+def preloads(
+    stack: Stack, library: Path, further: Sequence[Path], *, named: bool, fast_start: bool
+) -> tuple[Path, ...]:
+    """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that is not there."""
+    if named and not stack.mark:
+        raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
+    naming = [stackname_library()] if named else []
+    wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
+    missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
+    if missing:
+        raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)
+    return tuple(path.absolute() for path in wanted)
+
+
+def sockperf_path(
+    name: str, host: Host, workloads: Sequence[Workload], load: Load = Load.PRELOAD, stack: str = "kernel"
+) -> str:
+    """Return the path of the installed sockperf; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
+    path = shutil.which(name)
+    if path is None:
+        raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
+    able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
+    cannot = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
+    cannot += unsupported(load, stack, able)
+    if cannot:
+        raise UsageError(f"{path} cannot do this", findings=cannot)
+    return str(Path(path).absolute())
+
+
+def load_called(name: str) -> Load:
+    """Return the way of loading a library that is called `name`; raise `UsageError` where there is none."""
+    try:
+        return Load(name)
+    except ValueError as reason:
+        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Load)) from reason
+
+
+def _output(host: Host, *argv: str) -> str:
+    """Return what a short program printed; a program that is absent printed nothing."""
+    result = host.output_of(Command(argv, {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}))
+    return f"{result.stdout}\n{result.stderr}"

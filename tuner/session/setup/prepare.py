@@ -1,0 +1,258 @@
+"""From what the user asked to a plan that can run: everything is looked up and checked before the first run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.memory import Room
+from tuner.errors import Finding, UsageError, error
+from tuner.hosts import cpus, facts
+from tuner.hosts.host import Host
+from tuner.judging.objective import Objective, named_by, objective
+from tuner.measure import sockperf, workload
+from tuner.measure.launch import Launch, Load
+from tuner.measure.run import Rig
+from tuner.measure.workload import Mode, Workload
+from tuner.profiles import library
+from tuner.profiles.library import Shelf
+from tuner.profiles.profile import DEFAULT, Profile, errors_in
+from tuner.session.setup import budget_shares, preflight, readback, rule_file
+from tuner.session.setup.plan import Contender, Plan
+from tuner.stacks import stack as stack_called
+from tuner.stacks.onload_naming import Naming
+from tuner.stacks.stack import Stack
+
+DEFAULT_STACK: Final = "kernel"
+# More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
+MOST_BLOCKS: Final = 200
+_MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
+# A measurement ends with its runs, not with a budget.
+UNLIMITED_S: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one (the others)."""
+
+    kind: str
+    profile: str | None = None
+    other: str | None = None
+    stack: str | None = None
+    baseline: str | None = None
+    objective: str | None = None
+    workload: Mapping[str, object] | None = None
+    budget_s: float = 60.0
+    blocks: int = MOST_BLOCKS
+    seed: int = 0
+    space: str = ""
+    optimizer: str = "skopt"
+    sockperf: str = "sockperf"
+    lib: Path | None = None
+    preload: Sequence[Path] = ()
+    fast_start: bool = True
+    warm_start: bool = False
+    load: str = Load.PRELOAD
+    conf: Path | None = None
+    stackname: Naming | None = None
+
+
+def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
+    """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
+    start = library.load(request.profile, request.stack, shelves) if request.profile else None
+    stack = stack_called(request.stack or (start.stack if start else DEFAULT_STACK))
+    goal = objective(request.objective or named_by(start.name if start else ""))
+    workloads = _workloads(goal, request)
+    baseline, known = _contenders(request, start, stack, shelves)
+    _check_budget(request, goal, workloads)
+    of_stack = preflight.library_of(stack, request.lib, host)
+    named = request.stackname is not None
+    preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
+    release = readback.release(stack, preloads[:1], host)
+    room = _room(stack)
+    asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
+    _check_asked(asked, stack, release, room)
+    return Plan(
+        kind=request.kind,
+        stack=stack.name,
+        preloads=tuple(map(str, preloads)),
+        sockperf=preflight.sockperf_path(
+            request.sockperf, host, workloads, preflight.load_called(request.load), stack.name
+        ),
+        objective=goal.name,
+        workloads=workloads,
+        baseline=baseline,
+        known=known,
+        start=start.name if start else None,
+        fixed=_fixed(start),
+        space=request.space,
+        optimizer=request.optimizer,
+        seed=request.seed,
+        budget_s=request.budget_s,
+        blocks=request.blocks,
+        fast_start=request.fast_start,
+        warm_start=() if request.warm_start else None,
+        adaptable=request.kind == "tune" and "duration_s" not in (request.workload or {}),
+        load=request.load,
+        conf=rule_file.carried(request.conf, stack.name),
+        further=request.stackname.variables() if request.stackname else {},
+        release=release,
+        room=room,
+    )
+
+
+def _room(stack: Stack) -> Room | None:
+    """Return the memory of this host where the stack would take it."""
+    return facts.room() if stack.name in memory.STACKS and facts.has_card() else None
+
+
+def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None, room: Room | None) -> None:
+    """Raise `UsageError` when what was asked for by name is not what the library of this release would run here."""
+    asked = {each.profile: each.settings for each in contenders}
+    wrong = {name: readback.refusal(stack.name, settings, release) for name, settings in asked.items()}
+    findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
+    known = catalogue.load(stack.name)
+    large = {name: readback.too_large(known, settings, release, room) for name, settings in asked.items()}
+    findings += [replace(each, where=f"{name}: {each.where}") for name, found in large.items() for each in found]
+    if findings:
+        raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
+
+
+def rig(made: Plan, host: Host) -> Rig:
+    """Return what the runs of a plan are made with."""
+    launch = Launch(Load(made.load), rule_file.unchanged(made.conf))
+    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
+
+
+def _contenders(
+    request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
+) -> tuple[Contender, tuple[Contender, ...]]:
+    """Return the baseline and what it is compared with before any proposal."""
+    if request.kind in {"measure", "calibrate"}:
+        return _contender(start or Profile.defaults(stack.name)), ()
+    if request.kind == "compare":
+        other = library.load(request.other or DEFAULT, stack.name, shelves)
+        return _contender(start or Profile.defaults(stack.name)), (_contender(other),)
+    baseline = library.load(request.baseline or DEFAULT, stack.name, shelves)
+    if request.kind == "minimise":
+        return _contender(baseline), (_contender(_with_settings(start)),)
+    return _contender(baseline), _known(start, stack, shelves)
+
+
+def _with_settings(profile: Profile | None) -> Profile:
+    if profile is None or not profile.settings:
+        name = profile.name if profile else DEFAULT
+        raise UsageError(f"profile {name} has no settings to leave out", advice="see `tuner profiles list`")
+    return profile
+
+
+def _known(start: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
+    """Return the start and the stack's stored profiles, each settings dictionary once, the start first."""
+    listed = (item.profile for item in library.listing(shelves, stack.name) if not item.shadowed)
+    offered = (found for found in listed if found and not stack.aside & found.settings.keys())
+    whole = (library.load(f"{stack.name}/{found.name}", None, shelves) for found in offered)
+    every = [*([start] if start else []), Profile.defaults(stack.name), *whole]
+    distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}
+    return tuple(_contender(profile) for profile in every if distinct[frozenset(profile.settings.items())] is profile)
+
+
+def _contender(profile: Profile) -> Contender:
+    return Contender(profile.name, dict(profile.settings))
+
+
+def _fixed(start: Profile | None) -> dict[str, str]:
+    """Return the settings of the start that candidates keep; those that are searched override them."""
+    return dict(start.settings) if start else {}
+
+
+def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
+    asked = dict(request.workload or {})
+    if "mode" in asked and len(goal.workloads) > 1:
+        raise UsageError(
+            f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
+            advice="choose objective latency, tail or throughput with --mode",
+        )
+    if goal.limits and (beside := _beside_limits(asked)):
+        raise UsageError(f"objective {goal.name!r} searches for the rate itself", findings=beside)
+    made = [_shaped(default, asked) for default in goal.workloads]
+    placed = tuple(_placed(_timed(each)) for each in made)
+    wrong = errors_in([finding for each in placed for finding in each.problems()])
+    if wrong := (*wrong, *_unjudged(goal, placed)):
+        raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
+    return placed
+
+
+def _beside_limits(asked: Mapping[str, object]) -> list[Finding]:
+    """Return what was asked of a workload that a search over the load decides itself."""
+    found = (
+        [error("workload.rate_mps", f"{asked['rate_mps']} is one rate", "leave --rate out")]
+        if "rate_mps" in asked
+        else []
+    )
+    mode = asked.get("mode", Mode.UNDER_LOAD)
+    if mode != Mode.UNDER_LOAD:
+        found.append(error("workload.mode", f"{mode} keeps no constant rate", "leave --mode out"))
+    return found
+
+
+def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
+    """Return the objective's own workload with what the user asked; another mode has nothing of its rate and replies."""
+    base = default if asked.get("mode", default.mode) == default.mode else Workload()
+    return workload.from_dict({**base.to_dict(), **asked})
+
+
+def _timed(each: Workload) -> Workload:
+    """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
+    if each.playback is None:
+        return each
+    path = Path(each.playback).absolute()
+    try:
+        lasts_s = sockperf.playback_time_s(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as reason:
+        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+    except UsageError as reason:
+        raise UsageError(f"{path}: {reason.message}", findings=reason.findings) from reason
+    return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
+
+
+def _placed(each: Workload) -> Workload:
+    """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
+    found = cpus.topology()
+    chosen = cpus.placement(found, each.server_threads, each.client_threads)
+    allowed = [cpu.number for cpu in found.cpus]
+    named = {
+        "server_cpus": each.server_cpus and cpus.cpu_list(each.server_cpus, allowed, "workload.server_cpus"),
+        "client_cpus": each.client_cpus and cpus.cpu_list(each.client_cpus, allowed, "workload.client_cpus"),
+    }
+    return replace(
+        each, server_cpus=named["server_cpus"] or chosen.server, client_cpus=named["client_cpus"] or chosen.client
+    )
+
+
+def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Finding]:
+    for term in goal.terms:
+        if workloads[term.workload].mode is Mode.THROUGHPUT and term.metric.startswith("latency"):
+            message = f"objective {goal.name} judges {term.metric}, which mode throughput does not measure"
+            yield error("workload.mode", message, "choose another --mode or --objective")
+
+
+def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workload]) -> None:
+    whole = budget_shares.load_search_s if goal.limits else budget_shares.expected_s
+    run_s = whole(workloads, fast_start=request.fast_start)
+    what_runs = "search over the load" if goal.limits else "run"
+    search_s, confirm_s = 2 * run_s / budget_shares.SEARCH, 4 * run_s / (1 - budget_shares.SEARCH)
+    what, least = {
+        "tune": ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
+        "minimise": ("three blocks of three runs", budget_shares.LEAST_RUNS * run_s),
+    }.get(request.kind, ("two blocks of two runs", 4 * run_s))
+    if request.budget_s < least:
+        raise UsageError(
+            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are {what}, each {what_runs} of "
+            f"{run_s:.1f} s",
+            advice=f"--budget {least + 1:.0f}s is the least",
+        )

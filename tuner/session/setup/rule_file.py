@@ -1,0 +1,75 @@
+"""The rule file that a session carries: checked before the first run, and asked what it does to the benchmark itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from typing import Final
+
+from tuner.conf.lint import MAX_BYTES, lint
+from tuner.conf.match import DEFAULT_ID, Address, Answer, Socket, answer
+from tuner.conf.rules import parse
+from tuner.errors import Finding, UsageError, error
+from tuner.hosts.facts import Doubt
+from tuner.measure.launch import CONFIG_FILE
+from tuner.measure.workload import Protocol, Workload
+from tuner.profiles.profile import errors_in
+from tuner.session.setup.plan import Plan, RuleFile
+from tuner.untrusted import text_of
+
+_ENDS: Final = {Protocol.TCP: ("tcp_server", "tcp_client"), Protocol.UDP: ("udp_receiver", "udp_sender")}
+
+
+def carried(path: Path | None, stack: str) -> RuleFile | None:
+    """Return the rule file that a session of `stack` carries; raise `UsageError` with every error in it."""
+    if path is None:
+        return None
+    if stack not in CONFIG_FILE:
+        message = f"the {stack} stack reads no offload rules"
+        raise UsageError(message, findings=[error("--conf", message, "leave it out, or choose --stack xlio")])
+    text = text_of(path, MAX_BYTES, "a rule file")
+    found = [text] if isinstance(text, Finding) else lint(text, str(path))
+    if errors_in(found) or isinstance(text, Finding):
+        raise UsageError(
+            f"{path} is not read as it is meant", findings=errors_in(found), advice="see `tuner conf lint`"
+        )
+    return RuleFile(str(path.absolute()), text)
+
+
+def unchanged(conf: RuleFile | None) -> str | None:
+    """Return the path of a session's rule file; raise `UsageError` when it no longer says what was checked."""
+    if conf is None:
+        return None
+    if text_of(Path(conf.path), MAX_BYTES, "a rule file") != conf.text:
+        raise UsageError(f"{conf.path} has changed since the session began", advice="start a new session")
+    return conf.path
+
+
+def doubts(plan: Plan) -> list[Doubt]:
+    """Return what a session's rule file does to sockperf's own sockets: those that it leaves to the kernel."""
+    if plan.conf is None:
+        return []
+    reading = parse(plan.conf.text)
+    asked = (socket for workload in plan.workloads for socket in _sockets(plan, workload))
+    found = {socket.role: answer(reading, socket) for socket in asked}
+    return [_doubt(plan.conf, role, each) for role, each in found.items() if not each.offloaded]
+
+
+def _sockets(plan: Plan, workload: Workload) -> Iterator[Socket]:
+    """Yield the sockets of sockperf's two ends; their port is chosen when they start."""
+    id_ = plan.baseline.settings.get(f"{plan.stack.upper()}_APPLICATION_ID", DEFAULT_ID)
+    try:
+        ip = IPv4Address(workload.address)
+    except AddressValueError:
+        ip = None
+    for role in _ENDS[workload.protocol]:
+        yield Socket(Path(plan.sockperf).name, role, Address(ip, None), id_)
+
+
+def _doubt(conf: RuleFile, role: str, found: Answer) -> Doubt:
+    line = found.rule.line if found.rule else 0
+    ports = found.rule.first.ports if found.rule else None
+    sure = "leaves" if ports is None else "may leave"
+    what = f"line {line} of {conf.path} {sure} sockperf's own {role} sockets to the kernel: that would be measured"
+    return Doubt(what, f"put `use vma {role} *:*` for sockperf before it, or measure without --conf")
