@@ -19,13 +19,13 @@ from functools import partial
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
 from tuner.judging.statistics import mean_interval
-from tuner.measure.run import Rig, Run
+from tuner.measure.run import Outcome, Rig
 from tuner.measure.workload import Workload
 from tuner.session.setup.prepare import Request, plan, rig
 
 PAIRS = 14
 SETTINGS: dict[str, dict[str, str]] = {"plain sockets": {}, "polling": {"XLIO_RX_POLL": "-1"}}
-Pair = tuple[Run, Run]
+Pair = tuple[Outcome, Outcome]
 
 
 def rigs() -> tuple[Rig, Rig]:
@@ -41,7 +41,7 @@ def workload() -> Workload:
     return Workload(server_cpus=placed.server, client_cpus=placed.client)
 
 
-def measure(pairs: int, ways: tuple[Callable[[], Run], Callable[[], Run]]) -> list[Pair]:
+def measure(pairs: int, ways: tuple[Callable[[], Outcome], Callable[[], Outcome]]) -> list[Pair]:
     """Return pairs of runs, one made in each way, the first way's first; they are made in random order."""
     found = []
     for number in range(pairs):

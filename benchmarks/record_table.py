@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
-from tuner.measure.run import Rig, Run
+from tuner.measure.run import Outcome, Rig
 from tuner.measure.workload import Workload
 from tuner.session.setup.prepare import Request, plan, rig
 
@@ -73,7 +73,7 @@ def _rig() -> Rig:
     return rig(plan(Request(kind="measure", budget_s=math.inf), host, ()), host)
 
 
-def _row(settings: Mapping[str, str], run: Run) -> Row:
+def _row(settings: Mapping[str, str], run: Outcome) -> Row:
     whole = {name: settings.get(name, levels[0]) for name, levels in LEVELS.items()}
     found = run.measurement.metrics() if run.measurement else {}
     metrics = {name: round(found[name], 3) for name in METRICS if name in found}

@@ -21,12 +21,13 @@ from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
 from tuner.hosts.telemetry import Counters
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.records import Run, StoredSession, Trial
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, carry_out
 from tuner.stacks import stack
-from tuner.store import RunRow, SessionRow, Store, TrialRow
+from tuner.store import Store
 
 # The words of sockperf are kept beside the tests.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -131,21 +132,21 @@ class Memory(Store):
     def replan(self, session: str, plan: Mapping[str, Any]) -> None:
         """Forget it: the session goes on with the new plan."""
 
-    def add_trial(self, session: str, trial: TrialRow) -> None:
+    def add_trial(self, session: str, trial: Trial) -> None:
         """Forget it: the ledger knows."""
 
-    def add_run(self, session: str, run: RunRow, spent_s: float) -> None:
+    def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Forget it: the ledger knows."""
 
-    def sessions(self) -> tuple[SessionRow, ...]:
+    def sessions(self) -> tuple[StoredSession, ...]:
         """Return nothing."""
         return ()
 
-    def trials(self, session: str) -> tuple[TrialRow, ...]:
+    def trials(self, session: str) -> tuple[Trial, ...]:
         """Return nothing: every session starts empty."""
         return ()
 
-    def runs(self, session: str) -> tuple[RunRow, ...]:
+    def runs(self, session: str) -> tuple[Run, ...]:
         """Return nothing: every session starts empty."""
         return ()
 

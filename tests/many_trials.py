@@ -15,8 +15,9 @@ from tuner import store as stores
 from tuner.judging.objective import objective
 from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
+from tuner.records import Run, Trial
 from tuner.session.measuring.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
-from tuner.store import RunRow, Store, TrialRow
+from tuner.store import Store
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"
 CALIBRATION_BLOCKS: Final = 5
@@ -40,7 +41,7 @@ def stored(
     """
     store = Store(folder)
     rng = random.Random(7)
-    rows = [TrialRow(0, "default", "baseline", {}), *(_trial(number, word, rng) for number in range(1, trials))]
+    rows = [Trial(0, "default", "baseline", {}), *(_trial(number, word, rng) for number in range(1, trials))]
     runs = list(_runs(rows, word, rng, histograms=histograms))
     facts = {"hostname": word, "cpus": 2, "doubts": [{"what": word, "advice": word}]}
     store.add_session(session, _plan() | plan, facts)
@@ -51,13 +52,13 @@ def stored(
     return store
 
 
-def _trial(number: int, word: str, rng: random.Random) -> TrialRow:
+def _trial(number: int, word: str, rng: random.Random) -> Trial:
     settings = {"XLIO_RX_POLL": str(rng.randrange(10_000)), "XLIO_TCP_NODELAY": str(number % 2), "XLIO_SPEC": word}
     role = "known" if number < 4 else "candidate"
-    return TrialRow(number, f"{word} {number}", role, settings, word if number % 50 == 5 else None)
+    return Trial(number, f"{word} {number}", role, settings, word if number % 50 == 5 else None)
 
 
-def _runs(rows: Sequence[TrialRow], word: str, rng: random.Random, *, histograms: bool) -> Iterator[RunRow]:
+def _runs(rows: Sequence[Trial], word: str, rng: random.Random, *, histograms: bool) -> Iterator[Run]:
     blocks = [(CALIBRATE, (0, 0))] * CALIBRATION_BLOCKS
     blocks += [(SEARCH, (0, row.number)) for row in rows[1:] if row.invalid is None]
     blocks += [(CONFIRM, (0, rows[-2].number))] * CONFIRM_BLOCKS
@@ -70,7 +71,7 @@ def _runs(rows: Sequence[TrialRow], word: str, rng: random.Random, *, histograms
             status = "failed" if failed else "ok"
             began = "2026-01-02T03:04:05"
             what = (trial, phase, block, 0, status, word if failed else "", began, 1.3, measured)
-            yield RunRow(number, *what, _evidence(rows[trial], word, stolen=block == 3))
+            yield Run(number, *what, _evidence(rows[trial], word, stolen=block == 3))
             number += 1
 
 
@@ -85,7 +86,7 @@ def _histogram(level: float, rng: random.Random) -> dict[str, str]:
     return histogram.encode(histogram.record(np.array(latencies)), "half round trip")
 
 
-def _evidence(trial: TrialRow, word: str, *, stolen: bool) -> dict[str, Any]:
+def _evidence(trial: Trial, word: str, *, stolen: bool) -> dict[str, Any]:
     common = {"PATH": "/usr/bin", "LD_PRELOAD": word}
     argv = ["/usr/bin/sockperf", "ping-pong", "-p", str(20_000 + trial.number), word]
     server = {"argv": argv, "cpus": "1", "stdout": "sockperf: == version #3.7-no.git ==", "stderr": word}
@@ -105,7 +106,7 @@ def _plan() -> dict[str, Any]:
 _REST: Final = {"blocks": 200, "fast_start": True, "warm_start": None}
 
 
-def _answer(ledger: Ledger, winner: TrialRow, word: str) -> dict[str, Any]:
+def _answer(ledger: Ledger, winner: Trial, word: str) -> dict[str, Any]:
     profile = {"profile": winner.profile, "settings": dict(winner.settings), "metrics": {}, "path": word}
     gain = {"ratio": 1.97, "low": 1.90, "high": 2.05, "confidence": 0.95, "blocks": CONFIRM_BLOCKS}
     doubts = [{"what": word, "advice": word}]

@@ -12,17 +12,18 @@ import pytest
 from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.records import Run
 from tuner.session.setup.plan import Plan
-from tuner.store import RunRow, Store
+from tuner.store import Store
 
 LONG = replace(PLAN, blocks=1000, budget_s=120.0, start=None)
 
 
-def runs_of(folder: Path, found: Mapping[str, Any], phase: str) -> list[RunRow]:
+def runs_of(folder: Path, found: Mapping[str, Any], phase: str) -> list[Run]:
     return [run for run in Store(folder).runs(found["session"]) if run.phase == phase]
 
 
-def trials_by_block(runs: list[RunRow]) -> list[set[int]]:
+def trials_by_block(runs: list[Run]) -> list[set[int]]:
     return [{run.trial for run in runs if run.block == block} for block in sorted({run.block for run in runs})]
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import StoreError, UsageError
-from tuner.store import FILE, RunRow, Store, TrialRow
+from tuner.records import Run, Trial
+from tuner.store import FILE, Store
 
-TRIAL = TrialRow(0, "default", "baseline", {"XLIO_RX_POLL": "-1"})
-RUN = RunRow(0, 0, "search", 0, 0, "ok", "", "2026-01-02T03:04:05", 1.25, {"latency_p50_us": 3.0}, {"x": ["y"]})
+TRIAL = Trial(0, "default", "baseline", {"XLIO_RX_POLL": "-1"})
+RUN = Run(0, 0, "search", 0, 0, "ok", "", "2026-01-02T03:04:05", 1.25, {"latency_p50_us": 3.0}, {"x": ["y"]})
 
 
 @pytest.fixture
@@ -91,5 +92,5 @@ def test_a_full_disk_is_an_error_in_words_and_keeps_what_was_stored(store: Store
 
     big = {"text": "x" * 200_000}
     with pytest.raises(StoreError, match="full"):
-        store.add_run("20260101-a", RunRow(0, 0, "search", 0, 0, "ok", "", "", 1.0, None, big), 1.0)
+        store.add_run("20260101-a", Run(0, 0, "search", 0, 0, "ok", "", "", 1.0, None, big), 1.0)
     assert store.trials("20260101-a") == (TRIAL,)

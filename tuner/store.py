@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tuner.errors import StoreError, UsageError, did_you_mean
+from tuner.records import Run, StoredSession, Trial
 
 FORMAT: Final = 1
 FILE: Final = "tuner.db"
@@ -63,47 +64,6 @@ _runs = sa.Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRow:
-    """One profile of a session. `invalid` says why it was refused before it ran, None otherwise."""
-
-    number: int
-    profile: str
-    role: str
-    settings: Mapping[str, str] = field(hash=False)
-    invalid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run of a session. `metrics` is empty unless `status` is ok; `evidence` holds commands and output."""
-
-    number: int
-    trial: int
-    phase: str
-    block: int
-    workload: int
-    status: str
-    reason: str
-    started_at: str
-    wall_s: float
-    measurement: Mapping[str, Any] | None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One tuning as stored: its plan, what was known of the host, and the verdict once there is one."""
-
-    id: str
-    created_at: str
-    state: str
-    spent_s: float
-    plan: Mapping[str, Any]
-    facts: Mapping[str, Any]
-    verdict: Mapping[str, Any] | None
-
-
 class Store:
     """The database file of a results folder. Errors of the database and the disk are `StoreError`."""
 
@@ -138,21 +98,21 @@ class Store:
         """Store a plan that the session's own data changed: its run length before the search, its shares after it."""
         self._write(sa.update(_sessions).where(_sessions.c.id == session).values(plan=plan))
 
-    def add_trial(self, session: str, trial: TrialRow) -> None:
+    def add_trial(self, session: str, trial: Trial) -> None:
         """Store a profile of a session before its first run."""
         self._write(sa.insert(_trials).values(session=session, **asdict(trial)))
 
-    def add_run(self, session: str, run: RunRow, spent_s: float) -> None:
+    def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Store one run and the session's wall time so far, in one transaction."""
         with self._told(), self._engine.begin() as connection:
             connection.execute(sa.insert(_runs).values(session=session, **asdict(run)))
             connection.execute(sa.update(_sessions).where(_sessions.c.id == session).values(spent_s=spent_s))
 
-    def sessions(self) -> tuple[SessionRow, ...]:
+    def sessions(self) -> tuple[StoredSession, ...]:
         """Return all sessions, oldest first."""
-        return tuple(SessionRow(*row) for row in self._read(sa.select(_sessions).order_by(_sessions.c.created_at)))
+        return tuple(StoredSession(*row) for row in self._read(sa.select(_sessions).order_by(_sessions.c.created_at)))
 
-    def session(self, session: str) -> SessionRow:
+    def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest."""
         known = self.sessions()
         found = known[-1:] if session == "latest" else [row for row in known if row.id.startswith(session)]
@@ -163,15 +123,15 @@ class Store:
         advice = did_you_mean(session, [row.id for row in known])
         raise UsageError(f"session {session!r} {what} in {self.path}", advice=advice)
 
-    def trials(self, session: str) -> tuple[TrialRow, ...]:
+    def trials(self, session: str) -> tuple[Trial, ...]:
         """Return the trials of a session in the order they were added."""
         query = sa.select(*list(_trials.c)[1:]).where(_trials.c.session == session).order_by(_trials.c.number)
-        return tuple(TrialRow(row[0], row[1], row[2], row[3], row[4]) for row in self._read(query))
+        return tuple(Trial(row[0], row[1], row[2], row[3], row[4]) for row in self._read(query))
 
-    def runs(self, session: str) -> tuple[RunRow, ...]:
+    def runs(self, session: str) -> tuple[Run, ...]:
         """Return the runs of a session in the order they were made."""
         query = sa.select(*list(_runs.c)[1:]).where(_runs.c.session == session).order_by(_runs.c.number)
-        return tuple(RunRow(*row) for row in self._read(query))
+        return tuple(Run(*row) for row in self._read(query))
 
     def _prepare(self) -> None:
         with self._engine.begin() as connection:

@@ -16,10 +16,11 @@ from tuner.errors import UsageError
 if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
     from tuner.cli.screen.progress import Lines
     from tuner.hosts.host import Host
+    from tuner.records import StoredSession
     from tuner.session.measuring.clock import Clock
     from tuner.session.setup.plan import Plan
     from tuner.session.setup.prepare import Request
-    from tuner.store import SessionRow, Store
+    from tuner.store import Store
 
 SUMMARY: Final = "summary.md"
 # Kinds of sessions that end in an answer people show each other.
@@ -127,7 +128,7 @@ def _write_report(watch: Lines, store: Store, session: str) -> None:
         watch.note(f"report   {path}")
 
 
-def _tell_doubts(watch: Lines, session: SessionRow) -> None:
+def _tell_doubts(watch: Lines, session: StoredSession) -> None:
     watch.note(f"session {session.id}")
     for doubt in session.facts.get("doubts", ()):
         watch.note(f"  doubt: {doubt['what']} ({doubt['advice']})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,21 +14,12 @@ from tuner.measure import launch, sockperf
 from tuner.measure.launch import Launch
 from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Workload
+from tuner.records import Status
 from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 
-class Status(StrEnum):
-    """How a run or trial ended. Only `ok` has a measurement; everything else has a reason."""
-
-    OK = "ok"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    NOT_LOADED = "not-loaded"
-    INVALID = "invalid"
-
-
 @dataclass(frozen=True, slots=True)
-class Run:
+class Outcome:
     """What one run gave. `workload` is its place among the session's workloads; `evidence` how it was made."""
 
     workload: int
@@ -40,7 +30,7 @@ class Run:
     wall_s: float
     evidence: Mapping[str, Any]
 
-    def failed(self, reason: str) -> Run:
+    def failed(self, reason: str) -> Outcome:
         """Return the same run as a failed one, without its measurement."""
         return replace(self, status=Status.FAILED, reason=reason, measurement=None)
 
@@ -62,7 +52,7 @@ class Rig:
 
     def execute(
         self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
-    ) -> Run:
+    ) -> Outcome:
         """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did.
 
         With `full_log` sockperf writes down every message, and the measurement has what can be made of that.
@@ -83,7 +73,7 @@ class Rig:
             status, reason, measurement = _judge(self.stack, settings, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         evidence |= launch.evidence(self.stack.name, output.written)
-        return Run(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
+        return Outcome(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
 
     def _plan(
         self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool

@@ -13,10 +13,10 @@ from typing import Any
 from tuner.errors import Finding, UsageError, error
 from tuner.figures import METRICS, interval, plain
 from tuner.measure import workload
+from tuner.records import StoredSession
 from tuner.report.charts import Spec, gains
 from tuner.report.markdown import gain
 from tuner.report.tables import escaped, markdown
-from tuner.store import SessionRow
 
 Row = Mapping[str, Any]
 CAUTION = (
@@ -34,7 +34,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def check(sessions: Sequence[SessionRow]) -> None:
+def check(sessions: Sequence[StoredSession]) -> None:
     """Raise `UsageError` with everything that differs in what the sessions measured and judged."""
     findings = [finding for other in sessions[1:] for finding in _differences(sessions[0], other)]
     if findings:
@@ -42,7 +42,7 @@ def check(sessions: Sequence[SessionRow]) -> None:
         raise UsageError("these sessions did not measure the same", findings=findings, advice=advice)
 
 
-def _differences(first: SessionRow, other: SessionRow) -> Iterator[Finding]:
+def _differences(first: StoredSession, other: StoredSession) -> Iterator[Finding]:
     mine, theirs = first.plan["workloads"], other.plan["workloads"]
     where = f"{other.id}: "
     if len(mine) != len(theirs):

@@ -10,7 +10,7 @@ from tuner import __version__
 from tuner.figures import plain
 from tuner.judging.objective import HIGHER_IS_BETTER, objective
 from tuner.measure import workload
-from tuner.measure.run import Status
+from tuner.records import Run, Status, StoredSession, Trial
 from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
@@ -21,7 +21,7 @@ from tuner.session.measuring import quarantine
 from tuner.session.measuring.ledger import Ledger, metrics_of
 from tuner.session.phases.calibrate import words
 from tuner.session.phases.emit import described
-from tuner.store import RunRow, SessionRow, Store, TrialRow
+from tuner.store import Store
 
 # More finalists than these cannot be told apart in one plot.
 MOST_CURVES: Final = 4
@@ -31,7 +31,7 @@ OF_A_RUN: Final = ("latency_p50_us", "latency_p99_us", "rate_mps", "cpu_s")
 Row = dict[str, Any]
 
 
-def content(store: Store, session: SessionRow) -> Row:
+def content(store: Store, session: StoredSession) -> Row:
     """Return a session's report as JSON-ready values: one key a section, each with its `why` where it can be empty."""
     ledger = Ledger(store, session.id, objective(session.plan["objective"]))
     answer = session.verdict or {}
@@ -62,7 +62,7 @@ def content(store: Store, session: SessionRow) -> Row:
     }
 
 
-def _about(session: SessionRow) -> Row:
+def _about(session: StoredSession) -> Row:
     plan = session.plan
     return {
         "session": session.id,
@@ -78,7 +78,7 @@ def _about(session: SessionRow) -> Row:
     }
 
 
-def _verdict(ledger: Ledger, session: SessionRow, answer: Mapping[str, Any]) -> Row:
+def _verdict(ledger: Ledger, session: StoredSession, answer: Mapping[str, Any]) -> Row:
     """Return the verdict: its word, a headline that is read from far, the sentence with its interval, and the gain."""
     word = str(answer.get("verdict", "")) or ("measured" if answer else session.state)
     baseline = ledger.trials[0].profile if ledger.trials else session.plan["baseline"]["profile"]
@@ -100,13 +100,13 @@ def _headline(word: str, gain: Mapping[str, Any] | None, baseline: str) -> str:
     return plain.get(word, word.capitalize())
 
 
-def _unfinished(session: SessionRow, answer: Mapping[str, Any]) -> str:
+def _unfinished(session: StoredSession, answer: Mapping[str, Any]) -> str:
     if answer:
         return "The profile was measured and compared with nothing."
     return f"What was measured is kept: tuner sessions resume {session.id}"
 
 
-def _cast(ledger: Ledger, session: SessionRow, answer: Mapping[str, Any]) -> dict[str, TrialRow]:
+def _cast(ledger: Ledger, session: StoredSession, answer: Mapping[str, Any]) -> dict[str, Trial]:
     """Return the profiles that have a part to play, by their roles in the order of a table, each once."""
     named = [("baseline", trial) for trial in ledger.trials[:1]]
     settings = (answer.get("winner") or answer.get("b") or {}).get("settings")
@@ -123,13 +123,13 @@ def _cast(ledger: Ledger, session: SessionRow, answer: Mapping[str, Any]) -> dic
     return {role: trial for role, trial in named if seen.setdefault(trial.number, role) == role}
 
 
-def _finalists(cast: Mapping[str, TrialRow]) -> list[TrialRow]:
+def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:
     order = ["baseline", "winner", "start", *(role for role in cast if role.startswith("finalist"))]
     found = [cast[role] for role in order if role in cast]
     return (found if len(found) > 1 else [*cast.values()])[:MOST_CURVES]
 
 
-def _profiles(ledger: Ledger, cast: Mapping[str, TrialRow]) -> list[Row]:
+def _profiles(ledger: Ledger, cast: Mapping[str, Trial]) -> list[Row]:
     return [{"role": role.split(" ")[0]} | described(ledger, trial) for role, trial in cast.items()]
 
 
@@ -163,7 +163,7 @@ def _interactions(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
     return {"why": f"{why[:1].upper()}{why[1:]}.", "rows": rows}
 
 
-def _tradeoff(ledger: Ledger, cast: Mapping[str, TrialRow]) -> Row:
+def _tradeoff(ledger: Ledger, cast: Mapping[str, Trial]) -> Row:
     """Return latency, rate and CPU of every profile that ran, and which of them no other clearly beats in all three."""
     latency = next((t.metric for t in ledger.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
@@ -179,7 +179,7 @@ def _tradeoff(ledger: Ledger, cast: Mapping[str, TrialRow]) -> Row:
     return {"latency": latency, "points": points, "why": why if points else missing}
 
 
-def _point(ledger: Ledger, trial: TrialRow, latency: str) -> Row:
+def _point(ledger: Ledger, trial: Trial, latency: str) -> Row:
     """Return a profile's medians, nothing for one that lacks any."""
     medians = {metric: statistics.median(values) for metric, values in ledger.samples(trial.number).items()}
     if ledger.status(trial.number) != Status.OK or not {latency, "rate_mps", "cpu_s"} <= medians.keys():
@@ -207,12 +207,12 @@ def _noise(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
     }
 
 
-def _of_baseline(run: RunRow, metric: str, quarantined: frozenset[int]) -> Row:
+def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
     named = {"run": run.number, "phase": run.phase, "block": run.block, "quarantined": run.block in quarantined}
     return named | {"value": metrics_of(run)[metric]}
 
 
-def _facts(ledger: Ledger, session: SessionRow) -> Row:
+def _facts(ledger: Ledger, session: StoredSession) -> Row:
     host = {name: value for name, value in session.facts.items() if name != "doubts"}
     plan = session.plan
     found = evidence.versions(ledger.runs)
@@ -223,7 +223,7 @@ def _facts(ledger: Ledger, session: SessionRow) -> Row:
     return {"host": host, "measured with": measured}
 
 
-def _run(ledger: Ledger, run: RunRow) -> Row:
+def _run(ledger: Ledger, run: Run) -> Row:
     metrics = metrics_of(run)
     return {
         "run": run.number,

@@ -9,9 +9,8 @@ from itertools import combinations
 from typing import Any, Final
 
 from tuner.judging.statistics import CONFIDENCE, pooled_sd, student_quantile
-from tuner.measure.run import Status
+from tuner.records import Status, Trial
 from tuner.session.measuring.ledger import SEARCH, Ledger
-from tuner.store import TrialRow
 
 # Below this many trials on either side a difference of means is a story about single trials.
 FEWEST: Final = 3
@@ -36,11 +35,11 @@ def course(ledger: Ledger) -> list[Row]:
     return rows
 
 
-def _took_part(ledger: Ledger, trial: TrialRow) -> bool:
+def _took_part(ledger: Ledger, trial: Trial) -> bool:
     return trial.invalid is not None or bool(ledger.phases_of(trial.number) & {SEARCH})
 
 
-def _trial(ledger: Ledger, trial: TrialRow, gains: Sequence[float], sd: float) -> Row:
+def _trial(ledger: Ledger, trial: Trial, gains: Sequence[float], sd: float) -> Row:
     status, reason = ledger.status(trial.number, (SEARCH,)), ledger.reason(trial.number, SEARCH)
     row: Row = {"trial": trial.number, "profile": trial.profile, "role": trial.role, "status": status.value}
     row |= {"reason": reason, "blocks": len(gains), "ratio": None, "low": None, "high": None}

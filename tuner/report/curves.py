@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from tuner.errors import UsageError
 from tuner.measure.measurement import PERCENTILES
-from tuner.measure.run import Status
+from tuner.records import Run, Status, Trial
 from tuner.session.measuring.ledger import CONFIRM, MINIMISE, Ledger
-from tuner.store import RunRow, TrialRow
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.
 LEAST_BEYOND: Final = 10
@@ -28,7 +27,7 @@ NS_A_US: Final = 1000.0
 Row = dict[str, Any]
 
 
-def curves(ledger: Ledger, trials: Sequence[TrialRow]) -> dict[str, Any]:
+def curves(ledger: Ledger, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return the percentile curves of these profiles as JSON: points of (percentile, µs), and the distributions.
 
     `source` is `histograms` or `runs`; `why` says in words what the curves are, or why there are none.
@@ -48,14 +47,14 @@ def _why(found: Sequence[Row], *, merged: bool) -> str:
     return "One thin line a run, through the percentiles that sockperf printed: " + "; ".join(problems) + "."
 
 
-def _confirmed(ledger: Ledger, trial: TrialRow) -> list[RunRow]:
+def _confirmed(ledger: Ledger, trial: Trial) -> list[Run]:
     """Return the good runs that judge a profile, all of them where none does, under the first workload."""
     mine = [run for run in ledger.runs if run.trial == trial.number and run.block not in ledger.quarantined]
     good = [run for run in mine if run.status == Status.OK and run.workload == 0 and run.measurement]
     return [run for run in good if run.phase in {CONFIRM, MINIMISE}] or good
 
 
-def _curves_of(trial: TrialRow, runs: Sequence[RunRow]) -> Row:
+def _curves_of(trial: Trial, runs: Sequence[Run]) -> Row:
     base = {"profile": trial.profile, "role": trial.role, "runs": len(runs)}
     histogram, problem = _merged(runs)
     if histogram is None:
@@ -79,7 +78,7 @@ def _printed(measured: Mapping[str, Any]) -> list[list[float]]:
     return [[p, us] for p, us in named if us and observations * (100 - p) / 100 >= LEAST_BEYOND]
 
 
-def _merged(runs: Sequence[RunRow]) -> tuple[Any, str]:
+def _merged(runs: Sequence[Run]) -> tuple[Any, str]:
     """Return the sum of all runs' histograms, or None and why there is none."""
     stored = [found for run in runs if isinstance(found := (run.measurement or {}).get("histogram"), Mapping)]
     if len(stored) < len(runs) or not stored:

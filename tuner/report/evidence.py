@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 # Ports in a feed file (`T:127.0.0.1:30001`) and behind `-p` or `--port` of a command.
 _FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
@@ -24,7 +24,7 @@ _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
 Row = dict[str, Any]
 
 
-def launches(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> Row:
+def launches(trials: Sequence[Trial], runs: Sequence[Run]) -> Row:
     """Return how all runs were launched as JSON: the variables common to all, each environment and command once.
 
     `of_runs` holds, for each run, the index of its environment and of its command (their `number`).
@@ -52,7 +52,7 @@ def _common(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return dict(sorted(shared))
 
 
-def _launch(run: RunRow) -> Row:
+def _launch(run: Run) -> Row:
     evidence = run.evidence
     files = {path: _FEED_PORT.sub("PORT", text) for path, text in evidence.get("files", {}).items()}
     sides = {side: _command(evidence.get(side, {})) for side in ("server", "client")}
@@ -67,7 +67,7 @@ def _command(side: Mapping[str, Any]) -> str:
     return shlex.join([*pinned, *named])
 
 
-def ports(run: RunRow) -> str:
+def ports(run: Run) -> str:
     """Return the ports of a run, as its client named them or its feed file did."""
     argv = run.evidence.get("client", {}).get("argv", ())
     named = [word for before, word in pairwise(argv) if before in _PORT_OPTIONS]
@@ -75,7 +75,7 @@ def ports(run: RunRow) -> str:
     return ", ".join(dict.fromkeys([*named, *(port for text in feeds for port in _FEED_PORT.findall(text))]))
 
 
-def versions(runs: Iterable[RunRow]) -> dict[str, list[str]]:
+def versions(runs: Iterable[Run]) -> dict[str, list[str]]:
     """Return the versions of sockperf, and those in the stack's banner, that the runs' own output names."""
     outputs = [run.evidence.get(side, {}) for run in runs for side in ("client", "server")]
     sockperf = [found for out in outputs for found in _SOCKPERF.findall(out.get("stdout", ""))]

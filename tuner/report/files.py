@@ -8,10 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tuner.records import StoredSession
 from tuner.report import comparison, drawing, markdown, page
 from tuner.report.charts import Spec, charts
 from tuner.report.content import content
-from tuner.store import SessionRow, Store
+from tuner.store import Store
 
 HTML = "report.html"
 
@@ -31,12 +32,12 @@ class Plots(StrEnum):
     PNG = "png"
 
 
-def write_html(store: Store, session: SessionRow, path: Path) -> None:
+def write_html(store: Store, session: StoredSession, path: Path) -> None:
     """Write a session's report as one HTML file."""
     save(path, page.page(content(store, session)))
 
 
-def found(store: Store, sessions: Sequence[SessionRow]) -> dict[str, Any]:
+def found(store: Store, sessions: Sequence[StoredSession]) -> dict[str, Any]:
     """Return the report of a session, or the comparison of several, as JSON.
 
     Raises:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from tuner.figures import shown
 from tuner.measure.rate_search import Probe
+from tuner.records import Run
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.ledger import Ledger
-from tuner.store import RunRow
 
 HEADERS: Final = ("search", "profile", "phase", "block", "offered, msg/s", "held, msg/s")
 
@@ -31,7 +31,7 @@ def _rows(ledger: Ledger) -> Iterator[list[str]]:
         yield _row(ledger, number, series)
 
 
-def _row(ledger: Ledger, number: int, series: Sequence[RunRow]) -> list[str]:
+def _row(ledger: Ledger, number: int, series: Sequence[Run]) -> list[str]:
     found = rate_searches.answer(series, ledger.objective.limits)
     course = " ".join(map(_probe, rate_searches.probes(series, ledger.objective.limits)))
     where = [ledger.trials[series[0].trial].profile, series[0].phase, str(series[0].block)]

@@ -7,19 +7,20 @@ from typing import Any
 
 from tuner.figures import shown
 from tuner.measure import workload
+from tuner.records import StoredSession
 from tuner.report.tables import failure_table, phase_table, profile_table
 from tuner.session.answer.pareto_front import AXES
 from tuner.session.measuring.quarantine import sentence
 from tuner.session.phases.calibrate import words
-from tuner.store import SessionRow, Store
+from tuner.store import Store
 
 
-def summary(store: Store, session: SessionRow) -> str:
+def summary(store: Store, session: StoredSession) -> str:
     """Return the Markdown summary of a session: the verdict, the profiles, the winner, the time, the doubts."""
     return "\n".join(_sections(store, session)).rstrip() + "\n"
 
 
-def _sections(store: Store, session: SessionRow) -> Iterator[str]:
+def _sections(store: Store, session: StoredSession) -> Iterator[str]:
     trials, runs = store.trials(session.id), store.runs(session.id)
     yield f"# {session.id}\n"
     yield f"State: {session.state}. {_verdict(session.verdict)}\n"

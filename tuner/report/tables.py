@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from tuner.figures import profile_rows
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 
-def runs_frame(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> pd.DataFrame:
+def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row a run: trial, profile, phase, block, status, wall seconds, and the measurement's numbers."""
     names = {trial.number: trial.profile for trial in trials}
     rows = [
@@ -29,13 +29,13 @@ def runs_frame(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def phase_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
+def phase_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
     """Return, as Markdown, how many runs each phase made, how they ended, and the seconds they took."""
     headers, rows = phase_rows(trials, runs)
     return markdown(headers, rows) if rows else "No run was made.\n"
 
 
-def phase_rows(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> tuple[list[str], list[list[str]]]:
+def phase_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Return headers and one row a phase: its runs, how many were ok, its blocks, the seconds they took."""
     frame = runs_frame(trials, runs)
     if frame.empty:
@@ -52,13 +52,13 @@ def phase_rows(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> tuple[list
     return _cells(table)
 
 
-def failure_table(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> str:
+def failure_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
     """Return, as Markdown, the failures grouped by status and reason with the profiles concerned, or nothing."""
     headers, rows = failure_rows(trials, runs)
     return markdown(headers, rows) if rows else ""
 
 
-def failure_rows(trials: Sequence[TrialRow], runs: Sequence[RunRow]) -> tuple[list[str], list[list[str]]]:
+def failure_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Return headers and one row a status and reason: how many runs ended so, and of which profiles."""
     names = {trial.number: trial.profile for trial in trials}
     rows = [(run.status, run.reason, names[run.trial]) for run in runs if run.status != "ok"]

@@ -26,7 +26,7 @@ from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import View, failure, lines, settings_of
 from tuner.figures import shown
 from tuner.judging.statistics import Gain
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 _STYLES: Final = {"best": "green", "failed": "red", "stopping": "yellow"}
 _ERASE_LINE: Final = (ControlType.ERASE_IN_LINE, 2)
@@ -64,11 +64,11 @@ class Live(Lines):
         """Show which phase starts."""
         self._show(phase=name, phase_s=seconds_left)
 
-    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+    def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:
         """Show what is measured now."""
         self._show(now=f"{trial.profile}, block {block + 1}", left_s=seconds_left)
 
-    def measured(self, trial: TrialRow, run: RunRow) -> None:
+    def measured(self, trial: Trial, run: Run) -> None:
         """Count it, and show what failed; it is drawn with what comes next."""
         bad = run.status != "ok"
         failures = (*self._view.failures, failure(trial, run)) if bad else self._view.failures
@@ -76,12 +76,12 @@ class Live(Lines):
             self._view, runs=self._view.runs + 1, failed=self._view.failed + bad, failures=failures[-2:]
         )
 
-    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+    def compared(self, trial: Trial, log_gain: float | None) -> None:
         """Add a bar for it."""
         if trial.role != "baseline":
             self._view = replace(self._view, gains=(*self._view.gains, log_gain))
 
-    def best(self, trial: TrialRow, gain: Gain) -> None:
+    def best(self, trial: Trial, gain: Gain) -> None:
         """Show the leader with its interval as the search sees it."""
         several = f"{shown(gain.low)} to {shown(gain.high)}, {gain.blocks} blocks" if gain.blocks > 1 else "1 block"
         best = f"{trial.profile} ~{gain.ratio:.2f}× ({several})"

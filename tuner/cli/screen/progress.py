@@ -9,7 +9,7 @@ from tuner.cli.screen.output import wrapped
 from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import failure, settings_of, spoken_best
 from tuner.judging.statistics import Gain
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 
 class Lines:
@@ -32,18 +32,18 @@ class Lines:
         """Say which phase starts."""
         self.note(f"{name}: up to {seconds_left:.0f} s")
 
-    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+    def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:
         """Say nothing: a line a run is too much for a log."""
 
-    def measured(self, trial: TrialRow, run: RunRow) -> None:
+    def measured(self, trial: Trial, run: Run) -> None:
         """Say what failed."""
         if run.status != "ok":
             self.note(f"  {failure(trial, run)} {settings_of(trial)}")
 
-    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+    def compared(self, trial: Trial, log_gain: float | None) -> None:
         """Say nothing: `best` says what matters of it."""
 
-    def best(self, trial: TrialRow, gain: Gain) -> None:
+    def best(self, trial: Trial, gain: Gain) -> None:
         """Say when another trial leads."""
         if trial.profile != self._best:
             self.note(f"  best so far: {spoken_best(trial, gain)} {settings_of(trial)}")

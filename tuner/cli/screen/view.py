@@ -9,7 +9,7 @@ from typing import Final
 
 from tuner.figures import shown
 from tuner.judging.statistics import Gain
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 LABEL: Final = 11
 MOST_FAILURES: Final = 2
@@ -88,16 +88,16 @@ def _cut(text: str, width: int) -> str:
     return plain if len(plain) <= width else plain[: max(0, width - 1)] + "…"
 
 
-def spoken_best(trial: TrialRow, gain: Gain) -> str:
+def spoken_best(trial: Trial, gain: Gain) -> str:
     """Return the leader in words: unconfirmed, so with a tilde."""
     return f"{trial.profile} ~{gain.ratio:.2f}×"
 
 
-def failure(trial: TrialRow, run: RunRow) -> str:
+def failure(trial: Trial, run: Run) -> str:
     """Return which run failed, and why in its own words."""
     return f"{trial.profile}: {run.status}: {run.reason}"
 
 
-def settings_of(trial: TrialRow) -> str:
+def settings_of(trial: Trial) -> str:
     """Return a trial's settings in one line."""
     return " ".join(f"{name}={value}" for name, value in trial.settings.items())

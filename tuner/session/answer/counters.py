@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tuner.records import Run
 from tuner.stacks.counters import Counts, findings
-from tuner.store import RunRow
 
 
-def found_in(runs: Iterable[RunRow], stack: str) -> dict[str, Any]:
+def found_in(runs: Iterable[Run], stack: str) -> dict[str, Any]:
     """Return `counters` and `findings` of an answer, by end; empty where the stack wrote no counters."""
     totals: dict[str, Counter[str]] = {}
     for run in runs:

@@ -8,14 +8,13 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from tuner.judging.pareto import Point, front, point
-from tuner.measure.run import Status
+from tuner.records import Status, Trial
 from tuner.session.measuring.ledger import Ledger
-from tuner.store import TrialRow
 
 AXES: Final[tuple[str, ...]] = ("latency_p50_us", "rate_mps", "cpu_s")
 
 
-def front_of(ledger: Ledger, axes: Collection[str] = AXES) -> list[TrialRow]:
+def front_of(ledger: Ledger, axes: Collection[str] = AXES) -> list[Trial]:
     """Return the trials that ran well and that no other dominates in these metrics, in the order in which they were added."""
     able = [trial for trial in ledger.trials if ledger.status(trial.number) is Status.OK]
     # The baseline is in every block: its runs tell how far one run is from the next, for trials of a single block too.
@@ -27,7 +26,7 @@ def front_of(ledger: Ledger, axes: Collection[str] = AXES) -> list[TrialRow]:
     return [trial for trial in able if str(trial.number) in kept]
 
 
-def _point(ledger: Ledger, trial: TrialRow, spreads: dict[str, float]) -> Point | None:
+def _point(ledger: Ledger, trial: Trial, spreads: dict[str, float]) -> Point | None:
     samples = ledger.samples(trial.number)
     values = {
         metric: (statistics.median(samples[metric]), len(samples[metric])) for metric in spreads if metric in samples

@@ -10,9 +10,10 @@ from typing import Final
 from tuner.judging.objective import HELD_RATE, Objective, Term
 from tuner.measure import measurement
 from tuner.measure.measurement import PERCENTILES
-from tuner.measure.run import Run, Status
+from tuner.measure.run import Outcome
+from tuner.records import Run, Status, Trial
 from tuner.session.measuring import quarantine, rate_searches
-from tuner.store import RunRow, Store, TrialRow
+from tuner.store import Store
 
 CALIBRATE: Final = "calibrate"
 SEARCH: Final = "search"
@@ -34,8 +35,8 @@ class Ledger:
         self._disturbed = quarantine.disturbed(self._runs)
         self._quarantined = quarantine.quarantined(self._disturbed)
         self._metrics_of = [metrics_of(run) for run in self._runs]
-        self._of: dict[int, list[RunRow]] = {}
-        self._placed: dict[tuple[int, int], list[RunRow]] = {}
+        self._of: dict[int, list[Run]] = {}
+        self._placed: dict[tuple[int, int], list[Run]] = {}
         for run in self._runs:
             self._place(run)
         self.searches = rate_searches.Searches(self._runs, objective.limits)
@@ -43,12 +44,12 @@ class Ledger:
         self._over_itself: list[float] | None = None
 
     @property
-    def trials(self) -> Sequence[TrialRow]:
+    def trials(self) -> Sequence[Trial]:
         """The trials in the order they were added; the first is the baseline."""
         return self._trials
 
     @property
-    def runs(self) -> Sequence[RunRow]:
+    def runs(self) -> Sequence[Run]:
         """The runs in the order they were made."""
         return self._runs
 
@@ -67,23 +68,23 @@ class Ledger:
         """The blocks that the host spoiled and that say nothing of any profile."""
         return self._quarantined
 
-    def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> TrialRow:
+    def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> Trial:
         """Return the trial of these settings, adding it when there is none."""
         known = self.find(settings)
         if known is not None:
             return known
-        trial = TrialRow(len(self._trials), profile, role, dict(settings), invalid)
+        trial = Trial(len(self._trials), profile, role, dict(settings), invalid)
         self._store.add_trial(self.session, trial)
         self._trials.append(trial)
         return trial
 
-    def find(self, settings: Mapping[str, str]) -> TrialRow | None:
+    def find(self, settings: Mapping[str, str]) -> Trial | None:
         """Return the trial of these settings, None when there is none."""
         return next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
 
-    def record(self, trial: int, phase: str, block: int, run: Run, spent_s: float) -> RunRow:
+    def record(self, trial: int, phase: str, block: int, run: Outcome, spent_s: float) -> Run:
         """Store one run of a block and the session's wall time so far."""
-        row = RunRow(
+        row = Run(
             number=len(self._runs),
             trial=trial,
             phase=phase,
@@ -105,11 +106,11 @@ class Ledger:
         self._over_itself = None
         return row
 
-    def _place(self, row: RunRow) -> None:
+    def _place(self, row: Run) -> None:
         self._of.setdefault(row.trial, []).append(row)
         self._placed.setdefault((row.trial, row.block), []).append(row)
 
-    def _note_disturbance(self, row: RunRow) -> None:
+    def _note_disturbance(self, row: Run) -> None:
         if why := quarantine.reasons(row):
             self._disturbed[row.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
@@ -146,15 +147,15 @@ class Ledger:
         counted = Counter(self.status(trial.number) for trial in self._trials)
         return {status.value: counted[status] for status in Status}
 
-    def took_part(self, trial: TrialRow, block: int) -> bool:
+    def took_part(self, trial: Trial, block: int) -> bool:
         """Return whether a trial was measured in a block."""
         return (trial.number, block) in self._placed
 
-    def runs_in(self, block: int) -> list[RunRow]:
+    def runs_in(self, block: int) -> list[Run]:
         """Return the runs of a block in the order they were made."""
         return [run for run in self._runs if run.block == block]
 
-    def judged(self, trial: TrialRow, block: int) -> bool:
+    def judged(self, trial: Trial, block: int) -> bool:
         """Return whether a block says something of a trial: a gain, or that it does not run."""
         mine = [run for run in self._runs if run.trial == trial.number and run.block == block]
         return self.gain_in(trial.number, block) is not None or any(run.status != Status.OK for run in mine)
@@ -204,7 +205,7 @@ class Ledger:
         """Return whether anything was measured in a phase."""
         return any(run.phase == phase for run in self._runs)
 
-    def twins(self, block: int) -> tuple[list[RunRow], list[RunRow]] | None:
+    def twins(self, block: int) -> tuple[list[Run], list[Run]] | None:
         """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""
         mine = [run for run in self._runs if run.block == block and run.trial == 0 and run.measurement]
         if self.objective.limits:
@@ -215,7 +216,7 @@ class Ledger:
             return None
         return [both[0] for both in runs], [both[1] for both in runs]
 
-    def _twin_searches(self, mine: Sequence[RunRow]) -> tuple[list[RunRow], list[RunRow]] | None:
+    def _twin_searches(self, mine: Sequence[Run]) -> tuple[list[Run], list[Run]] | None:
         held = [each for each in rate_searches.by_series(mine).values() if self.merged(each).get(HELD_RATE, 0.0) > 0.0]
         return (held[0], held[1]) if len(held) == 2 else None  # noqa: PLR2004 - a pair
 
@@ -244,7 +245,7 @@ class Ledger:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
         return self.merged([run for run in self._placed.get((trial, block), ()) if run.status == Status.OK])
 
-    def merged(self, runs: Sequence[RunRow]) -> dict[str, float]:
+    def merged(self, runs: Sequence[Run]) -> dict[str, float]:
         """Return what runs of one profile in one block say together; of a search over the load, its answer."""
         if self.objective.limits:
             return self.searches.metrics(runs)
@@ -258,7 +259,7 @@ class Ledger:
         return merged
 
 
-def metrics_of(run: RunRow) -> dict[str, float]:
+def metrics_of(run: Run) -> dict[str, float]:
     """Return the metrics of a stored run, empty when it has no measurement."""
     return measurement.from_dict(run.measurement).metrics() if run.measurement else {}
 

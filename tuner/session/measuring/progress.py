@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tuner.judging.statistics import Gain
-from tuner.store import RunRow, TrialRow
+from tuner.records import Run, Trial
 
 
 class Progress(Protocol):
@@ -14,16 +14,16 @@ class Progress(Protocol):
     def phase(self, name: str, seconds_left: float) -> None:
         """A phase starts and may take this long."""
 
-    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+    def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:
         """A run of this trial starts; the session has this long left."""
 
-    def measured(self, trial: TrialRow, run: RunRow) -> None:
+    def measured(self, trial: Trial, run: Run) -> None:
         """A run of this trial ended and is stored."""
 
-    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+    def compared(self, trial: Trial, log_gain: float | None) -> None:
         """A block ended in which a trial had this log ratio to the baseline, None where it failed."""
 
-    def best(self, trial: TrialRow, gain: Gain) -> None:
+    def best(self, trial: Trial, gain: Gain) -> None:
         """The best trial so far and its gain as the search sees it: not confirmed."""
 
     def note(self, text: str) -> None:
@@ -36,16 +36,16 @@ class Silent:
     def phase(self, name: str, seconds_left: float) -> None:
         """Ignore it."""
 
-    def measuring(self, trial: TrialRow, block: int, seconds_left: float) -> None:
+    def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:
         """Ignore it."""
 
-    def measured(self, trial: TrialRow, run: RunRow) -> None:
+    def measured(self, trial: Trial, run: Run) -> None:
         """Ignore it."""
 
-    def compared(self, trial: TrialRow, log_gain: float | None) -> None:
+    def compared(self, trial: Trial, log_gain: float | None) -> None:
         """Ignore it."""
 
-    def best(self, trial: TrialRow, gain: Gain) -> None:
+    def best(self, trial: Trial, gain: Gain) -> None:
         """Ignore it."""
 
     def note(self, text: str) -> None:

@@ -12,19 +12,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from tuner.hosts.telemetry import spoiled
-from tuner.store import RunRow
+from tuner.records import Run
 
 # On a host that is disturbed more often than this, disturbance is what it is like: to leave out still more would
 # describe a machine that the user does not have, and would eat the budget.
 MOST_SHARE: Final = 0.2
 
 
-def reasons(run: RunRow) -> tuple[str, ...]:
+def reasons(run: Run) -> tuple[str, ...]:
     """Return why the host spoiled a run, empty when it did not or does not say."""
     return spoiled(run.evidence.get("telemetry", {}))
 
 
-def disturbed(runs: Iterable[RunRow]) -> dict[int, tuple[str, ...]]:
+def disturbed(runs: Iterable[Run]) -> dict[int, tuple[str, ...]]:
     """Return the blocks in which the host spoiled a run, and why, in the order of the blocks."""
     found: dict[int, tuple[str, ...]] = {}
     for run in runs:
@@ -50,7 +50,7 @@ def calm(disturbed_blocks: int, blocks: int) -> bool:
     return disturbed_blocks <= max(1, int(MOST_SHARE * blocks))
 
 
-def found_in(runs: Iterable[RunRow]) -> dict[str, Any]:
+def found_in(runs: Iterable[Run]) -> dict[str, Any]:
     """Return, as JSON, how many blocks the host disturbed, how many of them were left out, and why."""
     rows = list(runs)
     why = disturbed(rows)

@@ -18,9 +18,8 @@ from tuner.judging.slo import Limit
 from tuner.measure import measurement, rate_search
 from tuner.measure.measurement import CORRECTED
 from tuner.measure.rate_search import Next, Probe, Start
-from tuner.measure.run import Status
 from tuner.measure.workload import Workload
-from tuner.store import RunRow
+from tuner.records import Run, Status
 
 KEY: Final = "load"
 
@@ -31,27 +30,27 @@ def evidence(series: int, start: Start, asked: Next) -> dict[str, Any]:
     return {KEY: said | {"start_mps": start.rate_mps, "known": start.known}}
 
 
-def by_series(runs: Iterable[RunRow]) -> dict[int, list[RunRow]]:
+def by_series(runs: Iterable[Run]) -> dict[int, list[Run]]:
     """Return the runs of each load search, in the order in which they were made."""
-    found: dict[int, list[RunRow]] = {}
+    found: dict[int, list[Run]] = {}
     for run in runs:
         if KEY in run.evidence:
             found.setdefault(run.evidence[KEY]["series"], []).append(run)
     return found
 
 
-def unit_s(runs: Sequence[RunRow]) -> float:
+def unit_s(runs: Sequence[Run]) -> float:
     """Return what one profile takes once under one workload, in seconds: the mean of the load searches, or of the runs."""
     searches = by_series(runs)
     return sum(run.wall_s for run in runs) / len(searches) if searches else statistics.fmean(run.wall_s for run in runs)
 
 
-def probes(series: Sequence[RunRow], limits: Sequence[Limit]) -> list[Probe]:
+def probes(series: Sequence[Run], limits: Sequence[Limit]) -> list[Probe]:
     """Return the runs of one load search as its rule sees them."""
     return [_probe(run, limits) for run in series]
 
 
-def _probe(run: RunRow, limits: Sequence[Limit]) -> Probe:
+def _probe(run: Run, limits: Sequence[Limit]) -> Probe:
     said = run.evidence[KEY]
     metrics = measurement.from_dict(run.measurement).metrics() if run.measurement else {}
     return Probe(said["offered_mps"], said["long"], slo.holds(limits, metrics, said["offered_mps"]))
@@ -64,7 +63,7 @@ class Answer:
     trial: int
     phase: str
     rate_mps: int
-    run: RunRow | None
+    run: Run | None
 
     def metrics(self) -> dict[str, float]:
         """Return the rate, and the metrics of the run at that rate."""
@@ -72,7 +71,7 @@ class Answer:
         return {HELD_RATE: float(self.rate_mps)} | (measurement.from_dict(rest).metrics() if rest else {})
 
 
-def answer(series: Sequence[RunRow], limits: Sequence[Limit]) -> Answer | None:
+def answer(series: Sequence[Run], limits: Sequence[Limit]) -> Answer | None:
     """Return what a load search found, None for one that failed or was cut off."""
     if not series or any(run.status != Status.OK for run in series):
         return None
@@ -87,12 +86,12 @@ def answer(series: Sequence[RunRow], limits: Sequence[Limit]) -> Answer | None:
 class Searches:
     """The load searches of a session by their numbers, each answer computed once."""
 
-    def __init__(self, runs: Iterable[RunRow], limits: Sequence[Limit]) -> None:
+    def __init__(self, runs: Iterable[Run], limits: Sequence[Limit]) -> None:
         self._limits = limits
         self._series = by_series(runs)
         self._found = {number: answer(series, limits) for number, series in self._series.items()}
 
-    def add(self, run: RunRow) -> None:
+    def add(self, run: Run) -> None:
         """Take note of a new run."""
         for number in by_series([run]):
             self._series.setdefault(number, []).append(run)
@@ -110,7 +109,7 @@ class Searches:
         """Return the answer of each finished search, in their order."""
         return [found for found in self._found.values() if found is not None]
 
-    def metrics(self, runs: Iterable[RunRow]) -> dict[str, float]:
+    def metrics(self, runs: Iterable[Run]) -> dict[str, float]:
         """Return what the last search among `runs` says, nothing where it has no answer."""
         found = self._found.get(next(reversed(by_series(runs)), -1))
         return found.metrics() if found else {}

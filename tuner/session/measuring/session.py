@@ -9,7 +9,8 @@ from typing import Final
 
 from tuner.errors import BaselineFailed, TunerError
 from tuner.measure.rate_search import first, following
-from tuner.measure.run import Rig, Run, Status
+from tuner.measure.run import Outcome, Rig
+from tuner.records import Run, Status, Trial
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import CONFIRM, Ledger
@@ -17,14 +18,13 @@ from tuner.session.measuring.progress import Progress
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import read_back, refusal, verified
-from tuner.store import RunRow, TrialRow
 
 # A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
 BASELINE_FAILURES: Final = 3
 # What a run is thought to cost before the first one has shown it, beyond its test's duration.
 FIRST_RUN_EXTRA_S: Final = 1.0
 
-Turn = Callable[[], TrialRow | None]
+Turn = Callable[[], Trial | None]
 """Says whose turn it is in a block when it comes, None when there is nobody new; always the same answer."""
 
 
@@ -43,11 +43,11 @@ class Session:
     differences: dict[int, list[str]] = field(default_factory=dict)
 
     @property
-    def baseline(self) -> TrialRow:
+    def baseline(self) -> Trial:
         """The trial that everything is compared with: always the first."""
         return self.ledger.trials[0]
 
-    def enter_known(self, known: Contender) -> TrialRow:
+    def enter_known(self, known: Contender) -> Trial:
         """Return the trial of a known profile; it is invalid where this release on this host would not run it."""
         why = refusal(self.plan.stack, known.settings, self.plan.release, self.plan.room)
         return self.ledger.enter(known.profile, known.settings, "known", why)
@@ -64,7 +64,7 @@ class Session:
         """Return what a block of the baseline and this many trials is expected to take, in seconds."""
         return self.run_cost_s() * (trials + 1) * len(self.plan.workloads)
 
-    def measure_block(self, phase: str, trials: Sequence[TrialRow]) -> int:
+    def measure_block(self, phase: str, trials: Sequence[Trial]) -> int:
         """Measure the baseline and `trials` once under each workload, in random order; return the block's number.
 
         Each run is stored at once. A block that the host spoiled is quarantined and measured again while there is
@@ -102,14 +102,14 @@ class Session:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""
         return phase != CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
 
-    def _measure(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
+    def _measure(self, phase: str, block: int, trial: Trial, index: int) -> Run:
         if self.ledger.objective.limits:
             return self._search_load(phase, block, trial, index)
         self.progress.measuring(trial, block, self.clock.left_s())
         run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase == CONFIRM)
         return self._keep(phase, block, trial, run)
 
-    def _search_load(self, phase: str, block: int, trial: TrialRow, index: int) -> RunRow:
+    def _search_load(self, phase: str, block: int, trial: Trial, index: int) -> Run:
         """Look for the highest rate that holds the limits, by runs that are stored one by one; return the last of them.
 
         A run that is not ok ends the search, and so does the end of the budget; it then has no answer.
@@ -129,14 +129,14 @@ class Session:
                 return row
             asked = after
 
-    def _keep(self, phase: str, block: int, trial: TrialRow, run: Run) -> RunRow:
+    def _keep(self, phase: str, block: int, trial: Trial, run: Outcome) -> Run:
         if differs := self._read_back(trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
         self.progress.measured(trial, row)
         return row
 
-    def _read_back(self, trial: TrialRow) -> list[str]:
+    def _read_back(self, trial: Trial) -> list[str]:
         """Return which settings the library says it does not use, though the model of its release expected it to.
 
         It is asked once a trial, by a program that does nothing, before the first run; without a banner there is
@@ -155,7 +155,7 @@ class Session:
             self.differences[trial.number] = found
         return self.differences[trial.number]
 
-    def _complete(self, run: Run) -> Run:
+    def _complete(self, run: Outcome) -> Outcome:
         """Return the run, failed if it lacks what the objective judges."""
         if run.measurement is None:
             return run
@@ -176,6 +176,6 @@ class Session:
             )
 
 
-def always(trial: TrialRow) -> Turn:
+def always(trial: Trial) -> Turn:
     """Return the turn of a trial that is known before."""
     return lambda: trial

@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from tuner.judging.objective import Objective
-from tuner.measure.run import Status
+from tuner.records import Status, Trial
 from tuner.session.measuring.session import Session
-from tuner.store import TrialRow
 
 
 class Tape:
@@ -25,7 +24,7 @@ class Tape:
         self._stored = deque(session.ledger.blocks(phase))
         self.blocks: list[int] = []
 
-    def block(self, trials: Sequence[TrialRow], share: float) -> bool:
+    def block(self, trials: Sequence[Trial], share: float) -> bool:
         """Return whether there is one more block of the baseline and `trials`: stored already, or measured now.
 
         None is measured that would not end within `share` of the budget; one that the host spoiled when there was no time
@@ -42,7 +41,7 @@ class Tape:
         self.blocks.append(block)
         return True
 
-    def _told_again(self, others: Sequence[TrialRow]) -> bool:
+    def _told_again(self, others: Sequence[Trial]) -> bool:
         """Return whether the next stored block is one of these trials; one that was cut off has only some of them."""
         ran = {run.trial for run in self._session.ledger.runs if run.block == self._stored[0]}
         if not ran <= {self._session.baseline.number, *(trial.number for trial in others)}:
@@ -50,7 +49,7 @@ class Tape:
         self.blocks.append(self._stored.popleft())
         return True
 
-    def over(self, other: TrialRow, trial: TrialRow) -> dict[int, float]:
+    def over(self, other: Trial, trial: Trial) -> dict[int, float]:
         """Return the log ratio of a trial to another in each block seen in which both were measured whole."""
         gain_over = self._session.ledger.gain_over
         found = {block: gain_over(other.number, trial.number, block, self._goal) for block in self.blocks}
@@ -61,7 +60,7 @@ class Tape:
         runs = (run for run in self._session.ledger.runs if run.phase == self._phase)
         return sum(run.wall_s for run in runs if run.block <= max(self.blocks, default=-1))
 
-    def runs(self, trial: TrialRow) -> bool:
+    def runs(self, trial: Trial) -> bool:
         """Return whether a trial has not failed in the blocks seen."""
         mine = (run for run in self._session.ledger.runs if run.trial == trial.number and run.block in self.blocks)
         return all(run.status == Status.OK for run in mine)

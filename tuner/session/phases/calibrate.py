@@ -28,13 +28,13 @@ from tuner.judging.noise import (
 )
 from tuner.judging.objective import Term
 from tuner.judging.statistics import CONFIDENCE
+from tuner.records import Run
 from tuner.session.measuring import quarantine, rate_searches
 from tuner.session.measuring.ledger import CALIBRATE, SEARCH
 from tuner.session.measuring.session import Session
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.prepare import MOST_BLOCKS
-from tuner.store import RunRow
 
 FEWEST_BLOCKS: Final = 2
 # Twenty pairs know a spread within a sixth or so; more would not change what anybody does.
@@ -50,7 +50,7 @@ COARSE: Final = 1.10
 # More blocks than this are days.
 MOST_NEEDED: Final = 1 << 20
 
-Twins = tuple[list[RunRow], list[RunRow]]
+Twins = tuple[list[Run], list[Run]]
 
 
 def calibrate(session: Session) -> None:

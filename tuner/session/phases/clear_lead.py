@@ -14,6 +14,7 @@ from typing import Final
 from tuner.judging.statistics import promise
 from tuner.measure import measurement
 from tuner.measure.measurement import PERCENTILES
+from tuner.records import Trial
 from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.measuring.session import Session
 from tuner.session.phases.baseline_shift import seen
@@ -22,7 +23,6 @@ from tuner.session.phases.search import incumbent, spread
 from tuner.session.phases.verdict import LEAST_BEYOND
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
-from tuner.store import TrialRow
 
 # The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
 # it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
@@ -43,14 +43,14 @@ def hastened(session: Session) -> Plan:
     return replace(plan, obvious=f"{why}, and then its settings are minimised")
 
 
-def _observed(session: Session, leader: TrialRow) -> bool:
+def _observed(session: Session, leader: Trial) -> bool:
     """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
     needed = SURPLUS * LEAST_BEYOND / budget_shares.OBVIOUS_BLOCKS
     terms = [term for term in session.ledger.objective.terms if term.metric in PERCENTILES]
     return all(_beyond(session, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
 
 
-def _beyond(session: Session, leader: TrialRow, workload: int, percentile: float) -> float:
+def _beyond(session: Session, leader: Trial, workload: int, percentile: float) -> float:
     """Return how many observations of a run lie beyond a percentile, in the mean, for the worse of leader and baseline."""
     both = (leader.number, session.baseline.number)
     runs = [run for run in session.ledger.runs if run.workload == workload and run.phase == SEARCH and run.measurement]

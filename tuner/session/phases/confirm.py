@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from tuner.judging.statistics import pooled_sd, promise
+from tuner.records import Trial
 from tuner.session.measuring.ledger import CHOOSE, CONFIRM, MINIMISE
 from tuner.session.measuring.session import Session
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.search import ranked
 from tuner.session.phases.verdict import ENOUGH_BLOCKS, FEWEST_BLOCKS, Answer, Verdict, judge, sound, start_of, unmet
 from tuner.session.setup import budget_shares
-from tuner.store import TrialRow
 
 MOST_FINALISTS: Final = 3
 # A profile with fewer settings is chosen before one that is better by less than this.
@@ -48,27 +48,27 @@ def confirm(session: Session) -> Verdict:
     return judge(session, judged, tuple(finalists))
 
 
-def _measure(session: Session, contenders: Sequence[TrialRow]) -> None:
+def _measure(session: Session, contenders: Sequence[Trial]) -> None:
     """Measure the contenders as `repeat` does, but no longer than the first of them runs well; others that fail are left out."""
     _announce(session, contenders)
     while sound(session, contenders[0]) and _room(session, contenders):
         session.measure_block(CONFIRM, [trial for trial in contenders if sound(session, trial)])
 
 
-def repeat(session: Session, contenders: Sequence[TrialRow]) -> None:
+def repeat(session: Session, contenders: Sequence[Trial]) -> None:
     """Measure the contenders with the baseline, block by block, until the plan's blocks or its budget are used."""
     _announce(session, contenders)
     while _room(session, contenders):
         session.measure_block(CONFIRM, contenders)
 
 
-def _announce(session: Session, contenders: Sequence[TrialRow]) -> None:
+def _announce(session: Session, contenders: Sequence[Trial]) -> None:
     whole_s = session.plan.blocks * session.block_cost_s(len(contenders))
     phase = CONFIRM if contenders else "measure"
     session.progress.phase(phase, min(whole_s, session.clock.left_s(budget_shares.confirm_ends(session.plan))))
 
 
-def _room(session: Session, contenders: Sequence[TrialRow]) -> bool:
+def _room(session: Session, contenders: Sequence[Trial]) -> bool:
     if session.ledger.begun(MINIMISE) or len(session.ledger.blocks(CONFIRM)) >= session.plan.blocks:
         return False
     if len(session.ledger.blocks(CONFIRM)) >= FEWEST_BLOCKS and unmet(session):
@@ -76,7 +76,7 @@ def _room(session: Session, contenders: Sequence[TrialRow]) -> bool:
     return session.clock.fits(session.block_cost_s(len(contenders)), budget_shares.confirm_ends(session.plan))
 
 
-def _finalists(session: Session) -> list[TrialRow]:
+def _finalists(session: Session) -> list[Trial]:
     """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
 
     Nothing that was measured later counts, so that a resumed session has the same finalists.
@@ -88,7 +88,7 @@ def _finalists(session: Session) -> list[TrialRow]:
     return rivals[:MOST_FINALISTS]
 
 
-def _choose(session: Session, finalists: Sequence[TrialRow]) -> None:
+def _choose(session: Session, finalists: Sequence[Trial]) -> None:
     """Measure the finalists in blocks until the choosing share of the confirmation is used.
 
     Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
@@ -103,7 +103,7 @@ def _choose(session: Session, finalists: Sequence[TrialRow]) -> None:
         session.measure_block(CHOOSE, finalists)
 
 
-def _chosen(session: Session, finalists: Sequence[TrialRow]) -> TrialRow | None:
+def _chosen(session: Session, finalists: Sequence[Trial]) -> Trial | None:
     """Return the finalist to judge, by all the data before the judging; of those as good, one with fewest settings."""
     able = [trial for trial in finalists if sound(session, trial)]
     if not able:
@@ -114,12 +114,12 @@ def _chosen(session: Session, finalists: Sequence[TrialRow]) -> TrialRow | None:
     return min(as_good, key=lambda trial: (len(trial.settings), -views[trial.number]))
 
 
-def _earlier_view(session: Session, trial: TrialRow) -> float:
+def _earlier_view(session: Session, trial: Trial) -> float:
     """Return the pessimistic view of a trial's log gain by the blocks of the search and the choosing."""
     return promise(_earlier(session, trial), _sd(session))[0]
 
 
-def _earlier(session: Session, trial: TrialRow) -> list[float]:
+def _earlier(session: Session, trial: Trial) -> list[float]:
     return seen(session.ledger, trial.number) + session.ledger.gains(trial.number, CHOOSE)
 
 
@@ -127,7 +127,7 @@ def _sd(session: Session) -> float:
     return pooled_sd(_earlier(session, trial) for trial in session.ledger.trials[1:])
 
 
-def _companions(session: Session, chosen: TrialRow) -> list[TrialRow]:
+def _companions(session: Session, chosen: Trial) -> list[Trial]:
     """Return the start, if it is another profile and the chosen one is so good that fewer blocks still show it.
 
     That is decided by earlier data, so it does not depend on what the blocks will say; a resumed session goes on with

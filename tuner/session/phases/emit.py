@@ -12,6 +12,7 @@ from tuner import __version__
 from tuner.judging.statistics import Estimate, Gain, gain, summarise
 from tuner.profiles.files import save
 from tuner.profiles.profile import Place, Profile
+from tuner.records import Trial
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.ledger import PHASES, SEARCH, Ledger
@@ -19,7 +20,6 @@ from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibration_json, doubts
 from tuner.session.phases.minimise import Minimised, Worth, unseen
 from tuner.session.phases.verdict import Answer, Verdict, spoken
-from tuner.store import TrialRow
 
 BEST = "best"
 
@@ -28,7 +28,7 @@ BEST = "best"
 class Emitted:
     """The profile that a session ends with: its own gain over the baseline, and that in words."""
 
-    trial: TrialRow
+    trial: Trial
     gain: Gain | None
     why: str
     reasons: Mapping[str, str]
@@ -85,7 +85,7 @@ def _write_best(session: Session, emitted: Emitted, folder: Path) -> Path:
     return path
 
 
-def _reasons(session: Session, winner: TrialRow) -> dict[str, str]:
+def _reasons(session: Session, winner: Trial) -> dict[str, str]:
     """Return where each setting of the winner comes from."""
     if winner.role in {"baseline", "known"}:
         return dict.fromkeys(winner.settings, f"as in profile {winner.profile}")
@@ -134,7 +134,7 @@ def _why(why: str, host: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, [why, quarantine.sentence(host["host"])]))
 
 
-def comparison(session: Session, verdict: Verdict, other: TrialRow) -> dict[str, Any]:
+def comparison(session: Session, verdict: Verdict, other: Trial) -> dict[str, Any]:
     """Return what a comparison found: both profiles, and how many times better the second is than the first."""
     host = quarantine.found_in(session.ledger.runs)
     return {
@@ -212,7 +212,7 @@ def _time(session: Session) -> dict[str, Any]:
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}
 
 
-def described(ledger: Ledger, trial: TrialRow) -> dict[str, Any]:
+def described(ledger: Ledger, trial: Trial) -> dict[str, Any]:
     """Return a profile with its metrics in the JSON form of `measure` and `tune`."""
     return profile_json(trial.profile, trial.settings, ledger.samples(trial.number)) | {
         "search_gain": _gain_json(_gain(ledger.gains(trial.number, SEARCH))),

@@ -32,6 +32,7 @@ from typing import Final
 from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
+from tuner.records import Trial
 from tuner.session.measuring.ledger import MINIMISE
 from tuner.session.measuring.session import Session
 from tuner.session.measuring.tape import Tape
@@ -39,7 +40,6 @@ from tuner.session.phases import suspects
 from tuner.session.phases.confirm import MARGIN
 from tuner.session.phases.verdict import spoken
 from tuner.session.setup import budget_shares
-from tuner.store import TrialRow
 
 # Two blocks have one degree of freedom: their interval is no statement.
 FEWEST_BLOCKS: Final = 3
@@ -71,8 +71,8 @@ class Minimised:
     (above 1: it lost something), both None where the blocks are too few.
     """
 
-    original: TrialRow
-    profile: TrialRow
+    original: Trial
+    profile: Trial
     kept: tuple[Worth, ...]
     dropped: tuple[Worth, ...]
     gain: Gain | None
@@ -80,7 +80,7 @@ class Minimised:
     blocks: int
 
 
-def minimise(session: Session, original: TrialRow, goal: Objective, *, proven: bool) -> Minimised:
+def minimise(session: Session, original: Trial, goal: Objective, *, proven: bool) -> Minimised:
     """Measure what each setting of `original` is worth until the budget is used, and leave out what is worth nothing.
 
     `goal` is the session's objective, or the part of it by which `original` was judged.
@@ -99,13 +99,13 @@ def minimise(session: Session, original: TrialRow, goal: Objective, *, proven: b
 class Elimination:
     """One profile being minimised: the profiles that were accepted so far, each shorter than the last."""
 
-    def __init__(self, session: Session, original: TrialRow, goal: Objective) -> None:
+    def __init__(self, session: Session, original: Trial, goal: Objective) -> None:
         self._session = session
         self._tape = Tape(session, MINIMISE, goal)
         self._accepted = [original]
 
     @property
-    def current(self) -> TrialRow:
+    def current(self) -> Trial:
         """The shortest profile accepted so far."""
         return self._accepted[-1]
 
@@ -163,7 +163,7 @@ class Elimination:
         found = [(gain, name) for name in self.current.settings if (gain := self._alone(name)) is not None]
         return [name for _, name in sorted((gain.ratio, name) for gain, name in found if not earned(gain))]
 
-    def _last_one(self) -> TrialRow | None:
+    def _last_one(self) -> Trial | None:
         """Return the profile without the worst doubtful setting of which the blocks say enough, None where there is none."""
         for name in self._doubtful():
             found = self._alone(name)
@@ -188,7 +188,7 @@ class Elimination:
             blocks=len(self._tape.blocks),
         )
 
-    def _measure(self, profiles: Sequence[TrialRow], blocks: int, share: float, *, hopeful: bool = False) -> None:
+    def _measure(self, profiles: Sequence[Trial], blocks: int, share: float, *, hopeful: bool = False) -> None:
         """Measure profiles, and the last of them without each of its settings, as many as the budget holds.
 
         Ends early when the last one does not run; while that is only hoped to do, also when it is shown to be worse.
@@ -214,35 +214,35 @@ class Elimination:
         left_s = budget_shares.minimise_share(plan) * plan.budget_s - self._tape.spent_s()
         return max(2, int(left_s / (FEWEST_BLOCKS * usual_s)) - 1)
 
-    def _each_left_out(self, trial: TrialRow, most: int) -> list[TrialRow]:
+    def _each_left_out(self, trial: Trial, most: int) -> list[Trial]:
         """Return the profile without each of its settings, the least promising first, as far as rules allow it."""
         names = suspects.by_promise(self._session.plan, self._session.ledger, trial.settings)
         free = (name for name in names if suspects.removable(self._session.plan, trial.settings, [name]))
         return [self._without(trial, [name]) for name in islice(free, max(most, 0))]
 
-    def _without(self, trial: TrialRow, names: Sequence[str]) -> TrialRow:
+    def _without(self, trial: Trial, names: Sequence[str]) -> Trial:
         ledger = self._session.ledger
         return ledger.enter(f"reduced-{len(ledger.trials)}", suspects.without(trial.settings, names), "reduced")
 
-    def _acceptable(self, shorter: TrialRow) -> bool:
+    def _acceptable(self, shorter: Trial) -> bool:
         """Return whether a shorter profile was measured often enough and is not shown to be worse than the current."""
         found = self._compared(shorter, self.current)
         return found is not None and self._tape.runs(shorter) and not earned(found)
 
-    def _refused(self, shorter: TrialRow) -> bool:
+    def _refused(self, shorter: Trial) -> bool:
         """Return whether a shorter profile does not run, or is shown to be worse than the current one."""
         found = self._compared(shorter, self.current)
         return not self._tape.runs(shorter) or (found is not None and earned(found))
 
-    def _vague(self, shorter: TrialRow) -> bool:
+    def _vague(self, shorter: Trial) -> bool:
         found = self._compared(shorter, self.current)
         return found is not None and vague(found)
 
-    def _beats_baseline(self, trial: TrialRow) -> bool:
+    def _beats_baseline(self, trial: Trial) -> bool:
         found = self._compared(self._session.baseline, trial)
         return found is not None and found.low > 1.0
 
-    def _compared(self, other: TrialRow, trial: TrialRow) -> Gain | None:
+    def _compared(self, other: Trial, trial: Trial) -> Gain | None:
         """Return how many times better a trial is than another, None when the blocks are too few."""
         gains = tuple(self._tape.over(other, trial).values())
         return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
@@ -264,11 +264,11 @@ class Elimination:
             gains |= self._alone_in(trial, name)
         return tuple(gains.values())
 
-    def _holders(self, name: str) -> list[TrialRow]:
+    def _holders(self, name: str) -> list[Trial]:
         """Return the accepted profiles that have a setting, the shortest last."""
         return [trial for trial in self._accepted if name in trial.settings]
 
-    def _alone_in(self, trial: TrialRow, name: str) -> dict[int, float]:
+    def _alone_in(self, trial: Trial, name: str) -> dict[int, float]:
         """Return what a setting is worth in a profile, by block; nothing when it was not measured without it."""
         rest = self._session.ledger.find(suspects.without(trial.settings, [name]))
         return self._tape.over(rest, trial) if rest is not None else {}
@@ -298,7 +298,7 @@ class Elimination:
         group = f"it and {others} more" if others else "it"
         return replace(worth, why=f"{spoken(found)} as without {group}" if found else worth.why)
 
-    def _why(self, holder: TrialRow, name: str, found: Gain | None, blocks: int) -> str:
+    def _why(self, holder: Trial, name: str, found: Gain | None, blocks: int) -> str:
         if found is not None and vague(found):
             return f"not judged: {found.blocks} blocks were too noisy to tell {LARGE:g} times as good from nothing"
         if found is not None:

@@ -13,11 +13,11 @@ from typing import Any, Final
 from tuner.judging.objective import objective
 from tuner.judging.statistics import pooled_sd
 from tuner.measure import workload
-from tuner.measure.run import Status
+from tuner.records import Status, StoredSession, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.plan import Plan
-from tuner.store import SessionRow, Store, TrialRow
+from tuner.store import Store
 
 MOST_SESSIONS: Final = 5
 """The latest sessions that are used: older ones are further from what the host is now."""
@@ -71,7 +71,7 @@ def recalled(store: Store, plan: Plan) -> Prior:
     return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))
 
 
-def _alike(row: SessionRow, plan: Plan, facts: Mapping[str, Any]) -> bool:
+def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
     theirs = row.plan
     same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective)
     if row.state != "done" or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
@@ -94,7 +94,7 @@ def _outcomes(ledger: Ledger) -> Iterator[Outcome]:
             yield Outcome(dict(trial.settings), None, prior=True)
 
 
-def _gains(ledger: Ledger, trial: TrialRow) -> list[float]:
+def _gains(ledger: Ledger, trial: Trial) -> list[float]:
     blocks = sorted({run.block for run in ledger.runs if run.trial == trial.number})
     found = (ledger.gain_in(trial.number, block) for block in blocks)
     return [gain for gain in found if gain is not None]

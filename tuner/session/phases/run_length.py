@@ -22,12 +22,12 @@ from tuner.judging.objective import Term
 from tuner.measure import measurement
 from tuner.measure.measurement import PERCENTILES
 from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
+from tuner.records import Run
 from tuner.session.measuring.ledger import CALIBRATE, SEARCH, metrics_of
 from tuner.session.measuring.session import Session
 from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
-from tuner.store import RunRow
 
 LONGEST_S: Final = 10
 # Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
@@ -77,7 +77,7 @@ def _needed(session: Session, index: int) -> Length | None:
     return longest if longest and longest.duration_s > workload.duration_s else None
 
 
-def _observed(session: Session, term: Term, runs: list[RunRow]) -> Length | None:
+def _observed(session: Session, term: Term, runs: list[Run]) -> Length | None:
     """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
     percentile = PERCENTILES.get(term.metric)
     if percentile is None:
@@ -102,7 +102,7 @@ def _judging_blocks(session: Session, longer_s: int) -> int:
     return min(session.plan.blocks, int(budget_shares.judging(session.plan) * session.plan.budget_s / block_s))
 
 
-def _calm(session: Session, term: Term, runs: list[RunRow]) -> Length | None:
+def _calm(session: Session, term: Term, runs: list[Run]) -> Length | None:
     """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
     of_runs = [sd for run in runs if (sd := sampling_sd(run.measurement or {})) is not None]
     if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:

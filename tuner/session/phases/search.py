@@ -15,14 +15,13 @@ from itertools import islice
 from typing import Final
 
 from tuner.judging.statistics import gain, pooled_sd, promise
-from tuner.measure.run import Status
+from tuner.records import Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.verdict import unmet
 from tuner.session.setup import budget_shares
-from tuner.store import TrialRow
 
 # Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
 # that it does not publish) neither four nor seven found more with the same runs.
@@ -103,7 +102,7 @@ class _Lessons:
                 settings = dict(self.session.ledger.trials[run.trial].settings)
                 self.optimizer.tell(Outcome(settings, None, block=block))
 
-    def proposal(self, taken: set[int]) -> TrialRow | None:
+    def proposal(self, taken: set[int]) -> Trial | None:
         """Return what the optimizer proposes now, None where that is among those taken; it is among them then."""
         self.tell_failures(self.session.ledger.next_block() - 1)
         ledger = self.session.ledger
@@ -133,7 +132,7 @@ def _far_apart(session: Session) -> bool:
     return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(session)
 
 
-def deserving(session: Session) -> Iterator[TrialRow]:
+def deserving(session: Session) -> Iterator[Trial]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
     sd = spread(session)
     order = ranked(session)
@@ -144,19 +143,19 @@ def deserving(session: Session) -> Iterator[TrialRow]:
             yield trial
 
 
-def ranked(session: Session) -> list[TrialRow]:
+def ranked(session: Session) -> list[Trial]:
     """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
     sd = spread(session)
     able = [trial for trial in _able(session) if seen(session.ledger, trial.number)]
     return sorted(able, key=lambda trial: -promise(seen(session.ledger, trial.number), sd)[0])
 
 
-def incumbent(session: Session) -> TrialRow | None:
+def incumbent(session: Session) -> Trial | None:
     """Return the trial that the search holds for the best, None before any ran well."""
     return next(iter(ranked(session)), None)
 
 
-def _able(session: Session) -> list[TrialRow]:
+def _able(session: Session) -> list[Trial]:
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
     return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
 

@@ -19,13 +19,12 @@ from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.measure import measurement
 from tuner.measure.rate_search import LEAST_MPS
-from tuner.measure.run import Status
+from tuner.records import Status, Trial
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.ledger import CONFIRM, MINIMISE, PHASES
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import COARSE
 from tuner.session.setup import budget_shares
-from tuner.store import TrialRow
 
 # What minimising meets comes after the verdict, also in a session that is gone through again.
 _BEFORE: Final = tuple(phase for phase in PHASES if phase != MINIMISE)
@@ -53,19 +52,19 @@ class Verdict:
     """
 
     answer: Answer
-    winner: TrialRow | None
-    gains: tuple[tuple[TrialRow, Gain], ...]
+    winner: Trial | None
+    gains: tuple[tuple[Trial, Gain], ...]
     why: str
     over_start: Gain | None = None
     doubts: tuple[Doubt, ...] = ()
-    finalists: tuple[TrialRow, ...] = ()
+    finalists: tuple[Trial, ...] = ()
 
-    def gain_of(self, trial: TrialRow) -> Gain | None:
+    def gain_of(self, trial: Trial) -> Gain | None:
         """Return the confirmed gain of a finalist."""
         return next((gain for finalist, gain in self.gains if finalist == trial), None)
 
 
-def judge(session: Session, trial: TrialRow, finalists: tuple[TrialRow, ...] = ()) -> Verdict:
+def judge(session: Session, trial: Trial, finalists: tuple[Trial, ...] = ()) -> Verdict:
     """Return the verdict on a profile by the blocks of the confirmation, with its doubts."""
     return replace(_judged(session, trial), finalists=finalists or (trial,))
 
@@ -88,7 +87,7 @@ def _nearest_miss(session: Session) -> str:
     return f"the least seen was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
 
 
-def _judged(session: Session, trial: TrialRow) -> Verdict:
+def _judged(session: Session, trial: Trial) -> Verdict:
     if found_none := unmet(session):
         return found_none
     unjudged = _unjudged(session, trial)
@@ -106,7 +105,7 @@ def _judged(session: Session, trial: TrialRow) -> Verdict:
     return replace(verdict, doubts=tuple(doubts))
 
 
-def _improved(session: Session, trial: TrialRow, found: Gain, goal: Objective) -> Verdict:
+def _improved(session: Session, trial: Trial, found: Gain, goal: Objective) -> Verdict:
     found = as_claimed(found)
     over_start = _over_start(session, trial, goal)
     why = f"{trial.profile} is {spoken(found)} as {session.baseline.profile}"
@@ -115,12 +114,12 @@ def _improved(session: Session, trial: TrialRow, found: Gain, goal: Objective) -
     return Verdict(Answer.IMPROVED, trial, ((trial, found),), why, over_start)
 
 
-def _not_improved(session: Session, trial: TrialRow, found: Gain) -> Verdict:
+def _not_improved(session: Session, trial: Trial, found: Gain) -> Verdict:
     why = f"no profile beats {session.baseline.profile} on this host and workload: the best, {trial.profile}, is"
     return Verdict(Answer.NOT_IMPROVED, None, ((trial, found),), f"{why} {spoken(found)}")
 
 
-def _over_start(session: Session, winner: TrialRow, goal: Objective) -> Gain | None:
+def _over_start(session: Session, winner: Trial, goal: Objective) -> Gain | None:
     start = start_of(session)
     if start is None or start == winner:
         return None
@@ -128,23 +127,23 @@ def _over_start(session: Session, winner: TrialRow, goal: Objective) -> Gain | N
     return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
 
 
-def start_of(session: Session) -> TrialRow | None:
+def start_of(session: Session) -> Trial | None:
     """Return the profile that the search started from, None where there is none or it is the baseline."""
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
     return next((trial for trial in others if trial.profile == session.plan.start), None)
 
 
-def sound(session: Session, trial: TrialRow) -> bool:
+def sound(session: Session, trial: Trial) -> bool:
     """Return whether every run of a profile was good until the verdict."""
     return session.ledger.status(trial.number, _BEFORE) is Status.OK
 
 
-def judged_objective(session: Session, trial: TrialRow) -> Objective:
+def judged_objective(session: Session, trial: Trial) -> Objective:
     """Return the part of the objective by which a profile is judged: what the confirmation observed often enough."""
     return session.ledger.objective.without(_unjudged(session, trial))
 
 
-def _unjudged(session: Session, trial: TrialRow) -> dict[str, float]:
+def _unjudged(session: Session, trial: Trial) -> dict[str, float]:
     """Return the metrics whose percentile has too few observations beyond it, in the worse of the two, and how many.
 
     They are counted over the confirmation, because it is over all its runs that a percentile is judged.
@@ -169,7 +168,7 @@ def _doubts_of_runs(session: Session, unjudged: dict[str, float]) -> Iterator[Do
         yield Doubt(what, "what is compared with it is not better known than it")
 
 
-def _doubts_of_limits(session: Session, trial: TrialRow) -> Iterator[Doubt]:
+def _doubts_of_limits(session: Session, trial: Trial) -> Iterator[Doubt]:
     """Yield what to doubt of a search over the load: a rate of 0, percentiles of few observations, limits that say nothing."""
     limits = session.ledger.objective.limits
     for each in (session.baseline, trial) if limits else ():
@@ -208,7 +207,7 @@ def _budget_for(session: Session, blocks: int) -> float:
     return budget_shares.budget_s(session.plan, session.block_cost_s(max([2, *sizes]) - 1) * blocks)
 
 
-def _failure(session: Session, trial: TrialRow) -> str:
+def _failure(session: Session, trial: Trial) -> str:
     mine = (run for run in reversed(session.ledger.runs) if run.trial == trial.number and run.phase in _BEFORE)
     bad = next(run for run in mine if run.status != Status.OK)
     return f"{trial.profile} was the best and then did not run: {bad.status}: {bad.reason}"
