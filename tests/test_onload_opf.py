@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import Finding, Severity, UsageError
-from tuner.stacks.onload_opf import MAX_CHARACTERS, from_opf, to_opf
+from tuner.stacks.onload.opf import MAX_CHARACTERS, from_opf, to_opf
 
 names = st.from_regex(r"EF_[A-Z_]{1,12}", fullmatch=True)
 values = st.text(st.characters(min_codepoint=32, max_codepoint=382, exclude_characters="'"), min_size=1).filter(

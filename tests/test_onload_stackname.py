@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import Severity, UsageError
-from tuner.stacks.onload_naming import Naming, Scope, Who, naming, variable_findings
-from tuner.stacks.onload_stackname import Explanation, explain
+from tuner.stacks.onload.naming import Naming, Scope, Who, naming, variable_findings
+from tuner.stacks.onload.stackname import Explanation, explain
 
 FOO = 'this_thread, global, "foo"'
 calls = st.sampled_from(

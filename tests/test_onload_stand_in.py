@@ -144,7 +144,7 @@ def test_a_name_is_checked_before_anything_runs(library: Path, tmp_path: Path) -
 
 
 def test_our_library_does_nothing_where_onload_is_not(tmp_path: Path) -> None:
-    from tuner.stacks.onload_naming import naming
+    from tuner.stacks.onload.naming import naming
     from tuner.stacks.preloads import stackname_library
 
     variables = {"LD_PRELOAD": str(stackname_library()), **naming("all_threads", "user", "web").variables()}

@@ -147,7 +147,7 @@ def rig(
     made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, **launched}
     if stackname is None:
         return made
-    from tuner.stacks.onload_naming import naming
+    from tuner.stacks.onload.naming import naming
 
     return made | {"stackname": naming(stackname_who, stackname_scope, stackname)}
 

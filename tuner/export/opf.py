@@ -6,7 +6,7 @@ from typing import Final
 
 from tuner.errors import error
 from tuner.export.form import Deployment, Form, Imported
-from tuner.stacks.onload_opf import from_opf, to_opf
+from tuner.stacks.onload.opf import from_opf, to_opf
 
 
 def _render(deployment: Deployment) -> str:

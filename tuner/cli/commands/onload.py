@@ -18,7 +18,7 @@ from tuner.errors import Finding, UsageError, error
 from tuner.profiles.files import MAX_BYTES, save, write
 from tuner.profiles.library import load, locate, shelves
 from tuner.profiles.profile import Profile, errors_in, is_name
-from tuner.stacks.onload_opf import from_opf, to_opf
+from tuner.stacks.onload.opf import from_opf, to_opf
 
 app = typer.Typer(
     help="Onload: read and write its profiles, explain its stack names, hear what its library says.",
@@ -118,7 +118,7 @@ def stackname(
       tuner onload stackname --call 'this_thread, process, "foo"' --call socket --call 'thread 2: socket'
       tuner onload stackname --call 'all_threads, global, "foo"' --call socket --call listen --call accept
     """
-    from tuner.stacks.onload_stackname import explain
+    from tuner.stacks.onload.stackname import explain
 
     found = explain(call or [], _variables(env))
     if json:
@@ -152,7 +152,7 @@ def probe(
     from tuner.hosts.host import Command
     from tuner.hosts.local import LocalHost
     from tuner.session.setup.preflight import library_of
-    from tuner.stacks.onload import ONE_SOCKET, ONLOAD, complaints
+    from tuner.stacks.onload.proof import ONE_SOCKET, ONLOAD, complaints
     from tuner.stacks.stack import Seen, environment
 
     host = LocalHost()

@@ -25,7 +25,7 @@ from tuner.profiles.profile import DEFAULT, Profile, errors_in
 from tuner.session.setup import budget_shares, preflight, readback, rule_file
 from tuner.session.setup.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
-from tuner.stacks.onload_naming import Naming
+from tuner.stacks.onload.naming import Naming
 from tuner.stacks.stack import Stack
 
 DEFAULT_STACK: Final = "kernel"

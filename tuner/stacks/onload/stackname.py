@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tuner.errors import Finding, error, warning
-from tuner.stacks.onload_naming import ACCEPTED_BYTES, Naming, Scope, Who, read, variable_findings
+from tuner.stacks.onload.naming import ACCEPTED_BYTES, Naming, Scope, Who, read, variable_findings
 
 UNNAMED: Final = "-"
 _KERNEL: Final = ""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import Finding, UsageError, error, warning
-from tuner.stacks.onload_shell import Refused, Word, commands, test
+from tuner.stacks.onload.shell import Refused, Word, commands, test
 
 Importer = Callable[[str], str | None]
 """Gives the text of a profile by its name, None where there is none."""

@@ -1,0 +1,5 @@
+"""Onload: the stack's record, its profiles as data, and the names of its stacks."""
+
+from tuner.stacks.onload.proof import ONLOAD
+
+__all__ = ["ONLOAD"]
