@@ -16,9 +16,9 @@ PACKAGE = Path(tuner.__file__).parent
 
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tuner.errors", "tuner.figures"),
+    ("tuner.errors", "tuner.figures", "tuner.terminal_text"),
     ("tuner.records",),
-    ("tuner.toml_text", "tuner.untrusted"),
+    ("tuner.toml_text", "tuner.untrusted", "tuner.atomic_file"),
     ("tuner.catalogue", "tuner.conf", "tuner.env_text"),
     ("tuner.profiles",),
     ("tuner.stacks", "tuner.hosts"),

@@ -11,6 +11,7 @@ import browser
 import many_trials
 import pytest
 
+from tuner import atomic_file
 from tuner.report import files
 from tuner.store import Store
 
@@ -36,7 +37,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {"example": Store(folder).sessions(), "hostile": store.sessions()[:1], "compared": store.sessions()}
     for name, sessions in made.items():
         found = files.found(Store(folder) if name == "example" else store, sessions)
-        files.save(folder / f"{name}.html", files.as_html(found))
+        atomic_file.write(folder / f"{name}.html", files.as_html(found))
     return {name: folder / f"{name}.html" for name in made}
 
 

@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tuner.atomic_file import draft, flush_folder
 from tuner.errors import StoreError, TunerError, UsageError
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 JOURNAL: Final = "applied.jsonl"
 # What we write is small; a file that is larger was named by mistake.
@@ -199,18 +200,16 @@ def undo(applied: Applied, change: Change, journal: Journal) -> None:
 
 def _place(change: Change, applied: Applied, journal: Journal, mode: int) -> None:
     path = change.path
-    draft = path.with_name(f".{path.name}.tuner-{applied.stamp}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _write(draft, change, mode)
+    with draft(path, change.after or b"", mode) as whole:
+        if change.before is not None:
+            _as_before(whole, path)
         _unchanged(change)
         if applied.backup:
             os.link(path, applied.backup)
         journal.add(asdict(applied))
-        draft.replace(path)
-        _flush(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+        whole.replace(path)
+        flush_folder(path.parent)
 
 
 def _retreat(applied: Applied, journal: Journal) -> None:
@@ -229,18 +228,12 @@ def _remove_empty(folders: Iterable[str]) -> None:
             Path(folder).rmdir()
 
 
-def _write(draft: Path, change: Change, mode: int) -> None:
-    with draft.open("xb") as file:
-        file.write(change.after or b"")
-        file.flush()
-        os.fsync(file.fileno())
-    if change.before is None:
-        draft.chmod(mode)
-        return
-    owner = change.path.stat()
-    os.chown(draft, owner.st_uid, owner.st_gid)
-    shutil.copystat(change.path, draft)
-    os.utime(draft)
+def _as_before(whole: Path, path: Path) -> None:
+    """Give a draft the owner, the permissions and the attributes of the file that it replaces."""
+    owner = path.stat()
+    os.chown(whole, owner.st_uid, owner.st_gid)
+    shutil.copystat(path, whole)
+    os.utime(whole)
 
 
 def _unchanged(change: Change) -> None:
@@ -251,14 +244,6 @@ def _unchanged(change: Change) -> None:
 def _missing(folder: Path) -> list[Path]:
     """Return the folders that must be made, the innermost first."""
     return [each for each in (folder, *folder.parents) if not each.exists()]
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _applied(row: Mapping[str, Any]) -> Applied:

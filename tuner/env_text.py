@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tuner.errors import Finding, error, warning
-from tuner.toml_text import CONTROL
+from tuner.terminal_text import CONTROL
 
 MAX_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tuner.errors import Finding, did_you_mean, error
+from tuner.terminal_text import CONTROL, shown
 
 Scalar = str | int | float | bool
 
-CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _KEY_LINE: Final = re.compile(r"""["']?([A-Za-z0-9_-]+)["']?\s*=""", re.ASCII)
 _ONE_LINE: Final = "must be one line without control characters"
@@ -74,11 +74,6 @@ class Table:
         else:
             return True
         return False
-
-
-def shown(key: str) -> str:
-    """Return a key as it may be put on a terminal: without control characters, and visible when it is empty."""
-    return CONTROL.sub("?", key) or '""'
 
 
 def comments(text: str, table: str) -> dict[str, str]:

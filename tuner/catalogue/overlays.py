@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, release_key
 from tuner.errors import Finding, UsageError, error
-from tuner.toml_text import Scalar, assignment, shown
+from tuner.terminal_text import shown
+from tuner.toml_text import Scalar, assignment
 from tuner.untrusted import text_of
 
 MOST_BYTES: Final = 1 << 22

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
+from tuner import atomic_file
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.errors import UsageError
 
@@ -81,7 +82,7 @@ def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -
             watch.note(f"stopped; every finished run is kept: {on}")
             raise typer.Exit(1) from None
         finally:
-            _write_summary(store.folder / session / SUMMARY, summary(store, store.session(session)))
+            atomic_file.write(store.folder / session / SUMMARY, summary(store, store.session(session)))
             if plan.kind in REPORTED:
                 _write_report(watch, store, session)
         if not early.finished(answer, clock):
@@ -132,11 +133,6 @@ def _tell_doubts(watch: Lines, session: StoredSession) -> None:
     watch.note(f"session {session.id}")
     for doubt in session.facts.get("doubts", ()):
         watch.note(f"  doubt: {doubt['what']} ({doubt['advice']})")
-
-
-def _write_summary(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def host_facts(stack: str) -> dict[str, Any]:

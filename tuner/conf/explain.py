@@ -8,7 +8,7 @@ from typing import Final
 from tuner.conf.lint import dead, lost
 from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Rule, documented, parse
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Reading, Rule, Stop, documented, parse
 from tuner.conf.words import LENIENT, PARSED, ROLES, Kind
 from tuner.errors import Finding, did_you_mean, error, nearest, warning
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 MAX_BYTES: Final = 1 << 20
 # More errors than this are one mistake repeated.

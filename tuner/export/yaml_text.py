@@ -12,7 +12,7 @@ import yaml
 
 from tuner.errors import Finding, error
 from tuner.export.form import Imported
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 UNSAFE: Final = "!unsafe"
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

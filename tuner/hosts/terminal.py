@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import re
 import selectors
 import time
 from typing import Final
 
 from tuner.hosts.processes import started_on
+from tuner.terminal_text import plain
 
-_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -46,4 +45,4 @@ def _read(reader: int, time_limit_s: float) -> bytes:
 
 
 def _text(data: bytes) -> str:
-    return _CONTROL.sub("", data.decode("utf-8", errors="replace")).replace("\r\n", "\n")
+    return plain(data.decode("utf-8", errors="replace")).replace("\r\n", "\n")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, TunerError, UsageError, error
 from tuner.measure.measurement import LATENCIES, Measurement
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
@@ -47,7 +48,7 @@ class Features:
 
 def features(version_text: str, help_text: str) -> Features:
     """Return what `sockperf --version` and `sockperf ping-pong --help` say; raise `MissingTool` for another program."""
-    found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", _plain(version_text))
+    found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", terminal_text.plain(version_text))
     if found is None:
         said = next((line for line in map(str.strip, version_text.splitlines()) if line), "nothing")
         advice = "install sockperf 3.7 or later, or name it with --sockperf PATH"
@@ -154,7 +155,6 @@ def parse(client_output: str, server_output: str, workload: Workload) -> Measure
 
 
 _FEED_KINDS: Final = {Multiplexer.SELECT: "s", Multiplexer.POLL: "p", Multiplexer.EPOLL: "e", Multiplexer.RECVFROM: "r"}
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Numbers are bounded so that a garbled line is a bad line and not an endless integer.
 _N = r"([0-9]{1,18})"
 _X = r"(-?[0-9]{1,18}\.[0-9]{1,9})"
@@ -202,13 +202,9 @@ def _connection(workload: Workload, port: int, feed: str | None) -> tuple[str, .
     return (*protocol, "-i", workload.address, "-p", str(port))
 
 
-def _plain(text: str) -> str:
-    return _COLOUR.sub("", text)
-
-
 def _lines(text: str) -> list[str]:
     """Return the complete lines: without its line feed, the last one may have lost digits."""
-    return [line.rstrip() for line in _plain(text).split("\n")[:-1]]
+    return [line.rstrip() for line in terminal_text.plain(text).split("\n")[:-1]]
 
 
 def _find(lines: list[str], form: str) -> re.Match[str]:

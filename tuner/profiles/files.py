@@ -6,19 +6,19 @@ with a file is said at once.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tuner import catalogue
+from tuner import atomic_file, catalogue
 from tuner.catalogue import releases
 from tuner.catalogue.releases import Releases
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles.profile import Place, Profile, errors_in, problems
-from tuner.toml_text import Table, assignment, comment, comments, shown
+from tuner.terminal_text import shown
+from tuner.toml_text import Table, assignment, comment, comments
 from tuner.untrusted import text_of
 
 # Below the longest string that Linux passes in an environment (128 KiB): no value can be too long to run.
@@ -91,12 +91,7 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
     text = write(profile)
     if errors := errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path))):
         raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
-    try:
-        _put(text, path, overwrite=overwrite)
-    except FileExistsError as reason:
-        raise UsageError(f"{path} exists and stays as it is", advice="take another name, or overwrite it") from reason
-    except OSError as reason:
-        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
+    atomic_file.save(path, text, overwrite=overwrite)
 
 
 def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:
@@ -153,19 +148,3 @@ def _misplaced(profile: Profile, path: Path) -> list[Finding]:
         message = f"{shown(profile.stack)!r} must be the name of the folder, {folder.name!r}"
         found.append(error(f"{path}: stack", message))
     return found
-
-
-def _put(text: str, path: Path, *, overwrite: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            draft.replace(path)
-        else:
-            path.hardlink_to(draft)  # fails when the path exists, which a rename does not
-    finally:
-        draft.unlink(missing_ok=True)

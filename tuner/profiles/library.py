@@ -14,7 +14,7 @@ from tuner import catalogue
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.profiles.files import examine, read
 from tuner.profiles.profile import DEFAULT, Place, Profile, errors_in, resolve
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 FIRST_STACK = "kernel"
 

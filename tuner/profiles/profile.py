@@ -15,7 +15,8 @@ from typing import Final
 from tuner import catalogue
 from tuner.catalogue.releases import Releases
 from tuner.errors import Finding, Severity, UsageError, did_you_mean, error
-from tuner.toml_text import Scalar, shown
+from tuner.terminal_text import shown
+from tuner.toml_text import Scalar
 
 DEFAULT: Final = "default"
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tuner import atomic_file
 from tuner.records import StoredSession
 from tuner.report import comparison, drawing, markdown, page
 from tuner.report.charts import Spec, charts
@@ -15,14 +16,6 @@ from tuner.report.content import content
 from tuner.store import Store
 
 HTML = "report.html"
-
-
-class Format(StrEnum):
-    """What a report is written as."""
-
-    HTML = "html"
-    MARKDOWN = "md"
-    JSON = "json"
 
 
 class Plots(StrEnum):
@@ -34,7 +27,7 @@ class Plots(StrEnum):
 
 def write_html(store: Store, session: StoredSession, path: Path) -> None:
     """Write a session's report as one HTML file."""
-    save(path, page.page(content(store, session)))
+    atomic_file.write(path, page.page(content(store, session)))
 
 
 def found(store: Store, sessions: Sequence[StoredSession]) -> dict[str, Any]:
@@ -73,16 +66,7 @@ def as_markdown(report: Mapping[str, Any], path: Path | None, drawn_as: Plots) -
 def _pictures(plots: Mapping[str, tuple[str, Spec]], path: Path, drawn_as: Plots) -> dict[str, tuple[str, str]]:
     folder = path.with_suffix("").name + "-plots"
     target = path.parent / folder
-    target.mkdir(parents=True, exist_ok=True)
     for name, (_, spec) in plots.items():
         data = drawing.png(spec) if drawn_as is Plots.PNG else drawing.svg(spec).encode()
-        (target / f"{name}.{drawn_as}").write_bytes(data)
+        atomic_file.write(target / f"{name}.{drawn_as}", data)
     return {name: (says, f"{folder}/{name}.{drawn_as}") for name, (says, _) in plots.items()}
-
-
-def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader never sees half a report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".part")
-    half.write_text(text, encoding="utf-8")
-    half.replace(path)

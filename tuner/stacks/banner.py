@@ -18,9 +18,9 @@ from functools import cache
 from itertools import takewhile
 from typing import Final
 
+from tuner import terminal_text
 from tuner.catalogue.catalogue import FOLDER
 
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LINE: Final = re.compile(
     r"^ ?(?:Time: *[\d.]+ )?(?:Pid: *(?P<pid>\d{1,9}) )?(?:Tid: *\d+ )?(?P<brand>XLIO|VMA) +(?P<level>[A-Z]+) *: *"
     r"(?P<text>.*?)\s*$",
@@ -112,7 +112,7 @@ def _pid(lines: Iterable[_Line]) -> int | None:
 
 def _lines(text: str) -> list[_Line]:
     """Return the log lines of the libraries in an output, wrapped ones joined."""
-    plain = [_COLOUR.sub("", raw) for raw in text.splitlines()]
+    plain = [terminal_text.plain(raw) for raw in text.splitlines()]
     matches = [_LINE.match(raw) for raw in plain]
     found = []
     for at, match in enumerate(matches):

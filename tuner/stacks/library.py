@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tuner.errors import Finding, error
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 _MAGIC: Final = b"\x7fELF"
 _HEADER_BYTES: Final = 20

@@ -18,7 +18,7 @@ from tuner import catalogue
 from tuner.catalogue.parameters import Parameter, Type, release_key
 from tuner.errors import Finding, did_you_mean, error, warning
 from tuner.stacks.json_keys import FIRST, Key, KeyType, Plain, every_key, has_json, keys
-from tuner.toml_text import CONTROL, shown
+from tuner.terminal_text import CONTROL, shown
 
 STACK: Final = "xlio"
 SWITCH: Final = "XLIO_USE_NEW_CONFIG"

@@ -19,7 +19,7 @@ from tuner.catalogue.releases import parse as parse_releases
 from tuner.errors import Finding, error, warning
 from tuner.stacks.json_keys import FIRST, Key, KeyType, keys
 from tuner.stacks.xlio_json import RULES, STACK
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 _DEEPEST: Final = 16
 _MOST_KEYS: Final = 5000

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from tuner import atomic_file
 from tuner.cli.options import Json
 from tuner.cli.screen.output import print_json
 from tuner.conf import match as rule_match
@@ -21,7 +22,7 @@ from tuner.conf.rules import documented, parse
 from tuner.conf.write import write
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.profiles.profile import errors_in
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 from tuner.untrusted import text_of
 
 app = typer.Typer(
@@ -146,7 +147,7 @@ def new(
     """
     text = write(rule or (), program, id_)
     if file is not None:
-        _save(text, file, force=force)
+        atomic_file.save(file, text, overwrite=force)
     if json:
         print_json(
             {"path": str(file) if file else None, "text": text, "rules": [asdict(one) for one in explained(text)]}
@@ -211,13 +212,3 @@ def _answer_text(real: Answer, promised: Answer) -> str:
 
 def _said(answer: Answer) -> str:
     return f"{'offloaded' if answer.offloaded else 'left to the kernel'} ({shown(answer.why)})"
-
-
-def _save(text: str, file: Path, *, force: bool) -> None:
-    try:
-        with file.open("w" if force else "x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError as reason:
-        raise UsageError(f"{file} exists and stays as it is", advice="--force replaces it") from reason
-    except OSError as reason:
-        raise UsageError(f"cannot write {file}: {reason.strerror}") from reason

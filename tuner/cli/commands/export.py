@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuner import atomic_file
 from tuner.cli import deployable, options
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
@@ -57,7 +58,8 @@ def deployed(
     found = choice.deployment(profile, wanted)
     text = wanted.write(found)
     if out is not None:
-        _save(text, out, wanted.mode, force=force)
+        advice = f"{atomic_file.FORCE}, or `tuner apply`, which keeps what is there"
+        atomic_file.save(out, text, overwrite=force, mode=wanted.mode, advice=advice)
     if json:
         answer = {"profile": found.profile.name, "stack": found.profile.stack, "form": wanted.name}
         print_json(answer | {"path": str(out) if out else None, "environment": found.variables, "text": text})
@@ -76,15 +78,3 @@ def _list(*, json: bool) -> None:
         print_json(rows)
     else:
         typer.echo(table(("FORM", "FILE", "WHAT IT IS"), [tuple(map(str, row.values()))[:3] for row in rows]))
-
-
-def _save(text: str, path: Path, mode: int, *, force: bool) -> None:
-    try:
-        with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-        path.chmod(mode)
-    except FileExistsError as reason:
-        advice = "take another name, --force, or `tuner apply`, which keeps what is there"
-        raise UsageError(f"{path} exists and stays as it is", advice=advice) from reason
-    except OSError as reason:
-        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason

@@ -23,7 +23,7 @@ from tuner.profiles.files import save
 from tuner.profiles.library import Listed, Shelf, find, listing, load, locate, shelves
 from tuner.profiles.lint import lint as lint_profile
 from tuner.profiles.profile import Place, Profile, differences, errors_in
-from tuner.toml_text import shown
+from tuner.terminal_text import shown
 
 app = typer.Typer(
     help=(

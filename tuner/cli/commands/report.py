@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from tuner import atomic_file
 from tuner.cli import options
 from tuner.errors import UsageError, did_you_mean
 
@@ -76,12 +77,10 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
 
 def _written(path: Path | None, text: str, *, shown: bool) -> None:
     """Write the report to its file and print the path, or print the report itself."""
-    from tuner.report.files import save
-
     if path is None:
         typer.echo(text, nl=False)
         return
-    save(path, text)
+    atomic_file.write(path, text)
     typer.echo(path)
     if shown:
         import webbrowser

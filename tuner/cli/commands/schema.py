@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuner import atomic_file
 from tuner.catalogue import overlays
 from tuner.cli.options import Json
 from tuner.cli.screen.output import print_json
@@ -42,7 +43,8 @@ def import_schema(
     if errors_in(findings):
         raise UsageError(f"{file} cannot be imported", findings=findings)
     path = output or overlays.folder(os.environ) / f"{made.stack}-{stack_version}.toml"
-    _put(path, overlays.write(made))
+    atomic_file.save(path, overlays.write(made), overwrite=True)
+    overlays.read(path)
     if json:
         said = {"path": str(path), "new": sorted(made.parameters), "defaults": dict(made.defaults)}
         print_json(said | {"keys": sorted(made.keys), "findings": [asdict(one) for one in findings]})
@@ -50,12 +52,3 @@ def import_schema(
     for finding in findings:
         typer.echo(finding, err=True)
     typer.echo(f"{path}: new {len(made.parameters)}, other defaults {len(made.defaults)}, other keys {len(made.keys)}")
-
-
-def _put(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as reason:
-        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
-    overlays.read(path)

@@ -1,0 +1,87 @@
+"""Files that are written whole or not at all: nobody ever reads half of one, whatever ends the program meanwhile.
+
+The content goes into a draft beside the file, reaches the disk, and then takes the file's name in one step (POSIX
+`rename`, or `link` where nothing may be replaced). A draft that did not come so far is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tuner.errors import UsageError
+
+FORCE = "take another name, or --force"
+
+
+def save(path: Path, text: str, *, overwrite: bool, mode: int | None = None, advice: str = FORCE) -> None:
+    """Write a file as `write` does; raise `UsageError`, with `advice` where it exists and is not to be replaced."""
+    try:
+        write(path, text, overwrite=overwrite, mode=mode)
+    except FileExistsError as reason:
+        raise UsageError(f"{path} exists and stays as it is", advice=advice) from reason
+    except OSError as reason:
+        raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
+
+
+def write(path: Path, content: str | bytes, *, overwrite: bool = True, mode: int | None = None) -> None:
+    """Write a file in one step, and the folders above it; text becomes UTF-8.
+
+    Args:
+        path: where; a link is followed, a pipe or a device is written to as it is.
+        content: everything that the file shall hold.
+        overwrite: replace a file that exists; otherwise raise `FileExistsError`.
+        mode: its permissions; None leaves those of the file that is replaced, or what the umask grants.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
+
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if overwrite and path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    target = Path(os.path.realpath(path)) if overwrite else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with draft(target, data, _permissions(target) if mode is None else mode) as whole:
+        if overwrite:
+            whole.replace(target)
+        else:
+            target.hardlink_to(whole)  # fails where the name is taken, which a rename does not
+        flush_folder(target.parent)
+
+
+@contextmanager
+def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
+    """Yield a file beside `path` that holds `data` on the disk; it is removed unless it was renamed."""
+    whole = path.with_name(f".tuner-{os.getpid()}-{os.urandom(6).hex()}")
+    try:
+        descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 # a Path cannot open a descriptor
+            file.write(data)
+            file.flush()
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        yield whole
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _permissions(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
