@@ -19,19 +19,20 @@ from functools import partial
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
 from tuner.judging.statistics import mean_interval
-from tuner.measure.run import Outcome, Rig
+from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.records import Kind, Run
 from tuner.session.setup.prepare import Request, plan, rig
 
 PAIRS = 14
 SETTINGS: dict[str, dict[str, str]] = {"plain sockets": {}, "polling": {"XLIO_RX_POLL": "-1"}}
-Pair = tuple[Outcome, Outcome]
+Pair = tuple[Run, Run]
 
 
 def rigs() -> tuple[Rig, Rig]:
     """Return what runs are made with: the sleep left in, and left out."""
     host = LocalHost()
-    fast = rig(plan(Request(kind="measure", budget_s=math.inf), host, ()), host)
+    fast = rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), host)
     return replace(fast, preloads=fast.preloads[:1]), fast
 
 
@@ -41,7 +42,7 @@ def workload() -> Workload:
     return Workload(server_cpus=placed.server, client_cpus=placed.client)
 
 
-def measure(pairs: int, ways: tuple[Callable[[], Outcome], Callable[[], Outcome]]) -> list[Pair]:
+def measure(pairs: int, ways: tuple[Callable[[], Run], Callable[[], Run]]) -> list[Pair]:
     """Return pairs of runs, one made in each way, the first way's first; they are made in random order."""
     found = []
     for number in range(pairs):

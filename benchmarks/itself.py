@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.hosts.local import LocalHost
+from tuner.records import Kind
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup import prepare
@@ -31,7 +32,7 @@ NOTHING = "XLIO_SELECT_POLL=0|1|100|10000|-1, XLIO_TX_MC_LOOPBACK=0|1"
 def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     """Return what one session answered."""
     host = LocalHost()
-    asked = prepare.Request(kind="tune", objective="latency", budget_s=budget_s, seed=seed, space=NOTHING)
+    asked = prepare.Request(kind=Kind.TUNE, objective="latency", budget_s=budget_s, seed=seed, space=NOTHING)
     plan = prepare.plan(asked, host, ())
     plan = replace(plan, known=(plan.baseline,), start=None)
     store = Store(folder)

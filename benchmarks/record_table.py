@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
-from tuner.measure.run import Outcome, Rig
+from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.records import Kind, Run
 from tuner.session.setup.prepare import Request, plan, rig
 
 ROUNDS = 3
@@ -70,12 +71,12 @@ def record(rounds: int, rng: random.Random) -> Iterator[Row]:
 
 def _rig() -> Rig:
     host = LocalHost()
-    return rig(plan(Request(kind="measure", budget_s=math.inf), host, ()), host)
+    return rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), host)
 
 
-def _row(settings: Mapping[str, str], run: Outcome) -> Row:
+def _row(settings: Mapping[str, str], run: Run) -> Row:
     whole = {name: settings.get(name, levels[0]) for name, levels in LEVELS.items()}
-    found = run.measurement.metrics() if run.measurement else {}
+    found = run.metrics()
     metrics = {name: round(found[name], 3) for name in METRICS if name in found}
     role = "baseline" if settings is BASELINE else "candidate"
     return {**whole, "role": role, "status": run.status.value, **metrics, "wall_s": round(run.wall_s, 3)}

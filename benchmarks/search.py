@@ -44,6 +44,7 @@ from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
 from tuner.judging.objective import objective
 from tuner.judging.statistics import median_interval
 from tuner.measure.run import Rig
+from tuner.records import Role
 from tuner.search.dimension import Dimension
 from tuner.search.registry import make
 from tuner.search.space import SearchSpace
@@ -139,7 +140,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     plan = replace(simulation.PLAN, known=(), optimizer="skopt", seed=seed, budget_s=budget_s, blocks=bench.runs)
     host = BenchHost(bench)
     ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", objective(plan.objective))
-    ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
+    ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)

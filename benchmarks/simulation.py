@@ -21,7 +21,7 @@ from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
 from tuner.hosts.telemetry import Counters
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
-from tuner.records import Run, StoredSession, Trial
+from tuner.records import Kind, Run, State, StoredSession, Trial
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, Plan
@@ -39,7 +39,7 @@ BASE_US = 36.0
 RUN_S = 1.25
 TAIL_DEGREES = 4
 PLAN = Plan(
-    kind="tune",
+    kind=Kind.TUNE,
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
     sockperf="/usr/bin/sockperf",
@@ -126,7 +126,7 @@ class Memory(Store):
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Forget it."""
 
-    def close_session(self, session: str, state: str, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
+    def close_session(self, session: str, state: State, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
         """Forget it."""
 
     def replan(self, session: str, plan: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +14,9 @@ from tuner import store as stores
 from tuner.judging.objective import objective
 from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
-from tuner.records import Run, Trial
-from tuner.session.measuring.ledger import CALIBRATE, CONFIRM, SEARCH, Ledger
+from tuner.measurement import Measurement, from_dict
+from tuner.records import Phase, Role, Run, State, Status, Trial
+from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"
@@ -41,44 +41,47 @@ def stored(
     """
     store = Store(folder)
     rng = random.Random(7)
-    rows = [Trial(0, "default", "baseline", {}), *(_trial(number, word, rng) for number in range(1, trials))]
+    rows = [Trial(0, "default", Role.BASELINE, {}), *(_trial(number, word, rng) for number in range(1, trials))]
     runs = list(_runs(rows, word, rng, histograms=histograms))
     facts = {"hostname": word, "cpus": 2, "doubts": [{"what": word, "advice": word}]}
     store.add_session(session, _plan() | plan, facts)
     with store._engine.begin() as connection:  # one transaction, because a test need not survive a crash
-        for table, all_of in ((stores._trials, rows), (stores._runs, runs)):
-            connection.execute(sa.insert(table), [{"session": session} | asdict(row) for row in all_of])
-    store.close_session(session, "done", 90.0, _answer(Ledger(store, session, objective("latency")), rows[-2], word))
+        for table, all_of in ((stores._trials, map(stores._values, rows)), (stores._runs, map(stores._row_of, runs))):
+            connection.execute(sa.insert(table), [{"session": session} | row for row in all_of])
+    store.close_session(
+        session, State.DONE, 90.0, _answer(Ledger(store, session, objective("latency")), rows[-2], word)
+    )
     return store
 
 
 def _trial(number: int, word: str, rng: random.Random) -> Trial:
     settings = {"XLIO_RX_POLL": str(rng.randrange(10_000)), "XLIO_TCP_NODELAY": str(number % 2), "XLIO_SPEC": word}
-    role = "known" if number < 4 else "candidate"
+    role = Role.KNOWN if number < 4 else Role.CANDIDATE
     return Trial(number, f"{word} {number}", role, settings, word if number % 50 == 5 else None)
 
 
 def _runs(rows: Sequence[Trial], word: str, rng: random.Random, *, histograms: bool) -> Iterator[Run]:
-    blocks = [(CALIBRATE, (0, 0))] * CALIBRATION_BLOCKS
-    blocks += [(SEARCH, (0, row.number)) for row in rows[1:] if row.invalid is None]
-    blocks += [(CONFIRM, (0, rows[-2].number))] * CONFIRM_BLOCKS
+    blocks = [(Phase.CALIBRATE, (0, 0))] * CALIBRATION_BLOCKS
+    blocks += [(Phase.SEARCH, (0, row.number)) for row in rows[1:] if row.invalid is None]
+    blocks += [(Phase.CONFIRM, (0, rows[-2].number))] * CONFIRM_BLOCKS
     number = 0
     for block, (phase, trials) in enumerate(blocks):
         for trial in trials:
             failed = trial % 10 == 9
             level = 40.0 / (1.0 if trial == 0 else 1.0 + trial / len(rows)) * rng.lognormvariate(0.0, 0.03)
-            measured = None if failed else _measurement(level, rng, kept=histograms and phase == CONFIRM)
-            status = "failed" if failed else "ok"
+            measured = None if failed else _measurement(level, rng, kept=histograms and phase == Phase.CONFIRM)
+            status = Status.FAILED if failed else Status.OK
             began = "2026-01-02T03:04:05"
-            what = (trial, phase, block, 0, status, word if failed else "", began, 1.3, measured)
-            yield Run(number, *what, _evidence(rows[trial], word, stolen=block == 3))
+            evidence = _evidence(rows[trial], word, stolen=block == 3)
+            made = Run(status, word if failed else "", began, 1.3, measured, evidence)
+            yield made.placed(number, trial, phase, block)
             number += 1
 
 
-def _measurement(level: float, rng: random.Random, *, kept: bool) -> dict[str, Any]:
+def _measurement(level: float, rng: random.Random, *, kept: bool) -> Measurement:
     latencies = {f"latency_{name}_us": level * factor for name, factor in PERCENTILES.items()}
     rates = {"rate_mps": 5e5 / level, "client_cpu_s": 0.4, "server_cpu_s": 0.2 + 10 / level, "observations": 200_000}
-    return latencies | rates | ({"histogram": _histogram(level, rng)} if kept else {})
+    return from_dict(latencies | rates | ({"histogram": _histogram(level, rng)} if kept else {}))
 
 
 def _histogram(level: float, rng: random.Random) -> dict[str, str]:

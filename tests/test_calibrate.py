@@ -15,6 +15,7 @@ from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.noise import normal_difference, smallest_difference
+from tuner.records import Kind, Phase
 from tuner.report.summary import summary
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.quarantine import quarantined
@@ -22,7 +23,7 @@ from tuner.session.phases import calibrate
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
-ALONE = replace(PLAN, kind="calibrate", known=(), start=None, budget_s=1e9, blocks=60)
+ALONE = replace(PLAN, kind=Kind.CALIBRATE, known=(), start=None, budget_s=1e9, blocks=60)
 
 
 def measured(folder: Path, host: SimulatedHost, plan: Plan = ALONE) -> dict[str, Any]:
@@ -67,8 +68,8 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     assert detectable["percent"] == pytest.approx(100 * math.expm1(smallest_difference(sd, blocks, judged)))
     assert detectable["normal_percent"] == pytest.approx(100 * math.expm1(normal_difference(sd, blocks)))
     phases = [run.phase for run in Store(tmp_path).runs(found["session"])]
-    made = phases.count("calibrate")
-    assert set(phases[:made]) == {"calibrate"}
+    made = phases.count(Phase.CALIBRATE)
+    assert set(phases[:made]) == {Phase.CALIBRATE}
     assert 4 <= made <= 0.1 * PLAN.budget_s
     assert found["time"]["runs_by_phase_s"]["calibrate"] == made
     assert calibrate.detectable(detectable) in summary(Store(tmp_path), Store(tmp_path).session("latest"))
@@ -161,7 +162,7 @@ def test_a_host_that_never_calms_down_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_a_measurement_on_a_disturbed_host_still_counts_its_runs(tmp_path: Path) -> None:
     host = SimulatedHost(nothing_helps, steal=lambda run: 0.2 if run == 2 else 0.0)
-    found = tune(tmp_path, host, replace(PLAN, kind="measure", known=(), blocks=4))
+    found = tune(tmp_path, host, replace(PLAN, kind=Kind.MEASURE, known=(), blocks=4))
     assert found["metrics"]["latency_p50_us"]["runs"] == 4
     assert (found["quarantined"], len(host.runs)) == (1, 5)
 

@@ -12,7 +12,7 @@ import pytest
 from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.records import Run
+from tuner.records import Kind, Run
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -111,7 +111,7 @@ def test_observations_are_counted_over_all_runs_that_judge(tmp_path: Path) -> No
     found = tune(tmp_path, SimulatedHost(at(36.0)))
     one_run = runs_of(tmp_path, found, "confirm")[0].measurement
     assert one_run is not None
-    assert one_run["observations"] / 100 < 200
+    assert one_run.observations / 100 < 200
     assert found["doubts"] == []
 
 
@@ -133,7 +133,7 @@ def test_a_budget_that_could_not_show_a_gain_says_how_much_would_do(tmp_path: Pa
 
 
 def test_few_blocks_are_a_doubt_because_their_interval_supposes_normal_noise(tmp_path: Path) -> None:
-    plan = replace(PLAN, kind="compare", known=PLAN.known[:1], blocks=5)
+    plan = replace(PLAN, kind=Kind.COMPARE, known=PLAN.known[:1], blocks=5)
     assert "normal noise" in tune(tmp_path / "a", SimulatedHost(polling_helps), plan)["doubts"][0]["what"]
     assert tune(tmp_path / "b", SimulatedHost(polling_helps), replace(plan, blocks=6))["doubts"] == []
 

@@ -17,6 +17,7 @@ PACKAGE = Path(tuner.__file__).parent
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.errors", "tuner.figures", "tuner.terminal_text"),
+    ("tuner.measurement",),
     ("tuner.records",),
     ("tuner.toml_text", "tuner.untrusted", "tuner.atomic_file"),
     ("tuner.catalogue", "tuner.conf", "tuner.env_text"),

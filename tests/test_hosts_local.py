@@ -25,8 +25,8 @@ from tuner.hosts import cpus, local, processes
 from tuner.hosts.host import Command, RunOutput, RunPlan, run_on_free_ports
 from tuner.hosts.local import LocalHost
 from tuner.measure import sockperf
-from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
+from tuner.measurement import Measurement
 
 HOST: Final = LocalHost()
 MARK: Final = "TUNER_TEST_MARK"

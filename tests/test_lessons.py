@@ -14,9 +14,10 @@ from test_session import PLAN, Ticking
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.records import Phase, Role
 from tuner.search.optimizer import Outcome
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.phases.search import search
@@ -59,7 +60,7 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     store = Store(folder)
     session = session or begin(store, plan, {"doubts": []})
     ledger = Ledger(store, session, objective(plan.objective))
-    ledger.enter("default", {}, "baseline")
+    ledger.enter("default", {}, Role.BASELINE)
     rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
     search(Session(plan, rig, ledger, clock, Silent()), optimizer)
@@ -106,7 +107,7 @@ def test_an_optimizer_that_repeats_itself_has_each_proposal_measured_once_a_bloc
 def test_two_workloads_of_a_block_have_the_same_proposals(tmp_path: Path) -> None:
     plan = replace(PLAN, workloads=(Workload(), Workload(message_bytes=512)), objective="latency")
     ledger = searched(tmp_path, Counting(), plan)
-    for block in ledger.blocks(SEARCH):
+    for block in ledger.blocks(Phase.SEARCH):
         ran = {index: {run.trial for run in ledger.runs_in(block) if run.workload == index} for index in (0, 1)}
         failed = {run.trial for run in ledger.runs_in(block) if run.status != "ok"}
         assert ran[0] | failed == ran[1] | failed

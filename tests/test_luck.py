@@ -12,7 +12,8 @@ from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 
 from tuner.judging.objective import objective
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.records import Phase
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.baseline_shift import luck, seen
 from tuner.store import Store
 
@@ -35,7 +36,7 @@ def searched(folder: Path, slow_run: int) -> Ledger:
 
 def test_what_the_search_sees_of_a_block_with_a_slow_baseline_is_about_nothing(tmp_path: Path) -> None:
     ledger = searched(tmp_path, slow_run=14)
-    slow = min(ledger.blocks(SEARCH), key=lambda block: ledger.level(block) or 0.0)
+    slow = min(ledger.blocks(Phase.SEARCH), key=lambda block: ledger.level(block) or 0.0)
     trials = {run.trial for run in ledger.runs if run.block == slow} - {0}
     assert ledger.level(slow) == pytest.approx(-math.log(2), abs=0.1)
     assert luck(ledger, slow) == pytest.approx(math.log(2), abs=0.15)
@@ -45,4 +46,4 @@ def test_what_the_search_sees_of_a_block_with_a_slow_baseline_is_about_nothing(t
 
 def test_levels_that_differ_as_runs_do_are_left_alone(tmp_path: Path) -> None:
     ledger = searched(tmp_path, slow_run=-1)
-    assert {abs(luck(ledger, block)) < 0.01 for block in ledger.blocks(SEARCH)} == {True}
+    assert {abs(luck(ledger, block)) < 0.01 for block in ledger.blocks(Phase.SEARCH)} == {True}

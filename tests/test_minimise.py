@@ -16,6 +16,7 @@ from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Multiplexer, Workload
 from tuner.profiles.files import read
+from tuner.records import Kind, Phase
 from tuner.session.phases import suspects
 from tuner.session.phases.minimise import LARGE
 from tuner.session.setup.plan import Contender, Plan
@@ -30,7 +31,7 @@ SETTINGS = {
     "XLIO_RX_BYTES_MIN": "65536",
 }
 MINE = Contender("mine", SETTINGS)
-MINIMISE = replace(PLAN, kind="minimise", known=(MINE,), start="mine", budget_s=180.0, blocks=40)
+MINIMISE = replace(PLAN, kind=Kind.MINIMISE, known=(MINE,), start="mine", budget_s=180.0, blocks=40)
 
 
 def worth(**gains: float) -> Latency:
@@ -226,7 +227,7 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
     plan = replace(PLAN, known=(polls, PLAN.baseline), start="polls", budget_s=300.0)
     helps = worth(XLIO_RX_POLL=1.3)
     whole = tune(tmp_path / "a", SimulatedHost(helps), plan)
-    proved = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
+    proved = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index(Phase.MINIMISE)
     host = SimulatedHost(helps)
     host.latency = lambda environment: helps(environment) if len(host.runs) <= proved else nothing_helps(environment)
     found = tune(tmp_path / "b", host, plan)
@@ -250,7 +251,7 @@ def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirma
 def test_a_tuning_interrupted_while_it_minimises_goes_on_with_the_same_winner(tmp_path: Path) -> None:
     plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=300.0)
     whole = tune(tmp_path / "a", SimulatedHost(polling_helps), plan)
-    before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index("minimise")
+    before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index(Phase.MINIMISE)
     host = SimulatedHost(polling_helps)
     host.latency = stopping(host, before + 3, polling_helps)
     with pytest.raises(KeyboardInterrupt):

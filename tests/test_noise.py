@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from tuner.judging.noise import (
     spread,
 )
 from tuner.judging.statistics import gain, pooled_sd
+from tuner.measurement import Measurement
 
 RNG = random.Random
 
@@ -134,14 +136,14 @@ def test_what_is_said_to_be_detectable_is_found_in_about_80_percent(blocks: int,
 
 def test_the_error_of_a_median_shrinks_with_the_messages_and_is_unknown_without_quartiles() -> None:
     rng = RNG(9)
-    row = {"latency_p25_us": 9.5, "latency_p50_us": 10.0, "latency_p75_us": 10.5, "observations": 400}
+    run = Measurement(latency_p25_us=9.5, latency_p50_us=10.0, latency_p75_us=10.5, observations=400)
     # Normal latencies with these quartiles have a standard deviation of 1 / 1.349.
     medians = [sorted(rng.gauss(10, 1 / 1.349) for _ in range(401))[200] for _ in range(400)]
     mean = sum(medians) / 400
     measured = math.sqrt(sum((value - mean) ** 2 for value in medians) / 399) / 10
-    assert sampling_sd(row) == pytest.approx(measured, rel=0.2)
-    assert sampling_sd({**row, "latency_p25_us": None}) is None
-    assert sampling_sd({}) is None
+    assert sampling_sd(run) == pytest.approx(measured, rel=0.2)
+    assert sampling_sd(replace(run, latency_p25_us=None)) is None
+    assert sampling_sd(Measurement()) is None
 
 
 def test_a_measured_spread_replaces_the_assumed_one_and_is_never_nothing() -> None:

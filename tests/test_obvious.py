@@ -14,7 +14,7 @@ from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, polling_helps, tune
 
 from tuner.profiles.files import read
-from tuner.session.measuring.ledger import CONFIRM, MINIMISE
+from tuner.records import Phase
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
@@ -40,9 +40,9 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert found["verdict"] == "improved"
     assert "blocks will judge it" in stored(tmp_path, found).obvious
     runs = Store(tmp_path).runs(found["session"])
-    judged = {run.block for run in runs if run.phase == CONFIRM}
+    judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
     assert budget_shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.OBVIOUS_BLOCKS)
-    assert sum(run.phase == MINIMISE for run in runs) >= budget_shares.OBVIOUS_REST_RUNS
+    assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.OBVIOUS_REST_RUNS
 
 
 def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_path: Path) -> None:
@@ -80,7 +80,9 @@ def test_a_percentile_that_few_blocks_would_not_judge_has_all_of_them(tmp_path: 
 def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
     whole = tune(tmp_path / "whole", host(4.0), SHORT)
     at = 1 + next(
-        number for number, run in enumerate(Store(tmp_path / "whole").runs(whole["session"])) if run.phase == MINIMISE
+        number
+        for number, run in enumerate(Store(tmp_path / "whole").runs(whole["session"]))
+        if run.phase == Phase.MINIMISE
     )
     broken = host(4.0)
     broken.latency = stopping(broken, at, broken.latency)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.judging.objective import objective
+from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
@@ -260,8 +261,8 @@ def test_an_option_that_means_nothing_is_refused(made: Store, options: list[str]
     assert report(made.folder, *options).exception.exit_status == 2
 
 
-@pytest.mark.parametrize("state", ["running", "stopped", "failed"])
-def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: str) -> None:
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.FAILED])
+def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: State) -> None:
     store = Store(tmp_path)
     store.add_session("s", many_trials._plan(), {})
     store.close_session("s", state, 1.0, None)
@@ -272,7 +273,7 @@ def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: str
 
 
 def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path) -> None:
-    plan = replace(SLO, kind="measure", known=(), blocks=2, budget_s=1e9)
+    plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
     tune(tmp_path, SimulatedHost(lambda _environment: 36.0, noise=0.01, capacity_mps=lambda _: 20_000.0), plan)
     store = Store(tmp_path)
     found = report_of(store, store.session("latest"))

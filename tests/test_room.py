@@ -22,6 +22,7 @@ from tuner.errors import UsageError
 from tuner.hosts import facts
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
+from tuner.records import Kind
 from tuner.session.phases.propose import repairer
 from tuner.session.setup import prepare
 from tuner.session.setup.plan import Contender, Plan
@@ -128,7 +129,7 @@ def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(
 ) -> None:
     monkeypatch.setattr(facts, "has_card", lambda: card)
     monkeypatch.setattr(facts, "room", lambda: Room(memlock_bytes=8 * MIB))
-    request = prepare.Request(kind="measure", stack="xlio", lib=LIBRARY, sockperf="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
+    request = prepare.Request(kind=Kind.MEASURE, stack="xlio", lib=LIBRARY, sockperf="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
     if not card:
         assert prepare.plan(request, SimulatedHost(lambda _: 30.0), ()).room is None
         return
@@ -143,7 +144,7 @@ def test_a_comparison_asks_of_both_whether_they_fit(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(facts, "room", lambda: Room(memlock_bytes=1 << 30))
     shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
     request = prepare.Request(
-        kind="compare", profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, sockperf="/bin/true",
+        kind=Kind.COMPARE, profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, sockperf="/bin/true",
         fast_start=False, budget_s=1e9,
     )  # fmt: skip
     with pytest.raises(UsageError) as refused:

@@ -17,6 +17,7 @@ from tuner.hosts.local import LocalHost
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
+from tuner.records import Kind, Role
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
@@ -37,7 +38,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     host.wall_s = 1.0
     store = Store(folder)
     ledger = Ledger(store, begin(store, made, {"doubts": []}), objective(made.objective))
-    ledger.enter(made.baseline.profile, made.baseline.settings, "baseline")
+    ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
     rig = Rig(host, stack(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
     session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
@@ -98,9 +99,9 @@ def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path:
 
 def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
     host, program = LocalHost(), str(fake.install(tmp_path))
-    asked = plan(Request(kind="tune", budget_s=90.0, workload={"duration_s": 1}, sockperf=program), host, ())
+    asked = plan(Request(kind=Kind.TUNE, budget_s=90.0, workload={"duration_s": 1}, sockperf=program), host, ())
     assert asked.adaptable is False
-    assert plan(Request(kind="tune", budget_s=90.0, sockperf=program), host, ()).adaptable is True
+    assert plan(Request(kind=Kind.TUNE, budget_s=90.0, sockperf=program), host, ()).adaptable is True
 
 
 def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:

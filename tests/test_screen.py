@@ -22,6 +22,7 @@ from tuner.cli.screen import failure
 from tuner.cli.screen.terminal import PLAIN, adapt, speaks_unicode, terminal
 from tuner.cli.screen.view import View, lines, sparkline
 from tuner.errors import TunerError, error
+from tuner.records import State
 
 MANUAL = Path(__file__).parents[1] / "docs" / "man" / "tuner.1"
 SMALL = os.terminal_size((60, 20))
@@ -133,9 +134,11 @@ def test_an_exception_of_a_command_is_told_as_a_bug(
 
 
 @pytest.mark.parametrize("sockperf", [True, False])
-@pytest.mark.parametrize(("state", "best"), [(None, False), ("running", False), ("done", False), ("done", True)])
+@pytest.mark.parametrize(
+    ("state", "best"), [(None, False), (State.RUNNING, False), (State.DONE, False), (State.DONE, True)]
+)
 def test_without_arguments_there_are_three_things_to_type_that_this_program_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str | None, best: bool, sockperf: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State | None, best: bool, sockperf: bool
 ) -> None:
     from tuner.store import Store
 

@@ -17,8 +17,9 @@ from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
 from tuner.profiles.files import read
+from tuner.records import Kind, Phase, Role
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.setup.plan import Contender, Plan
@@ -29,7 +30,7 @@ from tuner.store import Store
 DEFAULT = Contender("default", {})
 LATENCY = Contender("latency", {"XLIO_RX_POLL": "-1", "XLIO_TCP_NODELAY": "1"})
 PLAN = Plan(
-    kind="tune",
+    kind=Kind.TUNE,
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
     sockperf="/usr/bin/sockperf",
@@ -110,10 +111,10 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
 
     store = Store(tmp_path)
     ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
-    ledger.enter("default", {}, "baseline")
-    hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, "known") for polls in ("1", "2", "3")]
+    ledger.enter("default", {}, Role.BASELINE)
+    hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
     rig = Rig(host, stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
-    Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(SEARCH, hanging)
+    Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(Phase.SEARCH, hanging)
     assert 10.0 < spent_s() <= 10.0 + 7.0
 
 
@@ -197,14 +198,14 @@ def test_two_workloads_are_measured_for_each_profile_of_a_block(tmp_path: Path) 
 
 
 def test_a_comparison_judges_the_second_profile_by_the_first(tmp_path: Path) -> None:
-    plan = replace(PLAN, kind="compare", known=(LATENCY,), blocks=5)
+    plan = replace(PLAN, kind=Kind.COMPARE, known=(LATENCY,), blocks=5)
     found = tune(tmp_path, SimulatedHost(polling_helps), plan)
     assert (found["a"]["profile"], found["b"]["profile"], found["verdict"]) == ("default", "latency", "improved")
     assert found["gain"]["low"] > 10
 
 
 def test_a_measurement_counts_its_runs(tmp_path: Path) -> None:
-    found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, kind="measure", known=(), blocks=4))
+    found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, kind=Kind.MEASURE, known=(), blocks=4))
     assert found["metrics"]["latency_p50_us"]["runs"] == 4
 
 

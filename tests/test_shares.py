@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from test_session import PLAN
 
+from tuner.records import Kind
 from tuner.session.setup import budget_shares
 
 LONG = replace(PLAN, budget_s=400.0)
@@ -38,16 +39,16 @@ def test_where_minimising_has_no_room_the_confirmation_has_its_share() -> None:
     assert budget_shares.confirm_ends(replace(LONG, budget_s=60.0, fast_start=False)) == 1.0
 
 
-@pytest.mark.parametrize("kind", ["compare", "measure", "calibrate", "minimise"])
-def test_other_sessions_have_their_budget_for_one_thing(kind: str) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.TUNE])
+def test_other_sessions_have_their_budget_for_one_thing(kind: Kind) -> None:
     plan = replace(LONG, kind=kind)
     assert (budget_shares.confirm_ends(plan), budget_shares.judging(plan)) == (1.0, 1.0)
-    assert budget_shares.minimise_share(plan) == (1.0 if kind == "minimise" else 0.0)
+    assert budget_shares.minimise_share(plan) == (1.0 if kind is Kind.MINIMISE else 0.0)
 
 
-@pytest.mark.parametrize("kind", ["tune", "compare"])
+@pytest.mark.parametrize("kind", [Kind.TUNE, Kind.COMPARE])
 @pytest.mark.parametrize("judging_s", [5.0, 15.0, 22.0, 30.0, 500.0])
-def test_a_budget_that_is_advised_judges_for_as_long_as_was_asked(kind: str, judging_s: float) -> None:
+def test_a_budget_that_is_advised_judges_for_as_long_as_was_asked(kind: Kind, judging_s: float) -> None:
     plan = replace(SHORT, kind=kind)
     plan = replace(plan, budget_s=budget_shares.budget_s(plan, judging_s))
     assert budget_shares.judging(plan) * plan.budget_s == pytest.approx(judging_s)

@@ -15,9 +15,10 @@ from test_session import DEFAULT, LATENCY, PLAN, Ticking, tune
 from tuner.judging.objective import HELD_RATE, objective
 from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
+from tuner.records import Kind, Phase
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import CONFIRM, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Plan
 from tuner.session.tuning import Tuning, begin, carry_out
@@ -55,7 +56,7 @@ def test_a_profile_that_holds_more_load_wins_by_the_ratio_of_the_rates(tmp_path:
 
 
 def test_a_measurement_gives_the_rate_of_a_profile_with_its_interval(tmp_path: Path) -> None:
-    plan = replace(SLO, kind="measure", baseline=LATENCY, known=(), blocks=6, budget_s=1e9)
+    plan = replace(SLO, kind=Kind.MEASURE, baseline=LATENCY, known=(), blocks=6, budget_s=1e9)
     found, ledger = measured(tmp_path, host(), plan)
     rate = found["metrics"][HELD_RATE]
     assert rate["runs"] == 6
@@ -70,7 +71,7 @@ def test_a_measurement_gives_the_rate_of_a_profile_with_its_interval(tmp_path: P
 
 
 def test_short_runs_come_first_and_what_was_found_before_is_not_looked_for_again(tmp_path: Path) -> None:
-    plan = replace(SLO, kind="measure", known=(), blocks=3, budget_s=1e9)
+    plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=3, budget_s=1e9)
     _, ledger = measured(tmp_path, host(noise=0.0), plan)
     first, *later = rate_searches.by_series(ledger.runs).values()
     assert [run.evidence[rate_searches.KEY]["long"] for run in first][:2] == [False, False]
@@ -102,7 +103,7 @@ def test_a_baseline_that_holds_no_load_counts_as_the_least_load(tmp_path: Path) 
         return 36.0 if "XLIO_RX_POLL" in environment else 500.0
 
     simulated = SimulatedHost(only_polling, noise=0.01, capacity_mps=capacity)
-    plan = replace(SLO, kind="compare", known=(LATENCY,), budget_s=200.0)
+    plan = replace(SLO, kind=Kind.COMPARE, known=(LATENCY,), budget_s=200.0)
     found = tune(tmp_path, simulated, plan)
     assert found["verdict"] == "improved"
     assert found["a"]["metrics"][HELD_RATE]["value"] == 0
@@ -112,7 +113,7 @@ def test_a_baseline_that_holds_no_load_counts_as_the_least_load(tmp_path: Path) 
 
 def test_equal_profiles_have_no_gain(tmp_path: Path) -> None:
     same = SimulatedHost(lambda _environment: 36.0, noise=0.02, capacity_mps=lambda _environment: 10_000.0)
-    plan = replace(SLO, kind="compare", known=(LATENCY,), budget_s=250.0)
+    plan = replace(SLO, kind=Kind.COMPARE, known=(LATENCY,), budget_s=250.0)
     found = tune(tmp_path, same, plan)
     assert found["verdict"] == "not improved"
     assert found["gain"]["low"] <= 1.0 <= found["gain"]["high"]
@@ -125,7 +126,7 @@ def test_a_session_stays_inside_its_budget(tmp_path: Path) -> None:
 
 
 def test_a_calibration_finds_the_spread_of_the_rate(tmp_path: Path) -> None:
-    plan = replace(SLO, kind="calibrate", known=(), blocks=5, budget_s=1e9)
+    plan = replace(SLO, kind=Kind.CALIBRATE, known=(), blocks=5, budget_s=1e9)
     found = tune(tmp_path, host(noise=0.02), plan)
     spread = found["calibration"]["metrics"][HELD_RATE]
     assert found["calibration"]["blocks"] == 5
@@ -137,7 +138,7 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
     simulated = host()
     simulated.log = False
     store = Store(tmp_path)
-    plan = replace(SLO, kind="measure", known=(), blocks=2, budget_s=1e9)
+    plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
     rig = Rig(simulated, stack("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
     session = begin(store, plan, {"doubts": []})
     with pytest.raises(Exception, match="did not report latency_p99_corrected_us"):
@@ -148,10 +149,11 @@ def test_the_confirmation_keeps_histograms_and_the_search_none(tmp_path: Path) -
     tail = objective("tail")
     plan = replace(PLAN, objective="tail", workloads=tail.workloads, known=(LATENCY, DEFAULT))
     _, ledger = measured(tmp_path, host(), plan)
-    kept = {run.phase: run.measurement["histogram"] for run in ledger.runs if run.measurement}
-    assert {phase for phase, histogram in kept.items() if histogram} == {CONFIRM}
-    confirmed = next(run.measurement for run in ledger.runs if run.phase == CONFIRM and run.measurement)
-    assert set(confirmed["histogram"]) == {"unit", "kind", "encoded"}
-    assert confirmed["histogram_corrected"]["kind"] == "corrected"
-    assert confirmed["latency_p99_us"] is not None
-    assert confirmed["latency_p99_corrected_us"] is not None
+    kept = {run.phase: run.measurement.histogram for run in ledger.runs if run.measurement}
+    assert {phase for phase, histogram in kept.items() if histogram} == {Phase.CONFIRM}
+    confirmed = next(run.measurement for run in ledger.runs if run.phase == Phase.CONFIRM and run.measurement)
+    assert confirmed.histogram is not None
+    assert set(confirmed.histogram) == {"unit", "kind", "encoded"}
+    assert (confirmed.histogram_corrected or {})["kind"] == "corrected"
+    assert confirmed.latency_p99_us is not None
+    assert confirmed.latency_p99_corrected_us is not None

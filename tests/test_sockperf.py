@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner import measurement as measurements
 from tuner.errors import MissingTool, UsageError
-from tuner.measure import measurement as measurements
 from tuner.measure import sockperf
-from tuner.measure.measurement import Measurement
 from tuner.measure.sockperf import Features, ParseError, parse
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload, from_dict
+from tuner.measurement import Measurement
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
 CASES: Final = sorted(path.name.removesuffix(".json") for path in DATA.glob("*.json"))

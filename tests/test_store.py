@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import StoreError, UsageError
-from tuner.records import Run, Trial
+from tuner.measurement import Measurement
+from tuner.records import Phase, Role, Run, State, Status, Trial
 from tuner.store import FILE, Store
 
-TRIAL = Trial(0, "default", "baseline", {"XLIO_RX_POLL": "-1"})
-RUN = Run(0, 0, "search", 0, 0, "ok", "", "2026-01-02T03:04:05", 1.25, {"latency_p50_us": 3.0}, {"x": ["y"]})
+TRIAL = Trial(0, "default", Role.BASELINE, {"XLIO_RX_POLL": "-1"})
+BEGAN = "2026-01-02T03:04:05"
+RUN = Run(Status.OK, "", BEGAN, 1.25, Measurement(latency_p50_us=3.0), {"x": ["y"]}, phase=Phase.SEARCH)
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_an_unknown_session_names_the_nearest(store: Store) -> None:
 
 
 def test_how_a_session_ended_is_kept(store: Store) -> None:
-    store.close_session("20260101-a", "done", 60.0, {"verdict": "improved"})
+    store.close_session("20260101-a", State.DONE, 60.0, {"verdict": "improved"})
     row = store.session("20260101-a")
     assert (row.state, row.spent_s, row.verdict) == ("done", 60.0, {"verdict": "improved"})
     assert store.session("20260102-b").verdict is None
@@ -92,5 +94,25 @@ def test_a_full_disk_is_an_error_in_words_and_keeps_what_was_stored(store: Store
 
     big = {"text": "x" * 200_000}
     with pytest.raises(StoreError, match="full"):
-        store.add_run("20260101-a", Run(0, 0, "search", 0, 0, "ok", "", "", 1.0, None, big), 1.0)
+        store.add_run("20260101-a", Run(Status.OK, "", "", 1.0, None, big), 1.0)
     assert store.trials("20260101-a") == (TRIAL,)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "update runs set status = 'splendid'",
+        "update runs set phase = 'lunch'",
+        "update runs set measurement = '{\"latency_p50_us\": -1}'",
+        "update runs set measurement = '{'",
+        "update trials set role = 'hero'",
+        "update sessions set state = 'asleep' where id = '20260101-a'",
+    ],
+)
+def test_what_no_release_wrote_is_refused_with_the_name_of_the_database(store: Store, spoiled: str) -> None:
+    store.add_trial("20260101-a", TRIAL)
+    store.add_run("20260101-a", RUN, 2.5)
+    with sqlite3.connect(store.path) as other:
+        other.execute(spoiled)
+    with pytest.raises(StoreError, match=r"tuner\.db holds what this release cannot read"):
+        (store.session("20260101-a"), store.trials("20260101-a"), store.runs("20260101-a"))

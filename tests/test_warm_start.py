@@ -12,6 +12,7 @@ from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.workload import Workload
+from tuner.records import State
 from tuner.search.optimizer import Outcome
 from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
 from tuner.session.setup.plan import Contender, Plan
@@ -95,7 +96,7 @@ def test_only_the_latest_finished_sessions_are_used(tmp_path: Path) -> None:
     names = [f"session-{number}" for number in range(MOST_SESSIONS + 2)]
     for name in names:
         store.add_session(name, PLAN.to_dict(), FACTS)
-        store.close_session(name, "stopped" if name == names[-1] else "done", 1.0, None)
+        store.close_session(name, State.STOPPED if name == names[-1] else State.DONE, 1.0, None)
     assert warm_plan(tmp_path).warm_start == tuple(names[1:-1])
 
 

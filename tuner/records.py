@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from tuner.measurement import Measurement
 
 
 class Status(StrEnum):
@@ -18,32 +20,91 @@ class Status(StrEnum):
     INVALID = "invalid"
 
 
+class Kind(StrEnum):
+    """What a session was asked for."""
+
+    TUNE = "tune"
+    COMPARE = "compare"
+    MEASURE = "measure"
+    MINIMISE = "minimise"
+    CALIBRATE = "calibrate"
+
+
+class Phase(StrEnum):
+    """What a run was made for, in the order in which a tuning comes to it."""
+
+    CALIBRATE = "calibrate"
+    SEARCH = "search"
+    CHOOSE = "choose"
+    CONFIRM = "confirm"
+    MINIMISE = "minimise"
+
+
+class Role(StrEnum):
+    """How a trial came into its session."""
+
+    BASELINE = "baseline"
+    KNOWN = "known"
+    CANDIDATE = "candidate"
+    REDUCED = "reduced"
+
+
+class State(StrEnum):
+    """How far a session is: `done` and `failed` ones have an answer, `stopped` ones can be resumed."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One profile of a session. `invalid` says why it was refused before it ran, None otherwise."""
 
     number: int
     profile: str
-    role: str
+    role: Role
     settings: Mapping[str, str] = field(hash=False)
     invalid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a session. `metrics` is empty unless `status` is ok; `evidence` holds commands and output."""
+    """One run: how it ended, what it measured, and its place in its session.
 
-    number: int
-    trial: int
-    phase: str
-    block: int
-    workload: int
-    status: str
+    Whoever makes a run does not know the place, so that a run counts as the first of everything until it is `placed`.
+    """
+
+    status: Status
+    """Only an `ok` run has a measurement."""
     reason: str
+    """Why it is not ok, in the words of the program that failed; empty for an ok one."""
     started_at: str
+    """ISO 8601, UTC."""
     wall_s: float
-    measurement: Mapping[str, Any] | None
+    measurement: Measurement | None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    """How it was made: commands, environment, output, what the host did meanwhile. JSON-ready."""
+    workload: int = 0
+    """The place of its workload among the session's."""
+    number: int = 0
+    """Its place among the session's runs."""
+    trial: int = 0
+    phase: Phase = Phase.CALIBRATE
+    block: int = 0
+
+    def placed(self, number: int, trial: int, phase: Phase, block: int) -> Run:
+        """Return the same run at its place in a session."""
+        return replace(self, number=number, trial=trial, phase=phase, block=block)
+
+    def failed(self, reason: str) -> Run:
+        """Return the same run as a failed one, without its measurement."""
+        return replace(self, status=Status.FAILED, reason=reason, measurement=None)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that can be judged, none where there is no measurement."""
+        return self.measurement.metrics() if self.measurement else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +113,7 @@ class StoredSession:
 
     id: str
     created_at: str
-    state: str
+    state: State
     spent_s: float
     plan: Mapping[str, Any]
     facts: Mapping[str, Any]

@@ -8,20 +8,23 @@ Format history: 1 (first release).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from tuner import measurement
 from tuner.errors import StoreError, UsageError, did_you_mean
-from tuner.records import Run, StoredSession, Trial
+from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 
 FORMAT: Final = 1
 FILE: Final = "tuner.db"
+
+Record = TypeVar("Record", Trial, Run, StoredSession)
 
 _tables = sa.MetaData()
 _format = sa.Table("format", _tables, sa.Column("version", sa.Integer, primary_key=True))
@@ -30,7 +33,7 @@ _sessions = sa.Table(
     _tables,
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("created_at", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),  # running | done | stopped | failed
+    sa.Column("state", sa.String, nullable=False),  # a State
     sa.Column("spent_s", sa.Float, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("facts", sa.JSON, nullable=False),
@@ -42,7 +45,7 @@ _trials = sa.Table(
     sa.Column("session", sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("profile", sa.String, nullable=False),
-    sa.Column("role", sa.String, nullable=False),  # baseline | known | candidate | reduced
+    sa.Column("role", sa.String, nullable=False),  # a Role
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("invalid", sa.String, nullable=True),  # why it never ran
 )
@@ -86,10 +89,17 @@ class Store:
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Store a new session before its first run."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        row = {"id": session, "created_at": created, "state": "running", "spent_s": 0.0, "plan": plan, "facts": facts}
+        row = {
+            "id": session,
+            "created_at": created,
+            "state": State.RUNNING,
+            "spent_s": 0.0,
+            "plan": plan,
+            "facts": facts,
+        }
         self._write(sa.insert(_sessions).values(**row))
 
-    def close_session(self, session: str, state: str, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
+    def close_session(self, session: str, state: State, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
         """Store how a session ended and the wall time it has used in all."""
         values = {"state": state, "spent_s": spent_s, "verdict": verdict}
         self._write(sa.update(_sessions).where(_sessions.c.id == session).values(**values))
@@ -100,17 +110,17 @@ class Store:
 
     def add_trial(self, session: str, trial: Trial) -> None:
         """Store a profile of a session before its first run."""
-        self._write(sa.insert(_trials).values(session=session, **asdict(trial)))
+        self._write(sa.insert(_trials).values(session=session, **_values(trial)))
 
     def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Store one run and the session's wall time so far, in one transaction."""
         with self._told(), self._engine.begin() as connection:
-            connection.execute(sa.insert(_runs).values(session=session, **asdict(run)))
+            connection.execute(sa.insert(_runs).values(session=session, **_row_of(run)))
             connection.execute(sa.update(_sessions).where(_sessions.c.id == session).values(spent_s=spent_s))
 
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return all sessions, oldest first."""
-        return tuple(StoredSession(*row) for row in self._read(sa.select(_sessions).order_by(_sessions.c.created_at)))
+        return tuple(self._read(sa.select(_sessions).order_by(_sessions.c.created_at), _session_of))
 
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest."""
@@ -126,12 +136,12 @@ class Store:
     def trials(self, session: str) -> tuple[Trial, ...]:
         """Return the trials of a session in the order they were added."""
         query = sa.select(*list(_trials.c)[1:]).where(_trials.c.session == session).order_by(_trials.c.number)
-        return tuple(Trial(row[0], row[1], row[2], row[3], row[4]) for row in self._read(query))
+        return tuple(self._read(query, _trial_of))
 
     def runs(self, session: str) -> tuple[Run, ...]:
         """Return the runs of a session in the order they were made."""
         query = sa.select(*list(_runs.c)[1:]).where(_runs.c.session == session).order_by(_runs.c.number)
-        return tuple(Run(*row) for row in self._read(query))
+        return tuple(self._read(query, _run_of))
 
     def _prepare(self) -> None:
         with self._engine.begin() as connection:
@@ -146,9 +156,9 @@ class Store:
         with self._told(), self._engine.begin() as connection:
             connection.execute(statement)
 
-    def _read(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    def _read(self, query: sa.Select[Any], record_of: Callable[[sa.RowMapping], Record]) -> list[Record]:
         with self._told(), self._engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            return [record_of(row) for row in connection.execute(query).mappings()]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -158,6 +168,30 @@ class Store:
             cause = getattr(reason, "orig", None) or reason
             advice = "name another folder with --results DIR, or make room and run `tuner sessions resume`"
             raise StoreError(f"cannot use {self.path}: {cause}", advice=advice) from reason
+        except (ValueError, TypeError, UsageError) as reason:  # JSON, a word or a measurement that is none of ours
+            raise StoreError(f"{self.path} holds what this release cannot read: {reason}") from reason
+
+
+def _session_of(row: sa.RowMapping) -> StoredSession:
+    return StoredSession(**{**row, "state": State(row["state"])})
+
+
+def _trial_of(row: sa.RowMapping) -> Trial:
+    return Trial(**{**row, "role": Role(row["role"])})
+
+
+def _run_of(row: sa.RowMapping) -> Run:
+    measured = None if row["measurement"] is None else measurement.from_dict(row["measurement"])
+    words = {"status": Status(row["status"]), "phase": Phase(row["phase"])}
+    return Run(**{**row, **words, "measurement": measured})
+
+
+def _row_of(run: Run) -> dict[str, Any]:
+    return {**_values(run), "measurement": run.measurement.to_dict() if run.measurement else None}
+
+
+def _values(record: Trial | Run) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -13,6 +13,7 @@ import typer
 from tuner import atomic_file
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.errors import UsageError
+from tuner.records import Kind, State
 
 if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
     from tuner.cli.screen.progress import Lines
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
 
 SUMMARY: Final = "summary.md"
 # Kinds of sessions that end in an answer people show each other.
-REPORTED: Final = ("tune", "compare", "minimise")
+REPORTED: Final = (Kind.TUNE, Kind.COMPARE, Kind.MINIMISE)
 
 
 def carry_out(request: Request, results: Path) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def resume(results: Path, session: str) -> dict[str, Any]:
 
     store = Store.existing(results)
     row = store.session(session)
-    if row.state == "done" and row.verdict is not None:
+    if row.state is State.DONE and row.verdict is not None:
         return dict(row.verdict)
     plan = Plan.from_dict(row.plan)
     if row.spent_s >= plan.budget_s and not store.runs(row.id):

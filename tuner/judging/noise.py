@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from tuner.judging.statistics import CONFIDENCE, student_quantile
+from tuner.measurement import Measurement
 
 POWER: Final = 0.80
 # (z(0.975) + z(0.8))²: so many squared standard errors does a difference need to be found at 95 % and 80 % power.
@@ -129,17 +130,16 @@ def _drift(points: Sequence[Pair]) -> Drift | None:
     return Drift(slope, slope - half, slope + half)
 
 
-def sampling_sd(measured: Mapping[str, Any]) -> float | None:
+def sampling_sd(measured: Measurement) -> float | None:
     """Return the relative standard error of one run's median that follows from its number of latencies alone.
 
     The standard error of a median is 1 / (2 f √n) (Kenney & Keeping 1962), the density f there being about a half
     divided by the distance of the quartiles. Latencies that follow each other are alike, so it is a lower bound.
     """
-    low, median, high = (measured.get(f"latency_{name}_us") for name in ("p25", "p50", "p75"))
-    observations = measured.get("observations") or 0
-    if not low or not median or not high or observations < 1:
+    low, median, high = measured.latency_p25_us, measured.latency_p50_us, measured.latency_p75_us
+    if not low or not median or not high or measured.observations < 1:
         return None
-    return float((high - low) / median / math.sqrt(observations))
+    return (high - low) / median / math.sqrt(measured.observations)
 
 
 def paired_sd(gains: Sequence[float]) -> float:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.measure import histogram
-from tuner.measure.measurement import CORRECTED
 from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
+from tuner.measurement import CORRECTED
 
 Nanoseconds = NDArray[np.int64]
 

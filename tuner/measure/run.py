@@ -12,27 +12,10 @@ from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
 from tuner.measure import launch, sockperf
 from tuner.measure.launch import Launch
-from tuner.measure.measurement import Measurement
 from tuner.measure.workload import Workload
-from tuner.records import Status
+from tuner.measurement import Measurement
+from tuner.records import Run, Status
 from tuner.stacks.stack import PAD, Seen, Stack, environment
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run gave. `workload` is its place among the session's workloads; `evidence` how it was made."""
-
-    workload: int
-    status: Status
-    reason: str
-    measurement: Measurement | None
-    started_at: str
-    wall_s: float
-    evidence: Mapping[str, Any]
-
-    def failed(self, reason: str) -> Outcome:
-        """Return the same run as a failed one, without its measurement."""
-        return replace(self, status=Status.FAILED, reason=reason, measurement=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +35,8 @@ class Rig:
 
     def execute(
         self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
-    ) -> Outcome:
-        """Return the outcome of one run of `workload` under `settings`, in fresh processes, and what the host did.
+    ) -> Run:
+        """Return one run of `workload` under `settings`, in fresh processes, and what the host did.
 
         With `full_log` sockperf writes down every message, and the measurement has what can be made of that.
         """
@@ -73,7 +56,7 @@ class Rig:
             status, reason, measurement = _judge(self.stack, settings, workload, output)
         evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
         evidence |= launch.evidence(self.stack.name, output.written)
-        return Outcome(index, status, reason, measurement, output.started_at, output.wall_s, evidence)
+        return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
     def _plan(
         self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, TunerError, UsageError, error
-from tuner.measure.measurement import LATENCIES, Measurement
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
+from tuner.measurement import LATENCIES, Measurement
 
 READY: Final = "to block on socket(s)"
 """What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""

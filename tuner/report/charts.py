@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner.figures import plain, shown
+from tuner.records import Role
 
 INK, MUTED, GRID, ACCENT, WARN, SOFT, PAPER = (
     "#16191d",
@@ -31,7 +32,7 @@ PALETTE: Final = {
     PAPER: "paper",
 }
 FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-COLOUR_OF_ROLE: Final = {"baseline": INK, "winner": ACCENT, "start": WARN}
+COLOUR_OF_ROLE: Final = {Role.BASELINE: INK, "winner": ACCENT, "start": WARN}
 # The upper end of what a reader compares: below this many trials each mark has room for its interval.
 MOST_INTERVALS: Final = 300
 
@@ -297,7 +298,7 @@ def _colours(series: Sequence[Mapping[str, Any]], *, legend: bool = False) -> Sp
     """Return the colour scale of profiles: the baseline ink, the first other the accent, the rest apart from these."""
     others = iter((ACCENT, WARN, MUTED, SOFT))
     names = [str(each["profile"]) for each in series]
-    range_ = [INK if each["role"] == "baseline" else next(others) for each in series]
+    range_ = [INK if each["role"] == Role.BASELINE else next(others) for each in series]
     how = {"orient": "top", "title": None, "symbolType": "stroke"} if legend else None
     return {"field": "profile", "type": "nominal", "scale": {"domain": names, "range": range_}, "legend": how}
 

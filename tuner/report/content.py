@@ -10,7 +10,7 @@ from tuner import __version__
 from tuner.figures import plain
 from tuner.judging.objective import HIGHER_IS_BETTER, objective
 from tuner.measure import workload
-from tuner.records import Run, Status, StoredSession, Trial
+from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
@@ -18,7 +18,7 @@ from tuner.report.tables import failure_rows, phase_rows
 from tuner.session.answer import counters
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring import quarantine
-from tuner.session.measuring.ledger import Ledger, metrics_of
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.calibrate import words
 from tuner.session.phases.emit import described
 from tuner.store import Store
@@ -94,8 +94,8 @@ def _headline(word: str, gain: Mapping[str, Any] | None, baseline: str) -> str:
         "not improved": f"Nothing beats {baseline}",
         "failed": "The session failed",
         "measured": f"{baseline}, measured",
-        "stopped": "Stopped before a verdict",
-        "running": "No verdict yet",
+        State.STOPPED: "Stopped before a verdict",
+        State.RUNNING: "No verdict yet",
     }
     return plain.get(word, word.capitalize())
 
@@ -111,7 +111,7 @@ def _cast(ledger: Ledger, session: StoredSession, answer: Mapping[str, Any]) -> 
     named = [("baseline", trial) for trial in ledger.trials[:1]]
     settings = (answer.get("winner") or answer.get("b") or {}).get("settings")
     winner = ledger.find(settings) if settings is not None else None
-    known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
+    known = [trial for trial in ledger.trials if trial.role is Role.KNOWN and ledger.tried(trial.number)]
     named += [
         ("start" if trial.profile == session.plan["start"] else f"known {trial.number}", trial) for trial in known
     ]
@@ -192,7 +192,7 @@ def _noise(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
     why = quarantine.disturbed(ledger.runs)
     found = quarantine.found_in(ledger.runs)
     mine = [run for run in ledger.runs if run.trial == 0 and run.workload == term.workload]
-    runs = [_of_baseline(run, term.metric, ledger.quarantined) for run in mine if term.metric in metrics_of(run)]
+    runs = [_of_baseline(run, term.metric, ledger.quarantined) for run in mine if term.metric in run.metrics()]
     calibration = answer.get("calibration")
     return {
         "metric": term.metric,
@@ -209,7 +209,7 @@ def _noise(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
 
 def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
     named = {"run": run.number, "phase": run.phase, "block": run.block, "quarantined": run.block in quarantined}
-    return named | {"value": metrics_of(run)[metric]}
+    return named | {"value": run.metrics()[metric]}
 
 
 def _facts(ledger: Ledger, session: StoredSession) -> Row:
@@ -224,7 +224,7 @@ def _facts(ledger: Ledger, session: StoredSession) -> Row:
 
 
 def _run(ledger: Ledger, run: Run) -> Row:
-    metrics = metrics_of(run)
+    metrics = run.metrics()
     return {
         "run": run.number,
         "profile": ledger.trials[run.trial].profile,

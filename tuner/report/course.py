@@ -9,8 +9,8 @@ from itertools import combinations
 from typing import Any, Final
 
 from tuner.judging.statistics import CONFIDENCE, pooled_sd, student_quantile
-from tuner.records import Status, Trial
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.records import Phase, Status, Trial
+from tuner.session.measuring.ledger import Ledger
 
 # Below this many trials on either side a difference of means is a story about single trials.
 FEWEST: Final = 3
@@ -25,7 +25,7 @@ def course(ledger: Ledger) -> list[Row]:
 
     The interval is mean ± z · sd/√blocks with the spread pooled over all trials, because most have one block.
     """
-    gains = {trial.number: ledger.gains(trial.number, SEARCH) for trial in ledger.trials[1:]}
+    gains = {trial.number: ledger.gains(trial.number, Phase.SEARCH) for trial in ledger.trials[1:]}
     sd = pooled_sd([group for group in gains.values() if group], ledger.gains_over_itself())
     rows = [_trial(ledger, trial, gains[trial.number], sd) for trial in ledger.trials[1:] if _took_part(ledger, trial)]
     best = 0.0
@@ -36,11 +36,11 @@ def course(ledger: Ledger) -> list[Row]:
 
 
 def _took_part(ledger: Ledger, trial: Trial) -> bool:
-    return trial.invalid is not None or bool(ledger.phases_of(trial.number) & {SEARCH})
+    return trial.invalid is not None or bool(ledger.phases_of(trial.number) & {Phase.SEARCH})
 
 
 def _trial(ledger: Ledger, trial: Trial, gains: Sequence[float], sd: float) -> Row:
-    status, reason = ledger.status(trial.number, (SEARCH,)), ledger.reason(trial.number, SEARCH)
+    status, reason = ledger.status(trial.number, (Phase.SEARCH,)), ledger.reason(trial.number, Phase.SEARCH)
     row: Row = {"trial": trial.number, "profile": trial.profile, "role": trial.role, "status": status.value}
     row |= {"reason": reason, "blocks": len(gains), "ratio": None, "low": None, "high": None}
     if gains:
@@ -69,7 +69,7 @@ def model(ledger: Ledger, settings: Mapping[str, str]) -> tuple[list[Row], str]:
 
 
 def _searched(ledger: Ledger) -> list[tuple[Mapping[str, str], float]]:
-    found = ((trial.settings, ledger.gains(trial.number, SEARCH)) for trial in ledger.trials[1:])
+    found = ((trial.settings, ledger.gains(trial.number, Phase.SEARCH)) for trial in ledger.trials[1:])
     return [(settings, statistics.fmean(gains)) for settings, gains in found if gains]
 
 

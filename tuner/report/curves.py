@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner.errors import UsageError
-from tuner.measure.measurement import PERCENTILES
-from tuner.records import Run, Status, Trial
-from tuner.session.measuring.ledger import CONFIRM, MINIMISE, Ledger
+from tuner.measurement import PERCENTILES, Measurement
+from tuner.records import Phase, Run, Status, Trial
+from tuner.session.measuring.ledger import Ledger
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.
 LEAST_BEYOND: Final = 10
@@ -51,14 +51,14 @@ def _confirmed(ledger: Ledger, trial: Trial) -> list[Run]:
     """Return the good runs that judge a profile, all of them where none does, under the first workload."""
     mine = [run for run in ledger.runs if run.trial == trial.number and run.block not in ledger.quarantined]
     good = [run for run in mine if run.status == Status.OK and run.workload == 0 and run.measurement]
-    return [run for run in good if run.phase in {CONFIRM, MINIMISE}] or good
+    return [run for run in good if run.phase in {Phase.CONFIRM, Phase.MINIMISE}] or good
 
 
 def _curves_of(trial: Trial, runs: Sequence[Run]) -> Row:
     base = {"profile": trial.profile, "role": trial.role, "runs": len(runs)}
     histogram, problem = _merged(runs)
     if histogram is None:
-        printed = [points for run in runs if len(points := _printed(run.measurement or {})) > 1]
+        printed = [points for run in runs if run.measurement and len(points := _printed(run.measurement)) > 1]
         return base | {"merged": False, "problem": problem, "curves": printed, "messages": None, "distribution": []}
     bars = _distribution(histogram)
     points = _points(histogram)
@@ -71,16 +71,15 @@ def _curves_of(trial: Trial, runs: Sequence[Run]) -> Row:
     }
 
 
-def _printed(measured: Mapping[str, Any]) -> list[list[float]]:
+def _printed(measured: Measurement) -> list[list[float]]:
     """Return the percentiles of one run that messages stand behind, as (percentile, µs)."""
-    observations = measured.get("observations") or 0
-    named = ((percentile, measured.get(metric)) for metric, percentile in PERCENTILES.items())
-    return [[p, us] for p, us in named if us and observations * (100 - p) / 100 >= LEAST_BEYOND]
+    named = ((percentile, getattr(measured, metric)) for metric, percentile in PERCENTILES.items())
+    return [[p, us] for p, us in named if us and measured.observations_beyond(p) >= LEAST_BEYOND]
 
 
 def _merged(runs: Sequence[Run]) -> tuple[Any, str]:
     """Return the sum of all runs' histograms, or None and why there is none."""
-    stored = [found for run in runs if isinstance(found := (run.measurement or {}).get("histogram"), Mapping)]
+    stored = [run.measurement.histogram for run in runs if run.measurement and run.measurement.histogram]
     if len(stored) < len(runs) or not stored:
         return None, "not every run stored its histogram" if stored else "the runs stored no histogram"
     kinds = {(each.get("unit"), each.get("kind")) for each in stored}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tuner.figures import METRICS, interval, plain, shown
 from tuner.judging.objective import HELD_RATE
-from tuner.measure.measurement import CORRECTED_LATENCIES, LATENCIES
+from tuner.measurement import CORRECTED_LATENCIES, LATENCIES
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
 from tuner.report.drawing import drawn

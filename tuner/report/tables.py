@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.figures import profile_rows
-from tuner.records import Run, Trial
+from tuner.records import Run, Status, Trial
 
 
 def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
             "block": run.block,
             "status": run.status,
             "wall_s": run.wall_s,
-            **(run.measurement or {}),
+            **(run.measurement.to_dict() if run.measurement else {}),
         }
         for run in runs
     ]
@@ -44,7 +44,7 @@ def phase_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str],
     table = pd.DataFrame(
         {
             "runs": grouped.size(),
-            "ok": grouped["status"].apply(lambda column: int((column == "ok").sum())),
+            "ok": grouped["status"].apply(lambda column: int((column == Status.OK).sum())),
             "blocks": grouped["block"].nunique(),
             "seconds in runs": grouped["wall_s"].sum().round(1),
         }
@@ -61,8 +61,8 @@ def failure_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
 def failure_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Return headers and one row a status and reason: how many runs ended so, and of which profiles."""
     names = {trial.number: trial.profile for trial in trials}
-    rows = [(run.status, run.reason, names[run.trial]) for run in runs if run.status != "ok"]
-    rows += [("invalid", trial.invalid, trial.profile) for trial in trials if trial.invalid]
+    rows = [(run.status, run.reason, names[run.trial]) for run in runs if run.status is not Status.OK]
+    rows += [(Status.INVALID, trial.invalid, trial.profile) for trial in trials if trial.invalid]
     if not rows:
         return [], []
     frame = pd.DataFrame(rows, columns=["status", "reason", "profile"])

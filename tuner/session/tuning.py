@@ -13,10 +13,11 @@ from tuner.errors import TunerError, UsageError
 from tuner.judging.objective import objective
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
+from tuner.records import Kind, Phase, Role, State
 from tuner.session.answer import counters
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import MINIMISE, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate, noise
@@ -49,7 +50,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
 
     Raise `UsageError` or `MissingTool` before anything is stored when its search cannot be made.
     """
-    if plan.kind == "tune":
+    if plan.kind is Kind.TUNE:
         optimizer_for(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     session_id = f"{stamp}-{plan.kind}-{plan.stack}-{objective(plan.objective).word}-{secrets.token_hex(2)}"
@@ -67,41 +68,43 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
         answer |= counters.found_in(tuning.store.runs(session_id), plan.stack)
     except TunerError as reason:
         failed = {"session": session_id, "verdict": "failed", "why": reason.message}
-        tuning.store.close_session(session_id, "failed", clock.spent_s(), failed)
+        tuning.store.close_session(session_id, State.FAILED, clock.spent_s(), failed)
         raise
     except BaseException:
-        tuning.store.close_session(session_id, "stopped", clock.spent_s(), None)
+        tuning.store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
         raise
-    tuning.store.close_session(session_id, "done" if finished(answer, clock) else "stopped", clock.spent_s(), answer)
+    tuning.store.close_session(
+        session_id, State.DONE if finished(answer, clock) else State.STOPPED, clock.spent_s(), answer
+    )
     return answer
 
 
 def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
     ledger = Ledger(tuning.store, session_id, objective(plan.objective))
-    ledger.enter(plan.baseline.profile, plan.baseline.settings, "baseline")
+    ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
     clock.keep(budget_shares.confirm_ends(plan))
     for line in redundant(ledger.objective.limits):
         tuning.progress.note(line)
     match plan.kind:
-        case "measure":
+        case Kind.MEASURE:
             repeat(session, [])
             none = unmet(session)
             why = {"why": none.why} if none else {}
             return described(ledger, session.baseline) | why | quarantine.found_in(ledger.runs)
-        case "calibrate":
+        case Kind.CALIBRATE:
             calibrate(session)
             return noise(session)
-        case "compare":
+        case Kind.COMPARE:
             return _compare(session)
-        case "minimise":
+        case Kind.MINIMISE:
             return _minimise(session, tuning.store.folder)
         case _:
             return _tune(session, tuning.store)
 
 
 def _compare(session: Session) -> dict[str, Any]:
-    other = session.ledger.enter(session.plan.known[0].profile, session.plan.known[0].settings, "known")
+    other = session.ledger.enter(session.plan.known[0].profile, session.plan.known[0].settings, Role.KNOWN)
     if other == session.baseline:
         raise UsageError(f"{session.plan.known[0].profile} and {session.baseline.profile} have the same settings")
     repeat(session, [other])
@@ -144,7 +147,7 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
     if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
         return None
     if budget_shares.confirm_ends(session.plan) >= 1.0 or (
-        session.clock.hurried and not session.ledger.begun(MINIMISE)
+        session.clock.hurried and not session.ledger.begun(Phase.MINIMISE)
     ):
         return None
     return minimise(session, winner, judged_objective(session, winner), proven=True)
@@ -152,7 +155,7 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
 
 def _minimise(session: Session, results: Path) -> dict[str, Any]:
     named = session.plan.known[0]
-    original = session.ledger.enter(named.profile, named.settings, "known")
+    original = session.ledger.enter(named.profile, named.settings, Role.KNOWN)
     shorter = minimise(session, original, session.ledger.objective, proven=False)
     folder = results / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from tuner.cli.screen import memory_account
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
 from tuner.profiles.library import load, shelves
+from tuner.records import Kind
 
 _INDENT: Final = "      "
 
@@ -95,7 +96,7 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
 def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:
     from tuner.session.setup.prepare import UNLIMITED_S, Request
 
-    found = work.carry_out(Request(kind="calibrate", budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), results)
+    found = work.carry_out(Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), results)
     if found["calibration"] is None:
         raise TunerError(f"too few runs of {found['profile']} ended well; see `tuner sessions show latest`")
     return found

@@ -9,6 +9,7 @@ import typer
 
 from tuner.cli import options, work
 from tuner.cli.screen.output import print_json, verdict, wrapped
+from tuner.records import Kind
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -36,7 +37,7 @@ def compare(
     from tuner.session.setup.prepare import Request
 
     request = Request(
-        kind="compare",
+        kind=Kind.COMPARE,
         profile=a,
         other=b,
         budget_s=seconds(budget),

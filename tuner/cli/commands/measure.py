@@ -11,6 +11,7 @@ from tuner.cli import options, work
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import TunerError
 from tuner.figures import shown
+from tuner.records import Kind
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -40,7 +41,7 @@ def measure(
     from tuner.session.setup.prepare import UNLIMITED_S, Request
 
     request = Request(
-        kind="measure", profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
+        kind=Kind.MEASURE, profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
     )
     found = work.carry_out(request, results)
     held = found["metrics"].get("held_rate_mps")

@@ -9,6 +9,7 @@ import typer
 
 from tuner.cli import options, work
 from tuner.cli.screen.output import print_json, verdict, wrapped
+from tuner.records import Kind
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -39,7 +40,7 @@ def minimise(
     from tuner.session.setup.prepare import Request
 
     request = Request(
-        kind="minimise",
+        kind=Kind.MINIMISE,
         profile=profile,
         budget_s=seconds(budget),
         baseline=baseline,

@@ -10,6 +10,7 @@ import typer
 from tuner.cli import options, work
 from tuner.cli.commands import minimise
 from tuner.cli.screen.output import print_json, verdict, wrapped
+from tuner.records import Kind
 
 
 @options.made_from_options(task=options.task, search=options.searching, workload=options.workload, rig=options.rig)
@@ -42,7 +43,7 @@ def tune(
     from tuner.session.setup.prepare import Request
 
     request = Request(
-        kind="tune",
+        kind=Kind.TUNE,
         profile=profile,
         budget_s=seconds(budget),
         workload=workload,

@@ -26,7 +26,7 @@ from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import View, failure, lines, settings_of
 from tuner.figures import shown
 from tuner.judging.statistics import Gain
-from tuner.records import Run, Trial
+from tuner.records import Role, Run, Status, Trial
 
 _STYLES: Final = {"best": "green", "failed": "red", "stopping": "yellow"}
 _ERASE_LINE: Final = (ControlType.ERASE_IN_LINE, 2)
@@ -70,7 +70,7 @@ class Live(Lines):
 
     def measured(self, trial: Trial, run: Run) -> None:
         """Count it, and show what failed; it is drawn with what comes next."""
-        bad = run.status != "ok"
+        bad = run.status is not Status.OK
         failures = (*self._view.failures, failure(trial, run)) if bad else self._view.failures
         self._view = replace(
             self._view, runs=self._view.runs + 1, failed=self._view.failed + bad, failures=failures[-2:]
@@ -78,7 +78,7 @@ class Live(Lines):
 
     def compared(self, trial: Trial, log_gain: float | None) -> None:
         """Add a bar for it."""
-        if trial.role != "baseline":
+        if trial.role is not Role.BASELINE:
             self._view = replace(self._view, gains=(*self._view.gains, log_gain))
 
     def best(self, trial: Trial, gain: Gain) -> None:

@@ -9,7 +9,7 @@ from tuner.cli.screen.output import wrapped
 from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import failure, settings_of, spoken_best
 from tuner.judging.statistics import Gain
-from tuner.records import Run, Trial
+from tuner.records import Run, Status, Trial
 
 
 class Lines:
@@ -37,7 +37,7 @@ class Lines:
 
     def measured(self, trial: Trial, run: Run) -> None:
         """Say what failed."""
-        if run.status != "ok":
+        if run.status is not Status.OK:
             self.note(f"  {failure(trial, run)} {settings_of(trial)}")
 
     def compared(self, trial: Trial, log_gain: float | None) -> None:

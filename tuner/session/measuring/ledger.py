@@ -5,22 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
 
 from tuner.judging.objective import HELD_RATE, Objective, Term
-from tuner.measure import measurement
-from tuner.measure.measurement import PERCENTILES
-from tuner.measure.run import Outcome
-from tuner.records import Run, Status, Trial
+from tuner.measurement import PERCENTILES
+from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.session.measuring import quarantine, rate_searches
 from tuner.store import Store
-
-CALIBRATE: Final = "calibrate"
-SEARCH: Final = "search"
-CHOOSE: Final = "choose"
-CONFIRM: Final = "confirm"
-MINIMISE: Final = "minimise"
-PHASES: Final = (CALIBRATE, SEARCH, CHOOSE, CONFIRM, MINIMISE)
 
 
 class Ledger:
@@ -34,7 +24,7 @@ class Ledger:
         self._runs = list(store.runs(session))
         self._disturbed = quarantine.disturbed(self._runs)
         self._quarantined = quarantine.quarantined(self._disturbed)
-        self._metrics_of = [metrics_of(run) for run in self._runs]
+        self._metrics_of = [run.metrics() for run in self._runs]
         self._of: dict[int, list[Run]] = {}
         self._placed: dict[tuple[int, int], list[Run]] = {}
         for run in self._runs:
@@ -68,7 +58,7 @@ class Ledger:
         """The blocks that the host spoiled and that say nothing of any profile."""
         return self._quarantined
 
-    def enter(self, profile: str, settings: Mapping[str, str], role: str, invalid: str | None = None) -> Trial:
+    def enter(self, profile: str, settings: Mapping[str, str], role: Role, invalid: str | None = None) -> Trial:
         """Return the trial of these settings, adding it when there is none."""
         known = self.find(settings)
         if known is not None:
@@ -82,24 +72,12 @@ class Ledger:
         """Return the trial of these settings, None when there is none."""
         return next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
 
-    def record(self, trial: int, phase: str, block: int, run: Outcome, spent_s: float) -> Run:
-        """Store one run of a block and the session's wall time so far."""
-        row = Run(
-            number=len(self._runs),
-            trial=trial,
-            phase=phase,
-            block=block,
-            workload=run.workload,
-            status=run.status,
-            reason=run.reason,
-            started_at=run.started_at,
-            wall_s=run.wall_s,
-            measurement=run.measurement.to_dict() if run.measurement else None,
-            evidence=run.evidence,
-        )
+    def record(self, trial: int, phase: Phase, block: int, run: Run, spent_s: float) -> Run:
+        """Store one run of a block and the session's wall time so far; return it at its place in the session."""
+        row = run.placed(len(self._runs), trial, phase, block)
         self._store.add_run(self.session, row, spent_s)
         self._runs.append(row)
-        self._metrics_of.append(metrics_of(row))
+        self._metrics_of.append(row.metrics())
         self._place(row)
         self.searches.add(row)
         self._note_disturbance(row)
@@ -123,20 +101,20 @@ class Ledger:
         """Return how many blocks that count a trial took part in."""
         return len({run.block for run in self._of.get(trial, ())} - self._quarantined)
 
-    def status(self, trial: int, phases: Collection[str] = PHASES) -> Status:
+    def status(self, trial: int, phases: Collection[Phase] = tuple(Phase)) -> Status:
         """Return the status of a trial: ok only if all its runs of `phases` are, else that of its last bad one."""
         row = self._trials[trial]
         if row.invalid is not None:
             return Status.INVALID
         mine = (run for run in self._of.get(trial, ()) if run.phase in phases)
-        bad = [Status(run.status) for run in mine if run.status != Status.OK]
+        bad = [run.status for run in mine if run.status != Status.OK]
         return bad[-1] if bad else Status.OK
 
-    def phases_of(self, trial: int) -> frozenset[str]:
+    def phases_of(self, trial: int) -> frozenset[Phase]:
         """Return the phases in which a trial was measured."""
         return frozenset(run.phase for run in self._of.get(trial, ()))
 
-    def reason(self, trial: int, phase: str) -> str:
+    def reason(self, trial: int, phase: Phase) -> str:
         """Return why a trial was refused or last failed in a phase, empty when it did not."""
         mine = (run for run in self._of.get(trial, ()) if run.phase == phase)
         bad = [run.reason for run in mine if run.status != Status.OK]
@@ -185,7 +163,7 @@ class Ledger:
 
     def gains_over(self, other: int, trial: int, goal: Objective) -> list[float]:
         """Return the log ratio of a trial to another in each block of the confirmation that measured both whole."""
-        found = (self.gain_over(other, trial, block, goal) for block in self.blocks(CONFIRM))
+        found = (self.gain_over(other, trial, block, goal) for block in self.blocks(Phase.CONFIRM))
         return [gain for gain in found if gain is not None]
 
     def beyond(self, trial: int, term: Term) -> float:
@@ -193,15 +171,15 @@ class Ledger:
         percentile = PERCENTILES.get(term.metric)
         if percentile is None:
             return math.inf
-        mine = (run for run in self._runs if run.trial == trial and run.phase == CONFIRM)
+        mine = (run for run in self._runs if run.trial == trial and run.phase == Phase.CONFIRM)
         rows = [run.measurement for run in mine if run.measurement and run.workload == term.workload]
-        return math.fsum(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
+        return math.fsum(row.observations_beyond(percentile) for row in rows)
 
-    def blocks(self, phase: str) -> list[int]:
+    def blocks(self, phase: Phase) -> list[int]:
         """Return the numbers of a phase's blocks that count."""
         return sorted({run.block for run in self._runs if run.phase == phase} - self._quarantined)
 
-    def begun(self, phase: str) -> bool:
+    def begun(self, phase: Phase) -> bool:
         """Return whether anything was measured in a phase."""
         return any(run.phase == phase for run in self._runs)
 
@@ -223,12 +201,12 @@ class Ledger:
     def gains_over_itself(self) -> Sequence[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
         if self._over_itself is None:
-            pairs = (self.twins(block) for block in self.blocks(CALIBRATE))
+            pairs = (self.twins(block) for block in self.blocks(Phase.CALIBRATE))
             found = (self.objective.gain(self.merged(pair[0]), self.merged(pair[1])) for pair in pairs if pair)
             self._over_itself = [gain for gain in found if gain is not None]
         return self._over_itself
 
-    def gains(self, trial: int, phase: str) -> list[float]:
+    def gains(self, trial: int, phase: Phase) -> list[float]:
         """Return the log ratio to the baseline in each block of `phase` where both were measured whole."""
         blocks = sorted({run.block for run in self._of.get(trial, ()) if run.phase == phase})
         found = (self.gain_in(trial, block) for block in blocks)
@@ -237,7 +215,7 @@ class Ledger:
     def samples(self, trial: int) -> dict[str, list[float]]:
         """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
         mine = [run for run in self._of.get(trial, ()) if run.status == Status.OK]
-        confirmed = [run for run in mine if run.phase in {CONFIRM, MINIMISE}]
+        confirmed = [run for run in mine if run.phase in {Phase.CONFIRM, Phase.MINIMISE}]
         blocks = sorted({run.block for run in confirmed or mine} - self._quarantined)
         return _columns(self._metrics(trial, block) for block in blocks)
 
@@ -257,11 +235,6 @@ class Ledger:
             else:
                 merged.pop(term.metric, None)
         return merged
-
-
-def metrics_of(run: Run) -> dict[str, float]:
-    """Return the metrics of a stored run, empty when it has no measurement."""
-    return measurement.from_dict(run.measurement).metrics() if run.measurement else {}
 
 
 def _columns(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from tuner.judging.statistics import Gain
-from tuner.records import Run, Trial
+from tuner.records import Kind, Phase, Run, Trial
 
 
 class Progress(Protocol):
     """Somebody who watches a session. No method may raise or take long."""
 
-    def phase(self, name: str, seconds_left: float) -> None:
+    def phase(self, name: Phase | Kind, seconds_left: float) -> None:
         """A phase starts and may take this long."""
 
     def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:
@@ -33,7 +33,7 @@ class Progress(Protocol):
 class Silent:
     """A watcher who says nothing."""
 
-    def phase(self, name: str, seconds_left: float) -> None:
+    def phase(self, name: Phase | Kind, seconds_left: float) -> None:
         """Ignore it."""
 
     def measuring(self, trial: Trial, block: int, seconds_left: float) -> None:

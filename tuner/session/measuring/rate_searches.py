@@ -15,11 +15,11 @@ from typing import Any, Final
 from tuner.judging import slo
 from tuner.judging.objective import HELD_RATE
 from tuner.judging.slo import Limit
-from tuner.measure import measurement, rate_search
-from tuner.measure.measurement import CORRECTED
+from tuner.measure import rate_search
 from tuner.measure.rate_search import Next, Probe, Start
 from tuner.measure.workload import Workload
-from tuner.records import Run, Status
+from tuner.measurement import CORRECTED
+from tuner.records import Phase, Run, Status
 
 KEY: Final = "load"
 
@@ -52,8 +52,7 @@ def probes(series: Sequence[Run], limits: Sequence[Limit]) -> list[Probe]:
 
 def _probe(run: Run, limits: Sequence[Limit]) -> Probe:
     said = run.evidence[KEY]
-    metrics = measurement.from_dict(run.measurement).metrics() if run.measurement else {}
-    return Probe(said["offered_mps"], said["long"], slo.holds(limits, metrics, said["offered_mps"]))
+    return Probe(said["offered_mps"], said["long"], slo.holds(limits, run.metrics(), said["offered_mps"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,13 @@ class Answer:
     """What a load search of a trial found: the highest rate that holds and the run that shows it, 0 and None for none."""
 
     trial: int
-    phase: str
+    phase: Phase
     rate_mps: int
     run: Run | None
 
     def metrics(self) -> dict[str, float]:
         """Return the rate, and the metrics of the run at that rate."""
-        rest = self.run.measurement if self.run else None
-        return {HELD_RATE: float(self.rate_mps)} | (measurement.from_dict(rest).metrics() if rest else {})
+        return {HELD_RATE: float(self.rate_mps)} | (self.run.metrics() if self.run else {})
 
 
 def answer(series: Sequence[Run], limits: Sequence[Limit]) -> Answer | None:

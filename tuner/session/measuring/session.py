@@ -9,11 +9,11 @@ from typing import Final
 
 from tuner.errors import BaselineFailed, TunerError
 from tuner.measure.rate_search import first, following
-from tuner.measure.run import Outcome, Rig
-from tuner.records import Run, Status, Trial
+from tuner.measure.run import Rig
+from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import CONFIRM, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Contender, Plan
@@ -50,7 +50,7 @@ class Session:
     def enter_known(self, known: Contender) -> Trial:
         """Return the trial of a known profile; it is invalid where this release on this host would not run it."""
         why = refusal(self.plan.stack, known.settings, self.plan.release, self.plan.room)
-        return self.ledger.enter(known.profile, known.settings, "known", why)
+        return self.ledger.enter(known.profile, known.settings, Role.KNOWN, why)
 
     def run_cost_s(self) -> float:
         """Return what one run (for an SLO, one search over the load) is expected to take: the mean so far, or a guess."""
@@ -64,7 +64,7 @@ class Session:
         """Return what a block of the baseline and this many trials is expected to take, in seconds."""
         return self.run_cost_s() * (trials + 1) * len(self.plan.workloads)
 
-    def measure_block(self, phase: str, trials: Sequence[Trial]) -> int:
+    def measure_block(self, phase: Phase, trials: Sequence[Trial]) -> int:
         """Measure the baseline and `trials` once under each workload, in random order; return the block's number.
 
         Each run is stored at once. A block that the host spoiled is quarantined and measured again while there is
@@ -73,7 +73,7 @@ class Session:
         """
         return self.measure_turns(phase, [always(trial) for trial in trials])
 
-    def measure_turns(self, phase: str, turns: Sequence[Turn]) -> int:
+    def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
         block = self._measure_turns(phase, turns)
         while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(turns))):
@@ -83,7 +83,7 @@ class Session:
                 self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
         return block
 
-    def _measure_turns(self, phase: str, turns: Sequence[Turn]) -> int:
+    def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure one block. A trial that fails is not measured again in it, and none is once the budget is used up."""
         block = self.ledger.next_block()
         rng = random.Random(f"{self.plan.seed}/{block}")  # noqa: S311 - the order of measurement is no secret
@@ -98,18 +98,18 @@ class Session:
         self._believe_baseline()
         return block
 
-    def _over(self, phase: str) -> bool:
+    def _over(self, phase: Phase) -> bool:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""
-        return phase != CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
+        return phase != Phase.CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
 
-    def _measure(self, phase: str, block: int, trial: Trial, index: int) -> Run:
+    def _measure(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
         if self.ledger.objective.limits:
             return self._search_load(phase, block, trial, index)
         self.progress.measuring(trial, block, self.clock.left_s())
-        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase == CONFIRM)
+        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase == Phase.CONFIRM)
         return self._keep(phase, block, trial, run)
 
-    def _search_load(self, phase: str, block: int, trial: Trial, index: int) -> Run:
+    def _search_load(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
         """Look for the highest rate that holds the limits, by runs that are stored one by one; return the last of them.
 
         A run that is not ok ends the search, and so does the end of the budget; it then has no answer.
@@ -129,7 +129,7 @@ class Session:
                 return row
             asked = after
 
-    def _keep(self, phase: str, block: int, trial: Trial, run: Outcome) -> Run:
+    def _keep(self, phase: Phase, block: int, trial: Trial, run: Run) -> Run:
         if differs := self._read_back(trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
@@ -155,11 +155,11 @@ class Session:
             self.differences[trial.number] = found
         return self.differences[trial.number]
 
-    def _complete(self, run: Outcome) -> Outcome:
+    def _complete(self, run: Run) -> Run:
         """Return the run, failed if it lacks what the objective judges."""
         if run.measurement is None:
             return run
-        metrics = run.measurement.metrics()
+        metrics = run.metrics()
         goal = self.ledger.objective
         judged = [term.metric for term in goal.terms if term.workload == run.workload]
         wanted = [limit.measured for limit in goal.limits] or judged

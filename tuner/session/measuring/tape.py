@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Sequence
 
 from tuner.judging.objective import Objective
-from tuner.records import Status, Trial
+from tuner.records import Phase, Status, Trial
 from tuner.session.measuring.session import Session
 
 
 class Tape:
     """The blocks of one phase as the phase has seen them so far, by `goal`; none that is quarantined."""
 
-    def __init__(self, session: Session, phase: str, goal: Objective) -> None:
+    def __init__(self, session: Session, phase: Phase, goal: Objective) -> None:
         self._session = session
         self._phase = phase
         self._goal = goal

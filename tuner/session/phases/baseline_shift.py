@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Final
 
 from tuner.judging.statistics import pooled_sd
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.records import Phase
+from tuner.session.measuring.ledger import Ledger
 
 LEVELS: Final = 5
 """Blocks before with whose median a level is compared, and how few of them are enough."""
@@ -30,7 +31,7 @@ def gain_in(ledger: Ledger, trial: int, block: int) -> float | None:
 
 def seen(ledger: Ledger, trial: int) -> list[float]:
     """Return the log ratios of a trial to the baseline in the blocks of the search."""
-    blocks = sorted({run.block for run in ledger.runs if run.trial == trial and run.phase == SEARCH})
+    blocks = sorted({run.block for run in ledger.runs if run.trial == trial and run.phase == Phase.SEARCH})
     found = (gain_in(ledger, trial, block) for block in blocks)
     return [gain for gain in found if gain is not None]
 

@@ -28,9 +28,8 @@ from tuner.judging.noise import (
 )
 from tuner.judging.objective import Term
 from tuner.judging.statistics import CONFIDENCE
-from tuner.records import Run
+from tuner.records import Kind, Phase, Run
 from tuner.session.measuring import quarantine, rate_searches
-from tuner.session.measuring.ledger import CALIBRATE, SEARCH
 from tuner.session.measuring.session import Session
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
@@ -58,9 +57,9 @@ def calibrate(session: Session) -> None:
     if _too_small(session):
         session.progress.note("calibrate: left out, because the budget is too small for it")
         return
-    session.progress.phase(CALIBRATE, _expected_s(session))
+    session.progress.phase(Phase.CALIBRATE, _expected_s(session))
     while _wanted(session):
-        session.measure_block(CALIBRATE, [session.baseline])
+        session.measure_block(Phase.CALIBRATE, [session.baseline])
     if _alone(session):
         return
     for line in words(calibration_json(session) or {}):
@@ -68,7 +67,7 @@ def calibrate(session: Session) -> None:
 
 
 def _alone(session: Session) -> bool:
-    return session.plan.kind == CALIBRATE
+    return session.plan.kind is Kind.CALIBRATE
 
 
 def _expected_s(session: Session) -> float:
@@ -86,12 +85,12 @@ def _too_small(session: Session) -> bool:
 
 def _wanted(session: Session) -> bool:
     """Return whether another block is wanted; a session that was interrupted while it searched has its calibration."""
-    done = len(session.ledger.blocks(CALIBRATE))
+    done = len(session.ledger.blocks(Phase.CALIBRATE))
     if session.clock.hurried:
         return False
     if _alone(session):
         return done < session.plan.blocks
-    if session.ledger.blocks(SEARCH) or done >= MOST_PAIRS:
+    if session.ledger.blocks(Phase.SEARCH) or done >= MOST_PAIRS:
         return False
     return done < FEWEST_BLOCKS or session.clock.fits(
         session.block_cost_s(1), budget_shares.calibrate_ends(session.plan)
@@ -119,7 +118,7 @@ def calibration_json(session: Session) -> dict[str, Any] | None:
     sd = _gain_sd(session)
     if sd is None:
         return None
-    twins = [pair for block in session.ledger.blocks(CALIBRATE) if (pair := session.ledger.twins(block))]
+    twins = [pair for block in session.ledger.blocks(Phase.CALIBRATE) if (pair := session.ledger.twins(block))]
     low, high = sd_interval(sd, len(twins))
     found = {
         "blocks": len(twins),
@@ -142,7 +141,7 @@ def _spread(session: Session, twins: Sequence[Twins], term: Term) -> Spread:
     values = [(merged(first)[term.metric], merged(second)[term.metric]) for first, second in twins]
     sides = [[run for run in side if run.workload == term.workload] for pair in twins for side in pair]
     ends = list(accumulate(sum(run.wall_s for run in side) for side in sides))
-    of_runs = [sampling_sd(run.measurement or {}) for side in sides for run in side]
+    of_runs = [sampling_sd(run.measurement) for side in sides for run in side if run.measurement]
     known = [sd for sd in of_runs if sd is not None]
     sampled = statistics.median(known) if known and term.metric == "latency_p50_us" else None
     return spread(values, list(zip(ends[::2], ends[1::2], strict=True)), sampled)
@@ -155,7 +154,7 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     found something obvious, so that fewer blocks judge, it is still what the budget could have done.
     """
     most = MOST_BLOCKS if _alone(session) else session.plan.blocks
-    of_budget = replace(session.plan, kind="tune", budget_s=budget_s, blocks=most, obvious="")
+    of_budget = replace(session.plan, kind=Kind.TUNE, budget_s=budget_s, blocks=most, obvious="")
     blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), of_budget)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {
@@ -198,7 +197,7 @@ def _least(row: Mapping[str, Any]) -> str:
 
 def _block_cost_s(session: Session, trials: int) -> float:
     """Return what a block takes by the calibration's runs alone, so that the answer stays what was said before."""
-    made = [run for run in session.ledger.runs if run.phase == CALIBRATE]
+    made = [run for run in session.ledger.runs if run.phase == Phase.CALIBRATE]
     return rate_searches.unit_s(made) * (trials + 1) * len(session.plan.workloads)
 
 

@@ -12,10 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from tuner.judging.statistics import promise
-from tuner.measure import measurement
-from tuner.measure.measurement import PERCENTILES
-from tuner.records import Trial
-from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
+from tuner.measurement import PERCENTILES
+from tuner.records import Phase, Trial
 from tuner.session.measuring.session import Session
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.run_length import SURPLUS
@@ -32,7 +30,7 @@ OBVIOUS: Final = 8.0
 def hastened(session: Session) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
     plan, leader = session.plan, incumbent(session)
-    begun = session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM)
+    begun = session.ledger.begun(Phase.CHOOSE) or session.ledger.begun(Phase.CONFIRM)
     if leader is None or begun or session.clock.hurried or not budget_shares.may_be_obvious(plan):
         return plan
     sd = spread(session)
@@ -53,11 +51,9 @@ def _observed(session: Session, leader: Trial) -> bool:
 def _beyond(session: Session, leader: Trial, workload: int, percentile: float) -> float:
     """Return how many observations of a run lie beyond a percentile, in the mean, for the worse of leader and baseline."""
     both = (leader.number, session.baseline.number)
-    runs = [run for run in session.ledger.runs if run.workload == workload and run.phase == SEARCH and run.measurement]
-    counts = {number: [run.measurement for run in runs if run.trial == number and run.measurement] for number in both}
-    means = [
-        statistics.fmean(measurement.from_dict(row).observations_beyond(percentile) for row in rows)
-        for rows in counts.values()
-        if rows
+    runs = [
+        run for run in session.ledger.runs if run.workload == workload and run.phase == Phase.SEARCH and run.measurement
     ]
+    counts = {number: [run.measurement for run in runs if run.trial == number and run.measurement] for number in both}
+    means = [statistics.fmean(row.observations_beyond(percentile) for row in rows) for rows in counts.values() if rows]
     return min(means, default=0.0)

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tuner.judging.statistics import pooled_sd, promise
-from tuner.records import Trial
-from tuner.session.measuring.ledger import CHOOSE, CONFIRM, MINIMISE
+from tuner.records import Kind, Phase, Trial
 from tuner.session.measuring.session import Session
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.search import ranked
@@ -52,26 +51,26 @@ def _measure(session: Session, contenders: Sequence[Trial]) -> None:
     """Measure the contenders as `repeat` does, but no longer than the first of them runs well; others that fail are left out."""
     _announce(session, contenders)
     while sound(session, contenders[0]) and _room(session, contenders):
-        session.measure_block(CONFIRM, [trial for trial in contenders if sound(session, trial)])
+        session.measure_block(Phase.CONFIRM, [trial for trial in contenders if sound(session, trial)])
 
 
 def repeat(session: Session, contenders: Sequence[Trial]) -> None:
     """Measure the contenders with the baseline, block by block, until the plan's blocks or its budget are used."""
     _announce(session, contenders)
     while _room(session, contenders):
-        session.measure_block(CONFIRM, contenders)
+        session.measure_block(Phase.CONFIRM, contenders)
 
 
 def _announce(session: Session, contenders: Sequence[Trial]) -> None:
     whole_s = session.plan.blocks * session.block_cost_s(len(contenders))
-    phase = CONFIRM if contenders else "measure"
+    phase = Phase.CONFIRM if contenders else Kind.MEASURE
     session.progress.phase(phase, min(whole_s, session.clock.left_s(budget_shares.confirm_ends(session.plan))))
 
 
 def _room(session: Session, contenders: Sequence[Trial]) -> bool:
-    if session.ledger.begun(MINIMISE) or len(session.ledger.blocks(CONFIRM)) >= session.plan.blocks:
+    if session.ledger.begun(Phase.MINIMISE) or len(session.ledger.blocks(Phase.CONFIRM)) >= session.plan.blocks:
         return False
-    if len(session.ledger.blocks(CONFIRM)) >= FEWEST_BLOCKS and unmet(session):
+    if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and unmet(session):
         return False  # more blocks would say the same
     return session.clock.fits(session.block_cost_s(len(contenders)), budget_shares.confirm_ends(session.plan))
 
@@ -96,11 +95,11 @@ def _choose(session: Session, finalists: Sequence[Trial]) -> None:
     share = budget_shares.choosing_ends(session.plan)
     cost_s = session.block_cost_s(len(finalists))
     enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= budget_shares.judging(session.plan) * session.plan.budget_s
-    if not finalists[1:] or not enough or session.ledger.begun(CONFIRM) or not session.clock.fits(cost_s, share):
+    if not finalists[1:] or not enough or session.ledger.begun(Phase.CONFIRM) or not session.clock.fits(cost_s, share):
         return
-    session.progress.phase(CHOOSE, session.clock.left_s(share))
+    session.progress.phase(Phase.CHOOSE, session.clock.left_s(share))
     while session.clock.fits(session.block_cost_s(len(finalists)), share):
-        session.measure_block(CHOOSE, finalists)
+        session.measure_block(Phase.CHOOSE, finalists)
 
 
 def _chosen(session: Session, finalists: Sequence[Trial]) -> Trial | None:
@@ -120,7 +119,7 @@ def _earlier_view(session: Session, trial: Trial) -> float:
 
 
 def _earlier(session: Session, trial: Trial) -> list[float]:
-    return seen(session.ledger, trial.number) + session.ledger.gains(trial.number, CHOOSE)
+    return seen(session.ledger, trial.number) + session.ledger.gains(trial.number, Phase.CHOOSE)
 
 
 def _sd(session: Session) -> float:
@@ -136,7 +135,7 @@ def _companions(session: Session, chosen: Trial) -> list[Trial]:
     start = start_of(session)
     if start is None or start == chosen or not sound(session, start):
         return []
-    if begun := [block for block in session.ledger.blocks(CONFIRM) if session.ledger.took_part(chosen, block)]:
+    if begun := [block for block in session.ledger.blocks(Phase.CONFIRM) if session.ledger.took_part(chosen, block)]:
         return [start] if any(session.ledger.took_part(start, block) for block in begun) else []
     blocks = budget_shares.judging(session.plan) * session.plan.budget_s / session.block_cost_s(2)
     if session.clock.hurried or blocks < ENOUGH_BLOCKS:

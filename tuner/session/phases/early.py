@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tuner.hosts.facts import Doubt
+from tuner.records import Kind, Phase
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import CONFIRM, MINIMISE
 from tuner.session.measuring.session import Session
 from tuner.session.phases.confirm import confirm
 from tuner.session.phases.search import incumbent
@@ -27,7 +27,7 @@ FEWEST_BLOCKS: Final = 3
 
 def proof_s(plan: Plan) -> float:
     """Return the seconds that a session which is asked to end may still measure after its run in flight."""
-    return min(PROOF_S, PROOF_SHARE * plan.budget_s) if plan.kind == "tune" else 0.0
+    return min(PROOF_S, PROOF_SHARE * plan.budget_s) if plan.kind is Kind.TUNE else 0.0
 
 
 def end_early(plan: Plan, clock: Clock) -> None:
@@ -40,7 +40,7 @@ def confirmed(session: Session) -> Verdict:
     if session.clock.hurried and not _provable(session):
         return _unconfirmed(session)
     verdict = confirm(session)
-    if not session.clock.hurried or session.ledger.begun(MINIMISE):
+    if not session.clock.hurried or session.ledger.begun(Phase.MINIMISE):
         return verdict
     return (
         _unconfirmed(session) if verdict.answer is Answer.FAILED else replace(verdict, doubts=_doubts(session, verdict))
@@ -53,7 +53,7 @@ def finished(answer: dict[str, Any], clock: Clock) -> bool:
 
 
 def _provable(session: Session) -> bool:
-    have = len(session.ledger.blocks(CONFIRM))
+    have = len(session.ledger.blocks(Phase.CONFIRM))
     lacking_s = (FEWEST_BLOCKS - have) * session.block_cost_s(1)
     return incumbent(session) is not None and session.clock.fits(lacking_s, budget_shares.confirm_ends(session.plan))
 

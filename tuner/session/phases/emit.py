@@ -12,10 +12,10 @@ from tuner import __version__
 from tuner.judging.statistics import Estimate, Gain, gain, summarise
 from tuner.profiles.files import save
 from tuner.profiles.profile import Place, Profile
-from tuner.records import Trial
+from tuner.records import Phase, Role, Trial
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring import quarantine
-from tuner.session.measuring.ledger import PHASES, SEARCH, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibration_json, doubts
 from tuner.session.phases.minimise import Minimised, Worth, unseen
@@ -87,7 +87,7 @@ def _write_best(session: Session, emitted: Emitted, folder: Path) -> Path:
 
 def _reasons(session: Session, winner: Trial) -> dict[str, str]:
     """Return where each setting of the winner comes from."""
-    if winner.role in {"baseline", "known"}:
+    if winner.role in {Role.BASELINE, Role.KNOWN}:
         return dict.fromkeys(winner.settings, f"as in profile {winner.profile}")
     kept = winner.settings.items() & session.plan.fixed.items()
     return {
@@ -101,7 +101,7 @@ def _answer(
 ) -> dict[str, Any]:
     ledger = session.ledger
     found = [*verdict.doubts, *doubts(session), *(unseen(shorter) if shorter else ())]
-    known = [trial for trial in ledger.trials if trial.role == "known" and ledger.tried(trial.number)]
+    known = [trial for trial in ledger.trials if trial.role is Role.KNOWN and ledger.tried(trial.number)]
     host = quarantine.found_in(ledger.runs)
     return {
         "session": ledger.session,
@@ -206,7 +206,7 @@ def front_json(ledger: Ledger) -> list[dict[str, Any]]:
 
 def _time(session: Session) -> dict[str, Any]:
     by_phase = {
-        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3) for phase in PHASES
+        phase: round(sum(run.wall_s for run in session.ledger.runs if run.phase == phase), 3) for phase in Phase
     }
     spent = {"wall_s": round(session.clock.spent_s(), 3), "runs_s": round(session.ledger.runs_s, 3)}
     return spent | {"budget_s": session.plan.budget_s, "runs_by_phase_s": by_phase}
@@ -215,7 +215,7 @@ def _time(session: Session) -> dict[str, Any]:
 def described(ledger: Ledger, trial: Trial) -> dict[str, Any]:
     """Return a profile with its metrics in the JSON form of `measure` and `tune`."""
     return profile_json(trial.profile, trial.settings, ledger.samples(trial.number)) | {
-        "search_gain": _gain_json(_gain(ledger.gains(trial.number, SEARCH))),
+        "search_gain": _gain_json(_gain(ledger.gains(trial.number, Phase.SEARCH))),
         "status": ledger.status(trial.number).value,
     }
 

@@ -32,8 +32,7 @@ from typing import Final
 from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
-from tuner.records import Trial
-from tuner.session.measuring.ledger import MINIMISE
+from tuner.records import Phase, Role, Status, Trial
 from tuner.session.measuring.session import Session
 from tuner.session.measuring.tape import Tape
 from tuner.session.phases import suspects
@@ -88,7 +87,7 @@ def minimise(session: Session, original: Trial, goal: Objective, *, proven: bool
     tuning emits has its own proof.
     """
     share = budget_shares.minimise_share(session.plan)
-    session.progress.phase(MINIMISE, min(session.clock.left_s(), share * session.plan.budget_s))
+    session.progress.phase(Phase.MINIMISE, min(session.clock.left_s(), share * session.plan.budget_s))
     elimination = Elimination(session, original, goal)
     elimination.idle()
     elimination.alone()
@@ -101,7 +100,7 @@ class Elimination:
 
     def __init__(self, session: Session, original: Trial, goal: Objective) -> None:
         self._session = session
-        self._tape = Tape(session, MINIMISE, goal)
+        self._tape = Tape(session, Phase.MINIMISE, goal)
         self._accepted = [original]
 
     @property
@@ -209,7 +208,9 @@ class Elimination:
         From the plan and the runs that led here, not from the clock, so that a resumed session agrees.
         """
         plan = self._session.plan
-        before = [run.wall_s for run in self._session.ledger.runs if run.phase != MINIMISE and run.status == "ok"]
+        before = [
+            run.wall_s for run in self._session.ledger.runs if run.phase != Phase.MINIMISE and run.status is Status.OK
+        ]
         usual_s = sum(before) / len(before) * len(plan.workloads) if before else budget_shares.run_s(plan)
         left_s = budget_shares.minimise_share(plan) * plan.budget_s - self._tape.spent_s()
         return max(2, int(left_s / (FEWEST_BLOCKS * usual_s)) - 1)
@@ -222,7 +223,7 @@ class Elimination:
 
     def _without(self, trial: Trial, names: Sequence[str]) -> Trial:
         ledger = self._session.ledger
-        return ledger.enter(f"reduced-{len(ledger.trials)}", suspects.without(trial.settings, names), "reduced")
+        return ledger.enter(f"reduced-{len(ledger.trials)}", suspects.without(trial.settings, names), Role.REDUCED)
 
     def _acceptable(self, shorter: Trial) -> bool:
         """Return whether a shorter profile was measured often enough and is not shown to be worse than the current."""

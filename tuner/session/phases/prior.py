@@ -13,7 +13,7 @@ from typing import Any, Final
 from tuner.judging.objective import objective
 from tuner.judging.statistics import pooled_sd
 from tuner.measure import workload
-from tuner.records import Status, StoredSession, Trial
+from tuner.records import State, Status, StoredSession, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.plan import Plan
@@ -74,7 +74,7 @@ def recalled(store: Store, plan: Plan) -> Prior:
 def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
     theirs = row.plan
     same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective)
-    if row.state != "done" or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
+    if row.state is not State.DONE or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
         return False
     # A gain is relative to its baseline: under another one the same settings have another gain.
     if theirs["baseline"]["settings"] != dict(plan.baseline.settings):

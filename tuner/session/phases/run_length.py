@@ -19,11 +19,9 @@ from typing import Final
 
 from tuner.judging.noise import sampling_sd
 from tuner.judging.objective import Term
-from tuner.measure import measurement
-from tuner.measure.measurement import PERCENTILES
 from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
-from tuner.records import Run
-from tuner.session.measuring.ledger import CALIBRATE, SEARCH, metrics_of
+from tuner.measurement import PERCENTILES, Measurement
+from tuner.records import Phase
 from tuner.session.measuring.session import Session
 from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
 from tuner.session.setup import budget_shares
@@ -42,7 +40,7 @@ def fitted(session: Session) -> Plan:
     Only a plan whose duration nobody asked for changes, and only before the search has begun.
     """
     plan = session.plan
-    if not plan.adaptable or session.ledger.blocks(SEARCH) or not session.ledger.blocks(CALIBRATE):
+    if not plan.adaptable or session.ledger.blocks(Phase.SEARCH) or not session.ledger.blocks(Phase.CALIBRATE):
         return plan
     lengths = {index: found for index in range(len(plan.workloads)) if (found := _needed(session, index))}
     if not lengths:
@@ -66,26 +64,28 @@ class Length:
 def _needed(session: Session, index: int) -> Length | None:
     """Return the length that a workload's runs need, None where the plan's will do."""
     workload = session.plan.workloads[index]
-    runs = [run for run in session.ledger.runs if (run.phase, run.workload) == (CALIBRATE, index) and run.measurement]
-    if workload.mode is Mode.PLAYBACK or not runs:
+    runs = [run for run in session.ledger.runs if (run.phase, run.workload) == (Phase.CALIBRATE, index)]
+    measurements = [run.measurement for run in runs if run.measurement]
+    if workload.mode is Mode.PLAYBACK or not measurements:
         return None
     terms = [term for term in session.ledger.objective.terms if term.workload == index]
     every = [
-        length for term in terms for length in (_observed(session, term, runs), _calm(session, term, runs)) if length
+        length
+        for term in terms
+        for length in (_observed(session, term, measurements), _calm(session, term, measurements))
+        if length
     ]
     longest = max(every, default=None)
     return longest if longest and longest.duration_s > workload.duration_s else None
 
 
-def _observed(session: Session, term: Term, runs: list[Run]) -> Length | None:
+def _observed(session: Session, term: Term, measurements: list[Measurement]) -> Length | None:
     """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
     percentile = PERCENTILES.get(term.metric)
     if percentile is None:
         return None
     planned_s = session.plan.workloads[term.workload].duration_s
-    beyond = statistics.fmean(
-        measurement.from_dict(run.measurement or {}).observations_beyond(percentile) for run in runs
-    )
+    beyond = statistics.fmean(each.observations_beyond(percentile) for each in measurements)
     for duration_s in range(planned_s, LONGEST_S + 1):
         blocks = _judging_blocks(session, duration_s - planned_s)
         seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks
@@ -102,12 +102,12 @@ def _judging_blocks(session: Session, longer_s: int) -> int:
     return min(session.plan.blocks, int(budget_shares.judging(session.plan) * session.plan.budget_s / block_s))
 
 
-def _calm(session: Session, term: Term, runs: list[Run]) -> Length | None:
+def _calm(session: Session, term: Term, measurements: list[Measurement]) -> Length | None:
     """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
-    of_runs = [sd for run in runs if (sd := sampling_sd(run.measurement or {})) is not None]
+    of_runs = [sd for each in measurements if (sd := sampling_sd(each)) is not None]
     if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:
         return None
-    between = statistics.stdev(math.log(metrics_of(run)[term.metric]) for run in runs)
+    between = statistics.stdev(math.log(each.metrics()[term.metric]) for each in measurements)
     within = statistics.median(of_runs)
     common = max(math.sqrt(max(between**2 - within**2, 0.0)), LEAST_COMMON * between)
     if common == 0.0:

@@ -15,9 +15,8 @@ from itertools import islice
 from typing import Final
 
 from tuner.judging.statistics import gain, pooled_sd, promise
-from tuner.records import Status, Trial
+from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
-from tuner.session.measuring.ledger import CHOOSE, CONFIRM, SEARCH
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.verdict import unmet
@@ -39,16 +38,16 @@ def search(session: Session, optimizer: Optimizer) -> None:
 
     A session that had begun to prove what it found goes on with that: what the search said does not change any more.
     """
-    if session.ledger.begun(CHOOSE) or session.ledger.begun(CONFIRM):
+    if session.ledger.begun(Phase.CHOOSE) or session.ledger.begun(Phase.CONFIRM):
         return
-    session.progress.phase("search", session.clock.left_s(budget_shares.search_ends(session.plan)))
+    session.progress.phase(Phase.SEARCH, session.clock.left_s(budget_shares.search_ends(session.plan)))
     lessons = _Lessons(session, optimizer)
     lessons.recall()
     while room := _room(session):
         turns = _turns(session, lessons, room)
         if not turns:
             return
-        lessons.tell(session.measure_turns(SEARCH, turns))
+        lessons.tell(session.measure_turns(Phase.SEARCH, turns))
         if leader := incumbent(session):
             session.progress.best(leader, gain(seen(session.ledger, leader.number)))
 
@@ -62,7 +61,7 @@ def _room(session: Session) -> int:
         return 0
     ends = budget_shares.search_ends(session.plan)
     sizes = range(CONTENDERS, 0, -1)
-    least = 0 if session.ledger.blocks(SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
+    least = 0 if session.ledger.blocks(Phase.SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
     return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), ends)), least)
 
 
@@ -106,7 +105,7 @@ class _Lessons:
         """Return what the optimizer proposes now, None where that is among those taken; it is among them then."""
         self.tell_failures(self.session.ledger.next_block() - 1)
         ledger = self.session.ledger
-        trial = ledger.enter(f"candidate-{len(ledger.trials)}", self.optimizer.ask(), "candidate")
+        trial = ledger.enter(f"candidate-{len(ledger.trials)}", self.optimizer.ask(), Role.CANDIDATE)
         new = trial.number not in taken
         taken.add(trial.number)
         return trial if new else None
@@ -121,7 +120,7 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
         return [always(trial) for trial in untried[:room]]
     if unmet(session):
         return []  # what nothing known comes near is not found by trying at random
-    looks = int(len(session.ledger.blocks(SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
+    looks = int(len(session.ledger.blocks(Phase.SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
     again = list(islice(deserving(session), looks))
     taken = {trial.number for trial in again}
     return [*map(always, again), *(cache(partial(lessons.proposal, taken)) for _ in range(room - len(again)))]
@@ -157,7 +156,7 @@ def incumbent(session: Session) -> Trial | None:
 
 def _able(session: Session) -> list[Trial]:
     others = (trial for trial in session.ledger.trials if trial != session.baseline)
-    return [trial for trial in others if session.ledger.status(trial.number, {SEARCH}) is Status.OK]
+    return [trial for trial in others if session.ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
 
 
 def spread(session: Session) -> float:

@@ -11,8 +11,9 @@ from tuner import catalogue
 from tuner.catalogue.catalogue import Catalogue
 from tuner.judging.objective import objective
 from tuner.profiles.profile import errors_in
+from tuner.records import Phase
 from tuner.search import space
-from tuner.session.measuring.ledger import SEARCH, Ledger
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.propose import search_space
 from tuner.session.setup.plan import Plan
 
@@ -71,7 +72,7 @@ def _seen(ledger: Ledger, name: str, value: str) -> float:
     """Return how much better the search's trials with a setting were than those without, as a mean log ratio."""
     groups: dict[bool, list[float]] = {True: [], False: []}
     for trial in ledger.trials:
-        groups[trial.settings.get(name) == value] += ledger.gains(trial.number, SEARCH) if trial.number else []
+        groups[trial.settings.get(name) == value] += ledger.gains(trial.number, Phase.SEARCH) if trial.number else []
     return statistics.fmean(groups[True]) - statistics.fmean(groups[False]) if all(groups.values()) else 0.0
 
 

@@ -17,17 +17,15 @@ from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
 from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
-from tuner.measure import measurement
 from tuner.measure.rate_search import LEAST_MPS
-from tuner.records import Status, Trial
+from tuner.records import Phase, Status, Trial
 from tuner.session.measuring import rate_searches
-from tuner.session.measuring.ledger import CONFIRM, MINIMISE, PHASES
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import COARSE
 from tuner.session.setup import budget_shares
 
 # What minimising meets comes after the verdict, also in a session that is gone through again.
-_BEFORE: Final = tuple(phase for phase in PHASES if phase != MINIMISE)
+_BEFORE: Final = tuple(phase for phase in Phase if phase != Phase.MINIMISE)
 FEWEST_BLOCKS: Final = 2
 # With fewer the interval is Student's, which supposes normal noise (see `statistics.gain`).
 ENOUGH_BLOCKS: Final = 6
@@ -82,7 +80,7 @@ def unmet(session: Session) -> Verdict | None:
 
 def _nearest_miss(session: Session) -> str:
     """Return how near the best run came, so that a limit can be chosen that something holds."""
-    rows = [measurement.from_dict(run.measurement).metrics() for run in session.ledger.runs if run.measurement]
+    rows = [run.measurement.metrics() for run in session.ledger.runs if run.measurement]
     best = {limit: min(row[limit.measured] for row in rows) for limit in session.ledger.objective.limits}
     return f"the least seen was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
 
@@ -173,12 +171,12 @@ def _doubts_of_limits(session: Session, trial: Trial) -> Iterator[Doubt]:
     limits = session.ledger.objective.limits
     for each in (session.baseline, trial) if limits else ():
         answers = session.ledger.searches.answers()
-        found = [one for one in answers if (one.trial, one.phase) == (each.number, CONFIRM)]
+        found = [one for one in answers if (one.trial, one.phase) == (each.number, Phase.CONFIRM)]
         if not all(one.rate_mps for one in found):
             what = f"{each.profile} did not always hold the limits at {LEAST_MPS} msg/s, the least load that is tried"
             yield Doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
         shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
-        seen = math.fsum(measured["observations"] for measured in shown_by)
+        seen = math.fsum(measured.observations for measured in shown_by)
         for limit, share in rate_searches.tail_shares(limits).items():
             if seen * share < LEAST_BEYOND:
                 what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
@@ -202,7 +200,7 @@ def _doubts_of_gain(session: Session, found: Gain) -> Iterator[Doubt]:
 
 def _budget_for(session: Session, blocks: int) -> float:
     """Return the budget, in seconds, with which a session of this kind measures so many blocks like those it has."""
-    begun = session.ledger.blocks(CONFIRM)
+    begun = session.ledger.blocks(Phase.CONFIRM)
     sizes = [sum(session.ledger.took_part(trial, block) for trial in session.ledger.trials) for block in begun]
     return budget_shares.budget_s(session.plan, session.block_cost_s(max([2, *sizes]) - 1) * blocks)
 
@@ -216,7 +214,7 @@ def _failure(session: Session, trial: Trial) -> str:
 def _too_few(session: Session, goal: Objective) -> str:
     if not goal.terms:
         return f"nothing that objective {goal.name} judges was observed often enough to be judged"
-    runs = [run for run in session.ledger.runs if run.phase == CONFIRM]
+    runs = [run for run in session.ledger.runs if run.phase == Phase.CONFIRM]
     bad = [run for run in runs if run.status != Status.OK]
     if bad:
         return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"

@@ -14,6 +14,7 @@ from typing import Final
 
 from tuner.judging.objective import objective
 from tuner.measure.workload import Workload
+from tuner.records import Kind
 from tuner.session.setup.plan import Plan
 
 # With 60 runs or fewer the calibration has its two blocks of two, and of every run beyond a sixth, until it has its share.
@@ -89,7 +90,7 @@ def confirm_ends(plan: Plan) -> float:
     """
     if plan.obvious:
         return _obvious_ends(plan)
-    if plan.kind != "tune" or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
+    if plan.kind is not Kind.TUNE or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
         return 1.0
     return SEARCH + CONFIRM
 
@@ -101,7 +102,7 @@ def _obvious_ends(plan: Plan) -> float:
 def may_be_obvious(plan: Plan) -> bool:
     """Return whether a plan that would not minimise has time for it when few blocks judge."""
     rest_s = (1.0 - _obvious_ends(plan)) * plan.budget_s
-    return plan.kind == "tune" and confirm_ends(plan) >= 1.0 and rest_s >= OBVIOUS_REST_RUNS * run_s(plan)
+    return plan.kind is Kind.TUNE and confirm_ends(plan) >= 1.0 and rest_s >= OBVIOUS_REST_RUNS * run_s(plan)
 
 
 def choosing_ends(plan: Plan) -> float:
@@ -111,7 +112,7 @@ def choosing_ends(plan: Plan) -> float:
 
 def judging(plan: Plan) -> float:
     """Return the part of the budget in which one profile is judged: all of it where nothing is searched."""
-    return confirm_ends(plan) - choosing_ends(plan) if plan.kind == "tune" else 1.0
+    return confirm_ends(plan) - choosing_ends(plan) if plan.kind is Kind.TUNE else 1.0
 
 
 def budget_s(plan: Plan, judging_s: float) -> float:
@@ -119,7 +120,7 @@ def budget_s(plan: Plan, judging_s: float) -> float:
 
     A tuning that has time to minimise still has it: nobody is told to take a smaller budget so as to judge for longer.
     """
-    if plan.kind != "tune":
+    if plan.kind is not Kind.TUNE:
         return judging_s
     confirming_s = judging_s / (1 - CHOOSING)
     runs = confirming_s / run_s(plan)
@@ -132,4 +133,4 @@ def budget_s(plan: Plan, judging_s: float) -> float:
 
 def minimise_share(plan: Plan) -> float:
     """Return the share of the budget that minimising has: all of it when the plan is for nothing else."""
-    return 1.0 if plan.kind == "minimise" else 1.0 - confirm_ends(plan)
+    return 1.0 if plan.kind is Kind.MINIMISE else 1.0 - confirm_ends(plan)

@@ -9,6 +9,7 @@ from typing import Any
 from tuner.catalogue.memory import Room
 from tuner.measure import workload
 from tuner.measure.workload import Workload
+from tuner.records import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Plan:
     `room` is the memory that the host had when the session began, None where it is not asked.
     """
 
-    kind: str
+    kind: Kind
     stack: str
     preloads: tuple[str, ...]
     sockperf: str
@@ -91,6 +92,7 @@ class Plan:
     def from_dict(data: Mapping[str, Any]) -> Plan:
         """Return the plan that `to_dict` wrote."""
         shaped = {
+            "kind": Kind(data["kind"]),
             "preloads": tuple(data["preloads"]),
             "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
             "baseline": Contender(**data["baseline"]),

@@ -22,6 +22,7 @@ from tuner.measure.workload import Mode, Workload
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import DEFAULT, Profile, errors_in
+from tuner.records import Kind
 from tuner.session.setup import budget_shares, preflight, readback, rule_file
 from tuner.session.setup.plan import Contender, Plan
 from tuner.stacks import stack as stack_called
@@ -40,7 +41,7 @@ UNLIMITED_S: Final = 1e9
 class Request:
     """What the user asked for, as text and paths. `profile` is the start (tune), A (compare) or the only one (the others)."""
 
-    kind: str
+    kind: Kind
     profile: str | None = None
     other: str | None = None
     stack: str | None = None
@@ -75,7 +76,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
     release = readback.release(stack, preloads[:1], host)
     room = _room(stack)
-    asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind == "compare" else ())]
+    asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind is Kind.COMPARE else ())]
     _check_asked(asked, stack, release, room)
     return Plan(
         kind=request.kind,
@@ -97,7 +98,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         blocks=request.blocks,
         fast_start=request.fast_start,
         warm_start=() if request.warm_start else None,
-        adaptable=request.kind == "tune" and "duration_s" not in (request.workload or {}),
+        adaptable=request.kind is Kind.TUNE and "duration_s" not in (request.workload or {}),
         load=request.load,
         conf=rule_file.carried(request.conf, stack.name),
         further=request.stackname.variables() if request.stackname else {},
@@ -133,13 +134,13 @@ def _contenders(
     request: Request, start: Profile | None, stack: Stack, shelves: Sequence[Shelf]
 ) -> tuple[Contender, tuple[Contender, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
-    if request.kind in {"measure", "calibrate"}:
+    if request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
         return _contender(start or Profile.defaults(stack.name)), ()
-    if request.kind == "compare":
+    if request.kind is Kind.COMPARE:
         other = library.load(request.other or DEFAULT, stack.name, shelves)
         return _contender(start or Profile.defaults(stack.name)), (_contender(other),)
     baseline = library.load(request.baseline or DEFAULT, stack.name, shelves)
-    if request.kind == "minimise":
+    if request.kind is Kind.MINIMISE:
         return _contender(baseline), (_contender(_with_settings(start)),)
     return _contender(baseline), _known(start, stack, shelves)
 
@@ -247,8 +248,8 @@ def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workloa
     what_runs = "search over the load" if goal.limits else "run"
     search_s, confirm_s = 2 * run_s / budget_shares.SEARCH, 4 * run_s / (1 - budget_shares.SEARCH)
     what, least = {
-        "tune": ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
-        "minimise": ("three blocks of three runs", budget_shares.LEAST_RUNS * run_s),
+        Kind.TUNE: ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
+        Kind.MINIMISE: ("three blocks of three runs", budget_shares.LEAST_RUNS * run_s),
     }.get(request.kind, ("two blocks of two runs", 4 * run_s))
     if request.budget_s < least:
         raise UsageError(
