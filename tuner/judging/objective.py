@@ -70,10 +70,6 @@ class Objective:
         whole = math.fsum(term.weight for term in kept)
         return replace(self, terms=tuple(replace(term, weight=term.weight / whole) for term in kept))
 
-    def missing(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
-        """Return the terms' metrics that a measurement does not have."""
-        return tuple(term.metric for term in self.terms if metrics.get(term.metric, 0.0) <= 0.0)
-
 
 def _log_ratio(term: Term, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
     if term.metric not in baseline or term.metric not in candidate:

@@ -34,9 +34,6 @@ class Features:
     """What an installed sockperf can do: `version` (`(3, 7)`) and the options that only some releases have."""
 
     version: tuple[int, ...]
-    packets: bool = False
-    histogram: bool = False
-    confidence: bool = False
     load_vma: bool = False
     load_xlio: bool = False
 
@@ -55,9 +52,6 @@ def features(version_text: str, help_text: str) -> Features:
         raise MissingTool(f"this is not sockperf: asked for its version it said {said[:200]!r}", advice=advice)
     return Features(
         version=tuple(int(part) for part in found[1].split(".")),
-        packets="--number-of-packets" in help_text,
-        histogram="--histogram" in help_text,
-        confidence="--ci_sig_level" in help_text,
         load_vma="--load-vma" in help_text,
         load_xlio="--load-xlio" in help_text,
     )

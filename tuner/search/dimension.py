@@ -1,9 +1,8 @@
-"""The values that one parameter may take in a search, and the coordinates that a model sees in their place."""
+"""The values that one parameter may take in a search, and the place of each in its range."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,11 +14,8 @@ SPECIAL_SHARE: Final = 0.2
 """Share of the samples that each special value gets. LlamaTune (VLDB 2022) found a fifth for all of them a good bias."""
 
 MOST_SPECIAL_SHARE: Final = 0.5
-NEAR: Final = 0.15
-"""Standard deviation of a neighbour's step, as a part of the range."""
-
-NEUTRAL: Final = 0.5
-"""Coordinate of what has no place in a range: a special value, an inactive or unknown setting."""
+MIDDLE: Final = 0.5
+"""The place of the one number in a range that has no other."""
 
 
 class Scale(StrEnum):
@@ -55,13 +51,6 @@ class Dimension:
     def singles(self) -> tuple[str, ...]:
         """The values that stand alone: all of a choice, the special ones of a range."""
         return self.values if self.scale is Scale.CHOICE else self.special
-
-    @property
-    def width(self) -> int:
-        """The number of coordinates that encode this dimension."""
-        if self.scale is not Scale.CHOICE:
-            return 1 + len(self.special)
-        return 1 if len(self.values) == 2 else len(self.values)  # noqa: PLR2004 - two choices are one yes or no
 
     @property
     def steps(self) -> int:
@@ -119,7 +108,7 @@ class Dimension:
         """Return the place of `number` in the range from 0 to 1; what is outside counts as the nearer end."""
         low, high = self.nth(0), self.nth(self.steps - 1)
         if low == high:
-            return NEUTRAL
+            return MIDDLE
         inside = min(max(number, low), high)
         return (self._shown(inside) - self._shown(low)) / (self._shown(high) - self._shown(low))
 
@@ -147,39 +136,3 @@ class Dimension:
         if single is not None or number is None or self.steps == 0 or number < min(self.low, 0):
             return single
         return self.at(self.position(number))
-
-    def encode(self, text: str | None) -> tuple[float, ...]:
-        """Return the coordinates of a value; None and what has no place here give the neutral ones."""
-        value = None if text is None else self.nearest(text)
-        if self.scale is Scale.CHOICE and self.width < len(self.values):
-            return (NEUTRAL if value is None else float(self.values.index(value)),)
-        indicators = tuple(float(single == value) for single in self.singles)
-        if self.scale is Scale.CHOICE:
-            return indicators
-        return (NEUTRAL if value is None or value in self.special else self.position(int(value)), *indicators)
-
-    def decode(self, coordinates: tuple[float, ...]) -> str:
-        """Return the value nearest to `coordinates`."""
-        if self.scale is Scale.CHOICE:
-            return self._decode_choice(coordinates)
-        position, *indicators = coordinates
-        strongest = max(indicators, default=0.0)
-        if self.steps and strongest < NEUTRAL:
-            return self.at(position)
-        return self.special[indicators.index(strongest)]
-
-    def _decode_choice(self, coordinates: tuple[float, ...]) -> str:
-        if len(coordinates) < len(self.values):
-            return self.values[int(coordinates[0] >= NEUTRAL)]
-        return self.values[coordinates.index(max(coordinates))]
-
-    def near(self, text: str | None, rng: random.Random) -> str:
-        """Return another value close to `text` where closeness means something, any other one where it does not."""
-        here = None if text is None else self.nearest(text)
-        ordered = here is not None and here not in self.singles and self.steps > 1
-        if ordered and rng.random() >= SPECIAL_SHARE:
-            found = self.at(self.position(int(here or 0)) + rng.gauss(0, NEAR))
-            if found != here:
-                return found
-        tries = (self.pick(rng.random()) for _ in range(64))
-        return next((value for value in tries if value != here), here or self.pick(0.0))

@@ -1,7 +1,7 @@
-"""Which settings a search may propose, and the numbers that a model sees in their place.
+"""Which settings a search may propose.
 
 Settings are text by variable name, as they stand in the environment. A space never proposes a value outside
-its dimensions; what it is asked to encode may well lie outside, because known profiles do.
+its dimensions; what it is asked about may well lie outside, because known profiles do.
 Pure Python: the commands that only print a space must not load numpy.
 """
 
@@ -13,7 +13,7 @@ import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Final
 
 from tuner import catalogue
@@ -46,11 +46,6 @@ class SearchSpace:
         return tuple(dimension.parameter for dimension in self.dimensions)
 
     @property
-    def width(self) -> int:
-        """The number of coordinates that `encode` gives."""
-        return sum(dimension.width for dimension in self.dimensions)
-
-    @property
     def size(self) -> int:
         """The number of combinations, those that differ only in a setting without effect counted apart."""
         return math.prod(dimension.size for dimension in self.dimensions)
@@ -78,18 +73,6 @@ class SearchSpace:
         needed = {name for name, _ in dimension.requires}
         return held and all(self._acts(d, settings) for d in self.dimensions if d.parameter in needed)
 
-    def encode(self, settings: Mapping[str, str]) -> tuple[float, ...]:
-        """Return the coordinates of `settings`, each from 0 to 1.
-
-        A range is one coordinate along its scale and one indicator for each special value, so that "for ever" is no
-        neighbour of "1 µs". Variables that are not searched are ignored; a number outside its range counts as the
-        nearer end; what is left out counts as its default; what has no effect or no place is neutral.
-        """
-        return tuple(itertools.chain.from_iterable(self._coordinates(d, settings) for d in self.dimensions))
-
-    def _coordinates(self, dimension: Dimension, settings: Mapping[str, str]) -> tuple[float, ...]:
-        return _encoded(dimension, self._text(dimension, settings))
-
     def _text(self, dimension: Dimension, settings: Mapping[str, str]) -> str | None:
         if not self._acts(dimension, settings):
             return None
@@ -104,21 +87,9 @@ class SearchSpace:
         placed = {d.parameter: d.nearest(text) for d, text in texts if text is not None}
         return {name: value for name, value in placed.items() if value is not None}
 
-    def decode(self, coordinates: tuple[float, ...]) -> dict[str, str]:
-        """Return the settings nearest to `coordinates`: the inverse of `encode` for what this space proposes."""
-        rest = iter(coordinates)
-        values = {d.parameter: d.decode(tuple(itertools.islice(rest, d.width))) for d in self.dimensions}
-        return self.effective({**self.fixed, **values})
-
     def sample(self, rng: random.Random) -> dict[str, str]:
         """Return settings drawn at random, every dimension with an effect set."""
         return self._settings([rng.random() for _ in self.dimensions])
-
-    def spread(self, count: int, rng: random.Random) -> list[dict[str, str]]:
-        """Return `count` settings that fill the space: a Latin hypercube, each dimension cut into `count` strata."""
-        columns = [rng.sample(range(count), count) for _ in self.dimensions]
-        rows = zip(*columns, strict=True) if columns else ()
-        return [self._settings([(stratum + rng.random()) / count for stratum in row]) for row in rows]
 
     def at_fractions(self, fractions: Sequence[float], unchanged: Sequence[bool]) -> dict[str, str]:
         """Return the settings at a fraction of each dimension (see `Dimension.pick`), some at a default that is in it."""
@@ -134,18 +105,6 @@ class SearchSpace:
         picked = {d.parameter: d.pick(f) for d, f in zip(self.dimensions, fractions, strict=True)}
         return self.effective({**self.fixed, **picked})
 
-    def neighbours(self, settings: Mapping[str, str], rng: random.Random) -> list[dict[str, str]]:
-        """Return one neighbour of `settings` for each dimension, that dimension changed.
-
-        What `settings` leaves to the stack stays left to it, so that short profiles have short neighbours.
-        """
-        base = self.inside(settings)
-        changed = ({**base, d.parameter: self._moved(d, base, rng)} for d in self.dimensions if d.size > 1)
-        return [effective for effective in map(self.effective, changed) if effective != base]
-
-    def _moved(self, dimension: Dimension, base: Mapping[str, str], rng: random.Random) -> str:
-        return dimension.near(base.get(dimension.parameter, self.defaults.get(dimension.parameter)), rng)
-
     def every(self) -> Iterator[dict[str, str]]:
         """Yield all settings of this space, each once. Ask `size` first."""
         seen: set[frozenset[tuple[str, str]]] = set()
@@ -155,11 +114,6 @@ class SearchSpace:
             if key not in seen:
                 seen.add(key)
                 yield settings
-
-
-@lru_cache(maxsize=1 << 14)
-def _encoded(dimension: Dimension, text: str | None) -> tuple[float, ...]:
-    return dimension.encode(text)  # a model encodes thousands of candidates with few different values
 
 
 def load(stack: str, objective: str, *, multiplexer: str, protocol: str, release: str | None = None) -> SearchSpace:
