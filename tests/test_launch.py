@@ -70,15 +70,15 @@ def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path
 @pytest.mark.parametrize(
     ("stack_name", "able", "says"),
     [
-        ("kernel", Features((3, 10), load_vma=True, load_xlio=True), "not that of kernel"),
-        ("xlio", Features((3, 7), load_vma=True), "sockperf 3.7 has no --load-xlio"),
+        ("kernel", Features((3, 10), loads=frozenset({"--load-vma", "--load-xlio"})), "not that of kernel"),
+        ("xlio", Features((3, 7), loads=frozenset({"--load-vma"})), "sockperf 3.7 has no --load-xlio"),
         ("vma", Features((3, 4)), "has no --load-vma"),
     ],
 )
 def test_dlopen_is_refused_with_the_reason_where_sockperf_cannot(stack_name: str, able: Features, says: str) -> None:
     assert says in unsupported(Load.DLOPEN, stack_name, able)[0].message
     assert unsupported(Load.PRELOAD, stack_name, able) == []
-    assert unsupported(Load.DLOPEN, "vma", Features((3, 7), load_vma=True)) == []
+    assert unsupported(Load.DLOPEN, "vma", Features((3, 7), loads=frozenset({"--load-vma"}))) == []
 
 
 def test_the_way_of_loading_is_in_the_plan_and_an_old_plan_preloads(library: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_ring_takes_what_its_strides_and_requests_make(
     release: str, settings: dict[str, str], buffer_bytes: int, ring_bytes: int
 ) -> None:
     values = in_effect(settings, release)
-    assert memory.receive_buffer_bytes(values) == buffer_bytes
+    assert memory.receive_buffer_bytes(values, "XLIO_") == buffer_bytes
     assert buffer_bytes * int(values["XLIO_RX_WRE"]) == ring_bytes
 
 

@@ -14,7 +14,7 @@ from test_session import PLAN, tune
 from typer.testing import CliRunner
 
 from tuner import catalogue
-from tuner.catalogue import memory
+from tuner.catalogue import facts as stack_facts
 from tuner.catalogue.memory import Room
 from tuner.cli import options
 from tuner.cli.main import program
@@ -175,7 +175,7 @@ def test_effective_reads_the_variables_of_each_stack() -> None:
     assert (found["stack"], found["settings"]["EF_POLL_USEC"]["value"]) == ("onload", "7")
 
 
-@pytest.mark.parametrize("stack", memory.STACKS)
+@pytest.mark.parametrize("stack", [each.name for each in stack_facts.every() if each.pools])
 def test_check_holds_a_profile_against_the_host(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "room", lambda: Room(1 << 40, 1 << 40, MIB))
     said = asked("check", "--stack", stack, "--profile", "latency").stdout

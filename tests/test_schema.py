@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner import catalogue
-from tuner.catalogue import overlays
+from tuner.catalogue import places
 from tuner.catalogue.overlays import Overlay, read, write
+from tuner.catalogue.places import Places
 from tuner.errors import UsageError
-from tuner.stacks import json_keys
 from tuner.stacks.xlio_json import from_json, to_json
 from tuner.stacks.xlio_schema import read_schema
 
@@ -78,17 +78,9 @@ def installed(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "tuner" / "catalogue"
     folder.mkdir(parents=True)
     (folder / f"xlio-{RELEASE}.toml").write_text(write(made()[0]))
-    overlays.use(folder)
-    forget()
+    places.use(Places(overlays=folder))
     yield folder
-    overlays._folders.clear()
-    forget()
-
-
-def forget() -> None:
-    catalogue.load.cache_clear()
-    json_keys.every_key.cache_clear()
-    json_keys.keys.cache_clear()
+    places.use(Places())
 
 
 def test_new_parameters_other_defaults_and_moved_keys_are_told_apart() -> None:

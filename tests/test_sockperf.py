@@ -233,9 +233,9 @@ def test_a_playback_reads_its_file_and_takes_no_duration() -> None:
 
 
 def test_what_an_installed_sockperf_can_do_is_read_from_its_own_words() -> None:
-    assert sockperf.features(VERSION, "--load-vma") == Features((3, 7), load_vma=True)
+    assert sockperf.features(VERSION, "--load-vma") == Features((3, 7), loads=frozenset({"--load-vma"}))
     newer = sockperf.features("sockperf, version 3.10-no.git", "--histogram --load-vma --load-xlio")
-    assert newer == Features((3, 10), load_vma=True, load_xlio=True)
+    assert newer == Features((3, 10), loads=frozenset({"--load-vma", "--load-xlio"}))
 
 
 @pytest.mark.parametrize("text", ["", "iperf 3.12 (cJSON 1.7.15)\n", "sockperf: command not found"])

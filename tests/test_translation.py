@@ -35,10 +35,10 @@ def test_every_shipped_profile_becomes_a_flawless_one(to: str) -> None:
         assert all(line.why for line in found.lines)
 
 
-@pytest.mark.parametrize("pair", _table(), ids="-".join)
+@pytest.mark.parametrize("pair", _table().rows, ids="-".join)
 def test_a_row_of_the_table_names_what_exists(pair: tuple[str, str]) -> None:
     source, target = (catalogue.load(stack) for stack in pair)
-    for row in _table()[pair]:
+    for row in _table().rows[pair]:
         assert row.reads in source.parameters
         assert {name for name in row.set if name not in target.parameters} == set()
         for text in (*row.set.values(), *([row.when] if row.when else [])):

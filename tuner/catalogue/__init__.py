@@ -1,6 +1,7 @@
 """All parameters of a stack, the rules between them, and what a library makes of both: data and its readers."""
 
-from tuner.catalogue.catalogue import FOLDER, Catalogue, load, stacks
+from tuner.catalogue.catalogue import FOLDER, Catalogue, load
 from tuner.catalogue.parameters import Parameter
+from tuner.catalogue.places import stacks
 
 __all__ = ["FOLDER", "Catalogue", "Parameter", "load", "stacks"]

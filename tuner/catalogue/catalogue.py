@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from tuner.catalogue import overlays
+from tuner.catalogue import facts, overlays, places
 from tuner.catalogue.expressions import Expression, Value, Values, parse
 from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window
+from tuner.catalogue.places import stacks
 from tuner.catalogue.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
+from tuner.terminal_text import shown
+from tuner.untrusted import text_of
 
-FOLDER: Final = Path(__file__).parent / "data"
+FOLDER: Final = places.SHIPPED
 # Defaults that depend on other settings settle in one pass, or two where one feeds another.
 _MOST_PASSES: Final = 5
 # A search looks at the same few thousand values again and again.
@@ -220,23 +223,36 @@ _NO_SETTING: Final[Mapping[Kind, str]] = {
 }
 
 
-def stacks() -> tuple[str, ...]:
-    """Return the names of the stacks that have a catalogue."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if "." not in path.stem))
+def load(stack: str) -> Catalogue:
+    """Return the catalogue of `stack`, with what a user's own files add to it.
+
+    Raise `UsageError` naming the known stacks when there is none, or for a file that is no catalogue.
+    """
+    return _extended(places.folder_of(stack) / f"{stack}.toml", places.overlays())
 
 
 @cache
-def load(stack: str) -> Catalogue:
-    """Return the catalogue of `stack`; raise `UsageError` naming the known stacks when there is none."""
-    path = FOLDER / f"{stack}.toml"
-    if stack not in stacks():
-        raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
+def _extended(path: Path, folder: Path | None) -> Catalogue:
+    plain = _read(path)
+    added = overlays.found(plain.stack, folder)
+    known = overlays.releases(plain.releases, added)
+    return replace(plain, releases=known, parameters=overlays.applied(plain.parameters, added))
+
+
+def _read(path: Path) -> Catalogue:
+    text = text_of(path, facts.MOST_BYTES, "a catalogue")
+    try:
+        if isinstance(text, Finding):
+            raise UsageError(f"{path} cannot be read", findings=[text])
+        return _catalogue(path.stem, tomllib.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
+        finding = error(str(path), f"is no catalogue of a stack: {shown(str(reason))[:200]}")
+        raise UsageError(f"{path} cannot be used", findings=[finding], advice="see docs/adding-a-stack.md") from reason
+
+
+def _catalogue(stack: str, data: Mapping[str, Any]) -> Catalogue:
     parameters = {name: _parameter(name, stack, entry) for name, entry in data["parameters"].items()}
-    added = overlays.found(stack)
-    rules = tuple(_rule(row) for row in data.get("rules", ()))
-    known = overlays.releases(tuple(data["releases"]), added)
-    return Catalogue(stack, known, overlays.applied(parameters, added), rules)
+    return Catalogue(stack, tuple(data["releases"]), parameters, tuple(_rule(row) for row in data.get("rules", ())))
 
 
 def _parameter(name: str, stack: str, entry: Mapping[str, Any]) -> Parameter:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tuner.catalogue import presets
+from tuner.catalogue import facts, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.expressions import parse
 from tuner.catalogue.parameters import Kind, in_window
@@ -24,10 +24,6 @@ from tuner.errors import UsageError
 AS_SET: Final = "as set"
 # What is derived settles in two or three passes; more would mean that rules contradict each other.
 _MOST_PASSES: Final = 10
-_JSON_SWITCH: Final = "XLIO_USE_NEW_CONFIG"
-_JSON_NAMES: Final = frozenset({_JSON_SWITCH, "XLIO_CONFIG_FILE", "XLIO_INLINE_CONFIG"})
-# From this release on only exactly 1 chooses the JSON configuration, before it any value.
-_JSON_STRICT: Final = "3.60.4"
 
 
 class Origin(StrEnum):
@@ -74,6 +70,7 @@ def effective(known: Catalogue, settings: Mapping[str, str], release: str | None
 
 def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Iterator[tuple[str, str]]:
     """Yield the variables that are not read, with the reason."""
+    told = facts.load(known.stack)
     by_file = _reads_json(known, settings, release)
     for name in settings:
         parameter = known.parameters.get(name)
@@ -83,15 +80,16 @@ def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Ite
             yield name, f"nothing reads that name{f'; use {parameter.alias_of}' if parameter.alias_of else ''}"
         elif not parameter.exists_in(release):
             yield name, f"{known.stack} {release} does not read it: {_window(parameter.since, parameter.last)}"
-        elif by_file and name not in _JSON_NAMES:
-            yield name, f"{_JSON_SWITCH} makes the library read its JSON configuration instead of variables"
+        elif by_file and name not in told.json_names:
+            yield name, f"{told.json_switch} makes the library read its JSON configuration instead of variables"
 
 
 def _reads_json(known: Catalogue, settings: Mapping[str, str], release: str) -> bool:
-    parameter = known.parameters.get(_JSON_SWITCH)
-    if parameter is None or _JSON_SWITCH not in settings or not parameter.exists_in(release):
+    told = facts.load(known.stack)
+    parameter = known.parameters.get(told.json_switch)
+    if parameter is None or parameter.name not in settings or not parameter.exists_in(release):
         return False
-    return settings[_JSON_SWITCH] == "1" or not in_window(release, _JSON_STRICT, None)
+    return settings[parameter.name] == "1" or not in_window(release, told.json_strict_since, None)
 
 
 def _window(since: str, last: str | None) -> str:

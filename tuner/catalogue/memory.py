@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from tuner.catalogue import facts
+from tuner.catalogue.facts import Facts
 from tuner.catalogue.parameters import as_integer, in_window
 from tuner.errors import Finding, Severity, error, warning
 
-STACKS: Final = ("xlio", "vma")
-"""The stacks whose memory can be summed."""
-# What the formulas assume where the interface decides (XLIO_MTU=0), and the room for headers before a send buffer.
+# What the formulas assume where the interface decides (MTU=0), and the room for headers before a send buffer.
 _MTU: Final = 1500
 _HEADERS: Final = 40
 _SEND_ROOM: Final = 92
@@ -27,9 +27,6 @@ _TX_PER_RING: Final = 256
 _DEVICE_BYTES: Final = 262144
 _METADATA_BYTES: Final = 32 << 20
 _POOL_BUFFER_BYTES: Final = 1638  # a send buffer of VMA at an MTU of 1500
-# The block exists from this release on.
-_LIMIT_SINCE: Final = "3.20.4"
-_ESTIMATE_UNTIL: Final = "3.40.0"
 _HUGE: Final = "2"
 
 
@@ -53,6 +50,11 @@ class Memory:
     def total(self) -> int:
         """The bytes of all parts."""
         return sum(part.bytes for part in self.parts)
+
+    @property
+    def taken(self) -> int:
+        """The bytes that the first socket takes: the whole block where there is one."""
+        return self.total if self.limit is None else self.limit
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -91,11 +93,10 @@ class Room:
 
 def summed(stack: str, release: str, values: Mapping[str, str], rings: int = 0) -> Memory:
     """Return the memory that the values in effect take at start, and with `rings` receive and send rings beside it."""
-    if stack == "xlio" and in_window(release, _LIMIT_SINCE, None):
-        return Memory(tuple(_block(values, rings)), _number(values, "XLIO_MEMORY_LIMIT"))
-    if stack in STACKS:
-        return Memory(tuple(_pools(values, "VMA_" if stack == "vma" else "XLIO_")), None)
-    return Memory((), None)
+    told = facts.load(stack)
+    if told.memory_block and in_window(release, told.memory_block_since, None):
+        return Memory(tuple(_block(values, told.prefix, rings)), _number(values, told.memory_block))
+    return Memory(tuple(_pools(values, told.prefix)) if told.pools else (), None)
 
 
 def findings(
@@ -121,30 +122,30 @@ def grown(stack: str, release: str, values: Mapping[str, str]) -> dict[str, str]
     memory = summed(stack, release, values)
     if memory.limit is None or memory.total <= memory.limit:
         return {}
-    return {"XLIO_MEMORY_LIMIT": str(1 << (memory.total - 1).bit_length())}
+    return {facts.load(stack).memory_block: str(1 << (memory.total - 1).bit_length())}
 
 
-def receive_buffer_bytes(values: Mapping[str, str], prefix: str = "XLIO_") -> int:
+def receive_buffer_bytes(values: Mapping[str, str], prefix: str) -> int:
     """Return the bytes of one receive buffer: all strides of an element, or one packet."""
     if values.get(f"{prefix}STRQ", "off") not in {"off", "regular_rq"}:
         return _number(values, f"{prefix}STRQ_NUM_STRIDES") * _number(values, f"{prefix}STRQ_STRIDE_SIZE_BYTES")
     return _aligned(max(_mtu(values, prefix), _number(values, f"{prefix}RX_BUF_SIZE")))
 
 
-def send_buffer_bytes(values: Mapping[str, str], prefix: str = "XLIO_") -> int:
+def send_buffer_bytes(values: Mapping[str, str], prefix: str) -> int:
     """Return the bytes of one send buffer."""
     segment = _number(values, f"{prefix}MSS") or _mtu(values, prefix) - _HEADERS
     return _aligned(max(segment, _number(values, f"{prefix}TX_BUF_SIZE")) + _SEND_ROOM)
 
 
-def _block(values: Mapping[str, str], rings: int) -> Iterator[Part]:
-    receive, send = receive_buffer_bytes(values), send_buffer_bytes(values)
-    posted, batches = _number(values, "XLIO_RX_WRE"), _number(values, "XLIO_TX_BUFS_BATCH_TCP")
-    yield Part("receive pool", f"2 × XLIO_RX_WRE {posted} × {receive} bytes a buffer", 2 * posted * receive)
-    how = f"XLIO_TX_BUFS_BATCH_TCP {batches} × {_TX_BATCH} × {send} bytes a buffer"
+def _block(values: Mapping[str, str], prefix: str, rings: int) -> Iterator[Part]:
+    receive, send = receive_buffer_bytes(values, prefix), send_buffer_bytes(values, prefix)
+    posted, batches = _number(values, f"{prefix}RX_WRE"), _number(values, f"{prefix}TX_BUFS_BATCH_TCP")
+    yield Part("receive pool", f"2 × {prefix}RX_WRE {posted} × {receive} bytes a buffer", 2 * posted * receive)
+    how = f"{prefix}TX_BUFS_BATCH_TCP {batches} × {_TX_BATCH} × {send} bytes a buffer"
     yield Part("send pool", how, batches * _TX_BATCH * send)
     if rings > 2:  # noqa: PLR2004 - the first pool holds what two receive queues post
-        how = f"{rings - 2} further rings × XLIO_RX_WRE {posted} × {receive} bytes a buffer"
+        how = f"{rings - 2} further rings × {prefix}RX_WRE {posted} × {receive} bytes a buffer"
         yield Part("further receive rings", how, (rings - 2) * posted * receive)
     if rings:
         yield Part("send rings", f"{rings} × {_TX_PER_RING} × {send} bytes a buffer", rings * _TX_PER_RING * send)
@@ -162,9 +163,10 @@ def _pools(values: Mapping[str, str], prefix: str) -> Iterator[Part]:
 def _start(stack: str, release: str, values: Mapping[str, str]) -> Iterator[Finding]:
     memory = summed(stack, release, values)
     if memory.limit is not None and memory.total > memory.limit:
-        more = grown(stack, release, values)["XLIO_MEMORY_LIMIT"]
+        limit = facts.load(stack).memory_block
+        more = grown(stack, release, values)[limit]
         message = "the first buffers do not fit and the first socket will fail: " + "; ".join(memory.lines())
-        yield error("XLIO_MEMORY_LIMIT", message, f"set XLIO_MEMORY_LIMIT={more}, or fewer or smaller buffers")
+        yield error(limit, message, f"set {limit}={more}, or fewer or smaller buffers")
 
 
 def _rings(stack: str, release: str, values: Mapping[str, str], rings: int) -> Iterator[Finding]:
@@ -172,11 +174,12 @@ def _rings(stack: str, release: str, values: Mapping[str, str], rings: int) -> I
     start = summed(stack, release, values)
     if memory.limit is not None and start.total <= memory.limit < memory.total:
         message = f"{rings} rings do not fit: " + "; ".join(memory.lines())
-        yield warning("XLIO_MEMORY_LIMIT", message, "raise XLIO_MEMORY_LIMIT, or lower XLIO_RX_WRE")
+        told = facts.load(stack)
+        yield warning(told.memory_block, message, f"raise {told.memory_block}, or lower {told.prefix}RX_WRE")
 
 
 def _device(stack: str, values: Mapping[str, str], rings: int) -> Iterator[Finding]:
-    name = "VMA_RING_DEV_MEM_TX" if stack == "vma" else "XLIO_RING_DEV_MEM_TX"
+    name = f"{facts.load(stack).prefix}RING_DEV_MEM_TX"
     taken = rings * _aligned(_number(values, name))
     if taken > _DEVICE_BYTES:
         message = f"{rings} rings × {_number(values, name)} bytes = {taken:,} bytes, and a card has {_DEVICE_BYTES:,}"
@@ -185,40 +188,41 @@ def _device(stack: str, values: Mapping[str, str], rings: int) -> Iterator[Findi
 
 def _host(stack: str, release: str, values: Mapping[str, str], room: Room) -> Iterator[Finding]:
     memory = summed(stack, release, values)
-    taken = memory.total if memory.limit is None else memory.limit
+    taken = memory.taken
     if taken == 0:
         return
-    huge = values.get("VMA_MEM_ALLOC_TYPE" if stack == "vma" else "XLIO_MEM_ALLOC_TYPE") == _HUGE
+    told = facts.load(stack)
+    huge = values.get(f"{told.prefix}MEM_ALLOC_TYPE") == _HUGE
     if room.memlock_bytes is not None and room.memlock_bytes < taken:
         message = f"{taken:,} bytes are needed and {room.memlock_bytes:,} may be locked (ulimit -l)"
-        yield error("memory", f"{message}: {_whole(memory)}", "ulimit -l unlimited, or fewer or smaller buffers")
+        yield error("memory", f"{message}: {_whole(memory, told)}", "ulimit -l unlimited, or fewer or smaller buffers")
     if huge and room.hugepage_bytes is not None and room.hugepage_bytes < taken + _METADATA_BYTES:
         message = f"{taken + _METADATA_BYTES:,} bytes are needed and {room.hugepage_bytes:,} are free as hugepages"
         yield warning("memory", f"{message}: normal pages take their place", "reserve hugepages: vm.nr_hugepages")
     if not huge or (room.hugepage_bytes or 0) < 2 * (taken + _METADATA_BYTES):
-        yield from _pages(memory, taken, room.available_bytes)
+        yield from _pages(memory, told, room.available_bytes)
 
 
-def _pages(memory: Memory, taken: int, available: int | None) -> Iterator[Finding]:
+def _pages(memory: Memory, told: Facts, available: int | None) -> Iterator[Finding]:
     """Yield what of normal pages does not fit: both ends of a measurement are on this host, and others need some too."""
+    taken = memory.taken
     if available is None or available >= taken * 22 // 10:
         return
     message = f"{taken * 22 // 10:,} bytes are needed and {available:,} are available"
-    said = f"{message} for two processes and a tenth to spare: {_whole(memory)}"
+    said = f"{message} for two processes and a tenth to spare: {_whole(memory, told)}"
     advice = "free memory, or take fewer or smaller buffers"
     yield (error if available < 2 * taken else warning)("memory", said, advice)
 
 
-def _whole(memory: Memory) -> str:
-    block = [] if memory.limit is None else [f"XLIO_MEMORY_LIMIT takes {memory.limit:,} bytes at the first socket"]
+def _whole(memory: Memory, told: Facts) -> str:
+    block = [] if memory.limit is None else [f"{told.memory_block} takes {memory.limit:,} bytes at the first socket"]
     return "; ".join([*block, *memory.lines()])
 
 
 def _queues(stack: str, release: str, values: Mapping[str, str], entries: int) -> Iterator[Finding]:
-    prefix = "VMA_" if stack == "vma" else "XLIO_"
-    # From 3.40.1 on nothing looks at the receive queue any more.
-    receive = stack == "vma" or in_window(release, "", _ESTIMATE_UNTIL)
-    for name in (f"{prefix}TX_WRE", *([f"{prefix}RX_WRE"] if receive else [])):
+    told = facts.load(stack)
+    receive = in_window(release, "", told.receive_queue_cut_until or None)
+    for name in (f"{told.prefix}TX_WRE", *([f"{told.prefix}RX_WRE"] if receive else [])):
         if _number(values, name) > entries:
             message = f"{_number(values, name)} requests, and a queue of this card holds {entries}: it is cut"
             yield warning(name, message, f"set {name}={entries} at most")

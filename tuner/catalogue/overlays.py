@@ -1,7 +1,6 @@
 """What a user's own files add to a catalogue: parameters and defaults of a release that came after this package.
 
 They lie in `$XDG_DATA_HOME/tuner/catalogue/<stack>-<release>.toml` and are written by `tuner params import-schema`.
-Nothing is read until the command line names the folder, so that the library alone depends on nobody's home.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from tuner.untrusted import text_of
 
 MOST_BYTES: Final = 1 << 22
 _FIELDS: Final = {"kind", "type", "summary", "json_path", "min", "max", "power_of_two", "default", "words", "source"}
-_folders: list[Path] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +32,9 @@ class Overlay:
     keys: Mapping[str, Mapping[str, Any]]
 
 
-def folder(environment: Mapping[str, str]) -> Path:
-    """Return where the user's overlays lie, by the rules of XDG."""
-    data = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "/")) / ".local" / "share")
-    return Path(data) / "tuner" / "catalogue"
-
-
-def use(place: Path) -> None:
-    """Add the overlays in this folder to every catalogue that is loaded from now on; meant for a program's start."""
-    _folders[:] = [place]
-
-
-def found(stack: str) -> tuple[Overlay, ...]:
-    """Return the overlays of a stack, oldest release first; raise `UsageError` for a file that is none."""
-    paths = (path for place in _folders for path in place.glob(f"{stack}-*.toml"))
+def found(stack: str, folder: Path | None) -> tuple[Overlay, ...]:
+    """Return the overlays of a stack in a folder, oldest release first; raise `UsageError` for a file that is none."""
+    paths = folder.glob(f"{stack}-*.toml") if folder is not None else ()
     return tuple(sorted(map(read, sorted(paths)), key=lambda each: release_key(each.release)))
 
 

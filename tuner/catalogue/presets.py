@@ -1,4 +1,4 @@
-"""What the predefined profiles of a stack (`XLIO_SPEC`, `VMA_SPEC`) set in each release, from `<stack>.presets.toml`."""
+"""What the predefined profiles of a stack (`XLIO_SPEC`) set in each release, from `<stack>.presets.toml`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Final
 
-from tuner.catalogue.catalogue import FOLDER
+from tuner.catalogue import facts, places
 from tuner.catalogue.expressions import Values, parse
 from tuner.catalogue.parameters import in_window
 
@@ -20,7 +21,7 @@ class Preset:
     """The settings of one predefined profile, the same from release `since` to `last` (None: to the newest).
 
     `banner` is its name in the start-up banner. `striding` and `plain` are set only with striding receive queues on
-    and off; `formulas` are expressions over other values.
+    and off, which the variable `halves` says; `formulas` are expressions over other values.
     """
 
     name: str
@@ -31,22 +32,33 @@ class Preset:
     striding: Mapping[str, str] = field(default_factory=dict, hash=False)
     plain: Mapping[str, str] = field(default_factory=dict, hash=False)
     formulas: Mapping[str, str] = field(default_factory=dict, hash=False)
+    halves: str = ""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables whose values decide what the preset sets."""
+        computed = (parse(text).names for text in self.formulas.values())
+        return frozenset({self.halves} - {""}).union(*computed)
 
     def values(self, known: Values) -> dict[str, str]:
-        """Return what the preset sets where the values `known` are in effect; `XLIO_STRQ` decides which half counts."""
-        half = self.plain if known.get("XLIO_STRQ") in _PLAIN_QUEUES else self.striding
-        computed = {name: str(parse(text).value(known)) for name, text in self.formulas.items()}
+        """Return what the preset sets where the values `known` are in effect; a number that is not known counts as 0."""
+        half = self.plain if known.get(self.halves) in _PLAIN_QUEUES else self.striding
+        numbers = {**dict.fromkeys(self.reads, 0), **known}
+        computed = {name: str(parse(text).value(numbers)) for name, text in self.formulas.items()}
         return {**self.settings, **half, **computed}
 
 
-@cache
 def load(stack: str) -> tuple[Preset, ...]:
     """Return every preset of `stack` in every form that it had, none for a stack without presets."""
-    path = FOLDER / f"{stack}.presets.toml"
+    return _read(places.folder_of(stack) / f"{stack}.presets.toml", facts.load(stack).preset_halves)
+
+
+@cache
+def _read(path: Path, halves: str) -> tuple[Preset, ...]:
     if not path.is_file():
         return ()
     rows = tomllib.loads(path.read_text(encoding="utf-8"))["presets"]
-    return tuple(Preset(**row) for row in rows)
+    return tuple(Preset(**row, halves=halves) for row in rows)
 
 
 def find(stack: str, name: str, release: str) -> Preset | None:
@@ -56,5 +68,5 @@ def find(stack: str, name: str, release: str) -> Preset | None:
 
 
 def variable(stack: str) -> str:
-    """Return the variable that chooses a preset of `stack`."""
-    return "VMA_SPEC" if stack == "vma" else "XLIO_SPEC"
+    """Return the variable that chooses a preset of `stack`, empty for a stack without presets."""
+    return facts.load(stack).preset

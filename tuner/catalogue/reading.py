@@ -13,8 +13,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from tuner.catalogue.catalogue import FOLDER
+from tuner.catalogue import facts
 from tuner.catalogue.parameters import SIZE_UNITS, Parameter, Type, in_window
+from tuner.catalogue.places import SHIPPED
 
 _DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
 _SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
@@ -44,7 +45,7 @@ class Read:
 
 def read(parameter: Parameter, text: str, release: str, default: str) -> Read:
     """Return what `release` makes of `text`; `default` is what it falls back to."""
-    if parameter.stack in _rules()["strict"]:
+    if facts.load(parameter.stack).strict:
         return _strictly(parameter, text, release, default)
     if parameter.choices:
         return _choice(parameter, text, release, default)
@@ -81,7 +82,7 @@ def copied_to(name: str) -> str | None:
 
 @cache
 def _rules() -> dict[str, Any]:
-    return tomllib.loads((FOLDER / "libraries.reading.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((SHIPPED / "libraries.reading.toml").read_text(encoding="utf-8"))
 
 
 def _suffix(parameter: Parameter) -> str:

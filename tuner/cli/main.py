@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from tuner import __version__
-from tuner.catalogue import overlays
+from tuner.catalogue import places
 from tuner.cli import completion
 from tuner.cli.screen import failure
 from tuner.cli.screen.terminal import adapt
@@ -104,7 +104,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):
         adapt(stream, os.environ)
-    overlays.use(overlays.folder(os.environ))
+    places.use(places.of_user(os.environ))
     try:
         asked = completion.words(os.environ)
         app = program(asked or arguments)

@@ -138,9 +138,10 @@ def _tell_doubts(watch: Lines, session: StoredSession) -> None:
 
 def host_facts(stack: str) -> dict[str, Any]:
     """Return what this host is and the reasons to distrust it, as JSON-ready values."""
+    from tuner.catalogue import facts as stack_facts
     from tuner.hosts import facts
 
     found = facts.read()
     return found.to_dict() | {
-        "doubts": [asdict(doubt) for doubt in facts.doubts(found, needs_hugepages=stack != "kernel")]
+        "doubts": [asdict(doubt) for doubt in facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)]
     }

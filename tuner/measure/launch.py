@@ -8,14 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from tuner.catalogue import facts
 from tuner.errors import Finding, error
 from tuner.measure.sockperf import Features
 from tuner.stacks import counters
 
-CONFIG_FILE: Final[Mapping[str, str]] = {"xlio": "XLIO_CONFIG_FILE", "vma": "VMA_CONFIG_FILE"}
-"""The variable that names the rule file of a stack that reads one."""
-_OPTION: Final[Mapping[str, str]] = {"xlio": "--load-xlio", "vma": "--load-vma"}
-_RELEASE: Final[Mapping[str, str]] = {"xlio": "3.9", "vma": "3.7"}
 # Both are equally long, so that the environments of both ends are.
 _STATS: Final[Mapping[str, str]] = {"server": "server.stats", "client": "client.stats"}
 
@@ -40,25 +37,26 @@ class Launch:
 
     def arguments(self, stack: str, libraries: Sequence[Path]) -> tuple[str, ...]:
         """Return what sockperf is told besides its workload."""
-        return (f"{_OPTION[stack]}={libraries[0].absolute()}",) if self.load is Load.DLOPEN else ()
+        return (f"{facts.load(stack).load_option}={libraries[0].absolute()}",) if self.load is Load.DLOPEN else ()
 
     def variables(self, stack: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return `settings` with what the launch adds: the rule file, and a file for the counters where none is set."""
-        added = {CONFIG_FILE[stack]: self.conf} if self.conf and stack in CONFIG_FILE else {}
-        counted = {counters.STATS_FILE[stack]: _STATS["client"]} if stack in counters.STATS_FILE else {}
+        told = facts.load(stack)
+        added = {told.rule_file: self.conf} if self.conf and told.rule_file else {}
+        counted = {told.statistics: _STATS["client"]} if told.statistics else {}
         return {**counted, **settings, **added}
 
 
 def at(end: str, stack: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of one end, `server` or `client`: each writes its counters to a file of its own."""
-    variable = counters.STATS_FILE.get(stack, "")
+    variable = facts.load(stack).statistics
     ours = environment.get(variable) in _STATS.values()
     return {**environment, variable: _STATS[end]} if ours else dict(environment)
 
 
 def wanted(stack: str) -> tuple[str, ...]:
     """Return the files that a run may leave in its folder and that are read."""
-    return tuple(_STATS.values()) if stack in counters.STATS_FILE else ()
+    return tuple(_STATS.values()) if facts.load(stack).statistics else ()
 
 
 def evidence(stack: str, written: Mapping[str, str]) -> dict[str, Any]:
@@ -72,12 +70,13 @@ def unsupported(load: Load, stack: str, able: Features) -> list[Finding]:
     """Return why sockperf cannot open the library of `stack` itself, nothing when it can or need not."""
     if load is Load.PRELOAD:
         return []
-    option = _OPTION.get(stack)
-    if option is None:
-        message = f"sockperf opens the libraries of xlio and vma, not that of {stack}"
+    told = facts.load(stack)
+    if not told.load_option:
+        able_to = " and ".join(each.name for each in facts.every() if each.load_option)
+        message = f"sockperf opens the libraries of {able_to}, not that of {stack}"
         return [error("--load dlopen", message, "leave it to --load preload")]
-    if not {"xlio": able.load_xlio, "vma": able.load_vma}[stack]:
+    if told.load_option not in able.loads:
         version = ".".join(map(str, able.version))
-        message = f"sockperf {version} has no {option}"
-        return [error("--load dlopen", message, f"--load preload, or sockperf {_RELEASE[stack]} or later")]
+        message = f"sockperf {version} has no {told.load_option}"
+        return [error("--load dlopen", message, f"--load preload, or sockperf {told.load_since} or later")]
     return []

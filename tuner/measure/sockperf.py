@@ -31,11 +31,13 @@ class ParseError(TunerError):
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What an installed sockperf can do: `version` (`(3, 7)`) and the options that only some releases have."""
+    """What an installed sockperf can do: `version` (`(3, 7)`) and the options that only some releases have.
+
+    `loads` are those that open a stack's library.
+    """
 
     version: tuple[int, ...]
-    load_vma: bool = False
-    load_xlio: bool = False
+    loads: frozenset[str] = frozenset()
 
     @property
     def ipv6(self) -> bool:
@@ -52,8 +54,7 @@ def features(version_text: str, help_text: str) -> Features:
         raise MissingTool(f"this is not sockperf: asked for its version it said {said[:200]!r}", advice=advice)
     return Features(
         version=tuple(int(part) for part in found[1].split(".")),
-        load_vma="--load-vma" in help_text,
-        load_xlio="--load-xlio" in help_text,
+        loads=frozenset(re.findall(r"--load-[a-z0-9]+", help_text)),
     )
 
 

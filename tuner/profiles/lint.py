@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from tuner import catalogue
+from tuner.catalogue import presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.parameters import Choice, Kind, Parameter, in_window
 from tuner.errors import Finding, UsageError, warning
 from tuner.profiles.files import Reading, examine
 from tuner.profiles.profile import Profile, problems, resolve
-
-PRESETS: Final = ("XLIO_SPEC", "VMA_SPEC")
 
 
 def lint(
@@ -65,10 +63,10 @@ def _general_doubts(profile: Profile, known: Catalogue, release: str | None) -> 
         yield warning(f"{profile.source}: releases", f"{profile.releases} does not cover release {release}")
     if not profile.releases.among(known.releases):
         yield warning(f"{profile.source}: releases", f"{profile.releases} covers no known release of {known.stack}")
-    chosen = [name for name in PRESETS if name in profile.settings]
-    if chosen and len(profile.settings) > 1:
+    chosen = presets.variable(known.stack)
+    if chosen in profile.settings and len(profile.settings) > 1:
         message = "stands under the other settings: what is in effect depends on the release"
-        yield warning(f"{profile.source}: settings.{chosen[0]}", message, "spell out what it sets, or set nothing else")
+        yield warning(f"{profile.source}: settings.{chosen}", message, "spell out what it sets, or set nothing else")
 
 
 def _setting_doubts(profile: Profile, known: Catalogue) -> Iterator[Finding]:
@@ -131,7 +129,7 @@ def _unread(where: str, parameter: Parameter, covered: Sequence[str]) -> Iterato
 
 def _does_nothing(profile: Profile, parameter: Parameter, known: Catalogue, covered: Sequence[str]) -> bool:
     # What a profile extends, or a preset, may set something else: then the default does something.
-    if profile.extends is not None or any(name in profile.settings for name in PRESETS):
+    if profile.extends is not None or presets.variable(known.stack) in profile.settings:
         return False
     others = {name: value for name, value in profile.settings.items() if name != parameter.name}
     readers = [release for release in covered if parameter.exists_in(release)]

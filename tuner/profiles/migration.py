@@ -12,19 +12,18 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tuner import catalogue
-from tuner.catalogue import memory, presets
+from tuner.catalogue import facts, memory, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
-from tuner.catalogue.expressions import Value
 from tuner.catalogue.parameters import Parameter, as_integer, in_window
+from tuner.catalogue.presets import Preset
 from tuner.catalogue.releases import Releases
 from tuner.catalogue.rules import numbers
 from tuner.errors import UsageError
 from tuner.profiles.profile import Profile
 
-# XLIO's receive elements hold many packets (strides), VMA's hold one: the same number is another queue.
-_OTHER_UNIT: Final = frozenset({"RX_WRE", "RX_WRE_BATCHING", "QP_COMPENSATION_LEVEL", "RX_BUFS"})
-_POWER: Final = "XLIO_HUGEPAGE_LOG2"
+# The unit of a variable whose number is the exponent of what its successor counts.
+_POWER: Final = "log2 of bytes"
 
 
 class Step(StrEnum):
@@ -84,7 +83,7 @@ def edition(stack: str, release: str) -> Edition:
 
 def migrate(profile: Profile, source: Edition, target: Edition) -> tuple[Profile, tuple[Note, ...]]:
     """Return `profile`, written for `source`, as one that means the same in `target`, and what became of its settings."""
-    if {source.known.stack, target.known.stack} not in ({"xlio"}, {"vma"}, {"kernel"}, {"xlio", "vma"}):
+    if target.known.stack not in facts.load(source.known.stack).migrates:
         hint = "use `tuner profiles translate`" if source.known.stack != target.known.stack else ""
         raise UsageError(f"{source.known.stack} and {target.known.stack} share no variables", advice=hint)
     carried = _Carried()
@@ -124,8 +123,8 @@ def _carry_preset(settings: Mapping[str, str], source: Edition, target: Edition,
         carried.note(chooser, Step.DROPPED, f"{source} ignores {settings[chooser]}: it sets nothing there")
         return
     spelled = _spelling(old.name, target)
-    values = effective(source.known, {chooser: old.name, **_kept(settings)}, source.release).values()
-    was = old.values(_known(values))
+    values = effective(source.known, {chooser: old.name, **_kept(settings, old)}, source.release).values()
+    was = old.values(numbers(values))
     new = presets.find(target.known.stack, spelled, target.release) if spelled else None
     if new is None:
         carried.note(chooser, Step.EXPANDED, f"{target} ignores {old.name}: its {len(was)} values are spelled out")
@@ -137,16 +136,13 @@ def _carry_preset(settings: Mapping[str, str], source: Edition, target: Edition,
     carried.settings[variable] = new.name
     if new.name != old.name or variable != chooser:
         carried.note(chooser, Step.RESPELLED, f"{variable}={new.name} in {target}")
-    for line in _differences(was, new.values(_known(values)), source, target):
+    for line in _differences(was, new.values(numbers(values)), source, target):
         carried.note(chooser, Step.CHANGED, f"the preset itself is another: {line}")
 
 
-def _kept(settings: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for name, text in settings.items() if name in {"XLIO_STRQ", "XLIO_NGINX_WORKERS_NUM"}}
-
-
-def _known(values: Mapping[str, str]) -> dict[str, Value]:
-    return {"XLIO_NGINX_WORKERS_NUM": 0, **numbers(values)}
+def _kept(settings: Mapping[str, str], preset: Preset) -> dict[str, str]:
+    """Return the settings that decide what a preset sets."""
+    return {name: text for name, text in settings.items() if name in preset.reads}
 
 
 def _spelling(name: str, target: Edition) -> str | None:
@@ -171,7 +167,7 @@ def _carry(name: str, text: str, source: Edition, target: Edition, carried: _Car
     if to is None or parameter is None or not parameter.exists_in(target.release):
         carried.note(name, Step.DROPPED, f"{target} has nothing that means the same")
         return
-    if source.known.stack != target.known.stack and to.partition("_")[2] in _OTHER_UNIT:
+    if to.partition("_")[2] in _other_units(source, target):
         carried.note(name, Step.DROPPED, f"{to} counts something else in {target}: set it by measurement")
         return
     old = source.known.parameters.get(name)
@@ -194,11 +190,7 @@ def _is_inert(parameter: Parameter, where: Edition) -> bool:
 
 def _named(name: str, source: Edition, target: Edition) -> str | None:
     """Return the target's variable for a variable of the source, None where there is none."""
-    to: str | None = name
-    if source.known.stack == "vma" and target.known.stack == "xlio":
-        to = source.known.parameters[name].xlio if name in source.known.parameters else None
-    elif source.known.stack == "xlio" and target.known.stack == "vma":
-        to = next((p.name for p in target.known.settings() if p.xlio == name), None)
+    to = _equivalent(name, source, target)
     parameter = target.known.parameters.get(to or "")
     if parameter is None or parameter.exists_in(target.release):
         return to
@@ -208,9 +200,25 @@ def _named(name: str, source: Edition, target: Edition) -> str | None:
     return next((p.name for p in target.known.settings() if p.successor == to and p.exists_in(target.release)), to)
 
 
+def _equivalent(name: str, source: Edition, target: Edition) -> str | None:
+    """Return the variable of the target's stack that means the same, whether or not its release reads it."""
+    if source.known.stack == target.known.stack:
+        return name
+    if target.known.stack == facts.load(source.known.stack).equivalents:
+        return source.known.parameters[name].xlio if name in source.known.parameters else None
+    return next((p.name for p in target.known.settings() if p.xlio == name), None)
+
+
+def _other_units(source: Edition, target: Edition) -> frozenset[str]:
+    """Return the variables, without prefix, that count something else in the other stack."""
+    if source.known.stack == target.known.stack:
+        return frozenset()
+    return frozenset(facts.load(source.known.stack).other_unit + facts.load(target.known.stack).other_unit)
+
+
 def _value(old: Parameter | None, text: str, new: Parameter, source: Edition, target: Edition) -> str | None:
     """Return the text that means in the target what `text` means in the source, None where nothing does."""
-    if old is not None and _POWER in {old.name, new.name} and old.name != new.name:
+    if old is not None and old.unit != new.unit and _POWER in {old.unit, new.unit}:
         return _power(old, text)
     choice = old.choice(text, source.release) if old and old.choices else None
     if choice is not None and choice.exists_in(source.release):
@@ -227,7 +235,7 @@ def _choice(value: str, meaning: str, new: Parameter, target: Edition) -> str | 
 
 def _power(old: Parameter, text: str) -> str | None:
     number = as_integer(text) or 0
-    if old.name == _POWER:
+    if old.unit == _POWER:
         return str(1 << number) if 0 < number < 63 else None  # noqa: PLR2004 - what fits into 64 bits
     return str(number.bit_length() - 1) if number > 0 and number & (number - 1) == 0 else None
 

@@ -1,6 +1,6 @@
 """A profile of one stack as a profile of another: the same ideas in other units, and what there is no word for.
 
-Which setting becomes what stands in `catalogue/data/settings.translation.toml`. The stacks that are XLIO's family
+Which setting becomes what stands in `catalogue/data/settings.translation.toml`. Stacks of one family
 share the names behind their prefix and are translated by those.
 """
 
@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.expressions import parse
 from tuner.catalogue.rules import numbers
@@ -21,9 +22,6 @@ from tuner.errors import UsageError
 from tuner.profiles.profile import Profile
 
 TABLE: Final = catalogue.FOLDER / "settings.translation.toml"
-_PREFIX: Final[Mapping[str, str]] = {"xlio": "XLIO_", "vma": "VMA_", "kernel": "XLIO_"}
-"""The stacks that share the names behind their prefix."""
-_HUB: Final = "xlio"
 
 
 class Fit(StrEnum):
@@ -66,6 +64,14 @@ class _Row:
     set: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The rows by source and target, and the stack by way of which pairs without rows are translated."""
+
+    hub: str
+    rows: Mapping[tuple[str, str], tuple[_Row, ...]]
+
+
 def translate(profile: Profile, to: str) -> Translation:
     """Return a profile as one of stack `to`, without what would be the default there anyway.
 
@@ -89,22 +95,29 @@ def translate(profile: Profile, to: str) -> Translation:
 
 
 def _lines(settings: Mapping[str, str], source: str, known: Catalogue) -> list[Line]:
-    """Return what becomes of each setting, by way of xlio where the family of names is left or entered."""
+    """Return what becomes of each setting, by way of the table's hub where the family of names is left or entered."""
     target = known.stack
     if source == target:
         return [Line(name, value, {name: value}, Fit.GOOD, "it is the same stack") for name, value in settings.items()]
-    if source in _PREFIX and target in _PREFIX:
+    if _related(source, target):
         return [_renamed(name, value, source, known) for name, value in settings.items()]
     if _rows(source, target):
         return [_by_row(name, value, source, known) for name, value in settings.items()]
-    if _HUB in {source, target}:
+    hub = _table().hub
+    if hub in {source, target}:
         raise UsageError(f"there is no translation from {source} to {target}", advice=f"add rows to {TABLE.name}")
-    hub = catalogue.load(_HUB)
-    return [_further(line, _lines(line.becomes, _HUB, known)) for line in _lines(settings, source, hub)]
+    first = _lines(settings, source, catalogue.load(hub))
+    return [_further(line, _lines(line.becomes, hub, known)) for line in first]
+
+
+def _related(one: str, other: str) -> bool:
+    """Return whether two stacks share the names behind their prefix."""
+    family = facts.load(one).family
+    return bool(family) and family == facts.load(other).family
 
 
 def _renamed(name: str, value: str, source: str, known: Catalogue) -> Line:
-    other = _PREFIX[known.stack] + name.removeprefix(_PREFIX[source])
+    other = facts.load(known.stack).prefix + name.removeprefix(facts.load(source).prefix)
     parameter = known.parameters.get(other)
     if parameter is None:
         return Line(name, value, {}, Fit.NONE, f"{known.stack} has no such setting")
@@ -187,14 +200,17 @@ def _reason(name: str, lines: Iterable[Line]) -> str:
 
 
 def _rows(source: str, target: str) -> tuple[_Row, ...]:
-    return _table().get((source, target), ())
+    return _table().rows.get((source, target), ())
 
 
 @cache
-def _table() -> Mapping[tuple[str, str], tuple[_Row, ...]]:
-    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["rows"]
-    pairs = dict.fromkeys((row["from"], row["to"]) for row in rows)
-    return {pair: tuple(_row(row) for row in rows if (row["from"], row["to"]) == pair) for pair in pairs}
+def _table() -> _Table:
+    data = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    rows: dict[tuple[str, str], tuple[_Row, ...]] = {}
+    for row in data["rows"]:
+        pair = (row["from"], row["to"])
+        rows[pair] = (*rows.get(pair, ()), _row(row))
+    return _Table(data["hub"], rows)
 
 
 def _row(row: Mapping[str, Any]) -> _Row:

@@ -14,9 +14,11 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue import places
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.parameters import Kind, Parameter, Type, as_integer
 from tuner.errors import Finding, UsageError, did_you_mean, error
@@ -132,9 +134,12 @@ def load(stack: str, objective: str, *, multiplexer: str, protocol: str, release
     return SearchSpace(stack, dimensions, defaults=_defaults(known, dimensions, release))
 
 
-@cache
 def _rows(stack: str) -> Mapping[str, list[dict[str, Any]]]:
-    path = catalogue.FOLDER / f"{stack}.space.toml"
+    return _read(places.folder_of(stack) / f"{stack}.space.toml")
+
+
+@cache
+def _read(path: Path) -> Mapping[str, list[dict[str, Any]]]:
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

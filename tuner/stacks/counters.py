@@ -16,11 +16,9 @@ from functools import cache
 from typing import Final
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.catalogue.expressions import parse
 from tuner.errors import Finding, warning
-
-STATS_FILE: Final[Mapping[str, str]] = {"xlio": "XLIO_STATS_FILE", "vma": "VMA_STATS_FILE"}
-"""The variable that names the file to which a stack writes the counters of closed sockets."""
 
 _N: Final = r"(\d{1,20})"
 # One row a line of view 3: what stands before the numbers, and the counter of each number (empty: not used).
@@ -137,7 +135,7 @@ def rules() -> tuple[CounterRule, ...]:
 
 
 def _advice(names: Iterable[str], stack: str) -> str:
-    own = [name.replace("XLIO_", f"{stack.upper()}_", 1) for name in names]
+    own = [name.replace("XLIO_", facts.load(stack).prefix, 1) for name in names]
     return f"look at {', '.join(own)}" if own else ""
 
 

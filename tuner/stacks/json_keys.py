@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from tuner import catalogue
-from tuner.catalogue import overlays
+from tuner.catalogue import overlays, places
 from tuner.catalogue.parameters import Parameter, as_integer, in_window, release_key
 
 Plain = bool | int | str
@@ -131,21 +132,27 @@ def _says(key: Key, value: str, parameter: Parameter) -> Plain | None:
         return None
 
 
-@cache
 def every_key() -> tuple[Key, ...]:
-    """Return the keys of all releases, as the data file has them."""
+    """Return the keys of all releases, as the data file and a user's own releases have them."""
+    return _every_key(places.overlays())
+
+
+@cache
+def _every_key(folder: Path | None) -> tuple[Key, ...]:
     data = tomllib.loads((catalogue.FOLDER / "xlio.json.toml").read_text(encoding="utf-8"))
     shipped = tuple(_key(name, row) for name, rows in data.items() for row in rows)
-    return (
-        *shipped,
-        *(_key(name, _added(row, each.release)) for each in overlays.found("xlio") for name, row in each.keys.items()),
-    )
+    added = overlays.found("xlio", folder)
+    return (*shipped, *(_key(name, _added(row, each.release)) for each in added for name, row in each.keys.items()))
+
+
+def keys(release: str) -> Mapping[str, Key]:
+    """Return the keys of a release by variable; none before the first release that has any."""
+    return _keys(release, places.overlays())
 
 
 @cache
-def keys(release: str) -> Mapping[str, Key]:
-    """Return the keys of a release by variable; none before the first release that has any."""
-    return {key.name: key for key in every_key() if in_window(release, key.since, key.last)}
+def _keys(release: str, folder: Path | None) -> Mapping[str, Key]:
+    return {key.name: key for key in _every_key(folder) if in_window(release, key.since, key.last)}
 
 
 def has_json(release: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner import catalogue
-from tuner.catalogue import memory
+from tuner.catalogue import facts
 from tuner.catalogue.effective import effective, release_of
 from tuner.cli import options, work
 from tuner.cli.screen import memory_account
@@ -70,7 +70,7 @@ def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results
 
     parts = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
     answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack)}
-    if stack in memory.STACKS:
+    if facts.load(stack).pools:
         answer["memory"] = _memory(profile, stack, rig["lib"], rings)
         parts.append(memory_account.part(profile, answer["memory"]))
     return answer | {"fit": all(part["ok"] for part in parts)}

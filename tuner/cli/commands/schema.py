@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tuner import atomic_file
-from tuner.catalogue import overlays
+from tuner.catalogue import overlays, places
 from tuner.cli.options import Json
 from tuner.cli.screen.output import print_json
 from tuner.errors import Finding, UsageError
@@ -42,7 +42,7 @@ def import_schema(
     made, findings = read_schema(text, str(file), stack_version)
     if errors_in(findings):
         raise UsageError(f"{file} cannot be imported", findings=findings)
-    path = output or overlays.folder(os.environ) / f"{made.stack}-{stack_version}.toml"
+    path = output or places.data_of(os.environ) / places.OVERLAYS / f"{made.stack}-{stack_version}.toml"
     atomic_file.save(path, overlays.write(made), overwrite=True)
     overlays.read(path)
     if json:

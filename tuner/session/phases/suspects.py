@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from tuner import catalogue
+from tuner.catalogue import presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.judging.objective import objective
 from tuner.profiles.profile import errors_in
@@ -17,8 +18,6 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.propose import search_space
 from tuner.session.setup.plan import Plan
 
-# A preset sets many others at once, so that no list of what is worth searching has it.
-_PRESET: Final = "_SPEC"
 _NOT_SEARCHED: Final = 99
 
 
@@ -35,11 +34,13 @@ def idle(plan: Plan, settings: Mapping[str, str]) -> list[str]:
     `select` for a program that blocks in `recvfrom`. Whether that is true is measured all the same.
     """
     known = catalogue.load(plan.stack)
+    # A preset sets many others at once, so that no list of what is worth searching has it.
+    preset = presets.variable(plan.stack)
     searched = _priorities(plan)
     needed = _requirements(plan)
     found: list[str] = []
     for name in settings:
-        useless = bool(searched) and name not in searched and name not in needed and not name.endswith(_PRESET)
+        useless = bool(searched) and name not in searched and name not in needed and name != preset
         if (useless or _same(known, settings, name)) and removable(plan, settings, [*found, name]):
             found.append(name)
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tuner import catalogue
-from tuner.catalogue import memory
+from tuner.catalogue import facts as stack_facts
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus, facts
@@ -109,7 +109,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
 
 def _room(stack: Stack) -> Room | None:
     """Return the memory of this host where the stack would take it."""
-    return facts.room() if stack.name in memory.STACKS and facts.has_card() else None
+    return facts.room() if stack_facts.load(stack.name).pools and facts.has_card() else None
 
 
 def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None, room: Room | None) -> None:

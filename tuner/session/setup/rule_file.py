@@ -7,12 +7,12 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Final
 
+from tuner.catalogue import facts
 from tuner.conf.lint import MAX_BYTES, lint
 from tuner.conf.match import DEFAULT_ID, Address, Answer, Socket, answer
 from tuner.conf.rules import parse
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts.facts import Doubt
-from tuner.measure.launch import CONFIG_FILE
 from tuner.measure.workload import Protocol, Workload
 from tuner.profiles.profile import errors_in
 from tuner.session.setup.plan import Plan, RuleFile
@@ -25,9 +25,10 @@ def carried(path: Path | None, stack: str) -> RuleFile | None:
     """Return the rule file that a session of `stack` carries; raise `UsageError` with every error in it."""
     if path is None:
         return None
-    if stack not in CONFIG_FILE:
+    if not facts.load(stack).rule_file:
         message = f"the {stack} stack reads no offload rules"
-        raise UsageError(message, findings=[error("--conf", message, "leave it out, or choose --stack xlio")])
+        readers = " or ".join(each.name for each in facts.every() if each.rule_file)
+        raise UsageError(message, findings=[error("--conf", message, f"leave it out, or choose --stack {readers}")])
     text = text_of(path, MAX_BYTES, "a rule file")
     found = [text] if isinstance(text, Finding) else lint(text, str(path))
     if errors_in(found) or isinstance(text, Finding):
@@ -58,7 +59,7 @@ def doubts(plan: Plan) -> list[Doubt]:
 
 def _sockets(plan: Plan, workload: Workload) -> Iterator[Socket]:
     """Yield the sockets of sockperf's two ends; their port is chosen when they start."""
-    id_ = plan.baseline.settings.get(f"{plan.stack.upper()}_APPLICATION_ID", DEFAULT_ID)
+    id_ = plan.baseline.settings.get(facts.load(plan.stack).application_id, DEFAULT_ID)
     try:
         ip = IPv4Address(workload.address)
     except AddressValueError:

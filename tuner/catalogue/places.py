@@ -1,0 +1,81 @@
+"""Where the data of stacks lie: in this package, and in the folders of a user that a program names at its start.
+
+A user's folder adds stacks and never replaces one of the package. What was read is remembered by its file, so that it
+does not matter whether something was loaded before a folder was named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tuner.errors import UsageError, did_you_mean
+
+SHIPPED: Final = Path(__file__).parent / "data"
+OVERLAYS: Final = "catalogue"
+"""The folder, among a user's data, of the releases that came after this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of a user: `overlays` has releases that came after this package, `stacks` further stacks.
+
+    None where there is no such folder.
+    """
+
+    overlays: Path | None = None
+    stacks: Path | None = None
+
+
+_NOWHERE: Final = Places()
+_current: ContextVar[Places] = ContextVar("places", default=_NOWHERE)
+
+
+def of_user(environment: Mapping[str, str]) -> Places:
+    """Return the folders of the user whose environment this is."""
+    data = data_of(environment)
+    return Places(overlays=data / OVERLAYS, stacks=data / "stacks")
+
+
+def data_of(environment: Mapping[str, str]) -> Path:
+    """Return where the data of the user lie whose environment this is, by the rules of XDG."""
+    # A relative path is to be ignored (XDG Base Directory Specification, "Environment variables").
+    stated = Path(environment.get("XDG_DATA_HOME", ""))
+    home = Path(environment.get("HOME", "/")) / ".local" / "share"
+    return (stated if stated.is_absolute() else home) / "tuner"
+
+
+def use(places: Places) -> None:
+    """Read from these folders beside the package's own, from now on."""
+    _current.set(places)
+
+
+def overlays() -> Path | None:
+    """Return the folder of the user's releases, None where none was named."""
+    return _current.get().overlays
+
+
+def stacks() -> tuple[str, ...]:
+    """Return the names of the stacks that have a catalogue, sorted."""
+    return tuple(sorted({path.stem for folder in _folders() for path in folder.glob("*.toml") if _is_stack(path)}))
+
+
+def folder_of(stack: str) -> Path:
+    """Return the folder that holds the files of a stack; raise `UsageError` naming the known stacks without one."""
+    found = next((folder for folder in _folders() if (folder / f"{stack}.toml").is_file()), None)
+    if found is None or not stack.isidentifier():
+        raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
+    return found
+
+
+def _folders() -> tuple[Path, ...]:
+    added = _current.get().stacks
+    return (SHIPPED, added) if added is not None else (SHIPPED,)
+
+
+def _is_stack(path: Path) -> bool:
+    # `xlio.presets.toml` and the like stand beside a catalogue; the stack's module must be importable by its name.
+    return path.stem.isidentifier()
