@@ -115,15 +115,15 @@ def test_a_bug_leaves_a_session_that_can_go_on(tmp_path: Path) -> None:
     assert Store(tmp_path).session("latest").state == "stopped"
 
 
-def test_a_hurried_clock_has_time_for_one_share_only() -> None:
+def test_a_hurried_clock_has_time_for_the_confirmation_only() -> None:
     clock = Clock(100.0, 0.0, 0.0, lambda: 30.0)
-    clock.keep(0.75)
     clock.end_in(10.0)
-    assert clock.fits(10.0, 0.75)
-    assert not clock.fits(10.1, 0.75)
-    assert not clock.fits(0.0, 0.45)
-    assert not clock.fits(0.0)
-    assert (clock.left_s(0.75), clock.left_s()) == (10.0, 0.0)
+    assert clock.fits(10.0, Phase.CONFIRM, 0.75)
+    assert not clock.fits(10.1, Phase.CONFIRM, 0.75)
+    for phase in set(Phase) - {Phase.CONFIRM}:
+        assert not clock.fits(0.0, phase, 0.75)
+        assert clock.left_s(phase) == 0.0
+    assert clock.left_s(Phase.CONFIRM, 0.75) == 10.0
     assert clock.spent_s() == 30.0
 
 

@@ -83,7 +83,6 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
     ledger = Ledger(tuning.store, session_id, objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
-    clock.keep(budget_shares.confirm_ends(plan))
     for line in redundant(ledger.objective.limits):
         tuning.progress.note(line)
     match plan.kind:
@@ -137,7 +136,6 @@ def _replanned(session: Session, store: Store, plan: Plan, why: str) -> Session:
         return session
     session.progress.note(why)
     store.replan(session.ledger.session, plan.to_dict())
-    session.clock.keep(budget_shares.confirm_ends(plan))
     return replace(session, plan=plan)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from tuner.errors import UsageError
+from tuner.records import Phase
 
 _SPAN: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h|)")
 _SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -23,25 +24,16 @@ def seconds(text: str) -> float:
 
 
 @dataclass(slots=True)
-class EarlyEnd:
-    """When the user wants the session to end, None as long as nobody asked, and the only share that then still gets time.
-
-    `at_s` is in seconds of the session's wall time.
-    """
-
-    at_s: float | None = None
-    share: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Clock:
-    """Wall time against a budget. `before_s` is what earlier attempts at the same session had used."""
+    """Wall time against a budget. Once somebody wants the session to end early, only its confirmation gets time."""
 
     budget_s: float
     before_s: float
+    """The wall time that earlier attempts at the same session had used."""
     started: float
     now: Callable[[], float] = time.monotonic
-    early: EarlyEnd = field(default_factory=EarlyEnd)
+    ends_early_at_s: float | None = None
+    """When the session is to end, in seconds of its wall time; None as long as nobody asked. `end_in` sets it."""
 
     @staticmethod
     def start(budget_s: float, before_s: float = 0.0) -> Clock:
@@ -52,29 +44,25 @@ class Clock:
         """Return the wall time used so far, in seconds, earlier attempts included."""
         return self.before_s + self.now() - self.started
 
-    def fits(self, cost_s: float, share: float = 1.0) -> bool:
-        """Return whether something that takes `cost_s` ends within `share` of the budget."""
-        return self.spent_s() + cost_s <= self._ends_s(share)
+    def fits(self, cost_s: float, phase: Phase, share: float = 1.0) -> bool:
+        """Return whether something of `phase` that takes `cost_s` ends within `share` of the budget."""
+        return self.spent_s() + cost_s <= self._ends_s(phase, share)
 
-    def left_s(self, share: float = 1.0) -> float:
-        """Return the seconds left of `share` of the budget, never below zero."""
-        return max(0.0, self._ends_s(share) - self.spent_s())
+    def left_s(self, phase: Phase, share: float = 1.0) -> float:
+        """Return the seconds that `phase` has left of `share` of the budget, never below zero."""
+        return max(0.0, self._ends_s(phase, share) - self.spent_s())
 
     @property
     def hurried(self) -> bool:
         """Whether the session was asked to end before its budget does."""
-        return self.early.at_s is not None
-
-    def keep(self, share: float) -> None:
-        """Name what still gets time once the session is asked to end: only what has this very share of the budget."""
-        self.early.share = share
+        return self.ends_early_at_s is not None
 
     def end_in(self, seconds_left: float) -> None:
-        """Let nothing start that ends later than this."""
-        self.early.at_s = self.spent_s() + seconds_left
+        """Let nothing start that ends later than this; a signal's handler may call it at any time."""
+        self.ends_early_at_s = self.spent_s() + seconds_left
 
-    def _ends_s(self, share: float) -> float:
+    def _ends_s(self, phase: Phase, share: float) -> float:
         whole_s = share * self.budget_s
-        if self.early.at_s is None:
+        if self.ends_early_at_s is None:
             return whole_s
-        return min(whole_s, self.early.at_s) if share == self.early.share else 0.0
+        return min(whole_s, self.ends_early_at_s) if phase is Phase.CONFIRM else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tuner.errors import BaselineFailed, TunerError
+from tuner.errors import BaselineFailed
 from tuner.measure.rate_search import first, following
 from tuner.measure.run import Rig
 from tuner.records import Phase, Role, Run, Status, Trial
@@ -17,7 +17,7 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Contender, Plan
-from tuner.session.setup.readback import read_back, refusal, verified
+from tuner.session.setup.readback import Readback, refusal
 
 # A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
 BASELINE_FAILURES: Final = 3
@@ -30,17 +30,14 @@ Turn = Callable[[], Trial | None]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One tuning under way: its plan, the rig it measures with, its memory, its clock.
-
-    `differences` are the settings of each trial that the library says it does not use, by the trial's number.
-    """
+    """One tuning under way: its plan, the rig it measures with, its memory, its clock."""
 
     plan: Plan
     rig: Rig
     ledger: Ledger
     clock: Clock
     progress: Progress
-    differences: dict[int, list[str]] = field(default_factory=dict)
+    readback: Readback = field(default_factory=Readback)
 
     @property
     def baseline(self) -> Trial:
@@ -76,7 +73,7 @@ class Session:
     def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
         block = self._measure_turns(phase, turns)
-        while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(turns))):
+        while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(turns)), phase):
             block = self._measure_turns(phase, turns)
         for trial in self.ledger.trials:
             if self.ledger.took_part(trial, block) and self.ledger.judged(trial, block):
@@ -100,13 +97,13 @@ class Session:
 
     def _over(self, phase: Phase) -> bool:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""
-        return phase != Phase.CONFIRM if self.clock.hurried else not self.clock.fits(0.0)
+        return phase is not Phase.CONFIRM if self.clock.hurried else not self.clock.fits(0.0, phase)
 
     def _measure(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
         if self.ledger.objective.limits:
             return self._search_load(phase, block, trial, index)
-        self.progress.measuring(trial, block, self.clock.left_s())
-        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase == Phase.CONFIRM)
+        self.progress.measuring(trial, block, self.clock.left_s(phase))
+        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase is Phase.CONFIRM)
         return self._keep(phase, block, trial, run)
 
     def _search_load(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
@@ -119,41 +116,22 @@ class Session:
         start = rate_searches.start(self.ledger.searches.answers(), trial.number, rng)
         asked = first(start)
         while True:
-            self.progress.measuring(trial, block, self.clock.left_s())
+            self.progress.measuring(trial, block, self.clock.left_s(phase))
             workload = rate_searches.shaped(self.plan.workloads[index], asked, limits)
             run = self.rig.execute(trial.settings, workload, index, full_log=True)
             said = {**run.evidence, **rate_searches.evidence(number, start, asked)}
             row = self._keep(phase, block, trial, replace(run, evidence=said))
             after = following(self.ledger.searches.probes(number), start)
-            if after is None or row.status != Status.OK or not self.clock.fits(0.0):
+            if after is None or row.status != Status.OK or not self.clock.fits(0.0, phase):
                 return row
             asked = after
 
     def _keep(self, phase: Phase, block: int, trial: Trial, run: Run) -> Run:
-        if differs := self._read_back(trial):
+        if differs := self.readback.differences(self.rig, trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
         self.progress.measured(trial, row)
         return row
-
-    def _read_back(self, trial: Trial) -> list[str]:
-        """Return which settings the library says it does not use, though the model of its release expected it to.
-
-        It is asked once a trial, by a program that does nothing, before the first run; without a banner there is
-        nothing to say, and the runs themselves show whether the stack is there.
-        """
-        if self.rig.stack.recognise is not None:  # its library prints no banner of settings
-            return []
-        if trial.number not in self.differences:
-            settings = dict(trial.settings)
-            try:
-                banner = read_back(self.rig.stack, self.rig.preloads[:1], settings, self.rig.host)
-            except TunerError:
-                found: list[str] = []
-            else:
-                found = [str(each) for each in verified(self.rig.stack, settings, banner) if not each.fine]
-            self.differences[trial.number] = found
-        return self.differences[trial.number]
 
     def _complete(self, run: Run) -> Run:
         """Return the run, failed if it lacks what the objective judges."""

@@ -33,7 +33,7 @@ class Tape:
         others = [trial for trial in dict.fromkeys(trials) if trial != self._session.baseline]
         if self._stored:
             return self._told_again(others)
-        if not self._session.clock.fits(self._session.block_cost_s(len(others)), share):
+        if not self._session.clock.fits(self._session.block_cost_s(len(others)), self._phase, share):
             return False
         block = self._session.measure_block(self._phase, others)
         if block in self._session.ledger.quarantined:

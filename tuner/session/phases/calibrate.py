@@ -74,7 +74,9 @@ def _expected_s(session: Session) -> float:
     block_s = session.block_cost_s(1)
     if _alone(session):
         return session.plan.blocks * block_s
-    return max(FEWEST_BLOCKS * block_s, session.clock.left_s(budget_shares.calibrate_ends(session.plan)))
+    return max(
+        FEWEST_BLOCKS * block_s, session.clock.left_s(Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan))
+    )
 
 
 def _too_small(session: Session) -> bool:
@@ -93,7 +95,7 @@ def _wanted(session: Session) -> bool:
     if session.ledger.blocks(Phase.SEARCH) or done >= MOST_PAIRS:
         return False
     return done < FEWEST_BLOCKS or session.clock.fits(
-        session.block_cost_s(1), budget_shares.calibrate_ends(session.plan)
+        session.block_cost_s(1), Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan)
     )
 
 

@@ -64,7 +64,9 @@ def repeat(session: Session, contenders: Sequence[Trial]) -> None:
 def _announce(session: Session, contenders: Sequence[Trial]) -> None:
     whole_s = session.plan.blocks * session.block_cost_s(len(contenders))
     phase = Phase.CONFIRM if contenders else Kind.MEASURE
-    session.progress.phase(phase, min(whole_s, session.clock.left_s(budget_shares.confirm_ends(session.plan))))
+    session.progress.phase(
+        phase, min(whole_s, session.clock.left_s(Phase.CONFIRM, budget_shares.confirm_ends(session.plan)))
+    )
 
 
 def _room(session: Session, contenders: Sequence[Trial]) -> bool:
@@ -72,7 +74,9 @@ def _room(session: Session, contenders: Sequence[Trial]) -> bool:
         return False
     if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and unmet(session):
         return False  # more blocks would say the same
-    return session.clock.fits(session.block_cost_s(len(contenders)), budget_shares.confirm_ends(session.plan))
+    return session.clock.fits(
+        session.block_cost_s(len(contenders)), Phase.CONFIRM, budget_shares.confirm_ends(session.plan)
+    )
 
 
 def _finalists(session: Session) -> list[Trial]:
@@ -95,10 +99,15 @@ def _choose(session: Session, finalists: Sequence[Trial]) -> None:
     share = budget_shares.choosing_ends(session.plan)
     cost_s = session.block_cost_s(len(finalists))
     enough = ENOUGH_BLOCKS * session.block_cost_s(1) <= budget_shares.judging(session.plan) * session.plan.budget_s
-    if not finalists[1:] or not enough or session.ledger.begun(Phase.CONFIRM) or not session.clock.fits(cost_s, share):
+    if (
+        not finalists[1:]
+        or not enough
+        or session.ledger.begun(Phase.CONFIRM)
+        or not session.clock.fits(cost_s, Phase.CHOOSE, share)
+    ):
         return
-    session.progress.phase(Phase.CHOOSE, session.clock.left_s(share))
-    while session.clock.fits(session.block_cost_s(len(finalists)), share):
+    session.progress.phase(Phase.CHOOSE, session.clock.left_s(Phase.CHOOSE, share))
+    while session.clock.fits(session.block_cost_s(len(finalists)), Phase.CHOOSE, share):
         session.measure_block(Phase.CHOOSE, finalists)
 
 

@@ -55,7 +55,9 @@ def finished(answer: dict[str, Any], clock: Clock) -> bool:
 def _provable(session: Session) -> bool:
     have = len(session.ledger.blocks(Phase.CONFIRM))
     lacking_s = (FEWEST_BLOCKS - have) * session.block_cost_s(1)
-    return incumbent(session) is not None and session.clock.fits(lacking_s, budget_shares.confirm_ends(session.plan))
+    return incumbent(session) is not None and session.clock.fits(
+        lacking_s, Phase.CONFIRM, budget_shares.confirm_ends(session.plan)
+    )
 
 
 def _unconfirmed(session: Session) -> Verdict:

@@ -87,7 +87,7 @@ def minimise(session: Session, original: Trial, goal: Objective, *, proven: bool
     tuning emits has its own proof.
     """
     share = budget_shares.minimise_share(session.plan)
-    session.progress.phase(Phase.MINIMISE, min(session.clock.left_s(), share * session.plan.budget_s))
+    session.progress.phase(Phase.MINIMISE, min(session.clock.left_s(Phase.MINIMISE), share * session.plan.budget_s))
     elimination = Elimination(session, original, goal)
     elimination.idle()
     elimination.alone()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
 from typing import Final
@@ -40,7 +39,7 @@ def search(session: Session, optimizer: Optimizer) -> None:
     """
     if session.ledger.begun(Phase.CHOOSE) or session.ledger.begun(Phase.CONFIRM):
         return
-    session.progress.phase(Phase.SEARCH, session.clock.left_s(budget_shares.search_ends(session.plan)))
+    session.progress.phase(Phase.SEARCH, session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan)))
     lessons = _Lessons(session, optimizer)
     lessons.recall()
     while room := _room(session):
@@ -61,11 +60,10 @@ def _room(session: Session) -> int:
         return 0
     ends = budget_shares.search_ends(session.plan)
     sizes = range(CONTENDERS, 0, -1)
-    least = 0 if session.ledger.blocks(Phase.SEARCH) else int(session.clock.fits(session.block_cost_s(1)))
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), ends)), least)
+    least = 0 if session.ledger.blocks(Phase.SEARCH) else int(session.clock.fits(session.block_cost_s(1), Phase.SEARCH))
+    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), Phase.SEARCH, ends)), least)
 
 
-@dataclass(frozen=True, slots=True)
 class _Lessons:
     """What an optimizer is told of a session: the gains of a block when it is over, a failure before it is asked again.
 
@@ -73,9 +71,10 @@ class _Lessons:
     time-out; with their baseline's noise in common, gains have less to say to the rest of their block.
     """
 
-    session: Session
-    optimizer: Optimizer
-    failures: set[tuple[int, int]] = field(default_factory=set)
+    def __init__(self, session: Session, optimizer: Optimizer) -> None:
+        self.session = session
+        self.optimizer = optimizer
+        self._told_failures: set[tuple[int, int]] = set()
 
     def recall(self) -> None:
         """Tell what earlier attempts at this session measured, block by block as it came."""
@@ -89,15 +88,15 @@ class _Lessons:
         variance = spread(self.session) ** 2
         for trial in self.session.ledger.trials[1:]:
             found = gain_in(self.session.ledger, trial.number, block)
-            if found is not None and (trial.number, block) not in self.failures:
+            if found is not None and (trial.number, block) not in self._told_failures:
                 self.optimizer.tell(Outcome(dict(trial.settings), found, variance, block=block))
 
     def tell_failures(self, block: int) -> None:
         """Tell which trials have failed in a block so far, unless that was told."""
         for run in self.session.ledger.runs_in(block):
-            new = run.status != Status.OK and (run.trial, block) not in self.failures
+            new = run.status != Status.OK and (run.trial, block) not in self._told_failures
             if new and run.trial != self.session.baseline.number:
-                self.failures.add((run.trial, block))
+                self._told_failures.add((run.trial, block))
                 settings = dict(self.session.ledger.trials[run.trial].settings)
                 self.optimizer.tell(Outcome(settings, None, block=block))
 

@@ -17,7 +17,9 @@ from tuner.catalogue.memory import Room
 from tuner.catalogue.reading import Fate
 from tuner.errors import Finding, MissingTool, TunerError, error
 from tuner.hosts.host import Command, Host
+from tuner.measure.run import Rig
 from tuner.profiles.profile import errors_in
+from tuner.records import Trial
 from tuner.stacks import STACKS, library
 from tuner.stacks.banner import Banner, read
 from tuner.stacks.stack import Stack, environment
@@ -38,6 +40,32 @@ def read_back(stack: Stack, libraries: Sequence[Path], settings: Mapping[str, st
             f"stack {stack.name} was not loaded", findings=[each for each in reasons if each], advice=stack.advice
         )
     return banner
+
+
+class Readback:
+    """What the library says of each trial's settings. It is asked once a trial, before its first run, and not again.
+
+    Where it prints no banner there is nothing to say, and the runs themselves show whether the stack is there.
+    """
+
+    def __init__(self) -> None:
+        self._differences: dict[int, list[str]] = {}
+
+    def differences(self, rig: Rig, trial: Trial) -> list[str]:
+        """Return which settings the library says it does not use, though the model of its release expected it to."""
+        if rig.stack.recognise is not None:  # its library prints no banner of settings
+            return []
+        if trial.number not in self._differences:
+            self._differences[trial.number] = _differences(rig, dict(trial.settings))
+        return self._differences[trial.number]
+
+
+def _differences(rig: Rig, settings: Mapping[str, str]) -> list[str]:
+    try:
+        banner = read_back(rig.stack, rig.preloads[:1], settings, rig.host)
+    except TunerError:
+        return []
+    return [str(each) for each in verified(rig.stack, settings, banner) if not each.fine]
 
 
 def checked(stack: Stack, path: Path) -> Path:
