@@ -18,6 +18,7 @@ from functools import partial
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
 from tuner.judging.statistics import mean_interval
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
@@ -32,7 +33,7 @@ Pair = tuple[Run, Run]
 def rigs() -> tuple[Rig, Rig]:
     """Return what runs are made with: the sleep left in, and left out."""
     host = LocalHost()
-    fast = rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), host)
+    fast = rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), on_one(host))
     return replace(fast, preloads=fast.preloads[:1]), fast
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
 from tuner.records import Kind
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
@@ -36,7 +37,7 @@ def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     plan = prepare.plan(asked, host, ())
     plan = replace(plan, known=(plan.baseline,), start=None)
     store = Store(folder)
-    made = Tuning(store, prepare.rig(plan, host), Silent())
+    made = Tuning(store, prepare.rig(plan, on_one(host)), Silent())
     answer = carry_out(made, plan, begin(store, plan, {"doubts": []}), Clock.start(budget_s))
     print(f"seed {seed}: {answer['verdict']}: {answer['why']}", file=sys.stderr)
     return answer

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Run
@@ -71,7 +72,7 @@ def record(rounds: int, rng: random.Random) -> Iterator[Row]:
 
 def _rig() -> Rig:
     host = LocalHost()
-    return rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), host)
+    return rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), on_one(host))
 
 
 def _row(settings: Mapping[str, str], run: Run) -> Row:

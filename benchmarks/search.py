@@ -37,13 +37,15 @@ import rivals
 import simulation
 from kept import Outcome, Played
 from landscapes import Fate, Landscape, recorded, synthetic
-from simulated_host import BANNER, SERVER, report
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 
-from tuner.hosts.host import ProcessResult, RunOutput, RunPlan
+from tuner.hosts.host import Command
+from tuner.hosts.pair import on_one
+from tuner.hosts.simulated import Words
 from tuner.judging.objective import objective
 from tuner.judging.statistics import median_interval
 from tuner.measure.run import Rig
+from tuner.measure.simulated import BANNER, report
 from tuner.records import Role
 from tuner.search.dimension import Dimension
 from tuner.search.registry import make
@@ -118,16 +120,20 @@ class BenchHost(simulation.NoisyHost):
     def __init__(self, bench: Bench) -> None:
         super().__init__(lambda _environment: DEFAULT_US, simulation.Noise(), bench.rng)
         self.bench = bench
+        self.run_s = 0.0
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        """Return what a run of the bench under the plan's environment would print."""
+    def client(self, command: Command) -> Words:
+        """Return what a run of the bench under a command's environment would print."""
         before, names = self.now(), self.bench.space.names
-        settings = {name: text for name, text in plan.client.environment.items() if name in names}
+        settings = {name: text for name, text in command.environment.items() if name in names}
         found = self.bench.latency_us(settings)
-        hung = self.bench.landscape.fate(settings) is Fate.HANGS
-        client = ProcessResult(0, "" if found is None else report(found), BANNER, 0.5, timed_out=hung)
-        server = ProcessResult(0, SERVER.format(n=1000), BANNER, 0.5)
-        return RunOutput(server, client, "2026-01-02T03:04:05", self.now() - before)
+        self.run_s = self.now() - before
+        hangs = self.bench.landscape.fate(settings) is Fate.HANGS
+        return Words("" if found is None else report(found), BANNER, hangs=hangs)
+
+    def lasted_s(self) -> float:
+        """Return how long the last run took, in simulated seconds."""
+        return self.run_s
 
     def now(self) -> float:
         """Return the simulated time."""
@@ -141,7 +147,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     host = BenchHost(bench)
     ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
-    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)
     search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))

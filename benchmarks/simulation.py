@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.host import Command
+from tuner.hosts.pair import on_one
+from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
 from tuner.measure.run import Rig
+from tuner.measure.simulated import BANNER, report, serving
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Run, State, StoredSession, Trial
 from tuner.session.measuring.clock import Clock
@@ -28,10 +30,6 @@ from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, carry_out
 from tuner.stacks import stack
 from tuner.store import Store
-
-# The words of sockperf are kept beside the tests.
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from simulated_host import BANNER, SERVER, report
 
 Latency = Callable[[Mapping[str, str]], float]
 # The true latency of the baseline, and how long a run takes (1 s of test, and what starting it costs).
@@ -70,7 +68,7 @@ class Noise:
 
 
 @dataclass
-class NoisyHost:
+class NoisyHost(Machine):
     """`latency` gives the true median in µs from a run's environment; every run lasts `RUN_S` of simulated time."""
 
     latency: Latency
@@ -79,23 +77,22 @@ class NoisyHost:
     runs: int = 0
     drift: float = field(default=0.0)
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        """Return what a run under the plan's environment would print."""
+    def speak(self, command: Command) -> Words:
+        """Return what one end of a run would print."""
+        return serving(command, BANNER) if command.argv[1] == "server" else self.client(command)
+
+    def client(self, command: Command) -> Words:
+        """Return what a client would print under a command's environment."""
         self.runs += 1
-        median_us = self.latency(plan.client.environment) * math.exp(self._common() + self._tailed(self.noise.p50))
+        median_us = self.latency(command.environment) * math.exp(self._common() + self._tailed(self.noise.p50))
         beyond = math.exp(self._tailed(math.sqrt(max(0.0, self.noise.p99**2 - self.noise.p50**2))))
         if self.rng.random() < self.noise.hiccups:
             median_us, beyond = median_us * math.exp(self.rng.uniform(0, 0.3)), beyond * math.exp(self.rng.random())
-        client = ProcessResult(0, report(median_us, max(1.2, 3.0 * beyond)), BANNER, 0.5)
-        return RunOutput(ProcessResult(0, SERVER.format(n=1000), BANNER, 0.5), client, "2026-01-02T03:04:05", RUN_S)
+        return Words(report(median_us, max(1.2, 3.0 * beyond)), BANNER)
 
-    def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
-        """Return nothing: there is no library whose banner could be read."""
-        return ProcessResult(0, "", "", 0.0)
-
-    def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
-        """Return ports that nobody uses, because nothing listens here."""
-        return tuple(range(20000, 20000 + count))
+    def lasted_s(self) -> float:
+        """Return how long every run lasts, in simulated seconds."""
+        return RUN_S
 
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return counters of a host that nobody disturbs."""
@@ -158,6 +155,6 @@ def session(
     rng = random.Random(name)  # noqa: S311 - noise is no secret
     host = NoisyHost(latency, noise, rng)
     plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
-    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
     return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

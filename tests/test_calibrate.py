@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import test_session
-from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.noise import normal_difference, smallest_difference
+from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase
 from tuner.report.summary import summary
 from tuner.session.measuring.progress import Silent

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Run
 from tuner.session.setup.plan import Plan
 from tuner.store import Store

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost
 from test_session import LATENCY, PLAN, Ticking, nothing_helps, polling_helps
 
-from tuner.hosts.host import RunOutput, RunPlan
+from tuner.hosts.host import Command
+from tuner.hosts.pair import on_one
+from tuner.hosts.simulated import Words
 from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
@@ -31,11 +33,11 @@ class Interrupted(SimulatedHost):
     plan: Plan
     at: int
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        output = super().run(plan)
+    def client(self, command: Command) -> Words:
+        words = super().client(command)
         if len(self.runs) == self.at:
             end_early(self.plan, self.clock)
-        return output
+        return words
 
 
 def stopped(folder: Path, at: int, plan: Plan = PLAN, host: Interrupted | None = None) -> tuple[dict[str, Any], Store]:
@@ -45,7 +47,7 @@ def stopped(folder: Path, at: int, plan: Plan = PLAN, host: Interrupted | None =
     store = Store(folder)
     session = begin(store, plan, {"doubts": []})
     host.clock = Clock(plan.budget_s, 0.0, 0.0, Ticking(host))
-    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     return carry_out(Tuning(store, rig, Silent()), plan, session, host.clock), store
 
 
@@ -89,7 +91,7 @@ def test_a_session_that_proved_nothing_can_go_on(tmp_path: Path) -> None:
     _, store = stopped(tmp_path, 5)
     row = store.session("latest")
     host = SimulatedHost(polling_helps, wall_s=1.0)
-    rig = Rig(host, stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    rig = Rig(on_one(host), stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
     clock = Clock(PLAN.budget_s, row.spent_s, 0.0, Ticking(host))
     found = carry_out(Tuning(store, rig, Silent()), PLAN, row.id, clock)
     assert found["verdict"] == "improved"

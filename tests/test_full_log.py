@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_host import full_log
 
 from tuner.errors import UsageError
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
 from tuner.measure import histogram, sockperf
 from tuner.measure.full_log import observed, read, waits_ns
 from tuner.measure.run import Rig
+from tuner.measure.simulated import full_log
 from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
 from tuner.stacks import stack
@@ -135,7 +136,7 @@ def test_the_real_program_under_load_gives_raw_and_corrected_figures_and_histogr
     kernel = stack("kernel")
     library = kernel.locate("")
     assert library is not None
-    rig = Rig(LocalHost(), kernel, (library, faststart_library()), str(shutil.which("sockperf")))
+    rig = Rig(on_one(LocalHost()), kernel, (library, faststart_library()), str(shutil.which("sockperf")))
     run = rig.execute({}, replace(LOADED, rate_mps=2000), full_log=True)
     assert run.measurement is not None, run.reason
     assert run.measurement.latency_p99_corrected_us is not None

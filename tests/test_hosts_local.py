@@ -21,14 +21,16 @@ import fake
 import pytest
 
 from tuner.errors import MissingTool, UsageError
-from tuner.hosts import cpus, local, processes
-from tuner.hosts.host import Command, RunOutput, RunPlan, run_on_free_ports
+from tuner.hosts import cpus, pair, processes
+from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import Job, RunOutput, on_one
 from tuner.measure import sockperf
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 from tuner.measurement import Measurement
 
 HOST: Final = LocalHost()
+PAIR: Final = on_one(HOST)
 MARK: Final = "TUNER_TEST_MARK"
 
 
@@ -58,8 +60,8 @@ def wait_until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def plan(program: Path | str, workload: Workload, ports: tuple[int, ...], environment: Mapping[str, str]) -> RunPlan:
-    return RunPlan(
+def plan(program: Path | str, workload: Workload, ports: tuple[int, ...], environment: Mapping[str, str]) -> Job:
+    return Job(
         server=Command((str(program), *sockperf.server_arguments(workload, ports[0])), environment),
         client=Command((str(program), *sockperf.client_arguments(workload, ports[0])), environment),
         ready=sockperf.READY,
@@ -73,12 +75,12 @@ def run(
     program: Path | str,
     workload: Workload,
     environment: Mapping[str, str],
-    change: Callable[[RunPlan], RunPlan] = lambda unchanged: unchanged,
+    change: Callable[[Job], Job] = lambda unchanged: unchanged,
 ) -> RunOutput:
-    def plan_for(ports: tuple[int, ...]) -> RunPlan:
+    def plan_for(ports: tuple[int, ...]) -> Job:
         return change(plan(program, workload, ports, environment))
 
-    _, output = run_on_free_ports(HOST, plan_for, workload.ports_needed, workload.protocol, workload.address)
+    _, output = PAIR.carry_out_on_free_ports(plan_for, workload.ports_needed, workload.protocol, workload.address)
     return output
 
 
@@ -94,9 +96,9 @@ def script(text: str, environment: Mapping[str, str] | None = None) -> Command:
     return Command(("sh", "-c", text), environment or {})
 
 
-def shell_plan(server: str, client: str, mark: str, time_limit_s: float = 20.0) -> RunPlan:
+def shell_plan(server: str, client: str, mark: str, time_limit_s: float = 20.0) -> Job:
     environment = {MARK: mark}
-    return RunPlan(script(server, environment), script(client, environment), "READY", time_limit_s)
+    return Job(script(server, environment), script(client, environment), "READY", time_limit_s)
 
 
 SERVER: Final = "trap 'echo total; exit 0' INT; echo READY; while :; do sleep 0.01; done"
@@ -148,7 +150,7 @@ def test_a_program_runs_on_the_cpus_it_was_given() -> None:
 
 def test_the_files_of_a_run_lie_in_its_own_folder_which_goes_away(mark: str) -> None:
     wanted = replace(shell_plan(SERVER, "pwd; cat feed.txt; touch more", mark), files={"feed.txt": "T:1\n"})
-    output = HOST.run(wanted)
+    output = PAIR.carry_out(wanted)
     assert output.client is not None
     folder, text = output.client.stdout.splitlines()
     assert text == "T:1"
@@ -158,19 +160,19 @@ def test_the_files_of_a_run_lie_in_its_own_folder_which_goes_away(mark: str) -> 
 @pytest.mark.parametrize("name", ["../feed", "/feed", "a/b", "", ".", ".."])
 def test_a_file_outside_the_run_s_folder_is_refused(mark: str, name: str) -> None:
     with pytest.raises(UsageError, match="not the name of a file"):
-        HOST.run(replace(shell_plan(SERVER, "true", mark), files={name: ""}))
+        PAIR.carry_out(replace(shell_plan(SERVER, "true", mark), files={name: ""}))
 
 
 def test_the_client_starts_only_when_all_threads_of_the_server_are_ready(mark: str, tmp_path: Path) -> None:
     flag = tmp_path / "ready"
     slow = f"echo READY; sleep 0.2; touch {flag}; {SERVER}"
-    output = HOST.run(replace(shell_plan(slow, f"test -e {flag} && echo later", mark), ready_count=2))
+    output = PAIR.carry_out(replace(shell_plan(slow, f"test -e {flag} && echo later", mark), ready_count=2))
     assert output.client is not None
     assert output.client.stdout == "later\n"
 
 
 def test_the_server_is_interrupted_so_that_it_prints_its_totals(mark: str) -> None:
-    output = HOST.run(shell_plan(SERVER, "true", mark))
+    output = PAIR.carry_out(shell_plan(SERVER, "true", mark))
     assert output.failure is None
     assert output.server.stdout == "READY\ntotal\n"
     assert not alive(mark)
@@ -216,7 +218,7 @@ def test_both_streams_are_kept_apart_and_read_together() -> None:
 
 
 def test_a_server_that_dies_is_a_failure_in_its_own_words(mark: str) -> None:
-    output = HOST.run(shell_plan("echo cannot listen >&2; exit 1", "true", mark))
+    output = PAIR.carry_out(shell_plan("echo cannot listen >&2; exit 1", "true", mark))
     assert output.client is None
     assert output.failure == "the server ended before it was ready: cannot listen"
     assert not output.timed_out
@@ -232,7 +234,7 @@ def test_a_server_that_never_becomes_ready_is_a_timeout(tmp_path: Path, mark: st
 
 
 def test_a_server_that_dies_during_the_run_ends_the_client_too(mark: str) -> None:
-    output = HOST.run(shell_plan("echo READY; sleep 0.1; echo oh no", "exec sleep 60", mark))
+    output = PAIR.carry_out(shell_plan("echo READY; sleep 0.1; echo oh no", "exec sleep 60", mark))
     assert output.failure is not None
     assert "the server ended during the run" in output.failure
     assert "oh no" in output.failure
@@ -256,13 +258,13 @@ def test_a_client_that_hangs_is_killed_at_its_limit(tmp_path: Path, mark: str) -
 
 
 def test_a_client_that_ends_when_asked_to_at_its_limit_is_a_timeout_all_the_same(mark: str) -> None:
-    output = HOST.run(shell_plan(SERVER, "exec sleep 60", mark, time_limit_s=0.2))
+    output = PAIR.carry_out(shell_plan(SERVER, "exec sleep 60", mark, time_limit_s=0.2))
     assert output.failure == "the client did not end within 0.2 s"
     assert output.timed_out
 
 
 def test_a_server_that_cannot_be_stopped_is_killed(tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "STOP_LIMIT_S", 0.2)
+    monkeypatch.setattr(pair, "STOP_LIMIT_S", 0.2)
     program = fake.install(tmp_path, hang="server", noise=0)
     output = run(program, Workload(), {MARK: mark})
     assert output.server.timed_out
@@ -320,7 +322,7 @@ def test_an_interruption_leaves_no_process_behind(tmp_path: Path, mark: str, int
 def test_a_run_that_a_ctrl_c_struck_while_it_was_born_is_made_again(tmp_path: Path, mark: str) -> None:
     struck = tmp_path / "struck"
     dies_once = f"[ -e {struck} ] || {{ touch {struck}; kill -INT $$; }}"
-    output = HOST.run(shell_plan(f"{dies_once}; {SERVER}", "echo fine", mark))
+    output = PAIR.carry_out(shell_plan(f"{dies_once}; {SERVER}", "echo fine", mark))
     assert output.failure is None
     assert struck.exists()
     assert alive(mark) == []
@@ -337,13 +339,14 @@ def interrupted() -> Iterator[None]:
 def test_processes_end_by_themselves_when_ours_is_killed_outright(tmp_path: Path, mark: str) -> None:
     program = fake.install(tmp_path, hang="client")
     code = textwrap.dedent(f"""
-        from tuner.hosts import local
-        from tuner.hosts.host import Command, RunPlan
-        local.STOP_LIMIT_S = 0.1
-        host, where = local.LocalHost(), ("-i", "127.0.0.1", "-p")
+        from tuner.hosts import pair
+        from tuner.hosts.host import Command
+        from tuner.hosts.local import LocalHost
+        pair.STOP_LIMIT_S = 0.1
+        host, where = LocalHost(), ("-i", "127.0.0.1", "-p")
         port = str(host.free_ports(1, "udp", "127.0.0.1")[0])
         ends = [Command(({str(program)!r}, end, *where, port), {{{MARK!r}: {mark!r}}}) for end in ("server", "ping-pong")]
-        host.run(RunPlan(*ends, "to block on socket(s)", time_limit_s=1.0, ready_limit_s=1.0))
+        pair.on_one(host).carry_out(pair.Job(*ends, "to block on socket(s)", time_limit_s=1.0, ready_limit_s=1.0))
     """)
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}) as ours:
         wait_until(lambda: sum("ping-pong" in line for line in alive(mark)) >= 2)
@@ -446,7 +449,7 @@ needs_sockperf = pytest.mark.skipif(shutil.which("sockperf") is None, reason="so
 def test_the_real_program_is_started_understood_and_gone(workload: Workload, mark: str) -> None:
     placed = cpus.placement(cpus.topology())
 
-    def on_their_cpus(p: RunPlan) -> RunPlan:
+    def on_their_cpus(p: Job) -> Job:
         ends = replace(p.server, cpus=placed.server), replace(p.client, cpus=placed.client)
         steps = "".join(f"{0.001 * step:.3f}, 64\n" for step in range(1, 1000))
         return replace(p, server=ends[0], client=ends[1], files=sockperf.files(workload, ports_of(p), steps))
@@ -463,7 +466,7 @@ def test_the_real_program_is_started_understood_and_gone(workload: Workload, mar
     assert not alive(mark)
 
 
-def ports_of(p: RunPlan) -> tuple[int, ...]:
+def ports_of(p: Job) -> tuple[int, ...]:
     """Return the ports that a plan names in its feed file."""
     return tuple(int(line.rpartition(":")[2]) for line in p.files.get(sockperf.FEED_FILE, "").splitlines())
 
@@ -474,7 +477,7 @@ def test_the_real_program_s_taken_port_is_noticed() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        output = HOST.run(plan("sockperf", Workload(), (holder.getsockname()[1],), {}))
+        output = PAIR.carry_out(plan("sockperf", Workload(), (holder.getsockname()[1],), {}))
     assert output.port_taken
 
 

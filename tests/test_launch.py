@@ -13,14 +13,16 @@ from typing import Any
 
 import fake
 import pytest
-from simulated_host import SimulatedHost, report
 from test_counters import FILE
 
 from tuner.errors import UsageError
-from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import Job, on_one
+from tuner.hosts.simulated import Words
 from tuner.measure.launch import Launch, Load, at, evidence, unsupported
 from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost
 from tuner.measure.sockperf import Features
 from tuner.measure.workload import Protocol, Workload
 from tuner.session.setup import prepare, rule_file
@@ -37,10 +39,9 @@ LIBRARY = Path("/opt/libxlio.so")
 class Card(SimulatedHost):
     """A simulated host whose sockperf is 3.9, and whose library writes counters."""
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        self.runs.append(plan)
-        end = ProcessResult(0, report(3.0), XLIO_BANNER, 0.1)
-        return RunOutput(end, end, "2026-01-02T03:04:05", 0.1, written={"server.stats": FILE})
+    def speak(self, command: Command) -> Words:
+        words = replace(super().speak(command), stderr=XLIO_BANNER)
+        return replace(words, files={"server.stats": FILE.encode()}) if words.serves else words
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         return ProcessResult(0, "sockperf, version 3.9\n --load-xlio --load-vma\n", XLIO_BANNER, 0.0)
@@ -60,7 +61,7 @@ def planned(library: Path, **asked: Any) -> Plan:
 
 def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path() -> None:
     host = Card(lambda _: 3.0)
-    rig = Rig(host, stack("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
+    rig = Rig(on_one(host), stack("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
     rig.execute({}, Workload())
     for end in (host.runs[0].server, host.runs[0].client):
         assert end.environment["LD_PRELOAD"] == "/opt/more.so"
@@ -101,12 +102,12 @@ def test_both_ends_run_under_the_rule_file(library: Path) -> None:
     path = conf(library, "use os tcp_server *:22\n")
     plan = planned(library, conf=path)
     host = Card(lambda _: 3.0)
-    prepare.rig(Plan.from_dict(plan.to_dict()), host).execute({"XLIO_CONFIG_FILE": "/other"}, plan.workloads[0])
+    prepare.rig(Plan.from_dict(plan.to_dict()), on_one(host)).execute({"XLIO_CONFIG_FILE": "/other"}, plan.workloads[0])
     ends = (host.runs[0].server, host.runs[0].client)
     assert [end.environment["XLIO_CONFIG_FILE"] for end in ends] == [str(path)] * 2
     path.write_text("use os tcp_server *:23\n")
     with pytest.raises(UsageError, match="has changed"):
-        prepare.rig(plan, host)
+        prepare.rig(plan, on_one(host))
 
 
 def test_a_rule_file_is_checked_before_the_first_run_and_refused_on_the_kernel_stack(library: Path) -> None:
@@ -148,7 +149,7 @@ def test_each_end_writes_its_counters_to_its_own_file_and_the_environments_stay_
 
 
 def test_the_counters_of_a_run_are_in_its_evidence_with_what_they_point_at() -> None:
-    run = Rig(Card(lambda _: 3.0), stack("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
+    run = Rig(on_one(Card(lambda _: 3.0)), stack("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
     assert run.evidence["counters"]["server"]["tx_packets"] == 1000
     assert "XLIO_RX_BYTES_MIN" in json.dumps(run.evidence["findings"])
     assert evidence("kernel", {}) == {}
@@ -158,8 +159,8 @@ def test_files_that_a_program_leaves_in_its_folder_are_read_when_wanted(tmp_path
     script = "import signal,sys,time; open('server.stats','w').write('x'*5); print('ready',flush=True); signal.pause()"
     server = Command((sys.executable, "-c", script), {"PATH": os.environ["PATH"]})
     client = Command((sys.executable, "-c", "pass"), {"PATH": os.environ["PATH"]})
-    plan = RunPlan(server, client, "ready", 5.0, wanted=("server.stats", "client.stats"))
-    assert LocalHost().run(plan).written == {"server.stats": "xxxxx"}
+    job = Job(server, client, "ready", 5.0, wanted=("server.stats", "client.stats"))
+    assert on_one(LocalHost()).carry_out(job).written == {"server.stats": "xxxxx"}
 
 
 STAND_IN = """

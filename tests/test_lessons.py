@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from simulated_host import SimulatedHost
 from test_session import PLAN, Ticking
 
+from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Workload
 from tuner.records import Phase, Role
 from tuner.search.optimizer import Outcome
@@ -61,7 +62,7 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     session = session or begin(store, plan, {"doubts": []})
     ledger = Ledger(store, session, objective(plan.objective))
     ledger.enter("default", {}, Role.BASELINE)
-    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
     search(Session(plan, rig, ledger, clock, Silent()), optimizer)
     return ledger

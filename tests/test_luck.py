@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 
 from tuner.judging.objective import objective
+from tuner.measure.simulated import SimulatedHost
 from tuner.records import Phase
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.baseline_shift import luck, seen

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import Latency, SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.measure.simulated import Latency, SimulatedHost, stopping
 from tuner.measure.workload import Multiplexer, Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase

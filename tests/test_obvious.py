@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, polling_helps, tune
 
+from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles.files import read
 from tuner.records import Phase
 from tuner.session.setup import budget_shares

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 
 from tuner.judging.objective import objective
 from tuner.judging.pareto import Point, dominates, front, point
+from tuner.measure.simulated import SimulatedHost
 from tuner.report.summary import summary
 from tuner.store import Store
 

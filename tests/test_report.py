@@ -13,7 +13,6 @@ from typing import Any
 
 import many_trials
 import pytest
-from simulated_host import SimulatedHost
 from test_session import tune
 from test_slo_session import SLO
 from typer.testing import CliRunner
@@ -21,6 +20,7 @@ from typer.testing import CliRunner
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.judging.objective import objective
+from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts

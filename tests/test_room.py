@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost
 from test_session import PLAN, tune
 from typer.testing import CliRunner
 
@@ -20,6 +19,7 @@ from tuner.cli import options
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.hosts import facts
+from tuner.measure.simulated import SimulatedHost
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.records import Kind
@@ -123,32 +123,40 @@ def test_the_room_is_part_of_the_plan_and_an_old_plan_has_none() -> None:
     assert Plan.from_dict({name: each for name, each in plan.to_dict().items() if name != "room"}).room is None
 
 
+@dataclass
+class Small(SimulatedHost):
+    """A host that may lock this much memory, with a card or without."""
+
+    memlock_bytes: int = 8 * MIB
+    card: bool = True
+
+    def room(self) -> Room:
+        return Room(memlock_bytes=self.memlock_bytes)
+
+    def has_card(self) -> bool:
+        return self.card
+
+
 @pytest.mark.parametrize("card", [True, False])
-def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(
-    card: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(facts, "has_card", lambda: card)
-    monkeypatch.setattr(facts, "room", lambda: Room(memlock_bytes=8 * MIB))
+def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(card: bool) -> None:
     request = prepare.Request(kind=Kind.MEASURE, stack="xlio", lib=LIBRARY, sockperf="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
     if not card:
-        assert prepare.plan(request, SimulatedHost(lambda _: 30.0), ()).room is None
+        assert prepare.plan(request, Small(lambda _: 30.0, card=False), ()).room is None
         return
     with pytest.raises(UsageError, match="would not run") as refused:
-        prepare.plan(request, SimulatedHost(lambda _: 30.0), ())
+        prepare.plan(request, Small(lambda _: 30.0), ())
     assert [one.where for one in refused.value.findings] == ["default: memory"]
     assert "together" in refused.value.findings[0].message
 
 
-def test_a_comparison_asks_of_both_whether_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "has_card", lambda: True)
-    monkeypatch.setattr(facts, "room", lambda: Room(memlock_bytes=1 << 30))
+def test_a_comparison_asks_of_both_whether_they_fit() -> None:
     shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
     request = prepare.Request(
         kind=Kind.COMPARE, profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, sockperf="/bin/true",
         fast_start=False, budget_s=1e9,
     )  # fmt: skip
     with pytest.raises(UsageError) as refused:
-        prepare.plan(request, SimulatedHost(lambda _: 30.0), shelves)
+        prepare.plan(request, Small(lambda _: 30.0, memlock_bytes=1 << 30), shelves)
     assert [one.where for one in refused.value.findings] == ["latency: memory"]
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import fake
 import pytest
-from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, Ticking, polling_helps, tune
 
-from tuner.hosts.host import RunOutput, RunPlan
+from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
+from tuner.hosts.simulated import Words
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Role
 from tuner.session.measuring.clock import Clock
@@ -39,7 +41,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     store = Store(folder)
     ledger = Ledger(store, begin(store, made, {"doubts": []}), objective(made.objective))
     ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
-    rig = Rig(host, stack(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+    rig = Rig(on_one(host), stack(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
     session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
     return fitted(session)
@@ -75,15 +77,12 @@ def test_no_length_is_chosen_that_would_not_do_or_is_not_needed(tmp_path: Path, 
 class FewMessages(SimulatedHost):
     """A host whose latencies are spread so widely that runs differ by the number of their messages alone."""
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        output = super().run(plan)
-        assert output.client is not None
+    def client(self, command: Command) -> Words:
+        words = super().client(command)
         wide = re.sub(
-            r"(percentile 75.000 = )([\d.]+)",
-            lambda found: f"{found[1]}{1.19 * float(found[2]):.3f}",
-            output.client.stdout,
+            r"(percentile 75.000 = )([\d.]+)", lambda found: f"{found[1]}{1.19 * float(found[2]):.3f}", words.stdout
         )
-        return replace(output, client=replace(output.client, stdout=wide))
+        return replace(words, stdout=wide)
 
 
 def test_few_messages_that_make_all_the_noise_make_runs_longer(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import BANNER, SimulatedHost, stopping
 
 from tuner.errors import BaselineFailed
+from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
+from tuner.measure.simulated import BANNER, SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase, Role
@@ -71,7 +72,7 @@ def nothing_helps(_environment: Mapping[str, str]) -> float:
 def tune(folder: Path, host: SimulatedHost, plan: Plan = PLAN, session: str | None = None) -> dict[str, Any]:
     host.wall_s = 1.0
     store = Store(folder)
-    rig = Rig(host, stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
     return carry_out(Tuning(store, rig, Silent()), plan, session, clock)
@@ -113,7 +114,7 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
     ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
     ledger.enter("default", {}, Role.BASELINE)
     hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
-    rig = Rig(host, stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    rig = Rig(on_one(host), stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
     Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(Phase.SEARCH, hanging)
     assert 10.0 < spent_s() <= 10.0 + 7.0
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost
 from test_session import DEFAULT, LATENCY, PLAN, Ticking, tune
 
+from tuner.hosts.pair import on_one
 from tuner.judging.objective import HELD_RATE, objective
 from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
@@ -139,7 +140,7 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
     simulated.log = False
     store = Store(tmp_path)
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
-    rig = Rig(simulated, stack("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
+    rig = Rig(on_one(simulated), stack("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
     session = begin(store, plan, {"doubts": []})
     with pytest.raises(Exception, match="did not report latency_p99_corrected_us"):
         carry_out(Tuning(store, rig, Silent()), plan, session, Clock(1e9, 0.0, 0.0, Ticking(simulated)))

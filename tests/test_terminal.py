@@ -15,12 +15,12 @@ import pyte
 import pytest
 import test_session
 from pseudo_terminal import PseudoTerminal, everything, rows
-from simulated_host import SimulatedHost
 from test_session import PLAN, polling_helps, tune
 
 from tuner.cli.screen import view
 from tuner.cli.screen.live import Live
 from tuner.cli.screen.terminal import Terminal
+from tuner.measure.simulated import SimulatedHost
 
 TUNE = ("tune", "latency", "--optimizer", "random")
 LABELS = ("begin", "calibrate", "search", "choose", "confirm", "minimise")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import fake
 import pytest
-from simulated_host import SimulatedHost
 from test_session import PLAN, polling_helps, tune
 
 from tuner import catalogue
 from tuner.hosts.host import Command, ProcessResult
+from tuner.measure.simulated import SimulatedHost
 from tuner.session.setup.plan import Contender
 from tuner.session.setup.readback import refusal
 from tuner.stacks import banner, library

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_host import SimulatedHost, stopping
 from test_session import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.records import State
 from tuner.search.optimizer import Outcome

@@ -43,7 +43,7 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
     host = LocalHost()
     plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
     store = Store(results)
-    facts = host_facts(plan.stack)
+    facts = host_facts(plan.stack, host)
     facts["doubts"] += [asdict(doubt) for doubt in rule_file.doubts(plan)]
     plan = prior.warmed(store, plan, facts)
     session = tuning.begin(store, plan, facts)
@@ -68,6 +68,7 @@ def resume(results: Path, session: str) -> dict[str, Any]:
 
 
 def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
+    from tuner.hosts.pair import on_one
     from tuner.report.summary import summary
     from tuner.session import tuning
     from tuner.session.phases import early
@@ -78,7 +79,9 @@ def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -
         _tell_doubts(watch, store.session(session))
         try:
             with Interrupts(lambda: _end_early(plan, clock, watch)):
-                answer = tuning.carry_out(tuning.Tuning(store, prepare.rig(plan, host), watch), plan, session, clock)
+                answer = tuning.carry_out(
+                    tuning.Tuning(store, prepare.rig(plan, on_one(host)), watch), plan, session, clock
+                )
         except KeyboardInterrupt:
             watch.note(f"stopped; every finished run is kept: {on}")
             raise typer.Exit(1) from None
@@ -136,12 +139,12 @@ def _tell_doubts(watch: Lines, session: StoredSession) -> None:
         watch.note(f"  doubt: {doubt['what']} ({doubt['advice']})")
 
 
-def host_facts(stack: str) -> dict[str, Any]:
-    """Return what this host is and the reasons to distrust it, as JSON-ready values."""
+def host_facts(stack: str, host: Host) -> dict[str, Any]:
+    """Return what a host is and the reasons to distrust it, as JSON-ready values."""
     from tuner.catalogue import facts as stack_facts
     from tuner.hosts import facts
 
-    found = facts.read()
+    found = host.facts()
     return found.to_dict() | {
         "doubts": [asdict(doubt) for doubt in facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)]
     }

@@ -1,16 +1,22 @@
-"""Where runs happen, as plain records and one small protocol; `tuner.hosts.local` is the first place."""
+"""A machine, as everybody sees it who wants to know something of one or start something there.
+
+`tuner.hosts.local` is this machine, `tuner.hosts.simulated` one that does not exist; `tests/test_hosts_conformance.py`
+holds the laws that all of them keep. `tuner.hosts.pair` puts a server on one and a client on another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO, Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
 
+from tuner.catalogue.memory import Room
+from tuner.hosts.cpus import Topology
+from tuner.hosts.facts import Facts
 from tuner.hosts.telemetry import Counters
-
-PORT_TAKEN: Final = "Address already in use"
-"""The C library's words for EADDRINUSE: another process took the port after it was found free."""
-PORT_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +29,6 @@ class Command:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     cpus: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """A server, a client, and what they need.
-
-    The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
-    (name to text) into a fresh folder, in which both processes are started. `time_limit_s` is the client's. `wanted` are
-    small text files that the processes may leave there, `log` names a large one that the client writes; empty for none.
-    """
-
-    server: Command
-    client: Command
-    ready: str
-    time_limit_s: float
-    ready_count: int = 1
-    ready_limit_s: float = 10.0
-    files: Mapping[str, str] = field(default_factory=dict)
-    wanted: tuple[str, ...] = ()
-    watch_sockets: bool = False
-    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +46,104 @@ class ProcessResult:
     links: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutput:
-    """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
+class Process(Protocol):
+    """A program that was started at a site. `limit_s` is its time limit.
 
-    `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last. `written` are the files that were wanted and are there, name to text. `log` is
-    the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
+    Who finds that it takes too long sets `stopped`, and the result says that it timed out.
     """
 
-    server: ProcessResult
-    client: ProcessResult | None
+    limit_s: float
+    stopped: bool
+
+    @property
+    def silent(self) -> bool:
+        """Return whether it has ended and all that it wrote is here."""
+        ...
+
+    def printed(self, sign: str) -> int:
+        """Return how often the beginning of its standard output holds `sign`."""
+        ...
+
+    def said(self) -> str:
+        """Return the last that it wrote, for a reason in its own words."""
+        ...
+
+    def look(self) -> None:
+        """Note what its sockets are now; the last look that saw any counts."""
+        ...
+
+    def signal(self, number: Signals) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        ...
+
+    def kill_group(self) -> None:
+        """Kill it and what it started, at once."""
+        ...
+
+    def result(self) -> ProcessResult:
+        """Return how it ended, waiting for its end."""
+        ...
+
+
+class Site(Protocol):
+    """A fresh folder on a host and the processes started in it; both are gone when the site is left."""
+
     started_at: str
-    wall_s: float
-    failure: str | None = None
-    written: Mapping[str, str] = field(default_factory=dict)
-    log: BinaryIO | None = None
+    """When the site was entered: an ISO time in UTC."""
 
-    @property
-    def timed_out(self) -> bool:
-        """Return whether a time limit ended the run: the client's, or that for the server to become ready."""
-        return self.client.timed_out if self.client is not None else self.server.timed_out
+    def __enter__(self) -> Self:
+        """Make the folder."""
+        ...
 
-    @property
-    def port_taken(self) -> bool:
-        """Return whether the server found its port in use, so that another port may help."""
-        return self.client is None and PORT_TAKEN in self.server.stdout + self.server.stderr
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        """End what still runs and take the folder away."""
+        ...
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when there is something to hear."""
+        ...
+
+    def hear(self) -> None:
+        """Take what the processes have written and how they ended, without waiting."""
+        ...
+
+    def age_s(self) -> float:
+        """Return the seconds since the site was entered; also after it was left."""
+        ...
+
+    def start(self, command: Command, limit_s: float) -> Process:
+        """Start a program that ends within its limit, whatever happens to this process.
+
+        Raises:
+            UsageError: a name or value cannot stand in an environment.
+            MissingTool: there is no such program.
+
+        """
+        ...
+
+    def written(self, names: Sequence[str]) -> dict[str, str]:
+        """Return which of these small text files are in the folder, name to text: the first part of long ones."""
+        ...
+
+    def opened(self, name: str) -> BinaryIO | None:
+        """Return a large file of the folder, None where there is none. It outlives its folder while it is open."""
+        ...
 
 
 class Host(Protocol):
-    """A machine on which runs happen."""
+    """A machine: every question about it is asked here."""
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        """Return what the run gave, with no process left behind, whatever happens."""
+    def site(self, files: Mapping[str, str]) -> Site:
+        """Return a place to start processes in; its folder will hold `files`, name to text.
+
+        Raises:
+            UsageError: on entering it, for a name that is not that of a file in the folder.
+
+        """
         ...
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
-        """Return what one short program did, such as `sockperf --version`.
+        """Return what one short program did, such as one that says its version.
 
         Raises:
             MissingTool: there is no such program.
@@ -105,27 +151,48 @@ class Host(Protocol):
         """
         ...
 
+    def said_on_terminal(self, command: Command, time_limit_s: float = 10.0) -> str:
+        """Return what one short program says where its output is a terminal; some libraries then say more."""
+        ...
+
     def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
-        """Return `count` different ports of `address` on which nobody listens; `protocol` is `tcp` or `udp`."""
+        """Return `count` different ports of `address` on which nobody listens; `protocol` is `tcp` or `udp`.
+
+        Raises:
+            UsageError: the address is not one of this host.
+
+        """
         ...
 
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return the machine's counters now, those of CPUs for `cpus` (all when empty). Cheap, and never raises."""
         ...
 
+    def topology(self) -> Topology:
+        """Return the CPUs that may be used."""
+        ...
 
-def run_on_free_ports(
-    host: Host,
-    plan_for: Callable[[tuple[int, ...]], RunPlan],
-    count: int,
-    protocol: str,
-    address: str,
-) -> tuple[RunPlan, RunOutput]:
-    """Return the plan for free ports and its output, tried again while somebody else takes the ports first."""
-    attempt = 1
-    while True:
-        plan = plan_for(host.free_ports(count, protocol, address))
-        output = host.run(plan)
-        if not output.port_taken or attempt == PORT_ATTEMPTS:
-            return plan, output
-        attempt += 1
+    def facts(self) -> Facts:
+        """Return what the machine is; what it does not say is None."""
+        ...
+
+    def room(self) -> Room:
+        """Return the memory that the machine has to give."""
+        ...
+
+    def has_card(self) -> bool:
+        """Return whether there is a device that XLIO or VMA could use."""
+        ...
+
+    def which(self, program: str) -> str | None:
+        """Return the absolute path of a program as its user would find it, None where there is none."""
+        ...
+
+    def read(self, path: Path, most_bytes: int) -> bytes:
+        """Return the first `most_bytes` of a regular file.
+
+        Raises:
+            OSError: it cannot be read, or is no regular file.
+
+        """
+        ...

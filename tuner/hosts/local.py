@@ -1,4 +1,4 @@
-"""Runs on this machine.
+"""This machine as a host.
 
 Each program is started as `timeout LIMIT [taskset -c CPUS] env -i NAME=VALUE … PROGRAM …`, a list of arguments that
 no shell reads, in a session of its own. So its environment is exactly what was given; a preloaded library touches
@@ -8,9 +8,9 @@ the program and not the launchers; and it ends within its limit even where this 
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shutil
-import signal
 import socket
 import tempfile
 import time
@@ -18,18 +18,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from types import TracebackType
+from typing import BinaryIO, Final, Self
 
+from tuner.catalogue.memory import Room
 from tuner.errors import Finding, MissingTool, UsageError, error
-from tuner.hosts import descriptors, telemetry, terminal
-from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts import cpus, facts, telemetry, terminal
+from tuner.hosts.cpus import Topology
+from tuner.hosts.facts import Facts
+from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, Crew, Process
 
-STOP_LIMIT_S: Final = 2.0
-"""The seconds that an interrupted server has to print its totals; milliseconds are normal."""
 WRITTEN_BYTES: Final = 1 << 20
-LOOK_EVERY_S: Final = 0.2
-LOOKS: Final = 5
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -39,40 +39,13 @@ class LocalHost:
 
     search_path: str = SEARCH_PATH
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        """Return what the run gave, with no process left behind, whatever happens.
-
-        A run that a Ctrl-C of the terminal struck while its processes were being born is made once more.
-
-        Raises:
-            UsageError: a name or value of the plan cannot stand in an environment or a folder.
-            MissingTool: a program is not there.
-
-        """
-        output = self._once(plan)
-        return self._once(plan) if _struck(output) else output
-
-    def _once(self, plan: RunPlan) -> RunOutput:
-        server_limit_s = plan.ready_limit_s + plan.time_limit_s + 2 * STOP_LIMIT_S + 2 * KILL_AFTER_S
-        server_argv = self._argv(plan.server, server_limit_s)
-        client_argv = self._argv(plan.client, plan.time_limit_s)
-        started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="tuner-run-") as folder, Crew(Path(folder)) as crew:
-            _write(plan.files, crew.folder)
-            server = crew.start(server_argv, server_limit_s)
-            failure = _await_ready(crew, server, plan)
-            client = None if failure else crew.start(client_argv, plan.time_limit_s)
-            if client is not None:
-                failure = _await_client(crew, server, client, watch=plan.watch_sockets)
-            _stop(crew, server)
-            results = server.result(), client.result() if client is not None else None
-            written = _written(plan.wanted, crew.folder)
-            log = _opened(crew.folder / plan.log) if plan.log else None
-        return RunOutput(*results, started_at, time.monotonic() - began, failure, written=written, log=log)
+    def site(self, files: Mapping[str, str]) -> LocalSite:
+        """Return a place to start processes in; its folder will hold `files`, name to text."""
+        return LocalSite(self, files)
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what one short program did; raise `MissingTool` when there is none of its name."""
-        argv = self._argv(command, time_limit_s)
+        argv = self.argv(command, time_limit_s)
         with tempfile.TemporaryDirectory(prefix="tuner-run-") as folder, Crew(Path(folder)) as crew:
             process = crew.start(argv, time_limit_s)
             _await_end(crew, process)
@@ -80,12 +53,12 @@ class LocalHost:
 
     def said_on_terminal(self, command: Command, time_limit_s: float = 10.0) -> str:
         """Return what one short program says where its output is a terminal; some libraries then say more."""
-        return terminal.said(self._argv(command, time_limit_s), time_limit_s)
+        return terminal.said(self.argv(command, time_limit_s), time_limit_s)
 
     def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
         """Return `count` different ports of `address` on which nobody listens; raise `UsageError` for no such address.
 
-        Nothing holds them afterwards: `run_on_free_ports` tries again where another process is faster.
+        Nothing holds them afterwards: a `Pair` tries again where another process is faster.
         """
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -103,7 +76,36 @@ class LocalHost:
         """Return this machine's counters now."""
         return telemetry.read(cpus)
 
-    def _argv(self, command: Command, limit_s: float) -> list[str]:
+    def topology(self) -> Topology:
+        """Return the CPUs that this process may use."""
+        return cpus.topology()
+
+    def facts(self) -> Facts:
+        """Return what this machine is."""
+        return facts.read()
+
+    def room(self) -> Room:
+        """Return the memory that this machine has to give to this process."""
+        return facts.room()
+
+    def has_card(self) -> bool:
+        """Return whether there is a device that XLIO or VMA could use."""
+        return facts.has_card()
+
+    def which(self, program: str) -> str | None:
+        """Return the absolute path of a program, named by its path or found in this process's `PATH`."""
+        found = shutil.which(program)
+        return None if found is None else str(Path(found).absolute())
+
+    def read(self, path: Path, most_bytes: int) -> bytes:
+        """Return the first `most_bytes` of a file; raise `OSError` for one that is none: a pipe would be read for ever."""
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "is not a file", str(path))
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+
+    def argv(self, command: Command, limit_s: float) -> list[str]:
+        """Return the arguments that start a program under its launchers; raise as `Site.start` does."""
         program = self._program(command.argv[0])
         findings = [f for name, value in command.environment.items() for f in _environment_problems(name, value)]
         if "=" in program:
@@ -125,13 +127,62 @@ class LocalHost:
         return str(Path(found).absolute())
 
 
-def _struck(output: RunOutput) -> bool:
-    """Return whether a process died of SIGINT before it said anything.
+class LocalSite:
+    """A fresh folder on this machine and the processes started in it."""
 
-    Between its birth and the session of its own it still belongs to the terminal, whose Ctrl-C it gets with this process.
-    """
-    ended = [process for process in (output.server, output.client) if process is not None]
-    return any(each.exit_status == -signal.SIGINT and not each.stdout + each.stderr for each in ended)
+    def __init__(self, host: LocalHost, files: Mapping[str, str]) -> None:
+        self._host = host
+        self._files = files
+        self._entered_s = time.monotonic()
+        self._left = contextlib.ExitStack()
+        self.started_at = ""
+
+    def __enter__(self) -> Self:
+        """Make the folder and write the files into it."""
+        self._entered_s, self.started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        with contextlib.ExitStack() as entered:
+            self._folder = Path(entered.enter_context(tempfile.TemporaryDirectory(prefix="tuner-run-")))
+            self._crew = entered.enter_context(Crew(self._folder))
+            _write(self._files, self._folder)
+            self._left = entered.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        """End what still runs and take the folder away."""
+        self._left.__exit__(kind, value, at)
+
+    def fileno(self) -> int:
+        """Return the selector's own descriptor: it can be read when one of the pipes can."""
+        return self._crew.selector.fileno()
+
+    def hear(self) -> None:
+        """Take what the processes have written so far."""
+        self._crew.hear(0.0)
+
+    def age_s(self) -> float:
+        """Return the seconds since the site was entered."""
+        return time.monotonic() - self._entered_s
+
+    def start(self, command: Command, limit_s: float) -> Process:
+        """Start a program in the folder."""
+        return self._crew.start(self._host.argv(command, limit_s), limit_s)
+
+    def written(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the wanted files that are there, the first part of long ones."""
+        paths = {name: self._folder / name for name in names}
+        return {name: _head(path) for name, path in paths.items() if path.is_file()}
+
+    def opened(self, name: str) -> BinaryIO | None:
+        """Return a file of the folder, None where there is none. It outlives its name while it is open."""
+        try:
+            return (self._folder / name).open("rb")
+        except FileNotFoundError:
+            return None
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(WRITTEN_BYTES).decode(errors="replace")
 
 
 def _environment_problems(name: str, value: str) -> list[Finding]:
@@ -147,83 +198,6 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _written(names: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return the wanted files that are there, the first part of long ones."""
-    found = {}
-    for name in names:
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                found[name] = file.read(WRITTEN_BYTES).decode(errors="replace")
-    return found
-
-
-def _opened(path: Path) -> BinaryIO | None:
-    """Return a file of the run's folder, None where the client wrote none. It outlives its name while it is open."""
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        return None
-
-
-def _await_ready(crew: Crew, server: Process, plan: RunPlan) -> str | None:
-    """Return why the server is not ready, None when it is."""
-    sign = plan.ready.encode()
-
-    def ready() -> bool:
-        return server.stdout.head.count(sign) >= plan.ready_count
-
-    crew.listen_until(lambda: ready() or server.silent, plan.ready_limit_s)
-    if server.silent:
-        return f"the server ended before it was ready: {server.said()}"
-    if not ready():
-        server.stopped = True
-        return f"the server was not ready within {plan.ready_limit_s:g} s: {server.said()}"
-    return None
-
-
-def _watch_sockets(crew: Crew, server: Process, client: Process) -> None:
-    """Note what the programs' sockets are while the test begins; the last look that saw any counts."""
-    for _ in range(LOOKS):
-        if crew.listen_until(lambda: client.silent or server.silent, LOOK_EVERY_S):
-            return
-        for process in (server, client):
-            process.links = descriptors.socket_links(process.popen.pid) or process.links
-
-
-def _await_client(crew: Crew, server: Process, client: Process, *, watch: bool) -> str | None:
-    """Return why the client gave nothing, None when it ended by itself while the server lived."""
-    if watch:
-        _watch_sockets(crew, server, client)
-    crew.listen_until(lambda: client.silent or server.silent, client.limit_s + 2 * KILL_AFTER_S)
-    if client.silent:
-        status, _ = client.reap()
-        overdue = client.result().timed_out
-        return f"the client did not end within {client.limit_s:g} s" if overdue else _signal_words("client", status)
-    crew.kill(client)
-    if server.silent:
-        client.stopped = False
-        return f"the server ended during the run: {server.said()}"
-    return f"the client did not end within {client.limit_s:g} s"
-
-
-def _signal_words(who: str, status: int) -> str | None:
-    """Return which signal ended a program. `timeout` repeats it on itself or adds it to 128, as a shell does."""
-    number = -status if status < 0 else status - 128
-    known = number in signal.valid_signals() and number > 0
-    return f"the {who} was ended by {signal.Signals(number).name}" if known else None
-
-
 def _await_end(crew: Crew, process: Process) -> None:
     if not crew.listen_until(lambda: process.silent, process.limit_s + 2 * KILL_AFTER_S):
         crew.kill(process)
-
-
-def _stop(crew: Crew, server: Process) -> None:
-    """Interrupt the server, so that it prints its totals; end it by force where that does not help."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if server.silent:
-            return
-        server.signal(number)
-        if crew.listen_until(lambda: server.silent, STOP_LIMIT_S):
-            return
-    crew.kill(server)

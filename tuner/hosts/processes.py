@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from tuner.errors import TunerError
+from tuner.hosts import descriptors
 from tuner.hosts.host import ProcessResult
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -75,6 +76,14 @@ class Process:
     def silent(self) -> bool:
         """Return whether both pipes are closed. `timeout` holds them while it lives, so this means: it has ended."""
         return self.streams_open == 0
+
+    def printed(self, sign: str) -> int:
+        """Return how often the beginning of its standard output holds `sign`."""
+        return self.stdout.head.count(sign.encode())
+
+    def look(self) -> None:
+        """Note what its sockets are now; the last look that saw any counts."""
+        self.links = descriptors.socket_links(self.popen.pid) or self.links
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `timeout`, which hands it on to the program."""
@@ -201,9 +210,13 @@ class Crew:
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not self.selector.get_map():
                 return False
-            for key, _ in self.selector.select(left_s):
-                self._read(key)
+            self.hear(left_s)
         return True
+
+    def hear(self, limit_s: float) -> None:
+        """Take what is there to read, or what comes first within the limit."""
+        for key, _ in self.selector.select(limit_s):
+            self._read(key)
 
     def _read(self, key: selectors.SelectorKey) -> None:
         process, stream = key.data

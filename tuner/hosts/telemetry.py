@@ -19,6 +19,7 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 # The columns of a line of /proc/stat (man 5 proc).
 _USER, _NICE, _SYSTEM, _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _STEAL = range(8)
 _DIGITS: Final = 18
+_ENDS: Final = ("server", "client")
 
 # The hypervisor ran somebody else. A hundredth of the time is what p99 is made of; a tick of 10 ms in a run of 1 s on
 # one CPU is as much, so that less than two hundredths cannot be told from the clock's own grain.
@@ -140,12 +141,20 @@ _COUNTS: Final = (
 )
 
 
+def stored(machines: Sequence[Telemetry]) -> dict[str, Any]:
+    """Return the JSON form of what happened in a run: that of the one machine, or by the end that a machine had."""
+    each = [machine.to_dict() for machine in machines]
+    return each[0] if len(each) == 1 else dict(zip(_ENDS, each, strict=True))
+
+
 def spoiled(found: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why what was measured under this telemetry (in its JSON form) should not be believed; empty if it may be.
 
     Only what the measured program does not cause itself is a reason: its own drops and switches are not.
     """
-    return tuple(_reasons(found)) if found.get("wall_s", 0.0) >= LEAST_WALL_S else ()
+    machines = [found[end] for end in _ENDS if end in found] or [found]
+    long_enough = (each for each in machines if each.get("wall_s", 0.0) >= LEAST_WALL_S)
+    return tuple(dict.fromkeys(reason for each in long_enough for reason in _reasons(each)))
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:

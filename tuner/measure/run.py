@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tuner.hosts import cpus, telemetry
-from tuner.hosts.host import Command, Host, ProcessResult, RunOutput, RunPlan, run_on_free_ports
+from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.pair import Job, Pair, RunOutput
 from tuner.measure import launch, sockperf
 from tuner.measure.launch import Launch
 from tuner.measure.workload import Workload
@@ -20,13 +21,13 @@ from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Everything that stays the same from run to run: host, stack, sockperf, and the libraries put under it.
+    """Everything that stays the same from run to run: the two hosts, stack, sockperf, and the libraries put under it.
 
     `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
     `further` are variables for libraries of ours.
     """
 
-    host: Host
+    pair: Pair
     stack: Stack
     preloads: tuple[Path, ...]
     sockperf: str
@@ -42,31 +43,28 @@ class Rig:
         """
         asked = self.launch.variables(self.stack.name, settings)
         variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
-        watched = _watched(workload)
-        before = self.host.counters(watched)
-        plan, output = run_on_free_ports(
-            self.host,
-            lambda ports: self._plan(variables, workload, ports, full_log=full_log),
+        watched = cpus.parse(workload.server_cpus) or (), cpus.parse(workload.client_cpus) or ()
+        before = self.pair.counters(*watched)
+        job, output = self.pair.carry_out_on_free_ports(
+            lambda ports: self._job(variables, workload, ports, full_log=full_log),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
         )
-        happened = telemetry.between(before, self.host.counters(watched))
+        happened = list(map(telemetry.between, before, self.pair.counters(*watched)))
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
             status, reason, measurement = _judge(self.stack, settings, workload, output)
-        evidence = _evidence(plan, output) | {"telemetry": happened.to_dict()}
+        evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened)}
         evidence |= launch.evidence(self.stack.name, output.written)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
-    def _plan(
-        self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool
-    ) -> RunPlan:
+    def _job(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
         logged = sockperf.full_log(workload) if full_log else ()
         loading = self.launch.arguments(self.stack.name, self.preloads)
         server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]), *loading)
         client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *logged, *loading)
-        playback = Path(workload.playback).read_text(encoding="utf-8") if workload.playback else ""
-        return RunPlan(
+        playback = self._playback(workload)
+        return Job(
             server=Command(server, launch.at("server", self.stack.name, variables), workload.server_cpus),
             client=Command(client, launch.at("client", self.stack.name, variables), workload.client_cpus),
             ready=sockperf.READY,
@@ -78,11 +76,10 @@ class Rig:
             log=sockperf.LOG_FILE if logged else "",
         )
 
-
-def _watched(workload: Workload) -> tuple[int, ...]:
-    """Return the CPUs that a run uses, none when it may use any."""
-    lists = [named for named in (workload.server_cpus, workload.client_cpus) if named]
-    return cpus.parse(",".join(lists)) or () if lists else ()
+    def _playback(self, workload: Workload) -> str:
+        if workload.playback is None:
+            return ""
+        return self.pair.client.read(Path(workload.playback), sockperf.PLAYBACK_BYTES).decode()
 
 
 def _judge(
@@ -116,11 +113,11 @@ def _said(process: ProcessResult) -> str:
     return f"{process.stdout}\n{process.stderr}"
 
 
-def _evidence(plan: RunPlan, output: RunOutput) -> dict[str, Any]:
+def _evidence(job: Job, output: RunOutput) -> dict[str, Any]:
     """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
-    processes = {"server": (plan.server, output.server), "client": (plan.client, output.client)}
-    kept = {name: value for name, value in plan.client.environment.items() if name != PAD}
-    return {"environment": kept, "files": dict(plan.files)} | {
+    processes = {"server": (job.server, output.server), "client": (job.client, output.client)}
+    kept = {name: value for name, value in job.client.environment.items() if name != PAD}
+    return {"environment": kept, "files": dict(job.files)} | {
         who: {
             "argv": list(command.argv),
             "cpus": command.cpus,

@@ -19,6 +19,8 @@ from tuner.measurement import LATENCIES, Measurement
 READY: Final = "to block on socket(s)"
 """What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""
 _PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
+PLAYBACK_BYTES: Final = 1 << 26
+"""The largest playback that is read."""
 FEED_FILE: Final = "feed.txt"
 PLAYBACK_FILE: Final = "playback.csv"
 LOG_FILE: Final = "full-log.csv"

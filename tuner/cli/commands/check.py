@@ -68,8 +68,9 @@ def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results
     from tuner.hosts.local import LocalHost
     from tuner.session.setup.preflight import examine
 
-    parts = examine(stack, rig["lib"], rig["sockperf"], results, LocalHost())
-    answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack)}
+    host = LocalHost()
+    parts = examine(stack, rig["lib"], rig["sockperf"], results, host)
+    answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack, host)}
     if facts.load(stack).pools:
         answer["memory"] = _memory(profile, stack, rig["lib"], rings)
         parts.append(memory_account.part(profile, answer["memory"]))
@@ -90,7 +91,9 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
     except TunerError:  # the part of the library says so
         release = None
     known = catalogue.load(stack)
-    return memory_account.account(effective(known, found.settings, release and release_of(known, release)), rings)
+    return memory_account.account(
+        effective(known, found.settings, release and release_of(known, release)), rings, host.room()
+    )
 
 
 def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tuner.cli.options import AnyStack, Json, Release, Rings
 from tuner.cli.screen.memory_account import account
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import Finding, UsageError, warning
+from tuner.hosts.local import LocalHost
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import errors_in
 from tuner.stacks import STACKS
@@ -64,7 +65,7 @@ def effective(
     name, settings = _settings(profile, stack, asked)
     known = catalogue.load(name)
     found = in_effect(known, settings, release_of(known, stack_version))
-    memory = account(found, rings)
+    memory = account(found, rings, LocalHost().room())
     told = [*findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
     if json:
         print_json(record(found, told, memory))

@@ -7,16 +7,16 @@ from typing import Any
 
 from tuner.catalogue import memory
 from tuner.catalogue.effective import Effective
+from tuner.catalogue.memory import Room
 from tuner.errors import Severity
-from tuner.hosts import facts
 
 
-def account(found: Effective, rings: int) -> dict[str, Any]:
-    """Return the sum of what is taken at start, what this host has (bytes), and what of it does not fit, as JSON.
+def account(found: Effective, rings: int, room: Room) -> dict[str, Any]:
+    """Return the sum of what is taken at start, what a host has (`room`, bytes), and what of it does not fit, as JSON.
 
     `starts` is false where a process could not start here for want of memory.
     """
-    room, values = facts.room(), found.values()
+    values = found.values()
     told = memory.findings(found.stack, found.release, values, rings, room)
     taken = memory.summed(found.stack, found.release, values, rings)
     return taken.to_dict() | {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +31,7 @@ def examine(stack_name: str, lib: Path | None, program: str, results: Path, host
         "sockperf": lambda: sockperf_path(program, host, ()),
         f"library of {stack.name}": lambda: _loads(stack, lib, host),
         "fast start": lambda: str(faststart_library()),
-        "CPUs": lambda: _cpus_found(cpus.placement(cpus.topology())),
+        "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
         "results": lambda: _writable(results),
     }
     return [_part(name, look) for name, look in parts.items()]
@@ -103,7 +102,7 @@ def sockperf_path(
     name: str, host: Host, workloads: Sequence[Workload], load: Load = Load.PRELOAD, stack: str = "kernel"
 ) -> str:
     """Return the path of the installed sockperf; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
-    path = shutil.which(name)
+    path = host.which(name)
     if path is None:
         raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
     able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
@@ -111,7 +110,7 @@ def sockperf_path(
     cannot += unsupported(load, stack, able)
     if cannot:
         raise UsageError(f"{path} cannot do this", findings=cannot)
-    return str(Path(path).absolute())
+    return path
 
 
 def load_called(name: str) -> Load:

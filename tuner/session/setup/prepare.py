@@ -12,8 +12,9 @@ from tuner import catalogue
 from tuner.catalogue import facts as stack_facts
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, UsageError, error
-from tuner.hosts import cpus, facts
+from tuner.hosts import cpus
 from tuner.hosts.host import Host
+from tuner.hosts.pair import Pair
 from tuner.judging.objective import Objective, named_by, objective
 from tuner.measure import sockperf, workload
 from tuner.measure.launch import Launch, Load
@@ -68,14 +69,14 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     start = library.load(request.profile, request.stack, shelves) if request.profile else None
     stack = stack_called(request.stack or (start.stack if start else DEFAULT_STACK))
     goal = objective(request.objective or named_by(start.name if start else ""))
-    workloads = _workloads(goal, request)
+    workloads = _workloads(goal, request, host)
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, goal, workloads)
     of_stack = preflight.library_of(stack, request.lib, host)
     named = request.stackname is not None
     preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
     release = readback.release(stack, preloads[:1], host)
-    room = _room(stack)
+    room = _room(stack, host)
     asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind is Kind.COMPARE else ())]
     _check_asked(asked, stack, release, room)
     return Plan(
@@ -107,9 +108,9 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     )
 
 
-def _room(stack: Stack) -> Room | None:
-    """Return the memory of this host where the stack would take it."""
-    return facts.room() if stack_facts.load(stack.name).pools and facts.has_card() else None
+def _room(stack: Stack, host: Host) -> Room | None:
+    """Return the memory of the host where the stack would take it."""
+    return host.room() if stack_facts.load(stack.name).pools and host.has_card() else None
 
 
 def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None, room: Room | None) -> None:
@@ -124,10 +125,10 @@ def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | N
         raise UsageError(f"{stack.name} {release or ''} would not run this as written", findings=findings)
 
 
-def rig(made: Plan, host: Host) -> Rig:
-    """Return what the runs of a plan are made with."""
+def rig(made: Plan, pair: Pair) -> Rig:
+    """Return what the runs of a plan are made with on two hosts."""
     launch = Launch(Load(made.load), rule_file.unchanged(made.conf))
-    return Rig(host, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
+    return Rig(pair, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
 
 
 def _contenders(
@@ -171,7 +172,7 @@ def _fixed(start: Profile | None) -> dict[str, str]:
     return dict(start.settings) if start else {}
 
 
-def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
+def _workloads(goal: Objective, request: Request, host: Host) -> tuple[Workload, ...]:
     asked = dict(request.workload or {})
     if "mode" in asked and len(goal.workloads) > 1:
         raise UsageError(
@@ -181,7 +182,7 @@ def _workloads(goal: Objective, request: Request) -> tuple[Workload, ...]:
     if goal.limits and (beside := _beside_limits(asked)):
         raise UsageError(f"objective {goal.name!r} searches for the rate itself", findings=beside)
     made = [_shaped(default, asked) for default in goal.workloads]
-    placed = tuple(_placed(_timed(each)) for each in made)
+    placed = tuple(_placed(_timed(each, host), host.topology()) for each in made)
     wrong = errors_in([finding for each in placed for finding in each.problems()])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
@@ -207,13 +208,13 @@ def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
     return workload.from_dict({**base.to_dict(), **asked})
 
 
-def _timed(each: Workload) -> Workload:
+def _timed(each: Workload, host: Host) -> Workload:
     """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
     if each.playback is None:
         return each
     path = Path(each.playback).absolute()
     try:
-        lasts_s = sockperf.playback_time_s(path.read_text(encoding="utf-8"))
+        lasts_s = sockperf.playback_time_s(host.read(path, sockperf.PLAYBACK_BYTES).decode())
     except (OSError, UnicodeDecodeError) as reason:
         raise UsageError(f"cannot read the playback {path}: {reason}") from reason
     except UsageError as reason:
@@ -221,9 +222,8 @@ def _timed(each: Workload) -> Workload:
     return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
 
 
-def _placed(each: Workload) -> Workload:
+def _placed(each: Workload, found: cpus.Topology) -> Workload:
     """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
-    found = cpus.topology()
     chosen = cpus.placement(found, each.server_threads, each.client_threads)
     allowed = [cpu.number for cpu in found.cpus]
     named = {

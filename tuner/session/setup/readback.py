@@ -62,7 +62,7 @@ class Readback:
 
 def _differences(rig: Rig, settings: Mapping[str, str]) -> list[str]:
     try:
-        banner = read_back(rig.stack, rig.preloads[:1], settings, rig.host)
+        banner = read_back(rig.stack, rig.preloads[:1], settings, rig.pair.client)
     except TunerError:
         return []
     return [str(each) for each in verified(rig.stack, settings, banner) if not each.fine]

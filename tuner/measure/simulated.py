@@ -1,17 +1,29 @@
-"""A host on which runs take no time: sockperf's output in its true form, from a latency that a test decides."""
+"""A host on which runs take no time: sockperf's output in its true form, from a latency that somebody decides."""
 
 from __future__ import annotations
 
-import io
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
-from tuner.hosts.host import Command, ProcessResult, RunOutput, RunPlan
+from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
+from tuner.measure.sockperf import LOG_FILE, READY
 
 Latency = Callable[[Mapping[str, str]], float]
-BANNER = " XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n"
+"""A median half round trip in µs for an environment; infinite for a run that hangs."""
+BANNER: Final = " XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n"
+"""What the kernel stack's library says."""
+
+
+class Ends(NamedTuple):
+    """The commands of one run."""
+
+    server: Command
+    client: Command
 
 
 def stopping(host: SimulatedHost, run: int, latency: Latency) -> Latency:
@@ -57,13 +69,13 @@ def report(latency_us: float, p99: float = 1.8) -> str:
     return CLIENT.format(n=n, each=n / 100, **{name: factor * latency_us for name, factor in shape.items()})
 
 
-def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duration_s: int) -> tuple[str, str, bytes]:
-    """Return what client, server and full log say of a load: the nearer the capacity the slower, and never above it."""
+def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duration_s: int) -> tuple[str, int, bytes]:
+    """Return what client and full log say of a load, and how many messages arrived: the nearer the capacity the slower, and never above it."""
     busy = min(0.99, offered_mps / capacity_mps)
     loaded_us = latency_us / (1 - busy) * (1 if offered_mps <= capacity_mps else 100)
     arrived = round(min(offered_mps, capacity_mps) * duration_s)
     client = report(loaded_us).replace("RunTime=1.000", f"RunTime={duration_s:.3f}")
-    return client, SERVER.format(n=arrived), full_log(loaded_us, offered_mps)
+    return client, arrived, full_log(loaded_us, offered_mps)
 
 
 def full_log(latency_us: float, offered_mps: int, stall: tuple[int, float] = (0, 0.0), rows: int = 200) -> bytes:
@@ -77,15 +89,23 @@ def full_log(latency_us: float, offered_mps: int, stall: tuple[int, float] = (0,
         sent_us = max(
             due_us, stall[0] * 1e6 / offered_mps + stall[1] + 0.1 * (row - stall[0]) if row >= stall[0] else 0
         )
-        factor = 1.8 if row % 50 == 49 else 1.0
+        factor = 1.0 if (row + 1) % 50 else 1.8
         came_us = sent_us + 2 * factor * latency_us
         lines.append(f"{row}, {2 + sent_us / 1e6:.9f}, {2 + came_us / 1e6:.9f}, {factor * latency_us:.3f}")
     dashes, header = "------------------------------", "packet, txTime(sec), rxTime(sec), latency(usec)"
     return "\n".join([dashes, "parameters", dashes, header, *lines, dashes, ""]).encode()
 
 
+def serving(command: Command, banner: str, arrived: Callable[[], int] = lambda: 1000) -> Words:
+    """Return what a server does: each thread says that it listens, and in the end how many messages had arrived."""
+    argv = command.argv
+    threads = int(argv[argv.index("--threads-num") + 1]) if "--threads-num" in argv else 1
+    ready = f"sockperf: using recvfrom() {READY}\n" * threads
+    return Words(ready, banner, serves=True, last=lambda: SERVER.format(n=arrived()))
+
+
 @dataclass
-class SimulatedHost:
+class SimulatedHost(Machine):
     """`latency` gives a run's median in µs from its environment; it may raise to stop a session in the middle.
 
     `noise` is the relative spread of runs. `steal` is the share of CPU time that the hypervisor takes during the run
@@ -96,43 +116,50 @@ class SimulatedHost:
     latency: Latency
     noise: float = 0.02
     wall_s: float = 0.001
-    rng: random.Random = field(default_factory=lambda: random.Random(5))
-    runs: list[RunPlan] = field(default_factory=list)
+    rng: random.Random = field(default_factory=lambda: random.Random(5))  # noqa: S311 - noise is no secret
+    runs: list[Ends] = field(default_factory=list)
     banner: Callable[[Mapping[str, str]], str] = lambda _environment: BANNER
     steal: Callable[[int], float] = lambda _run: 0.0
     stolen_s: float = 0.0
     capacity_mps: Latency = lambda _environment: 1e9
     log: bool = True
+    arrived: int = 1000
+    server: Command = field(default_factory=lambda: Command((), {}))
 
-    def run(self, plan: RunPlan) -> RunOutput:
-        """Return what a run under the plan's environment would print."""
-        self.runs.append(plan)
+    def speak(self, command: Command) -> Words:
+        """Return what one end of a run would print."""
+        if command.argv[1] == "server":
+            self.server, self.arrived = command, 1000
+            return serving(command, self.banner(command.environment), lambda: self.arrived)
+        self.runs.append(Ends(self.server, command))
         self.stolen_s += self.steal(len(self.runs))
-        environment = plan.client.environment
-        median = self.latency(environment) * self.rng.lognormvariate(0.0, self.noise)
-        banner = self.banner(environment)
-        hung = median == float("inf")
-        if plan.log and not hung and "under-load" in plan.client.argv:
-            return self._loaded(plan, median, banner)
-        client = ProcessResult(0, "" if hung else report(median), banner, 0.5, timed_out=hung)
-        server = ProcessResult(0, SERVER.format(n=1000), banner, 0.5)
-        return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s)
+        return self.client(command)
 
-    def _loaded(self, plan: RunPlan, median_us: float, banner: str) -> RunOutput:
-        argv = plan.client.argv
+    def client(self, command: Command) -> Words:
+        """Return what the client of the latest run prints."""
+        environment = command.environment
+        median_us = self.latency(environment) * self.rng.lognormvariate(0.0, self.noise)
+        banner = self.banner(environment)
+        if math.isinf(median_us):
+            return Words("", banner, hangs=True)
+        if "--full-log" in command.argv and "under-load" in command.argv:
+            return self._loaded(command, median_us, banner)
+        return Words(report(median_us), banner)
+
+    def _loaded(self, command: Command, median_us: float, banner: str) -> Words:
+        argv = command.argv
         offered, duration_s = (int(argv[argv.index(name) + 1]) for name in ("--mps", "-t"))
-        said = under_load(median_us, offered, self.capacity_mps(plan.client.environment), duration_s)
-        client, server = (ProcessResult(0, text, banner, 0.5) for text in said[:2])
-        log = io.BytesIO(said[2]) if self.log else None
-        return RunOutput(server, client, "2026-01-02T03:04:05", self.wall_s, log=log)
+        capacity_mps = self.capacity_mps(command.environment)
+        client, self.arrived, log = under_load(median_us, offered, capacity_mps, duration_s)
+        return Words(client, banner, files={LOG_FILE: log} if self.log else {})
+
+    def lasted_s(self) -> float:
+        """Return what each run takes."""
+        return self.wall_s
 
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what sockperf says of its version, whatever is asked."""
         return ProcessResult(0, "sockperf, version 3.7-no.git\n", "", 0.0)
-
-    def free_ports(self, count: int, protocol: str, address: str) -> tuple[int, ...]:
-        """Return ports that nobody uses, because nothing listens here."""
-        return tuple(range(20000, 20000 + count))
 
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return counters of a calm machine on which each run takes one second, but for what is stolen."""

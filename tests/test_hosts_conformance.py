@@ -1,0 +1,231 @@
+"""The laws of a host: whatever machine it is, who asks it and who starts something there can rely on these."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tuner.catalogue.memory import Room
+from tuner.errors import UsageError
+from tuner.hosts.host import Command, Host, Process, Site
+from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import Job, Pair, on_one
+from tuner.hosts.simulated import Machine, Words
+from tuner.hosts.telemetry import Counters, between, spoiled, stored
+from tuner.measure.run import Rig
+from tuner.measure.simulated import SimulatedHost
+from tuner.measure.workload import Workload
+from tuner.records import Status
+from tuner.stacks import stack
+
+SERVES: Final = "trap 'echo total; exit' INT; echo READY; while :; do sleep 0.02; done"
+STUBBORN: Final = "trap '' INT TERM; echo READY; while :; do sleep 0.02; done"
+SPEAKS: Final = "echo hello; echo aside >&2; printf text >left.txt; printf long >log.csv"
+HANGS: Final = "exec sleep 60"
+WORDS: Final = {
+    SERVES: Words("READY\n", serves=True, last=lambda: "total\n"),
+    STUBBORN: Words("READY\n", serves=True),
+    SPEAKS: Words("hello\n", "aside\n", files={"left.txt": b"text", "log.csv": b"long"}),
+    HANGS: Words(hangs=True),
+}
+
+
+class Playing(Machine):
+    """A simulated machine that knows what these scripts do."""
+
+    def speak(self, command: Command) -> Words:
+        return WORDS[command.argv[-1]]
+
+
+HOSTS: Final[Mapping[str, Host]] = {"local": LocalHost(), "simulated": Playing()}
+PAIRS: Final = {f"{a}-{b}": Pair(HOSTS[a], HOSTS[b]) for a, b in product(HOSTS, HOSTS)}
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Host:
+    return HOSTS[request.param]
+
+
+@pytest.fixture(params=PAIRS)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return PAIRS[request.param]
+
+
+@pytest.fixture
+def site(host: Host) -> Iterator[Site]:
+    with host.site({"feed.txt": "T:1\n"}) as entered:
+        yield entered
+
+
+def script(text: str) -> Command:
+    return Command(("sh", "-c", text), {"PATH": "/usr/bin:/bin"})
+
+
+def job(server: str, client: str, limit_s: float = 20.0) -> Job:
+    return Job(script(server), script(client), "READY", limit_s, wanted=("left.txt", "none.txt"), log="log.csv")
+
+
+def ended(site: Site, process: Process) -> Process:
+    """Return a process that has ended, however long that takes within a test's own limit."""
+    while not process.silent:
+        assert select.select([site], [], [], 20.0)[0], "it never said anything more"
+        site.hear()
+    return process
+
+
+def test_a_program_that_ends_by_itself_has_said_everything(site: Site) -> None:
+    result = ended(site, site.start(script(SPEAKS), 20.0)).result()
+    assert (result.exit_status, result.stdout, result.stderr, result.timed_out) == (0, "hello\n", "aside\n", False)
+    assert result.cpu_s >= 0
+
+
+def test_a_server_says_that_it_is_ready_and_lives_until_it_is_interrupted(site: Site) -> None:
+    server = site.start(script(SERVES), 20.0)
+    while not server.printed("READY"):
+        site.hear()
+    assert not server.silent
+    server.signal(signal.SIGINT)
+    assert ended(site, server).result().stdout == "READY\ntotal\n"
+
+
+def test_a_process_that_was_given_up_is_killed_and_timed_out(site: Site) -> None:
+    server = site.start(script(STUBBORN), 20.0)
+    while not server.printed("READY"):
+        site.hear()
+    server.stopped = True
+    server.kill_group()
+    assert ended(site, server).result().timed_out
+
+
+def test_what_programs_leave_in_the_folder_can_be_read_and_a_large_file_outlives_it(host: Host) -> None:
+    with host.site({}) as site:
+        ended(site, site.start(script(SPEAKS), 20.0))
+        assert site.written(["left.txt", "none.txt"]) == {"left.txt": "text"}
+        assert site.opened("none.csv") is None
+        log = site.opened("log.csv")
+    assert log is not None
+    with log:
+        assert log.read() == b"long"
+
+
+@pytest.mark.parametrize("name", ["../feed", "/feed", "a/b", "", ".", ".."])
+def test_a_file_outside_the_folder_is_refused(host: Host, name: str) -> None:
+    with pytest.raises(UsageError, match="not the name of a file"), host.site({name: ""}):
+        pass
+
+
+def test_a_site_says_when_it_was_entered_and_how_old_it_is_also_when_it_was_left(host: Host) -> None:
+    with host.site({}) as site:
+        assert datetime.fromisoformat(site.started_at).year >= 2026
+        young_s = site.age_s()
+    assert site.age_s() >= young_s >= 0
+
+
+def test_ports_are_different(host: Host) -> None:
+    assert len(set(host.free_ports(20, "tcp", "127.0.0.1"))) == 20
+
+
+def test_counters_never_go_back_and_are_calm_enough_to_be_stored(host: Host) -> None:
+    before = host.counters(())
+    after = host.counters(())
+    for counter in fields(Counters):
+        then, now = getattr(before, counter.name), getattr(after, counter.name)
+        grows = counter.name not in {"load_1min", "frequency_khz"}
+        assert not grows or then is None or now is None or now >= then, counter.name
+    assert json.loads(json.dumps(between(before, after).to_dict()))["wall_s"] >= 0
+
+
+def test_a_host_says_what_it_is(host: Host) -> None:
+    numbers = [cpu.number for cpu in host.topology().cpus]
+    assert numbers == sorted(set(numbers))
+    assert numbers
+    found = host.facts()
+    assert found.hostname
+    assert found.cpus >= 1
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+    assert isinstance(host.room(), Room)
+    assert host.has_card() in {True, False}
+
+
+def test_a_program_is_named_by_its_whole_path(host: Host) -> None:
+    found = host.which("sh")
+    assert found is not None
+    assert re.fullmatch(r"/.*/sh", found)
+    assert host.which(found) == found
+
+
+def test_what_is_no_file_cannot_be_read(host: Host, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(OSError, match=r"not a file|No such file"):
+            host.read(path, 10)
+
+
+def test_a_run_goes_over_any_two_hosts(pair: Pair) -> None:
+    output = pair.carry_out(job(SERVES, SPEAKS))
+    assert output.failure is None
+    assert output.client is not None
+    assert (output.server.stdout, output.client.stdout) == ("READY\ntotal\n", "hello\n")
+    assert output.written == {"left.txt": "text"}
+    assert output.log is not None
+    with output.log:
+        assert output.log.read() == b"long"
+
+
+def test_a_client_that_hangs_is_a_timeout_on_any_two_hosts(pair: Pair) -> None:
+    output = pair.carry_out(job(SERVES, HANGS, limit_s=0.2))
+    assert output.failure == "the client did not end within 0.2 s"
+    assert output.timed_out
+
+
+def test_a_server_that_is_no_server_is_a_failure_in_its_own_words_on_any_two_hosts(pair: Pair) -> None:
+    output = pair.carry_out(job(SPEAKS, SPEAKS))
+    assert output.client is None
+    assert output.failure == "the server ended before it was ready: hello\naside"
+
+
+def test_each_end_of_a_local_run_has_a_folder_of_its_own() -> None:
+    output = on_one(LocalHost()).carry_out(
+        Job(script(f"pwd >&2; {SERVES}"), script("pwd; ls"), "READY", 20.0, files={"feed.txt": "T:1\n"})
+    )
+    assert output.client is not None
+    folder, *files = output.client.stdout.splitlines()
+    assert folder != output.server.stderr.strip()
+    assert files == ["feed.txt"]
+
+
+@dataclass
+class Stolen(SimulatedHost):
+    """A simulated machine that is disturbed all the time."""
+
+    def counters(self, cpus: object) -> Counters:
+        now = float(len(self.runs))
+        return Counters(now, 0.0, busy_s=0.5 * now, idle_s=0.0, steal_s=0.5 * now)
+
+
+def test_two_machines_are_counted_apart_and_either_can_spoil_a_run() -> None:
+    calm = SimulatedHost(lambda _: 36.0)
+    workload = Workload(server_cpus="0", client_cpus="1")
+    for two, spoils in ((Pair(SimulatedHost(lambda _: 36.0), calm), False), (Pair(calm, Stolen(lambda _: 36.0)), True)):
+        run = Rig(two, stack("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf").execute({}, workload)
+        assert run.status == Status.OK
+        assert set(run.evidence["telemetry"]) == {"server", "client"}
+        assert bool(spoiled(run.evidence["telemetry"])) == spoils
+
+
+def test_one_machine_is_counted_once_and_stored_as_ever() -> None:
+    rig = Rig(on_one(SimulatedHost(lambda _: 36.0)), stack("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf")
+    telemetry = rig.execute({}, Workload(server_cpus="0", client_cpus="1")).evidence["telemetry"]
+    assert telemetry["wall_s"] == 1.0
+    assert telemetry == stored(
+        [between(Counters(0.0, 0.0, 0.0, None, 0.0, 0.0), Counters(1.0, 1.0, 1.0, None, 1.0, 0.0))]
+    )

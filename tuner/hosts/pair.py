@@ -1,0 +1,229 @@
+"""Two hosts in a run: a server on one and a client on the other, which may be the same machine.
+
+Each end has a folder of its own. The server is started first and is ready when it says so; then the client runs, and
+after it the server is interrupted, so that it prints its totals. Whatever happens, no process is left behind.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final
+
+from tuner.hosts.host import Command, Host, Process, ProcessResult, Site
+from tuner.hosts.processes import KILL_AFTER_S
+from tuner.hosts.telemetry import Counters
+
+PORT_TAKEN: Final = "Address already in use"
+"""The C library's words for EADDRINUSE: another process took the port after it was found free."""
+PORT_ATTEMPTS: Final = 5
+STOP_LIMIT_S: Final = 2.0
+"""The seconds that an interrupted server has to print its totals; milliseconds are normal."""
+LOOK_EVERY_S: Final = 0.2
+LOOKS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A server, a client, and what they need.
+
+    The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
+    (name to text) into the folder of each end. `time_limit_s` is the client's. `wanted` are small text files that
+    either end may leave there, `log` names a large one that the client writes; empty for none.
+    """
+
+    server: Command
+    client: Command
+    ready: str
+    time_limit_s: float
+    ready_count: int = 1
+    ready_limit_s: float = 10.0
+    files: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
+    watch_sockets: bool = False
+    log: str = ""
+
+    @property
+    def server_limit_s(self) -> float:
+        """Return the seconds after which the server must be gone, however slowly everything else went."""
+        return self.ready_limit_s + self.time_limit_s + 2 * STOP_LIMIT_S + 2 * KILL_AFTER_S
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutput:
+    """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
+
+    `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
+    from the first process to the last. `written` are the files that were wanted and are there, name to text. `log` is
+    the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
+    """
+
+    server: ProcessResult
+    client: ProcessResult | None
+    started_at: str
+    wall_s: float
+    failure: str | None = None
+    written: Mapping[str, str] = field(default_factory=dict)
+    log: BinaryIO | None = None
+
+    @property
+    def timed_out(self) -> bool:
+        """Return whether a time limit ended the run: the client's, or that for the server to become ready."""
+        return self.client.timed_out if self.client is not None else self.server.timed_out
+
+    @property
+    def port_taken(self) -> bool:
+        """Return whether the server found its port in use, so that another port may help."""
+        return self.client is None and PORT_TAKEN in self.server.stdout + self.server.stderr
+
+    @property
+    def struck(self) -> bool:
+        """Return whether a process died of SIGINT before it said anything.
+
+        Between its birth and the session of its own it still belongs to the terminal, whose Ctrl-C it gets with us.
+        """
+        ended = [process for process in (self.server, self.client) if process is not None]
+        return any(each.exit_status == -signal.SIGINT and not each.stdout + each.stderr for each in ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The host of the server and the host of the client."""
+
+    server: Host
+    client: Host
+
+    def carry_out(self, job: Job) -> RunOutput:
+        """Return what a job gave, with no process left behind, whatever happens.
+
+        A run that a Ctrl-C of the terminal struck while its processes were being born is made once more.
+
+        Raises:
+            UsageError: a name or value of the job cannot stand in an environment or a folder.
+            MissingTool: a program is not there.
+
+        """
+        output = self._once(job)
+        return self._once(job) if output.struck else output
+
+    def carry_out_on_free_ports(
+        self, job_for: Callable[[tuple[int, ...]], Job], count: int, protocol: str, address: str
+    ) -> tuple[Job, RunOutput]:
+        """Return the job for free ports and its output, tried again while somebody else takes the ports first."""
+        attempt = 1
+        while True:
+            job = job_for(self.server.free_ports(count, protocol, address))
+            output = self.carry_out(job)
+            if not output.port_taken or attempt == PORT_ATTEMPTS:
+                return job, output
+            attempt += 1
+
+    def counters(self, server_cpus: Sequence[int], client_cpus: Sequence[int]) -> tuple[Counters, ...]:
+        """Return the counters of each machine now: one reading of all these CPUs, or the server's and the client's."""
+        if self.server is self.client:
+            return (self.server.counters(sorted({*server_cpus, *client_cpus})),)
+        return self.server.counters(server_cpus), self.client.counters(client_cpus)
+
+    def _once(self, job: Job) -> RunOutput:
+        with self.server.site(job.files) as there, self.client.site(job.files) as here:
+            sites = (there, here)
+            server = there.start(job.server, job.server_limit_s)
+            failure = _await_ready(sites, server, job)
+            client = None if failure else here.start(job.client, job.time_limit_s)
+            if client is not None:
+                failure = _await_client(sites, server, client, watch=job.watch_sockets)
+            _stop(sites, server)
+            results = server.result(), client.result() if client is not None else None
+            written = there.written(job.wanted) | here.written(job.wanted)
+            log = here.opened(job.log) if job.log else None
+        return RunOutput(*results, there.started_at, there.age_s(), failure, written=written, log=log)
+
+
+def on_one(host: Host) -> Pair:
+    """Return a pair whose ends are one machine."""
+    return Pair(host, host)
+
+
+def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: float) -> bool:
+    """Collect the output of all sites until `done` or until the limit; return whether it is done."""
+    if done():
+        return True
+    deadline = time.monotonic() + limit_s
+    with selectors.DefaultSelector() as selector:
+        for site in sites:
+            selector.register(site, selectors.EVENT_READ, site)
+        while not done():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            for key, _ in selector.select(left_s):
+                key.data.hear()
+    return True
+
+
+def _await_ready(sites: Sequence[Site], server: Process, job: Job) -> str | None:
+    """Return why the server is not ready, None when it is."""
+
+    def ready() -> bool:
+        return server.printed(job.ready) >= job.ready_count
+
+    _listen_until(sites, lambda: ready() or server.silent, job.ready_limit_s)
+    if server.silent:
+        return f"the server ended before it was ready: {server.said()}"
+    if not ready():
+        server.stopped = True
+        return f"the server was not ready within {job.ready_limit_s:g} s: {server.said()}"
+    return None
+
+
+def _watch_sockets(sites: Sequence[Site], server: Process, client: Process) -> None:
+    """Note what the programs' sockets are while the test begins."""
+    for _ in range(LOOKS):
+        if _listen_until(sites, lambda: client.silent or server.silent, LOOK_EVERY_S):
+            return
+        for process in (server, client):
+            process.look()
+
+
+def _await_client(sites: Sequence[Site], server: Process, client: Process, *, watch: bool) -> str | None:
+    """Return why the client gave nothing, None when it ended by itself while the server lived."""
+    if watch:
+        _watch_sockets(sites, server, client)
+    _listen_until(sites, lambda: client.silent or server.silent, client.limit_s + 2 * KILL_AFTER_S)
+    if client.silent:
+        ended = client.result()
+        overdue = f"the client did not end within {client.limit_s:g} s"
+        return overdue if ended.timed_out else _signal_words("client", ended.exit_status)
+    _kill(sites, client)
+    if server.silent:
+        client.stopped = False
+        return f"the server ended during the run: {server.said()}"
+    return f"the client did not end within {client.limit_s:g} s"
+
+
+def _signal_words(who: str, status: int) -> str | None:
+    """Return which signal ended a program. `timeout` repeats it on itself or adds it to 128, as a shell does."""
+    number = -status if status < 0 else status - 128
+    known = number in signal.valid_signals() and number > 0
+    return f"the {who} was ended by {signal.Signals(number).name}" if known else None
+
+
+def _stop(sites: Sequence[Site], server: Process) -> None:
+    """Interrupt the server, so that it prints its totals; end it by force where that does not help."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if server.silent:
+            return
+        server.signal(number)
+        if _listen_until(sites, lambda: server.silent, STOP_LIMIT_S):
+            return
+    _kill(sites, server)
+
+
+def _kill(sites: Sequence[Site], process: Process) -> None:
+    """End a process that does not end by itself, and take what it wrote last."""
+    process.stopped = True
+    process.kill_group()
+    _listen_until(sites, lambda: process.silent, KILL_AFTER_S)
