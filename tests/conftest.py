@@ -1,9 +1,13 @@
-"""What holds for all property tests: no example has a deadline, and CI repeats the same ones."""
+"""What all tests may use, and what holds for all property tests: no deadline, and CI repeats the same examples."""
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
+import pytest
+from command_line import Ended, Tuner
 from hypothesis import settings
 
 # A machine that does other work is slow, which is no fault of the code. New examples are for people who can look at
@@ -11,3 +15,20 @@ from hypothesis import settings
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture
+def tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tuner:
+    """Return what carries out one command in an empty folder."""
+    from tuner.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Ended(int(end.value.code or 0), said.out, said.err)
+
+    return run

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_session
-from test_session import PLAN, nothing_helps, polling_helps, tune
+from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.noise import normal_difference, smallest_difference
 from tuner.measure.simulated import SimulatedHost, stopping
@@ -79,8 +78,6 @@ def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    watcher = Silent()
-    monkeypatch.setattr(test_session, "Silent", lambda: watcher)
     monkeypatch.setattr(Silent, "note", lambda _self, text: said.append(text))
     monkeypatch.setattr(Silent, "phase", lambda _self, name, _seconds: said.append(name))
     found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fake
 import pytest
-from test_cli import Tuner, tuner  # noqa: F401 - a fixture
+from command_line import Tuner
 
 GOAL = "max rate where p99 < 200us"
 
@@ -28,7 +28,7 @@ def loaded(tmp_path: Path) -> str:
     ],
 )
 def test_an_objective_that_makes_no_sense_is_a_usage_error(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     loaded: str,
     objective: str,
     words: list[str],
@@ -45,7 +45,7 @@ def test_an_objective_that_makes_no_sense_is_a_usage_error(
     [("--rate", "1000", "leave --rate out"), ("--mode", "ping-pong", "leave --mode out")],
 )
 def test_what_the_search_decides_itself_cannot_be_asked_for(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     loaded: str,
     option: str,
     value: str,
@@ -57,7 +57,7 @@ def test_what_the_search_decides_itself_cannot_be_asked_for(
 
 
 def test_a_budget_too_small_for_a_search_over_the_load_says_what_would_do(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     loaded: str,
 ) -> None:
     ended = tuner("tune", "--objective", GOAL, "--budget", "20s", "--sockperf", loaded)
@@ -67,7 +67,7 @@ def test_a_budget_too_small_for_a_search_over_the_load_says_what_would_do(
 
 
 def test_measuring_gives_the_rate_that_holds_and_both_latencies(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     loaded: str,
 ) -> None:
     ended = tuner("measure", "--objective", GOAL, "--runs", "2", "--sockperf", loaded, "--json")
@@ -79,7 +79,7 @@ def test_measuring_gives_the_rate_that_holds_and_both_latencies(
     assert metrics["latency_p99_corrected_us"]["value"] == pytest.approx(metrics["latency_p99_us"]["value"], rel=0.1)
 
 
-def test_a_limit_that_follows_from_another_is_told(tuner: Tuner, loaded: str) -> None:  # noqa: F811
+def test_a_limit_that_follows_from_another_is_told(tuner: Tuner, loaded: str) -> None:
     goal = "max rate where p50 < 300us and p99 < 200us"
     ended = tuner("measure", "--objective", goal, "--runs", "1", "--sockperf", loaded)
     assert ended.status == 0
@@ -92,7 +92,7 @@ def test_a_limit_that_follows_from_another_is_told(tuner: Tuner, loaded: str) ->
     [("measure", "--runs", "1"), ("tune", "--budget", "75s"), ("compare", "default", "latency", "--budget", "40s")],
 )
 def test_a_limit_that_no_load_holds_is_an_answer_with_status_3(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     loaded: str,
     command: tuple[str, ...],
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_limit_that_no_load_holds_is_an_answer_with_status_3(
 
 
 def test_a_budget_too_small_to_detect_anything_says_how_much_would_do(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     tmp_path: Path,
 ) -> None:
     noisy = str(fake.install(tmp_path, noise=0.5, seed=3))
@@ -119,7 +119,7 @@ def test_a_budget_too_small_to_detect_anything_says_how_much_would_do(
 
 
 def test_a_baseline_that_fails_stops_the_session_in_words_and_json(
-    tuner: Tuner,  # noqa: F811
+    tuner: Tuner,
     tmp_path: Path,
 ) -> None:
     broken = str(fake.install(tmp_path, crash="client"))

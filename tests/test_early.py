@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import LATENCY, PLAN, Ticking, nothing_helps, polling_helps
+from sessions import LATENCY, PLAN, Ticking, nothing_helps, polling_helps
 
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one

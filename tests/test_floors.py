@@ -141,3 +141,14 @@ def test_no_function_is_longer_than_forty_lines() -> None:
                 if length > 40:
                     long.append(f"{name}.{node.name}: {length}")
     assert long == []
+
+
+def test_no_test_module_imports_another() -> None:
+    here = Path(__file__).parent
+    wrong = [
+        f"{path.name} imports {name}"
+        for path in sorted(here.glob("*.py"))
+        for name in imported(ast.parse(path.read_text(encoding="utf-8")))
+        if name.split(".")[0].startswith("test_")
+    ]
+    assert wrong == []

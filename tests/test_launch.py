@@ -13,7 +13,7 @@ from typing import Any
 
 import fake
 import pytest
-from test_counters import FILE
+from stats_file import FILE
 
 from tuner.errors import UsageError
 from tuner.hosts.host import Command, ProcessResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from test_session import PLAN, Ticking
+from sessions import PLAN, Ticking
 
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_session import PLAN, tune
+from sessions import PLAN, tune
 
 from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import PLAN, nothing_helps, polling_helps, tune
+from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.simulated import Latency, SimulatedHost, stopping
 from tuner.measure.workload import Multiplexer, Workload

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import PLAN, polling_helps, tune
+from sessions import PLAN, polling_helps, tune
 
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles.files import read

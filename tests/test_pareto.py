@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_session import PLAN, tune
+from sessions import PLAN, tune
 
 from tuner.judging.objective import objective
 from tuner.judging.pareto import Point, dominates, front, point

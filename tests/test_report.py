@@ -13,8 +13,7 @@ from typing import Any
 
 import many_trials
 import pytest
-from test_session import tune
-from test_slo_session import SLO
+from sessions import SLO, tune
 from typer.testing import CliRunner
 
 from tuner.cli.main import program

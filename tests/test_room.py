@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import PLAN, tune
+from sessions import PLAN, tune
 from typer.testing import CliRunner
 
 from tuner import catalogue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fake
 import pytest
-from test_session import PLAN, Ticking, polling_helps, tune
+from sessions import PLAN, Ticking, polling_helps, tune
 
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_catalogue import VENDOR_NAMES
 from typer.main import get_command
+from vendor_names import VENDOR_NAMES
 
 from tuner import catalogue
 from tuner.cli.main import program

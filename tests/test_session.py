@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sessions import LATENCY, PLAN, nothing_helps, polling_helps, tune
 
 from tuner.errors import BaselineFailed
 from tuner.hosts.pair import on_one
@@ -23,59 +23,10 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
-from tuner.session.setup.plan import Contender, Plan
-from tuner.session.tuning import Tuning, begin, carry_out
+from tuner.session.setup.plan import Plan
+from tuner.session.tuning import begin
 from tuner.stacks import stack
 from tuner.store import Store
-
-DEFAULT = Contender("default", {})
-LATENCY = Contender("latency", {"XLIO_RX_POLL": "-1", "XLIO_TCP_NODELAY": "1"})
-PLAN = Plan(
-    kind=Kind.TUNE,
-    stack="kernel",
-    preloads=("/usr/lib/libtuner_kernel.so",),
-    sockperf="/usr/bin/sockperf",
-    objective="latency",
-    workloads=(Workload(),),
-    baseline=DEFAULT,
-    known=(LATENCY, DEFAULT, Contender("nginx", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),
-    start="latency",
-    fixed={},
-    space="",
-    optimizer="random",
-    seed=1,
-    budget_s=60.0,
-    blocks=8,
-    fast_start=True,
-)
-
-
-class Ticking:
-    """A clock that goes on by one second a run, so that a session of 60 s makes about 60 runs."""
-
-    def __init__(self, host: SimulatedHost) -> None:
-        self.host = host
-
-    def __call__(self) -> float:
-        return float(len(self.host.runs))
-
-
-def polling_helps(environment: Mapping[str, str]) -> float:
-    polls = int(environment.get("XLIO_RX_POLL", "0"))
-    return 3.0 if polls < 0 else 36.0 / (1 + math.log10(1 + polls))
-
-
-def nothing_helps(_environment: Mapping[str, str]) -> float:
-    return 36.0
-
-
-def tune(folder: Path, host: SimulatedHost, plan: Plan = PLAN, session: str | None = None) -> dict[str, Any]:
-    host.wall_s = 1.0
-    store = Store(folder)
-    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
-    session = session or begin(store, plan, {"doubts": []})
-    clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
-    return carry_out(Tuning(store, rig, Silent()), plan, session, clock)
 
 
 def test_a_session_finds_what_helps_and_writes_it_as_a_profile(tmp_path: Path) -> None:

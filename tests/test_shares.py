@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_session import PLAN
+from sessions import PLAN
 
 from tuner.records import Kind
 from tuner.session.setup import budget_shares

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import DEFAULT, LATENCY, PLAN, Ticking, tune
+from sessions import DEFAULT, LATENCY, PLAN, SLO, Ticking, tune
 
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import HELD_RATE, objective
@@ -26,8 +26,6 @@ from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.stacks import stack
 from tuner.store import Store
 
-GOAL = objective("max rate where p99 < 200us")
-SLO = replace(PLAN, objective=GOAL.name, workloads=GOAL.workloads, budget_s=200.0, blocks=6)
 # p99 is 1.8 times the median, and the median 36 µs / (1 − load): the limit holds to 0.676 of the capacity.
 HOLDS = 1 - 1.8 * 36.0 / 200.0
 

@@ -13,9 +13,8 @@ from typing import ClassVar
 import fake
 import pyte
 import pytest
-import test_session
 from pseudo_terminal import PseudoTerminal, everything, rows
-from test_session import PLAN, polling_helps, tune
+from sessions import PLAN, polling_helps, tune
 
 from tuner.cli.screen import view
 from tuner.cli.screen.live import Live
@@ -101,8 +100,8 @@ def test_a_session_with_failures_shows_whole_lines_on_a_terminal_of_any_size(
     seen = Seen(size)
     monkeypatch.setattr(Sized, "shape", size, raising=False)
     with Live(Sized(seen, draws=True, colours=True), PLAN.budget_s) as live:
-        monkeypatch.setattr(test_session, "Silent", lambda: live)
-        tune(tmp_path, SimulatedHost(lambda env: math.inf if "XLIO_TCP_NODELAY" in env else polling_helps(env)))
+        host = SimulatedHost(lambda env: math.inf if "XLIO_TCP_NODELAY" in env else polling_helps(env))
+        tune(tmp_path, host, progress=live)
     whole_views(seen.screens, everything(seen.screen))
     assert any(line.startswith("failed ") for line in rows(seen.screen))
 

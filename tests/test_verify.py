@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fake
 import pytest
-from test_session import PLAN, polling_helps, tune
+from sessions import PLAN, polling_helps, tune
 
 from tuner import catalogue
 from tuner.hosts.host import Command, ProcessResult

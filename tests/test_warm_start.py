@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_session import PLAN, nothing_helps, polling_helps, tune
+from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
