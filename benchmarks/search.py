@@ -39,6 +39,7 @@ from kept import Outcome, Played
 from landscapes import Fate, Landscape, recorded, synthetic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 
+from tuner import stacks
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
@@ -57,7 +58,6 @@ from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate
 from tuner.session.phases.confirm import confirm
 from tuner.session.phases.search import search
-from tuner.stacks import stack
 
 SIZES = (8, 16, 30)
 RUNS, SEEDS = 60, 60
@@ -147,7 +147,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     host = BenchHost(bench)
     ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", objective(plan.objective))
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
-    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)
     search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tuner import stacks
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Machine, Words
@@ -28,7 +29,6 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, carry_out
-from tuner.stacks import stack
 from tuner.store import Store
 
 Latency = Callable[[Mapping[str, str]], float]
@@ -155,6 +155,6 @@ def session(
     rng = random.Random(name)  # noqa: S311 - noise is no secret
     host = NoisyHost(latency, noise, rng)
     plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
-    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
     return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

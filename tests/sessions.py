@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
@@ -18,7 +19,6 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, begin, carry_out
-from tuner.stacks import stack
 from tuner.store import Store
 
 DEFAULT = Contender("default", {})
@@ -77,7 +77,7 @@ def tune(
     """Carry out a plan on a simulated host, in simulated time, and return its answer; `session` is gone on with."""
     host.wall_s = 1.0
     store = Store(folder)
-    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
     return carry_out(Tuning(store, rig, progress or Silent()), plan, session, clock)

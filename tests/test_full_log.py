@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner import stacks
 from tuner.errors import UsageError
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
@@ -22,7 +23,6 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import full_log
 from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
-from tuner.stacks import stack
 from tuner.stacks.preloads import faststart_library
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
@@ -133,7 +133,7 @@ def test_what_is_no_histogram_is_a_usage_error(stored: dict[str, str]) -> None:
 @pytest.mark.serial
 @pytest.mark.skipif(shutil.which("sockperf") is None, reason="needs sockperf")
 def test_the_real_program_under_load_gives_raw_and_corrected_figures_and_histograms() -> None:
-    kernel = stack("kernel")
+    kernel = stacks.named("kernel")
     library = kernel.locate("")
     assert library is not None
     rig = Rig(on_one(LocalHost()), kernel, (library, faststart_library()), str(shutil.which("sockperf")))

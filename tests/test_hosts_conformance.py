@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from tuner import stacks
 from tuner.catalogue.memory import Room
 from tuner.errors import UsageError
 from tuner.hosts.host import Command, Host, Process, Site
@@ -26,7 +27,6 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Workload
 from tuner.records import Status
-from tuner.stacks import stack
 
 SERVES: Final = "trap 'echo total; exit' INT; echo READY; while :; do sleep 0.02; done"
 STUBBORN: Final = "trap '' INT TERM; echo READY; while :; do sleep 0.02; done"
@@ -216,14 +216,16 @@ def test_two_machines_are_counted_apart_and_either_can_spoil_a_run() -> None:
     calm = SimulatedHost(lambda _: 36.0)
     workload = Workload(server_cpus="0", client_cpus="1")
     for two, spoils in ((Pair(SimulatedHost(lambda _: 36.0), calm), False), (Pair(calm, Stolen(lambda _: 36.0)), True)):
-        run = Rig(two, stack("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf").execute({}, workload)
+        run = Rig(two, stacks.named("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf").execute({}, workload)
         assert run.status == Status.OK
         assert set(run.evidence["telemetry"]) == {"server", "client"}
         assert bool(spoiled(run.evidence["telemetry"])) == spoils
 
 
 def test_one_machine_is_counted_once_and_stored_as_ever() -> None:
-    rig = Rig(on_one(SimulatedHost(lambda _: 36.0)), stack("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf")
+    rig = Rig(
+        on_one(SimulatedHost(lambda _: 36.0)), stacks.named("kernel"), (Path("/opt/libtuner_kernel.so"),), "sockperf"
+    )
     telemetry = rig.execute({}, Workload(server_cpus="0", client_cpus="1")).evidence["telemetry"]
     assert telemetry["wall_s"] == 1.0
     assert telemetry == stored(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tuner import stacks
 from tuner.errors import UsageError
-from tuner.stacks import STACKS
 from tuner.stacks.inheritance import stack_of, under
 
-KERNEL = STACKS["kernel"]
+KERNEL = stacks.named("kernel")
 LIBRARY = Path("/opt/libtuner_kernel.so")
 
 

@@ -15,6 +15,7 @@ import fake
 import pytest
 from stats_file import FILE
 
+from tuner import stacks
 from tuner.errors import UsageError
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import LocalHost
@@ -28,7 +29,6 @@ from tuner.measure.workload import Protocol, Workload
 from tuner.session.setup import prepare, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.prepare import Request
-from tuner.stacks import stack
 from tuner.stacks.preloads import kernel_library
 from tuner.store import Store
 
@@ -61,7 +61,7 @@ def planned(library: Path, **asked: Any) -> Plan:
 
 def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path() -> None:
     host = Card(lambda _: 3.0)
-    rig = Rig(on_one(host), stack("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
+    rig = Rig(on_one(host), stacks.named("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
     rig.execute({}, Workload())
     for end in (host.runs[0].server, host.runs[0].client):
         assert end.environment["LD_PRELOAD"] == "/opt/more.so"
@@ -149,7 +149,7 @@ def test_each_end_writes_its_counters_to_its_own_file_and_the_environments_stay_
 
 
 def test_the_counters_of_a_run_are_in_its_evidence_with_what_they_point_at() -> None:
-    run = Rig(on_one(Card(lambda _: 3.0)), stack("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
+    run = Rig(on_one(Card(lambda _: 3.0)), stacks.named("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
     assert run.evidence["counters"]["server"]["tx_packets"] == 1000
     assert "XLIO_RX_BYTES_MIN" in json.dumps(run.evidence["findings"])
     assert evidence("kernel", {}) == {}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sessions import PLAN, Ticking
 
+from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
@@ -24,7 +25,6 @@ from tuner.session.measuring.session import Session
 from tuner.session.phases.search import search
 from tuner.session.setup.plan import Plan
 from tuner.session.tuning import begin
-from tuner.stacks import stack
 from tuner.store import Store
 
 POLL = "XLIO_RX_POLL"
@@ -62,7 +62,7 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     session = session or begin(store, plan, {"doubts": []})
     ledger = Ledger(store, session, objective(plan.objective))
     ledger.enter("default", {}, Role.BASELINE)
-    rig = Rig(on_one(host), stack(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
     search(Session(plan, rig, ledger, clock, Silent()), optimizer)
     return ledger

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tuner.errors import Severity
 from tuner.hosts.descriptors import socket_links
 from tuner.stacks.library import lacks
-from tuner.stacks.onload.proof import ONLOAD, complaints, library_problem, notices, version
+from tuner.stacks.onload.proof import STACK as ONLOAD
+from tuner.stacks.onload.proof import complaints, library_problem, notices, version
 from tuner.stacks.stack import Seen, environment
 
 BANNER = "oo:sockperf[4711]: Using Onload 9.2.0.43 [3]\noo:sockperf[4711]: Copyright (c) 2002-2026\n"

@@ -16,7 +16,7 @@ from preload_builds import LIMIT_S, run
 
 import tuner
 from tuner.stacks.banner import Banner, read
-from tuner.stacks.kernel import KERNEL
+from tuner.stacks.kernel import STACK as KERNEL
 from tuner.stacks.preloads import kernel_library
 
 LATENCY: Final = {"XLIO_RX_POLL": "-1", "XLIO_SELECT_POLL": "-1", "XLIO_TCP_NODELAY": "1"}

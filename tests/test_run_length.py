@@ -11,6 +11,7 @@ import fake
 import pytest
 from sessions import PLAN, Ticking, polling_helps, tune
 
+from tuner import stacks
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
@@ -29,7 +30,6 @@ from tuner.session.phases.run_length import fitted
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.prepare import Request, plan
 from tuner.session.tuning import begin
-from tuner.stacks import stack
 from tuner.store import Store
 
 OPEN = replace(PLAN, adaptable=True, budget_s=300.0, blocks=60)
@@ -41,7 +41,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     store = Store(folder)
     ledger = Ledger(store, begin(store, made, {"doubts": []}), objective(made.objective))
     ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
-    rig = Rig(on_one(host), stack(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+    rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
     session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
     return fitted(session)

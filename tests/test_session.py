@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sessions import LATENCY, PLAN, nothing_helps, polling_helps, tune
 
+from tuner import stacks
 from tuner.errors import BaselineFailed
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
@@ -25,7 +26,6 @@ from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.setup.plan import Plan
 from tuner.session.tuning import begin
-from tuner.stacks import stack
 from tuner.store import Store
 
 
@@ -65,7 +65,7 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
     ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
     ledger.enter("default", {}, Role.BASELINE)
     hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
-    rig = Rig(on_one(host), stack(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
     Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(Phase.SEARCH, hanging)
     assert 10.0 < spent_s() <= 10.0 + 7.0
 

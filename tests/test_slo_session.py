@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sessions import DEFAULT, LATENCY, PLAN, SLO, Ticking, tune
 
+from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import HELD_RATE, objective
 from tuner.measure.rate_search import FINE, STEP
@@ -23,7 +24,6 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Plan
 from tuner.session.tuning import Tuning, begin, carry_out
-from tuner.stacks import stack
 from tuner.store import Store
 
 # p99 is 1.8 times the median, and the median 36 µs / (1 − load): the limit holds to 0.676 of the capacity.
@@ -138,7 +138,7 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
     simulated.log = False
     store = Store(tmp_path)
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
-    rig = Rig(on_one(simulated), stack("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
+    rig = Rig(on_one(simulated), stacks.named("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
     session = begin(store, plan, {"doubts": []})
     with pytest.raises(Exception, match="did not report latency_p99_corrected_us"):
         carry_out(Tuning(store, rig, Silent()), plan, session, Clock(1e9, 0.0, 0.0, Ticking(simulated)))

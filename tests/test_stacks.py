@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue
+from tuner import catalogue, stacks
 from tuner.errors import UsageError
-from tuner.stacks import STACKS, stack
 from tuner.stacks.stack import ENVIRONMENT_BYTES, Stack, environment, from_loader_cache
 
 LIBRARY = Path("/usr/lib/libstack.so")
 xlio_family = pytest.mark.parametrize(
-    "one", [each for each in STACKS.values() if each.recognise is None], ids=lambda s: s.name
+    "one", [each for each in stacks.every() if each.recognise is None], ids=lambda s: s.name
 )
-every_stack = pytest.mark.parametrize("one", STACKS.values(), ids=STACKS)
+every_stack = pytest.mark.parametrize("one", stacks.every(), ids=lambda one: one.name)
 
 
 def size(variables: dict[str, str]) -> int:
@@ -28,12 +27,12 @@ def size(variables: dict[str, str]) -> int:
 def test_a_stack_has_a_catalogue_of_variables_with_its_prefix(one: Stack) -> None:
     names = [parameter.name for parameter in catalogue.load(one.name).settings()]
     assert names
-    assert all(name.startswith(one.prefix) for name in names)
+    assert all(name.startswith(one.facts.prefix) for name in names)
 
 
 @every_stack
 def test_nothing_of_the_callers_environment_reaches_a_run(one: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    stray = {f"{one.prefix}STRAY", "SOMETHING_ELSE"}
+    stray = {f"{one.facts.prefix}STRAY", "SOMETHING_ELSE"}
     for name in stray:
         monkeypatch.setenv(name, "7")
     assert not stray & environment(one, [LIBRARY], {}).keys()
@@ -89,12 +88,12 @@ def test_a_banner_is_proof_unless_the_library_reports_an_error(one: Stack) -> No
 
 
 def test_the_kernel_stack_is_never_taken_for_xlio() -> None:
-    assert not stack("xlio").proof(" XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n", "").loaded
+    assert not stacks.named("xlio").proof(" XLIO INFO   : TUNER_KERNEL_VERSION: 0.1.0\n", "").loaded
 
 
 def test_an_unknown_stack_names_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
-        stack("xloi")
+        stacks.named("xloi")
     assert caught.value.advice == "did you mean xlio?"
 
 

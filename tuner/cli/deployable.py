@@ -9,14 +9,12 @@ from typing import Annotated, Final
 
 import typer
 
-from tuner import catalogue
+from tuner import catalogue, stacks
 from tuner.cli import options
-from tuner.errors import MissingTool
 from tuner.export import Deployment, Form
-from tuner.hosts.host import Command
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile
-from tuner.stacks import stack as stack_called
+from tuner.stacks import probe
 from tuner.stacks.stack import Stack, preloadable
 
 LATEST: Final = "latest"
@@ -49,13 +47,13 @@ class Choice:
     def deployment(self, reference: str, form: Form) -> Deployment:
         """Return the profile that is meant as a form deploys it; a doubt about its library goes to stderr."""
         profile = chosen(reference, self.stack, self.results)
-        stack = stack_called(profile.stack)
+        stack = stacks.named(profile.stack)
         parameters = catalogue.load(profile.stack).parameters
         defaults = {name: parameters[name].default(self.release) for name in profile.settings}
         known = {name: value for name, value in defaults.items() if value is not None}
         release = self.release or catalogue.load(profile.stack).releases[-1]
         preload = _preload(stack, self.lib) if form.preloads else ""
-        return Deployment(profile, preload, stack.prefix, self.service, known, release)
+        return Deployment(profile, preload, stack.facts.prefix, self.service, known, release)
 
 
 def choice(
@@ -76,11 +74,6 @@ def chosen(reference: str, stack: str | None, results: Path) -> Profile:
     return load(reference, stack, shelves(os.environ, Path.cwd()))
 
 
-def library(stack: Stack, lib: str | None) -> Path | None:
-    """Return the library of a stack on this host, None where there is none."""
-    return Path(lib) if lib else stack.locate("") or stack.locate(_loader_cache())
-
-
 def _winner(results: Path) -> Path:
     """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
     from tuner.session.phases.emit import BEST
@@ -96,21 +89,14 @@ def _winner(results: Path) -> Path:
 
 
 def _preload(stack: Stack, lib: str | None) -> str:
+    from tuner.hosts.local import LocalHost
+
     if lib is not None and "/" not in lib:
         return lib
-    found = library(stack, lib)
+    found = probe.located(stack, Path(lib) if lib else None, LocalHost())
     if found is not None:
         return preloadable(found)
     # Files are often written for another host; a bare name is looked for by the loader of the host that runs it.
     name = f"lib{stack.name}.so"
     typer.echo(f"warning: the library of stack {stack.name} is not on this host: the file names {name}", err=True)
     return name
-
-
-def _loader_cache() -> str:
-    from tuner.hosts.local import LocalHost
-
-    try:
-        return LocalHost().output_of(Command(("ldconfig", "-p"), {})).stdout
-    except MissingTool:
-        return ""

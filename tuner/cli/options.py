@@ -10,11 +10,21 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from tuner.catalogue import facts
+from tuner.catalogue.facts import Facts
+
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
-STACK_NAMES: Final = "kernel, xlio, vma or onload"
-"""The stacks as help texts name them; a test holds this against the registry, whose modules `--help` need not load."""
+
+
+def _those(has: Callable[[Facts], object]) -> str:
+    """Return the names of the stacks of which something is true, as help texts list them."""
+    return ", ".join(each.name for each in facts.every() if has(each))
+
+
+STACK_NAMES: Final = " or ".join(_those(lambda _: True).rsplit(", ", 1))
+"""The stacks as help texts name them."""
 StackName = Annotated[str, typer.Option("--stack", metavar="STACK", help=f"{STACK_NAMES}.")]
 AnyStack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help=f"Only this stack: {STACK_NAMES}.")]
 Release = Annotated[
@@ -22,7 +32,12 @@ Release = Annotated[
 ]
 Rings = Annotated[
     int,
-    typer.Option("--rings", metavar="N", min=0, help="Receive and send rings that the program will have (xlio, vma)."),
+    typer.Option(
+        "--rings",
+        metavar="N",
+        min=0,
+        help=f"Receive and send rings that the program will have ({_those(lambda each: each.pools)}).",
+    ),
 ]
 Lib = Annotated[
     Path | None, typer.Option("--lib", metavar="PATH", help="The stack's library, instead of the loader's.")
@@ -48,10 +63,20 @@ ObjectiveName = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
 
-Load = Annotated[str, typer.Option("--load", help="preload, or dlopen: sockperf opens the library itself (xlio, vma).")]
+Load = Annotated[
+    str,
+    typer.Option(
+        "--load",
+        help=f"preload, or dlopen: sockperf opens the library itself ({_those(lambda each: each.load_option)}).",
+    ),
+]
 Conf = Annotated[
     Path | None,
-    typer.Option("--conf", metavar="FILE", help="Offload rules for both ends (xlio, vma); see `tuner conf`."),
+    typer.Option(
+        "--conf",
+        metavar="FILE",
+        help=f"Offload rules for both ends ({_those(lambda each: each.rule_file)}); see `tuner conf`.",
+    ),
 ]
 
 Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]

@@ -196,3 +196,9 @@ class Host(Protocol):
 
         """
         ...
+
+
+def printed(host: Host, *argv: str) -> str:
+    """Return what a short program of the system printed on both streams; raise `MissingTool` when it is not there."""
+    result = host.output_of(Command(argv, {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}))
+    return f"{result.stdout}\n{result.stderr}"

@@ -1,23 +1,32 @@
-"""The stacks that can be tuned: one file each, and their catalogues as data beside them."""
+"""The stacks that can be tuned: a catalogue each, and a module of the same name with the record `STACK`.
+
+A module of this package is found by its name, one of a user's folder beside its catalogue; nothing lists them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+import importlib
+from functools import cache
+from pathlib import Path
 
-from tuner.errors import UsageError, did_you_mean
-from tuner.stacks.kernel import KERNEL
-from tuner.stacks.onload import ONLOAD
+from tuner.catalogue import places
+from tuner.stacks import own_module
 from tuner.stacks.stack import Stack
-from tuner.stacks.vma import VMA
-from tuner.stacks.xlio import XLIO
-
-STACKS: Final[Mapping[str, Stack]] = {stack.name: stack for stack in (KERNEL, XLIO, VMA, ONLOAD)}
 
 
-def stack(name: str) -> Stack:
-    """Return the stack called `name`; raise `UsageError` naming the known ones otherwise."""
-    found = STACKS.get(name)
-    if found is None:
-        raise UsageError(f"unknown stack {name!r}", advice=did_you_mean(name, STACKS))
+def named(name: str) -> Stack:
+    """Return the stack called `name`; raise `UsageError` naming the known ones, or what is wrong with its module."""
+    return _record(name, places.folder_of(name))
+
+
+def every() -> tuple[Stack, ...]:
+    """Return all stacks, in the order of their names."""
+    return tuple(map(named, places.stacks()))
+
+
+@cache
+def _record(name: str, folder: Path) -> Stack:
+    if folder != places.SHIPPED:
+        return own_module.record(folder / f"{name}.py")
+    found: Stack = importlib.import_module(f"{__name__}.{name}").STACK
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tuner.stacks import STACKS
+from tuner.catalogue import places
 from tuner.stacks.stack import Stack, preloadable
 
 PRELOAD: Final = "LD_PRELOAD"
@@ -34,7 +34,7 @@ def under(stack: Stack, library: Path, settings: Mapping[str, str], inherited: M
     present = [name for name in _BETWEEN.split(inherited.get(PRELOAD, "")) if name]
     # Two stacks at once would fight for the same calls.
     foreign = [name for name in present if name == ours or stack_of(name)]
-    strays = {name: value for name, value in inherited.items() if name.startswith(stack.prefix)}
+    strays = {name: value for name, value in inherited.items() if name.startswith(stack.facts.prefix)}
     kept = {name: value for name, value in inherited.items() if name not in strays}
     preload = ":".join([ours, *(name for name in present if name not in foreign)])
     aside = [f"{name}={value}" for name, value in strays.items() if settings.get(name) != value]
@@ -45,5 +45,7 @@ def under(stack: Stack, library: Path, settings: Mapping[str, str], inherited: M
 def stack_of(preload: str) -> str | None:
     """Return the stack whose library stands first in a list of libraries to preload, None when there is none."""
     names = (name.rpartition("/")[2] for name in _BETWEEN.split(preload))
-    libraries = {beginning: known for known in STACKS for beginning in (f"lib{known}.so", f"libtuner_{known}.so")}
+    libraries = {
+        beginning: known for known in places.stacks() for beginning in (f"lib{known}.so", f"libtuner_{known}.so")
+    }
     return next((libraries[begin] for name in names for begin in libraries if name.startswith(begin)), None)

@@ -7,9 +7,8 @@ from typing import Final
 from tuner.stacks.preloads import kernel_library
 from tuner.stacks.stack import Stack
 
-KERNEL: Final = Stack(
+STACK: Final = Stack(
     name="kernel",
-    prefix="XLIO_",
     version_tag="TUNER_KERNEL_VERSION",
     locate=lambda _cache: kernel_library(),
     forced={"XLIO_TRACELEVEL": "info", "XLIO_LOG_FILE": None},

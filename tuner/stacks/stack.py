@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tuner.catalogue import facts
+from tuner.catalogue.facts import Facts
 from tuner.errors import UsageError
 from tuner.stacks.banner import Banner, read
 
@@ -44,26 +46,33 @@ _NOTHING_SEEN: Final = Seen()
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A way to run a program's sockets.
-
-    `locate` finds the library, given what the loader's cache lists. `version_tag` is what the banner's first
-    line starts with. `forced` are the variables a run sets itself, so that its proof can be read. A stack with a
-    banner of its own has `recognise`, which is given stderr, stdout and what was seen, and may look at descriptors.
-    `mark` is a name that only this stack's library holds; `library_problem` says what is wrong with a library from
-    what it prints when it is run. `smallest` is the least program under which the library says what it is. Profiles that set one of `aside` are measured only when they are named.
-    """
+    """A way to run a program's sockets: what has to be done for it, beside the facts in its catalogue."""
 
     name: str
-    prefix: str
+    """The stack as `--stack` takes it: the name of its catalogue and of its module."""
     version_tag: str
+    """What the first line of its banner starts with."""
     locate: Callable[[str], Path | None]
+    """Finds the library in what `ldconfig -p` prints, or without that where the text is empty; None: it is not there."""
     forced: Mapping[str, str | None]
+    """The variables that a run sets itself, so that its proof can be read; None: the variable is not set at all."""
     advice: str
+    """How its library comes onto a host: the advice where it is missing."""
     recognise: Recognise | None = None
+    """The proof of a stack whose banner is its own: given stderr, stdout and what was seen of the process."""
     library_problem: Callable[[str], str] | None = None
+    """Says what is wrong with a library from what it prints when it is run; empty for nothing."""
     mark: str = ""
+    """A name that only this stack's library holds."""
     smallest: tuple[str, ...] = ("true",)
-    aside: frozenset[str] = frozenset()
+    """The least program under which the library says what it is."""
+    excluded_settings: frozenset[str] = frozenset()
+    """Profiles that set one of these are measured only when they are named."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is true of it in every release."""
+        return facts.load(self.name)
 
     def proof(self, stderr: str, stdout: str, seen: Seen = _NOTHING_SEEN) -> Proof:
         """Return whether the output of a process shows that this stack was loaded and accelerates."""

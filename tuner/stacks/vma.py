@@ -6,9 +6,8 @@ from typing import Final
 
 from tuner.stacks.stack import Stack, from_loader_cache
 
-VMA: Final = Stack(
+STACK: Final = Stack(
     name="vma",
-    prefix="VMA_",
     version_tag="VMA_VERSION",
     locate=lambda cache: from_loader_cache(cache, "libvma.so"),
     # As with XLIO: without a card one socket call would fail and the rest be left to the kernel.

@@ -6,9 +6,8 @@ from typing import Final
 
 from tuner.stacks.stack import Stack, from_loader_cache
 
-XLIO: Final = Stack(
+STACK: Final = Stack(
     name="xlio",
-    prefix="XLIO_",
     version_tag="XLIO_VERSION",
     locate=lambda cache: from_loader_cache(cache, "libxlio.so"),
     # Without a card XLIO fails one socket call and leaves the rest to the kernel; -2 makes it end instead.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tuner import catalogue
+from tuner import catalogue, stacks
 from tuner.catalogue import facts
 from tuner.catalogue.effective import effective, release_of
 from tuner.cli import options, work
@@ -80,14 +80,12 @@ def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results
 def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str, Any]:
     """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
     from tuner.hosts.local import LocalHost
-    from tuner.session.setup import readback
-    from tuner.session.setup.preflight import library_of
-    from tuner.stacks import stack as stack_called
+    from tuner.stacks import probe
 
     found = load(profile, stack, shelves(os.environ, Path.cwd()))
-    host, target = LocalHost(), stack_called(stack)
+    host, target = LocalHost(), stacks.named(stack)
     try:
-        release = readback.release(target, [library_of(target, lib, host)], host)
+        release = probe.release(target, [probe.usable(target, lib, host)], host)
     except TunerError:  # the part of the library says so
         release = None
     known = catalogue.load(stack)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner import catalogue, env_text
-from tuner.catalogue import rules
+from tuner.catalogue import facts, rules
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin, release_of
 from tuner.catalogue.effective import effective as in_effect
@@ -24,8 +24,6 @@ from tuner.errors import Finding, UsageError, warning
 from tuner.hosts.local import LocalHost
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import errors_in
-from tuner.stacks import STACKS
-from tuner.stacks import stack as stack_called
 
 # The sum of the memory says the same with figures.
 _SUMMED: Final = "mem_start"
@@ -129,10 +127,8 @@ def _settings(profile: str | None, stack: str | None, asked: Mapping[str, str]) 
         stack, settings = found.stack, {**found.settings}
     else:
         settings = {}
-        # The kernel stack has names of XLIO's: theirs is xlio unless --stack says otherwise.
-        known = (name for name in ("vma", "onload") if any(key.startswith(STACKS[name].prefix) for key in asked))
-        stack = stack or next(known, "xlio")
-    prefix = stack_called(stack).prefix
+        stack = stack or facts.owner(asked) or facts.first()
+    prefix = facts.load(stack).prefix
     return stack, settings | {name: text for name, text in asked.items() if name.startswith(prefix)}
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.cli import options
 from tuner.cli.screen.output import print_json
 from tuner.errors import Finding, UsageError, warning
@@ -89,13 +90,12 @@ def _text(file: Path) -> str:
 
 def _profile(variables: Mapping[str, str], stack: str | None, name: str, file: Path) -> tuple[Profile, list[Finding]]:
     """Return the stack's settings as a profile, and what of `variables` is not the stack's."""
-    from tuner.stacks import stack as stack_called
     from tuner.stacks.inheritance import PRELOAD, stack_of
 
     named = stack or stack_of(variables.get(PRELOAD, ""))
     if named is None:
         raise UsageError(f"{file} does not say which stack it is for", advice="add --stack")
-    prefix, known = stack_called(named).prefix, catalogue.load(named).parameters
+    prefix, known = facts.load(named).prefix, catalogue.load(named).parameters
     settings = {key: value for key, value in variables.items() if key.startswith(prefix) or key in known}
     others = [key for key in variables if key not in settings and key != PRELOAD]
     message = f"is no variable of {named} and is left out"

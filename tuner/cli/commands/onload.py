@@ -151,15 +151,15 @@ def probe(
     """
     from tuner.hosts.host import Command
     from tuner.hosts.local import LocalHost
-    from tuner.session.setup.preflight import library_of
-    from tuner.stacks.onload.proof import ONE_SOCKET, ONLOAD, complaints
+    from tuner.stacks.onload.proof import ONE_SOCKET, STACK, complaints
+    from tuner.stacks.probe import usable
     from tuner.stacks.stack import Seen, environment
 
     host = LocalHost()
-    library = library_of(ONLOAD, lib, host)
+    library = usable(STACK, lib, host)
     settings = {**load(profile, "onload", shelves(os.environ, Path.cwd())).settings, **_variables(env)}
-    said = host.said_on_terminal(Command(ONE_SOCKET, environment(ONLOAD, [library.absolute()], settings)))
-    proof = ONLOAD.proof(said, "", Seen(settings))
+    said = host.said_on_terminal(Command(ONE_SOCKET, environment(STACK, [library], settings)))
+    proof = STACK.proof(said, "", Seen(settings))
     findings = complaints(said)
     if json:
         print_json(_probed(proof, findings, said))

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +17,6 @@ from tuner.errors import MissingTool
 
 if TYPE_CHECKING:
     from tuner.stacks.stack import Stack
-
-# The smallest program that uses a socket, which is when a bypass stack starts up.
-_PROBE: Final = (sys.executable, "-ISc", "import socket; socket.socket().close()")
-_PROBE_LIMIT_S: Final = 30.0
 
 
 Verify = Annotated[
@@ -51,12 +47,14 @@ def run(
       tuner run latest -- ./server --port 80
       tuner run xlio/latency --print
     """
-    from tuner.stacks import stack as stack_called
+    from tuner import stacks
+    from tuner.hosts.local import LocalHost
+    from tuner.stacks import probe
     from tuner.stacks.inheritance import under
 
     found = deployable.chosen(profile, stack, results)
-    used = stack_called(found.stack)
-    library = _library(used, lib)
+    used = stacks.named(found.stack)
+    library = probe.found(used, lib, LocalHost())
     launch = under(used, library, found.settings, os.environ)
     for name in launch.set_aside:
         typer.echo(f"warning: set aside: {name}", err=True)
@@ -68,13 +66,6 @@ def run(
         if verify:
             _verify(used, library, found.settings)
         _become(command, launch.environment)
-
-
-def _library(stack: Stack, lib: Path | None) -> Path:
-    library = deployable.library(stack, str(lib) if lib else None)
-    if library is None or not library.is_file():
-        raise MissingTool(f"the library of stack {stack.name} is not here: {library or 'none'}", advice=stack.advice)
-    return library
 
 
 def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: bool) -> None:
@@ -89,14 +80,10 @@ def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: 
 
 
 def _verify(stack: Stack, library: Path, settings: Mapping[str, str]) -> None:
-    from tuner.hosts.host import Command
     from tuner.hosts.local import LocalHost
-    from tuner.stacks.stack import Seen, environment
+    from tuner.stacks import probe
 
-    probe = Command(_PROBE, environment(stack, (library,), settings))
-    done = LocalHost().output_of(probe, _PROBE_LIMIT_S)
-    # A control profile of Onload is right when nothing is accelerated, which only its settings say.
-    proof = stack.proof(done.stderr, done.stdout, Seen(settings))
+    proof = probe.proof(stack, (library,), settings, LocalHost(), probe.ONE_SOCKET)
     if not proof.loaded:
         advice = f"{stack.advice}; --no-verify starts the program all the same"
         raise MissingTool(f"the stack {stack.name} does not load here: {proof.reason}", advice=advice)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner import catalogue
+from tuner import catalogue, stacks
 from tuner.cli.options import AnyStack, Json, Lib
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
@@ -49,13 +49,12 @@ def verify(
 def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
     """Return what became of each setting of a profile under the library."""
     from tuner.hosts.local import LocalHost
-    from tuner.session.setup.preflight import library_of
-    from tuner.session.setup.readback import read_back, verified
-    from tuner.stacks import stack as stack_called
+    from tuner.session.setup.readback import verified
+    from tuner.stacks import probe
 
-    target, host = stack_called(profile.stack), LocalHost()
-    path = library_of(target, lib, host)
-    banner = read_back(target, [path], profile.settings, host)
+    target, host = stacks.named(profile.stack), LocalHost()
+    path = probe.usable(target, lib, host)
+    banner = probe.banner(target, [path], profile.settings, host)
     settings = verified(target, profile.settings, banner)
     unknown = banner.release not in catalogue.load(target.name).releases
     doubt = f"release {banner.release or 'of an unknown form'} is not in the catalogue: it is read as the one before"
@@ -73,13 +72,13 @@ def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
 def release_of_library(lib: Path, stack: str | None) -> str:
     """Return the release that a library's banner names; raise `UsageError` or `MissingTool` when it names none."""
     from tuner.hosts.local import LocalHost
-    from tuner.session.setup.readback import checked, read_back
-    from tuner.stacks import stack as stack_called
+    from tuner.stacks import probe
 
     if stack is None:
         raise UsageError("--lib needs the stack of the library", advice="add --stack xlio or --stack vma")
-    target = stack_called(stack)
-    found = read_back(target, [checked(target, lib)], {}, LocalHost()).release
+    target = stacks.named(stack)
+    host = LocalHost()
+    found = probe.banner(target, [probe.usable(target, lib, host)], {}, host).release
     if not found:
         raise UsageError(f"the banner of {lib} names no release", advice="say it with --stack-version RELEASE")
     return found

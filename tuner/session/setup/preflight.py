@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tuner import stacks
 from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
 from tuner.hosts import cpus
-from tuner.hosts.host import Command, Host
+from tuner.hosts.host import Host, printed
 from tuner.measure import sockperf
 from tuner.measure.launch import Load, unsupported
 from tuner.measure.workload import Workload
-from tuner.session.setup import readback
-from tuner.stacks import stack as stack_called
-from tuner.stacks.library import lacks
+from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library, stackname_library
-from tuner.stacks.stack import Stack, environment
+from tuner.stacks.stack import Stack
 
 INSTALL_SOCKPERF: Final = (
     "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
@@ -26,7 +25,7 @@ INSTALL_SOCKPERF: Final = (
 
 def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
     """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
-    stack = stack_called(stack_name)
+    stack = stacks.named(stack_name)
     parts = {
         "sockperf": lambda: sockperf_path(program, host, ()),
         f"library of {stack.name}": lambda: _loads(stack, lib, host),
@@ -46,9 +45,8 @@ def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
 
 def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
     """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = library_of(stack, lib, host)
-    result = host.output_of(Command(stack.smallest, environment(stack, [library], {})))
-    proof = stack.proof(result.stderr, result.stdout)
+    library = probe.usable(stack, lib, host)
+    proof = probe.proof(stack, [library], {}, host)
     if not proof.loaded:
         raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
     return f"{library}, {proof.banner.tag} {proof.banner.release}"
@@ -64,24 +62,6 @@ def _writable(results: Path) -> str:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
     return str(results)
-
-
-def library_of(stack: Stack, lib: Path | None, host: Host) -> Path:
-    """Return the stack's library, the one named or the loader's; raise `MissingTool` where it is not to be measured."""
-    library = lib or stack.locate(_output(host, "ldconfig", "-p"))
-    if library is None:
-        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
-    _check_library(stack, readback.checked(stack, library), host)
-    return library
-
-
-def _check_library(stack: Stack, library: Path, host: Host) -> None:
-    """Raise `MissingTool` for a file that is another stack's library, or one that must not be measured."""
-    wrong = lacks(library, stack.mark)
-    if not wrong and stack.library_problem is not None and os.access(library, os.X_OK):
-        wrong = stack.library_problem(_output(host, str(library.absolute())))
-    if wrong:
-        raise MissingTool(f"{library} is not to be measured as {stack.name}: {wrong}", advice=stack.advice)
 
 
 def preloads(
@@ -105,7 +85,7 @@ def sockperf_path(
     path = host.which(name)
     if path is None:
         raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
-    able = sockperf.features(_output(host, path, "--version"), _output(host, path, "ping-pong", "--help"))
+    able = sockperf.features(printed(host, path, "--version"), printed(host, path, "ping-pong", "--help"))
     cannot = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
     cannot += unsupported(load, stack, able)
     if cannot:
@@ -119,9 +99,3 @@ def load_called(name: str) -> Load:
         return Load(name)
     except ValueError as reason:
         raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Load)) from reason
-
-
-def _output(host: Host, *argv: str) -> str:
-    """Return what a short program printed; a program that is absent printed nothing."""
-    result = host.output_of(Command(argv, {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}))
-    return f"{result.stdout}\n{result.stderr}"

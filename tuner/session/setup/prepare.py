@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tuner import catalogue
-from tuner.catalogue import facts as stack_facts
+from tuner import catalogue, stacks
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus
@@ -26,7 +25,7 @@ from tuner.profiles.profile import DEFAULT, Profile, errors_in
 from tuner.records import Kind
 from tuner.session.setup import budget_shares, preflight, readback, rule_file
 from tuner.session.setup.plan import Contender, Plan
-from tuner.stacks import stack as stack_called
+from tuner.stacks import probe
 from tuner.stacks.onload.naming import Naming
 from tuner.stacks.stack import Stack
 
@@ -67,15 +66,15 @@ class Request:
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
     start = library.load(request.profile, request.stack, shelves) if request.profile else None
-    stack = stack_called(request.stack or (start.stack if start else DEFAULT_STACK))
+    stack = stacks.named(request.stack or (start.stack if start else DEFAULT_STACK))
     goal = objective(request.objective or named_by(start.name if start else ""))
     workloads = _workloads(goal, request, host)
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, goal, workloads)
-    of_stack = preflight.library_of(stack, request.lib, host)
+    of_stack = probe.usable(stack, request.lib, host)
     named = request.stackname is not None
     preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
-    release = readback.release(stack, preloads[:1], host)
+    release = probe.release(stack, preloads[:1], host)
     room = _room(stack, host)
     asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind is Kind.COMPARE else ())]
     _check_asked(asked, stack, release, room)
@@ -110,7 +109,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
 
 def _room(stack: Stack, host: Host) -> Room | None:
     """Return the memory of the host where the stack would take it."""
-    return host.room() if stack_facts.load(stack.name).pools and host.has_card() else None
+    return host.room() if stack.facts.pools and host.has_card() else None
 
 
 def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | None, room: Room | None) -> None:
@@ -128,7 +127,7 @@ def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | N
 def rig(made: Plan, pair: Pair) -> Rig:
     """Return what the runs of a plan are made with on two hosts."""
     launch = Launch(Load(made.load), rule_file.unchanged(made.conf))
-    return Rig(pair, stack_called(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
+    return Rig(pair, stacks.named(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
 
 
 def _contenders(
@@ -156,7 +155,7 @@ def _with_settings(profile: Profile | None) -> Profile:
 def _known(start: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
     """Return the start and the stack's stored profiles, each settings dictionary once, the start first."""
     listed = (item.profile for item in library.listing(shelves, stack.name) if not item.shadowed)
-    offered = (found for found in listed if found and not stack.aside & found.settings.keys())
+    offered = (found for found in listed if found and not stack.excluded_settings & found.settings.keys())
     whole = (library.load(f"{stack.name}/{found.name}", None, shelves) for found in offered)
     every = [*([start] if start else []), Profile.defaults(stack.name), *whole]
     distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}

@@ -1,5 +1,5 @@
 """Onload: the stack's record, its profiles as data, and the names of its stacks."""
 
-from tuner.stacks.onload.proof import ONLOAD
+from tuner.stacks.onload.proof import STACK
 
-__all__ = ["ONLOAD"]
+__all__ = ["STACK"]

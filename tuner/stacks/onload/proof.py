@@ -155,9 +155,8 @@ def _complaint(line: str) -> Finding | None:
     return None
 
 
-ONLOAD: Final = Stack(
+STACK: Final = Stack(
     name="onload",
-    prefix="EF_",
     version_tag="Onload",
     locate=lambda cache: from_loader_cache(cache, "libonload.so"),
     # Messages would go to the kernel's log, and a socket that cannot be accelerated would silently be the kernel's.
@@ -168,5 +167,5 @@ ONLOAD: Final = Stack(
     mark=API,
     smallest=ONE_SOCKET,
     # These profiles measure something else than the program that is tuned, or need a server's memory and workers.
-    aside=frozenset({CONTROL, "EF_UDP", "EF_TCP", "EF_CLUSTER_NAME", "EF_TCP_SHARED_LOCAL_PORTS"}),
+    excluded_settings=frozenset({CONTROL, "EF_UDP", "EF_TCP", "EF_CLUSTER_NAME", "EF_TCP_SHARED_LOCAL_PORTS"}),
 )

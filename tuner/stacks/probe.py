@@ -1,0 +1,113 @@
+"""The library of a stack on a host: where it is, whether it can be used, and what it says of itself.
+
+What it says is printed under a program that does nothing, before any measurement. It needs no card.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tuner import stacks
+from tuner.errors import Finding, MissingTool, TunerError, error
+from tuner.hosts.host import Command, Host, printed
+from tuner.stacks import library
+from tuner.stacks.banner import Banner
+from tuner.stacks.stack import Proof, Seen, Stack, environment, loader_words
+
+ONE_SOCKET: Final = (sys.executable, "-ISc", "import socket; socket.socket().close()")
+"""The smallest program that uses a socket, which is when a library begins to take sockets over."""
+_LIMIT_S: Final = 30.0
+_MOST_REASONS: Final = 3
+
+
+def located(stack: Stack, named: Path | None, host: Host) -> Path | None:
+    """Return the stack's library, the one that is named or the loader's, unexamined; None where there is none."""
+    return named or stack.locate("") or stack.locate(_loader_cache(host))
+
+
+def found(stack: Stack, named: Path | None, host: Host) -> Path:
+    """Return the stack's library, unexamined; raise `MissingTool` where there is no such file."""
+    path = located(stack, named, host)
+    if path is None or not path.is_file():
+        raise MissingTool(f"the library of stack {stack.name} is not here: {path or 'none'}", advice=stack.advice)
+    return path
+
+
+def usable(stack: Stack, named: Path | None, host: Host) -> Path:
+    """Return the stack's library, absolute; raise `MissingTool` where there is none, or none that is to be measured."""
+    path = located(stack, named, host)
+    if path is None:
+        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
+    wrong = library.problem(path)
+    if wrong is not None:
+        raise MissingTool(f"the library of stack {stack.name} cannot be used", findings=[wrong], advice=stack.advice)
+    if why := library.lacks(path, stack.mark) or _own_problem(stack, path.absolute(), host):
+        raise MissingTool(f"{path} is not to be measured as {stack.name}: {why}", advice=stack.advice)
+    return path.absolute()
+
+
+def proof(
+    stack: Stack,
+    libraries: Sequence[Path],
+    settings: Mapping[str, str],
+    host: Host,
+    program: Sequence[str] = (),
+) -> Proof:
+    """Return whether a harmless program runs under the stack, and what its library says at the level `details`.
+
+    `libraries` are preloaded, the stack's first. The program is the stack's smallest unless another is given.
+    """
+    told = stack.facts.trace
+    variables = environment(stack, libraries, settings) | ({told: "details"} if told else {})
+    done = host.output_of(Command(tuple(program) or stack.smallest, variables), _LIMIT_S)
+    return stack.proof(done.stderr, done.stdout, Seen(settings))
+
+
+def banner(stack: Stack, libraries: Sequence[Path], settings: Mapping[str, str], host: Host) -> Banner:
+    """Return the banner that the stack's library prints under `settings`; raise `MissingTool` when it prints none."""
+    said = proof(stack, libraries, settings, host)
+    if said.banner.tag != stack.version_tag:
+        reasons = [_other(stack, libraries[0], said.banner), *_reasons(said)]
+        raise MissingTool(f"stack {stack.name} was not loaded", findings=reasons, advice=stack.advice)
+    return said.banner
+
+
+def release(stack: Stack, libraries: Sequence[Path], host: Host) -> str | None:
+    """Return the release that the library's banner names, None where there is no banner of settings to read."""
+    if stack.recognise is not None:
+        return None
+    try:
+        return banner(stack, libraries, {}, host).release or None
+    except TunerError:
+        return None
+
+
+def _loader_cache(host: Host) -> str:
+    try:
+        return printed(host, "ldconfig", "-p")
+    except MissingTool:
+        return ""
+
+
+def _own_problem(stack: Stack, path: Path, host: Host) -> str:
+    """Return what is wrong with a library from what it prints when it is run; empty where it cannot be."""
+    if stack.library_problem is None or not os.access(path, os.X_OK):
+        return ""
+    return stack.library_problem(printed(host, str(path)))
+
+
+def _reasons(said: Proof) -> list[Finding]:
+    words = [loader_words(said.reason), *said.banner.errors]
+    return [error("output", each) for each in words if each][:_MOST_REASONS]
+
+
+def _other(stack: Stack, path: Path, said: Banner) -> Finding:
+    """Return that the library is another stack's, when its banner says so."""
+    theirs = next((each.name for each in stacks.every() if each.version_tag == said.tag), None)
+    if theirs is not None:
+        return error(str(path), f"is the library of stack {theirs}, not of {stack.name}", f"use --stack {theirs}")
+    return error(str(path), f"printed no {stack.version_tag} line when a program started under it")
