@@ -43,7 +43,6 @@ from tuner import stacks
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
-from tuner.judging.objective import objective
 from tuner.judging.statistics import median_interval
 from tuner.measure.run import Rig
 from tuner.measure.simulated import BANNER, report
@@ -145,7 +144,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     budget_s = simulation.RUN_S * bench.runs
     plan = replace(simulation.PLAN, known=(), optimizer="skopt", seed=seed, budget_s=budget_s, blocks=bench.runs)
     host = BenchHost(bench)
-    ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", objective(plan.objective))
+    ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", plan.objective)
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())

@@ -21,6 +21,7 @@ from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
+from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.simulated import BANNER, report, serving
 from tuner.measure.workload import Workload
@@ -41,7 +42,7 @@ PLAN = Plan(
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
     sockperf="/usr/bin/sockperf",
-    objective="latency",
+    objective=objective("latency"),
     workloads=(Workload(),),
     baseline=Contender("default", {}),
     known=(Contender("default", {}), Contender("buffers", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),

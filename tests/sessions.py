@@ -28,7 +28,7 @@ PLAN = Plan(
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
     sockperf="/usr/bin/sockperf",
-    objective="latency",
+    objective=objective("latency"),
     workloads=(Workload(),),
     baseline=DEFAULT,
     known=(LATENCY, DEFAULT, Contender("nginx", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),
@@ -43,7 +43,7 @@ PLAN = Plan(
 )
 # The highest rate at which p99 stays below a limit.
 GOAL = objective("max rate where p99 < 200us")
-SLO = replace(PLAN, objective=GOAL.name, workloads=GOAL.workloads, budget_s=200.0, blocks=6)
+SLO = replace(PLAN, objective=GOAL, workloads=GOAL.workloads, budget_s=200.0, blocks=6)
 
 
 class Ticking:

@@ -13,6 +13,7 @@ import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.noise import normal_difference, smallest_difference
+from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase
 from tuner.report.summary import summary
@@ -179,7 +180,9 @@ def test_a_host_that_is_always_disturbed_is_not_measured_again_and_again() -> No
 
 def test_two_workloads_are_calibrated_each_with_its_own_metrics(tmp_path: Path) -> None:
     workloads = (PLAN.workloads[0], replace(PLAN.workloads[0], message_bytes=128))
-    found = measured(tmp_path, SimulatedHost(nothing_helps), replace(ALONE, objective="balanced", workloads=workloads))
+    found = measured(
+        tmp_path, SimulatedHost(nothing_helps), replace(ALONE, objective=objective("balanced"), workloads=workloads)
+    )
     assert set(found["metrics"]) == {"latency_p50_us", "latency_p99_us", "rate_mps"}
     assert found["runs"] == 4 * found["blocks"]
 

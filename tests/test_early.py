@@ -138,7 +138,7 @@ def test_a_plan_that_its_own_data_changed_still_has_its_proof(tmp_path: Path) ->
     plan = replace(PLAN, budget_s=180.0, blocks=40)
     found, store = stopped(tmp_path, 90, plan)
     session = store.session("latest")
-    assert Plan.from_dict(session.plan).obvious
+    assert Plan.from_dict(session.plan).clear_lead
     judged = {run.block for run in store.runs(session.id) if run.phase == "confirm"}
     assert (found["verdict"], len(judged) >= 3) == ("improved", True)
     assert not [run for run in store.runs(session.id) if run.phase == "minimise"]

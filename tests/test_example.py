@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+from tuner.measure.launch import Load
 from tuner.profiles.files import read
+from tuner.records import Kind
 from tuner.report.summary import summary
+from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
@@ -27,6 +31,14 @@ def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> No
     assert emitted.settings == session.verdict["winner"]["settings"]
     assert emitted.origin is not None
     assert emitted.origin["session"] == session.id
+
+
+def test_the_plan_of_the_example_is_read_as_what_it_meant(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+    plan = Plan.from_dict(Store.existing(tmp_path).session("latest").plan)
+    assert (plan.kind, plan.objective.name, plan.load) == (Kind.TUNE, "latency", Load.PRELOAD)
+    assert plan.clear_lead == ClearLead("candidate-30", 9.8, 7)
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
 def test_every_run_of_the_example_has_its_evidence(tmp_path: Path) -> None:

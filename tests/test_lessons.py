@@ -60,7 +60,7 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     host.wall_s = 1.0
     store = Store(folder)
     session = session or begin(store, plan, {"doubts": []})
-    ledger = Ledger(store, session, objective(plan.objective))
+    ledger = Ledger(store, session, plan.objective)
     ledger.enter("default", {}, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
@@ -106,7 +106,7 @@ def test_an_optimizer_that_repeats_itself_has_each_proposal_measured_once_a_bloc
 
 
 def test_two_workloads_of_a_block_have_the_same_proposals(tmp_path: Path) -> None:
-    plan = replace(PLAN, workloads=(Workload(), Workload(message_bytes=512)), objective="latency")
+    plan = replace(PLAN, workloads=(Workload(), Workload(message_bytes=512)), objective=objective("latency"))
     ledger = searched(tmp_path, Counting(), plan)
     for block in ledger.blocks(Phase.SEARCH):
         ran = {index: {run.trial for run in ledger.runs_in(block) if run.workload == index} for index in (0, 1)}

@@ -16,7 +16,7 @@ from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles.files import read
 from tuner.records import Phase
 from tuner.session.setup import budget_shares
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
 
 SHORT = replace(PLAN, budget_s=180.0, blocks=40)
@@ -38,7 +38,10 @@ def stored(folder: Path, found: Mapping[str, Any]) -> Plan:
 def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(tmp_path: Path) -> None:
     found = tune(tmp_path, host(4.0), SHORT)
     assert found["verdict"] == "improved"
-    assert "blocks will judge it" in stored(tmp_path, found).obvious
+    lead = stored(tmp_path, found).clear_lead
+    assert lead is not None
+    assert lead.blocks == budget_shares.OBVIOUS_BLOCKS
+    assert 2.0 < lead.ratio < 4.5
     runs = Store(tmp_path).runs(found["session"])
     judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
     assert budget_shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.OBVIOUS_BLOCKS)
@@ -56,25 +59,25 @@ def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_pa
 @pytest.mark.parametrize("gain", [1.0, 1.1])
 def test_a_gain_that_takes_many_blocks_to_prove_has_them(tmp_path: Path, gain: float) -> None:
     found = tune(tmp_path, host(gain), SHORT)
-    assert stored(tmp_path, found).obvious == ""
+    assert stored(tmp_path, found).clear_lead is None
     assert found["minimised"] is None
 
 
 def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_path: Path) -> None:
     obvious, hidden = (tune(tmp_path / str(gain), host(gain), SHORT) for gain in (4.0, 1.1))
-    assert "blocks will judge it" in stored(tmp_path / "4.0", obvious).obvious
+    assert stored(tmp_path / "4.0", obvious).clear_lead
     assert obvious["calibration"]["detectable"] == hidden["calibration"]["detectable"]
 
 
 def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
     assert not budget_shares.may_be_obvious(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
-    assert (stored(tmp_path, found).obvious, found["minimised"]) == ("", None)
+    assert (stored(tmp_path, found).clear_lead, found["minimised"]) == (None, None)
 
 
 def test_a_percentile_that_few_blocks_would_not_judge_has_all_of_them(tmp_path: Path) -> None:
     found = tune(tmp_path, host(4.0, base_us=4000.0), SHORT)
-    assert stored(tmp_path, found).obvious == ""
+    assert stored(tmp_path, found).clear_lead is None
 
 
 def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
@@ -94,9 +97,9 @@ def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
 
 
 def test_the_shares_of_an_obvious_winner_fit_the_budget() -> None:
-    plan = replace(SHORT, obvious="candidate-7 looks 4 times as good")
+    plan = replace(SHORT, clear_lead=ClearLead("candidate-7", 4.0, 7))
     assert budget_shares.search_ends(plan) < budget_shares.choosing_ends(plan) < budget_shares.confirm_ends(plan) < 1.0
     assert budget_shares.minimise_share(plan) * plan.budget_s >= budget_shares.OBVIOUS_REST_RUNS * budget_shares.run_s(
         plan
     )
-    assert budget_shares.budget_s(plan, 30.0) == budget_shares.budget_s(replace(plan, obvious=""), 30.0)
+    assert budget_shares.budget_s(plan, 30.0) == budget_shares.budget_s(replace(plan, clear_lead=None), 30.0)

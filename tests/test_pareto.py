@@ -73,7 +73,7 @@ def test_a_balanced_session_reports_its_front(tmp_path: Path) -> None:
     host = SimulatedHost(lambda environment: 3.0 if "XLIO_RX_POLL" in environment else 36.0)
     balanced = objective("balanced")
     # Two ping-pongs: the simulated host answers every mode alike.
-    plan = replace(PLAN, objective="balanced", workloads=(balanced.workloads[0], balanced.workloads[0]))
+    plan = replace(PLAN, objective=balanced, workloads=(balanced.workloads[0], balanced.workloads[0]))
     found = tune(tmp_path, host, plan)
     front_names = {row["profile"] for row in found["pareto"]}
     assert "default" not in front_names

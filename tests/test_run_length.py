@@ -16,7 +16,6 @@ from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
-from tuner.judging.objective import objective
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
@@ -27,7 +26,7 @@ from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate
 from tuner.session.phases.run_length import fitted
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import Plan, WhyLonger
 from tuner.session.setup.prepare import Request, plan
 from tuner.session.tuning import begin
 from tuner.store import Store
@@ -39,7 +38,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     """Return the plan as it is after its calibration on this host."""
     host.wall_s = 1.0
     store = Store(folder)
-    ledger = Ledger(store, begin(store, made, {"doubts": []}), objective(made.objective))
+    ledger = Ledger(store, begin(store, made, {"doubts": []}), made.objective)
     ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
     session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
@@ -56,7 +55,7 @@ def test_runs_are_lengthened_where_a_percentile_would_not_be_judged(tmp_path: Pa
     found = tune(tmp_path, SimulatedHost(slowly), OPEN)
     kept = Plan.from_dict(Store(tmp_path).session(found["session"]).plan)
     assert kept.workloads[0].duration_s == 2
-    assert "latency_p99_us" in kept.lengthened
+    assert [(each.why, each.metric) for each in kept.lengthened] == [(WhyLonger.PERCENTILE, "latency_p99_us")]
     assert found["workload"]["duration_s"] == 2
     durations = [run.evidence["client"]["argv"] for run in Store(tmp_path).runs(found["session"])]
     assert list(dict.fromkeys(argv[argv.index("-t") + 1] for argv in durations)) == ["1", "2"]
@@ -88,7 +87,7 @@ class FewMessages(SimulatedHost):
 def test_few_messages_that_make_all_the_noise_make_runs_longer(tmp_path: Path) -> None:
     kept = lengthened(tmp_path, FewMessages(polling_helps, noise=0.002))
     assert kept.workloads[0].duration_s > 1
-    assert "number of their messages" in kept.lengthened
+    assert [each.why for each in kept.lengthened] == [WhyLonger.MESSAGES]
 
 
 def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sessions import LATENCY, PLAN, nothing_helps, polling_helps, tune
 
 from tuner import stacks
-from tuner.errors import BaselineFailed
+from tuner.errors import BaselineFailed, StoreError
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.measure.run import Rig
@@ -24,7 +25,8 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
-from tuner.session.setup.plan import Plan
+from tuner.session.phases import clear_lead, run_length
+from tuner.session.setup.plan import ClearLead, LongerRuns, Plan, WhyLonger
 from tuner.session.tuning import begin
 from tuner.store import Store
 
@@ -141,7 +143,7 @@ def test_a_session_is_repeatable_by_its_seed(tmp_path: Path) -> None:
 
 
 def test_two_workloads_are_measured_for_each_profile_of_a_block(tmp_path: Path) -> None:
-    plan = replace(PLAN, objective="balanced", workloads=(Workload(), Workload(message_bytes=128)))
+    plan = replace(PLAN, objective=objective("balanced"), workloads=(Workload(), Workload(message_bytes=128)))
     host = SimulatedHost(polling_helps)
     found = tune(tmp_path, host, plan)
     runs = Store(tmp_path).runs(found["session"])
@@ -167,7 +169,44 @@ def test_a_plan_survives_its_json_form(warm_start: tuple[str, ...] | None) -> No
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
+def test_what_a_calibration_and_a_search_changed_survives_the_json_form() -> None:
+    longer = (
+        LongerRuns(2, WhyLonger.PERCENTILE, "latency_p99_us"),
+        LongerRuns(3, WhyLonger.MESSAGES, "latency_p50_us"),
+    )
+    plan = replace(PLAN, lengthened=longer, clear_lead=ClearLead("candidate-7", 4.25, 7))
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
 def test_a_plan_of_before_there_was_a_warm_start_can_be_read() -> None:
     stored = PLAN.to_dict()
     del stored["warm_start"]
     assert Plan.from_dict(stored) == PLAN
+
+
+def test_a_plan_that_holds_sentences_of_an_earlier_release_means_the_same() -> None:
+    longer = (
+        LongerRuns(2, WhyLonger.PERCENTILE, "latency_p99_us"),
+        LongerRuns(3, WhyLonger.MESSAGES, "latency_p50_us"),
+    )
+    lead = ClearLead("it looks odd", 9.8, 7)
+    said = {"lengthened": run_length.words(longer), "obvious": clear_lead.words(lead)}
+    assert Plan.from_dict(PLAN.to_dict() | said) == replace(PLAN, lengthened=longer, clear_lead=lead)
+    assert Plan.from_dict(PLAN.to_dict() | {"lengthened": "", "obvious": ""}) == PLAN
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "guess"},
+        {"objective": "speed"},
+        {"obvious": "it is obvious"},
+        {"lengthened": [{"duration_s": 2}]},
+        {"baseline": None},
+        {"workloads": [{"mode": "idle"}]},
+        {"of_a_later_release": 1},
+    ],
+)
+def test_a_plan_that_no_release_wrote_is_refused_with_the_reason(wrong: dict[str, Any]) -> None:
+    with pytest.raises(StoreError, match="cannot read the session's plan"):
+        Plan.from_dict(PLAN.to_dict() | wrong)

@@ -40,7 +40,7 @@ def host(latency_us: float = 36.0, noise: float = 0.01) -> SimulatedHost:
 
 def measured(folder: Path, simulated: SimulatedHost, plan: Plan) -> tuple[dict[str, Any], Ledger]:
     found = tune(folder, simulated, plan)
-    return found, Ledger(Store(folder), Store(folder).session("latest").id, objective(plan.objective))
+    return found, Ledger(Store(folder), Store(folder).session("latest").id, plan.objective)
 
 
 def test_a_profile_that_holds_more_load_wins_by_the_ratio_of_the_rates(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
 
 def test_the_confirmation_keeps_histograms_and_the_search_none(tmp_path: Path) -> None:
     tail = objective("tail")
-    plan = replace(PLAN, objective="tail", workloads=tail.workloads, known=(LATENCY, DEFAULT))
+    plan = replace(PLAN, objective=tail, workloads=tail.workloads, known=(LATENCY, DEFAULT))
     _, ledger = measured(tmp_path, host(), plan)
     kept = {run.phase: run.measurement.histogram for run in ledger.runs if run.measurement}
     assert {phase for phase, histogram in kept.items() if histogram} == {Phase.CONFIRM}

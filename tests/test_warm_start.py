@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.records import State
@@ -74,7 +75,7 @@ def test_nothing_of_an_earlier_session_counts_as_a_measurement(tmp_path: Path) -
 @pytest.mark.parametrize(
     "other",
     [
-        replace(WARM, objective="tail"),
+        replace(WARM, objective=objective("tail")),
         replace(WARM, workloads=(Workload(message_bytes=128),)),
         replace(WARM, baseline=Contender("polling", {"XLIO_RX_POLL": "100"})),
         replace(WARM, stack="xlio"),

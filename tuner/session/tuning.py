@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.judging.objective import objective
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
 from tuner.records import Kind, Phase, Role, State
@@ -20,15 +19,14 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
+from tuner.session.phases import clear_lead, run_length
 from tuner.session.phases.calibrate import calibrate, noise
-from tuner.session.phases.clear_lead import hastened
 from tuner.session.phases.confirm import repeat
 from tuner.session.phases.early import confirmed, finished
 from tuner.session.phases.emit import comparison, described, emit, minimisation
 from tuner.session.phases.minimise import Minimised, minimise
 from tuner.session.phases.prior import recalled
 from tuner.session.phases.propose import optimizer_for
-from tuner.session.phases.run_length import fitted
 from tuner.session.phases.search import search
 from tuner.session.phases.verdict import Answer, Verdict, judge, judged_objective, unmet
 from tuner.session.setup import budget_shares
@@ -53,7 +51,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
     if plan.kind is Kind.TUNE:
         optimizer_for(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    session_id = f"{stamp}-{plan.kind}-{plan.stack}-{objective(plan.objective).word}-{secrets.token_hex(2)}"
+    session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective.word}-{secrets.token_hex(2)}"
     store.add_session(session_id, plan.to_dict(), facts)
     return session_id
 
@@ -80,7 +78,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict
 
 
 def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
-    ledger = Ledger(tuning.store, session_id, objective(plan.objective))
+    ledger = Ledger(tuning.store, session_id, plan.objective)
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
     for line in redundant(ledger.objective.limits):
@@ -112,16 +110,16 @@ def _compare(session: Session) -> dict[str, Any]:
 
 def _tune(session: Session, store: Store) -> dict[str, Any]:
     calibrate(session)
-    plan = fitted(session)
-    session = _replanned(session, store, plan, plan.lengthened)
+    plan = run_length.fitted(session)
+    session = _replanned(session, store, plan, run_length.words(plan.lengthened))
     optimizer = optimizer_for(session.plan)
     prior = recalled(store, session.plan)
     if session.plan.warm_start is not None:
         session.progress.note(str(prior))
     prior.teach(optimizer)
     search(session, optimizer)
-    plan = hastened(session)
-    session = _replanned(session, store, plan, plan.obvious)
+    plan = clear_lead.hastened(session)
+    session = _replanned(session, store, plan, clear_lead.words(plan.clear_lead))
     verdict = confirmed(session)
     shorter = _shortened(session, verdict)
     folder = store.folder / session.ledger.session

@@ -106,7 +106,7 @@ def noise(session: Session) -> dict[str, Any]:
         "session": session.ledger.session,
         "profile": session.baseline.profile,
         "stack": session.plan.stack,
-        "objective": session.plan.objective,
+        "objective": session.plan.objective.name,
         "workload": session.plan.workloads[0].to_dict(),
         "workloads": [workload.to_dict() for workload in session.plan.workloads],
         "calibration": calibration_json(session),
@@ -156,7 +156,7 @@ def _difference(session: Session, sd: float, budget_s: float) -> dict[str, Any]:
     found something obvious, so that fewer blocks judge, it is still what the budget could have done.
     """
     most = MOST_BLOCKS if _alone(session) else session.plan.blocks
-    of_budget = replace(session.plan, kind=Kind.TUNE, budget_s=budget_s, blocks=most, obvious="")
+    of_budget = replace(session.plan, kind=Kind.TUNE, budget_s=budget_s, blocks=most, clear_lead=None)
     blocks, finalists = confirmation(lambda trials: _block_cost_s(session, trials), of_budget)
     low, high = sd_interval(sd, len(session.ledger.gains_over_itself()))
     return {

@@ -20,7 +20,7 @@ from tuner.session.phases.run_length import SURPLUS
 from tuner.session.phases.search import incumbent, spread
 from tuner.session.phases.verdict import LEAST_BEYOND
 from tuner.session.setup import budget_shares
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import ClearLead, Plan
 
 # The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
 # it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
@@ -37,8 +37,15 @@ def hastened(session: Session) -> Plan:
     gain = promise(seen(session.ledger, leader.number), sd)[0]
     if gain < OBVIOUS * sd / math.sqrt(budget_shares.OBVIOUS_BLOCKS) or not _observed(session, leader):
         return plan
-    why = f"{leader.profile} looks {math.exp(gain):.2g} times as good or better: about {budget_shares.OBVIOUS_BLOCKS} blocks will judge it"
-    return replace(plan, obvious=f"{why}, and then its settings are minimised")
+    return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), budget_shares.OBVIOUS_BLOCKS))
+
+
+def words(lead: ClearLead | None) -> str:
+    """Return in words what a clear lead changes, empty where there is none."""
+    if lead is None:
+        return ""
+    why = f"{lead.profile} looks {lead.ratio:.2g} times as good or better: about {lead.blocks} blocks will judge it"
+    return f"{why}, and then its settings are minimised"
 
 
 def _observed(session: Session, leader: Trial) -> bool:

@@ -39,7 +39,7 @@ def emit(session: Session, verdict: Verdict, shorter: Minimised | None, folder: 
     emitted = _emitted(session, verdict, shorter)
     path = _write_best(session, emitted, folder) if verdict.answer is Answer.IMPROVED else None
     answer = _answer(session, verdict, emitted, shorter, path)
-    return answer | ({"pareto": front_json(session.ledger)} if session.plan.objective == "balanced" else {})
+    return answer | ({"pareto": front_json(session.ledger)} if session.plan.objective.name == "balanced" else {})
 
 
 def _emitted(session: Session, verdict: Verdict, shorter: Minimised | None) -> Emitted:
@@ -65,13 +65,13 @@ def _write_best(session: Session, emitted: Emitted, folder: Path) -> Path:
         "tuner": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "found_as": winner.profile,
-        "objective": session.plan.objective,
+        "objective": session.plan.objective.name,
         "workload": "; ".join(workload.key() for workload in session.plan.workloads),
         "baseline": session.baseline.profile,
         "verdict": f"{spoken(emitted.gain)} as {session.baseline.profile}" if emitted.gain else emitted.why,
     }
     path = folder / f"{BEST}.toml"
-    summary = f"Best for {session.plan.objective} in session {session.ledger.session}."
+    summary = f"Best for {session.plan.objective.name} in session {session.ledger.session}."
     profile = Profile(
         name=BEST,
         stack=session.plan.stack,
@@ -108,7 +108,7 @@ def _answer(
         "verdict": verdict.answer.value,
         "why": _why(emitted.why, host),
         "stack": session.plan.stack,
-        "objective": session.plan.objective,
+        "objective": session.plan.objective.name,
         "workload": session.plan.workloads[0].to_dict(),
         "workloads": [workload.to_dict() for workload in session.plan.workloads],
         "baseline": described(ledger, session.baseline),
@@ -170,7 +170,7 @@ def minimisation(session: Session, shorter: Minimised, folder: Path) -> dict[str
         "verdict": "failed" if failed else "minimised" if shorter.dropped else "minimal",
         "why": _why(why, host),
         "stack": session.plan.stack,
-        "objective": session.plan.objective,
+        "objective": session.plan.objective.name,
         "workload": session.plan.workloads[0].to_dict(),
         "workloads": [workload.to_dict() for workload in session.plan.workloads],
         "baseline": described(ledger, session.baseline),

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tuner.judging.objective import objective
 from tuner.judging.statistics import pooled_sd
 from tuner.measure import workload
 from tuner.records import State, Status, StoredSession, Trial
@@ -67,13 +66,13 @@ def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
 
 def recalled(store: Store, plan: Plan) -> Prior:
     """Return what the sessions that a plan starts from found."""
-    found = [list(_outcomes(Ledger(store, session, objective(plan.objective)))) for session in plan.warm_start or ()]
+    found = [list(_outcomes(Ledger(store, session, plan.objective))) for session in plan.warm_start or ()]
     return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))
 
 
 def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
     theirs = row.plan
-    same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective)
+    same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective.name)
     if row.state is not State.DONE or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
         return False
     # A gain is relative to its baseline: under another one the same settings have another gain.

@@ -10,7 +10,6 @@ from typing import Final
 from tuner import catalogue
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.memory import Room
-from tuner.judging.objective import objective
 from tuner.profiles.profile import errors_in
 from tuner.search import registry, space
 from tuner.search.optimizer import Optimizer
@@ -30,7 +29,7 @@ def optimizer_for(plan: Plan) -> Optimizer:
 def search_space(plan: Plan) -> space.SearchSpace:
     """Return the space that a plan searches; raise `UsageError` when its restriction makes no sense."""
     workload = plan.workloads[0]
-    wanted = objective(plan.objective).space
+    wanted = plan.objective.space
     full = space.load(plan.stack, wanted, multiplexer=workload.multiplexer, protocol=workload.protocol)
     return replace(space.restrict(full, plan.space) if plan.space else full, fixed=plan.fixed)
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from tuner.judging.noise import sampling_sd
@@ -25,7 +26,7 @@ from tuner.records import Phase
 from tuner.session.measuring.session import Session
 from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
 from tuner.session.setup import budget_shares
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import LongerRuns, Plan, WhyLonger
 
 LONGEST_S: Final = 10
 # Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
@@ -49,19 +50,21 @@ def fitted(session: Session) -> Plan:
         replace(each, duration_s=lengths[index].duration_s) if index in lengths else each
         for index, each in enumerate(plan.workloads)
     ]
-    why = "; ".join(length.why for length in lengths.values())
-    return replace(plan, workloads=tuple(longer), adaptable=False, lengthened=why)
+    return replace(plan, workloads=tuple(longer), adaptable=False, lengthened=tuple(lengths.values()))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Length:
-    """How long a run should last, in whole seconds as sockperf takes them, and why."""
-
-    duration_s: int
-    why: str
+def words(lengthened: Sequence[LongerRuns]) -> str:
+    """Return in words how runs were lengthened and why, empty where they were not."""
+    return "; ".join(f"runs of {each.duration_s} s, {_because(each)}" for each in lengthened)
 
 
-def _needed(session: Session, index: int) -> Length | None:
+def _because(longer: LongerRuns) -> str:
+    if longer.why is WhyLonger.MESSAGES:
+        return "because they differ by the number of their messages more than otherwise"
+    return f"so that {longer.metric} is observed often enough to be judged"
+
+
+def _needed(session: Session, index: int) -> LongerRuns | None:
     """Return the length that a workload's runs need, None where the plan's will do."""
     workload = session.plan.workloads[index]
     runs = [run for run in session.ledger.runs if (run.phase, run.workload) == (Phase.CALIBRATE, index)]
@@ -79,7 +82,7 @@ def _needed(session: Session, index: int) -> Length | None:
     return longest if longest and longest.duration_s > workload.duration_s else None
 
 
-def _observed(session: Session, term: Term, measurements: list[Measurement]) -> Length | None:
+def _observed(session: Session, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
     percentile = PERCENTILES.get(term.metric)
     if percentile is None:
@@ -90,9 +93,7 @@ def _observed(session: Session, term: Term, measurements: list[Measurement]) -> 
         blocks = _judging_blocks(session, duration_s - planned_s)
         seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks
         if seen >= SURPLUS * LEAST_BEYOND and (blocks >= ENOUGH_BLOCKS or duration_s == planned_s):
-            return Length(
-                duration_s, f"runs of {duration_s} s, so that {term.metric} is observed often enough to be judged"
-            )
+            return LongerRuns(duration_s, WhyLonger.PERCENTILE, term.metric)
     return None
 
 
@@ -102,7 +103,7 @@ def _judging_blocks(session: Session, longer_s: int) -> int:
     return min(session.plan.blocks, int(budget_shares.judging(session.plan) * session.plan.budget_s / block_s))
 
 
-def _calm(session: Session, term: Term, measurements: list[Measurement]) -> Length | None:
+def _calm(session: Session, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
     of_runs = [sd for each in measurements if (sd := sampling_sd(each)) is not None]
     if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:
@@ -115,9 +116,7 @@ def _calm(session: Session, term: Term, measurements: list[Measurement]) -> Leng
     fixed_s = budget_shares.RUN_EXTRA_S + VALID_SHARE_LOST_S
     valid_s = math.sqrt(fixed_s * _valid_s(session.plan.workloads[term.workload].duration_s)) * within / common
     duration_s = min(LONGEST_S, round(valid_s + VALID_SHARE_LOST_S))
-    return Length(
-        duration_s, f"runs of {duration_s} s, because they differ by the number of their messages more than otherwise"
-    )
+    return LongerRuns(duration_s, WhyLonger.MESSAGES, term.metric)
 
 
 def _valid_s(duration_s: int) -> float:

@@ -10,7 +10,6 @@ from typing import Final
 from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.catalogue.catalogue import Catalogue
-from tuner.judging.objective import objective
 from tuner.profiles.profile import errors_in
 from tuner.records import Phase
 from tuner.search import space
@@ -80,18 +79,14 @@ def _seen(ledger: Ledger, name: str, value: str) -> float:
 def _priorities(plan: Plan) -> dict[str, int]:
     """Return the priority of each parameter that is worth searching here, or that the user had searched."""
     workload = plan.workloads[0]
-    full = space.load(
-        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
-    )
+    full = space.load(plan.stack, plan.objective.space, multiplexer=workload.multiplexer, protocol=workload.protocol)
     asked = search_space(plan).dimensions if plan.space else ()
     return {dimension.parameter: dimension.priority for dimension in (*full.dimensions, *asked)}
 
 
 def _requirements(plan: Plan) -> set[str]:
     workload = plan.workloads[0]
-    full = space.load(
-        plan.stack, objective(plan.objective).space, multiplexer=workload.multiplexer, protocol=workload.protocol
-    )
+    full = space.load(plan.stack, plan.objective.space, multiplexer=workload.multiplexer, protocol=workload.protocol)
     return {name for dimension in full.dimensions for name, _ in dimension.requires}
 
 

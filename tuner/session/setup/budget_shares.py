@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from tuner.judging.objective import objective
 from tuner.measure.workload import Workload
 from tuner.records import Kind
 from tuner.session.setup.plan import Plan
@@ -64,7 +63,7 @@ def load_search_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
 
 def run_s(plan: Plan) -> float:
     """Return what measuring one profile once under each workload of a plan should take, in seconds."""
-    whole = load_search_s if objective(plan.objective).limits else expected_s
+    whole = load_search_s if plan.objective.limits else expected_s
     return whole(plan.workloads, fast_start=plan.fast_start)
 
 
@@ -88,7 +87,7 @@ def confirm_ends(plan: Plan) -> float:
     It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
     settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
     """
-    if plan.obvious:
+    if plan.clear_lead:
         return _obvious_ends(plan)
     if plan.kind is not Kind.TUNE or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
         return 1.0
@@ -126,7 +125,7 @@ def budget_s(plan: Plan, judging_s: float) -> float:
     runs = confirming_s / run_s(plan)
     beyond = SHORT_RUNS + (runs - JUDGING_RUNS) / JUDGING_MORE if runs > JUDGING_RUNS else 0.0
     without_minimising_s = max(confirming_s / (1 - SEARCH), beyond * run_s(plan))
-    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s), obvious="")) >= 1.0:
+    if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s), clear_lead=None)) >= 1.0:
         return without_minimising_s
     return confirming_s / CONFIRM
 

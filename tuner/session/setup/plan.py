@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from tuner.catalogue.memory import Room
+from tuner.errors import StoreError, UsageError
+from tuner.judging.objective import Objective, objective
 from tuner.measure import workload
+from tuner.measure.launch import Load
 from tuner.measure.workload import Workload
 from tuner.records import Kind
 
@@ -32,73 +37,154 @@ class RuleFile:
     text: str
 
 
+class WhyLonger(StrEnum):
+    """Why runs were made longer."""
+
+    MESSAGES = "messages"
+    """They differ by the finite number of their messages more than otherwise."""
+    PERCENTILE = "percentile"
+    """A percentile that the objective judges would not be observed often enough."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LongerRuns:
+    """How long the calibration found that a workload's runs should last, and why."""
+
+    duration_s: int
+    """Whole seconds, as sockperf takes them."""
+    why: WhyLonger
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearLead:
+    """A profile that the search found so good that few blocks will prove it."""
+
+    profile: str
+    ratio: float
+    """The pessimistic view of how many times as good as the baseline it is."""
+    blocks: int
+    """About how many blocks will judge it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One session: what is compared with what, under which workloads, how searched, and for how long.
-
-    `kind` is tune, compare (the baseline with the first of `known`), minimise (the first of `known`), measure (the
-    baseline alone) or calibrate (the baseline against itself). `known` are measured before the optimizer is asked; `start` names the one the search starts from and
-    `fixed` are its settings, which every candidate keeps where it searches nothing else. `blocks` limits those of a
-    confirmation, comparison or measurement. `warm_start` are the earlier sessions whose outcomes the search is told as
-    a prior, None when it was not asked for. `adaptable` plans may be given longer runs by the calibration, because nobody
-    asked for a duration; `lengthened` says why they were. `obvious` says why few blocks judge and the rest of the budget
-    minimises, empty where not (`session/phases/clear_lead.py`). `load` is a `measure.launch.Load`, `conf` the rule file of both ends.
-    `further` are variables for preloaded libraries of ours; `release` is the library's, None where its banner does not say.
-    `room` is the memory that the host had when the session began, None where it is not asked.
-    """
+    """One session: what is compared with what, under which workloads, how searched, and for how long."""
 
     kind: Kind
     stack: str
     preloads: tuple[str, ...]
+    """The libraries put under every program, in the loader's order; the stack's own is the first."""
     sockperf: str
-    objective: str
+    objective: Objective
     workloads: tuple[Workload, ...]
     baseline: Contender
     known: tuple[Contender, ...]
+    """Measured before the optimizer is asked. A comparison measures the first of them, and a minimising shortens it."""
     start: str | None
+    """The name of the one that the search starts from."""
     fixed: Mapping[str, str]
+    """The settings of `start`, which every candidate keeps where it searches nothing else."""
     space: str
+    """What `--space` said, empty for the whole space of the stack."""
     optimizer: str
     seed: int
     budget_s: float
+    """Wall time of the whole session; infinite where only `blocks` limit it."""
     blocks: int
+    """The most blocks of a confirmation, comparison or measurement."""
     fast_start: bool
+    """Whether sockperf's own sleep before its test is left out."""
     warm_start: tuple[str, ...] | None = None
+    """The earlier sessions whose outcomes the search is told as a prior, None when it was not asked for."""
     adaptable: bool = False
-    lengthened: str = ""
-    obvious: str = ""
-    load: str = "preload"
+    """Whether the calibration may make runs longer, because nobody asked for a duration."""
+    lengthened: tuple[LongerRuns, ...] = ()
+    """How the calibration made them longer, one for each workload that it concerns."""
+    clear_lead: ClearLead | None = None
+    """Why few blocks judge and the rest of the budget minimises (`session/phases/clear_lead.py`), None where not."""
+    load: Load = Load.PRELOAD
     conf: RuleFile | None = None
+    """The rule file of both ends, None for the stack's own."""
     further: Mapping[str, str] = field(default_factory=dict)
+    """Variables for preloaded libraries of ours."""
     release: str | None = None
+    """The release of the stack's library, None where its banner does not say."""
     room: Room | None = None
+    """The memory that the host had when the session began, None where it is not asked."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "clear_lead"}
         return plain | {
             "preloads": list(self.preloads),
+            "objective": self.objective.name,
             "workloads": [each.to_dict() for each in self.workloads],
             "baseline": self.baseline.to_dict(),
             "known": [each.to_dict() for each in self.known],
             "fixed": dict(self.fixed),
             "further": dict(self.further),
             "warm_start": None if self.warm_start is None else list(self.warm_start),
+            "lengthened": [asdict(each) for each in self.lengthened],
+            # The name that its first release gave it.
+            "obvious": None if self.clear_lead is None else asdict(self.clear_lead),
             "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
             "room": None if self.room is None else asdict(self.room),
         }
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Plan:
-        """Return the plan that `to_dict` wrote."""
-        shaped = {
-            "kind": Kind(data["kind"]),
-            "preloads": tuple(data["preloads"]),
-            "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
-            "baseline": Contender(**data["baseline"]),
-            "known": tuple(Contender(**row) for row in data["known"]),
-            "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
-            "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
-            "room": Room(**data["room"]) if data.get("room") else None,
-        }
-        return Plan(**{**data, **shaped})
+        """Return the plan that `to_dict` wrote, in this release or an earlier one; raise `StoreError` for anything else."""
+        try:
+            return Plan(**_fields(data))
+        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as reason:
+            raise StoreError(f"this release cannot read the session's plan: {reason!r}") from reason
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in data.items() if name != "obvious"}
+    return plain | {
+        "kind": Kind(data["kind"]),
+        "preloads": tuple(data["preloads"]),
+        "objective": objective(data["objective"]),
+        "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
+        "baseline": Contender(**data["baseline"]),
+        "known": tuple(Contender(**row) for row in data["known"]),
+        "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
+        "lengthened": _lengthened(data.get("lengthened") or ()),
+        "clear_lead": _clear_lead(data.get("obvious")),
+        "load": Load(data.get("load", Load.PRELOAD)),
+        "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
+        "room": Room(**data["room"]) if data.get("room") else None,
+    }
+
+
+# Until 0.1.0 these two were stored as the sentences that the user was told.
+_SAID_LENGTH: Final = re.compile(
+    r"runs of (?P<duration_s>\d+) s, (?:so that (?P<metric>\w+) is observed|because they differ)"
+)
+_SAID_LEAD: Final = re.compile(
+    r"(?P<profile>.+) looks (?P<ratio>\S+) times as good or better: about (?P<blocks>\d+) blocks"
+)
+
+
+def _lengthened(stored: str | Sequence[Mapping[str, Any]]) -> tuple[LongerRuns, ...]:
+    if isinstance(stored, str):
+        return tuple(_said_length(match) for match in _SAID_LENGTH.finditer(stored))
+    return tuple(LongerRuns(row["duration_s"], WhyLonger(row["why"]), row["metric"]) for row in stored)
+
+
+def _said_length(match: re.Match[str]) -> LongerRuns:
+    why = WhyLonger.PERCENTILE if match["metric"] else WhyLonger.MESSAGES
+    return LongerRuns(int(match["duration_s"]), why, match["metric"] or "latency_p50_us")
+
+
+def _clear_lead(stored: str | Mapping[str, Any] | None) -> ClearLead | None:
+    if not stored:
+        return None
+    if not isinstance(stored, str):
+        return ClearLead(**stored)
+    match = _SAID_LEAD.match(stored)
+    if match is None:
+        raise ValueError(f"obvious: {stored!r}")
+    return ClearLead(match["profile"], float(match["ratio"]), int(match["blocks"]))

@@ -76,16 +76,15 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
     release = probe.release(stack, preloads[:1], host)
     room = _room(stack, host)
+    load = preflight.load_called(request.load)
     asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind is Kind.COMPARE else ())]
     _check_asked(asked, stack, release, room)
     return Plan(
         kind=request.kind,
         stack=stack.name,
         preloads=tuple(map(str, preloads)),
-        sockperf=preflight.sockperf_path(
-            request.sockperf, host, workloads, preflight.load_called(request.load), stack.name
-        ),
-        objective=goal.name,
+        sockperf=preflight.sockperf_path(request.sockperf, host, workloads, load, stack.name),
+        objective=goal,
         workloads=workloads,
         baseline=baseline,
         known=known,
@@ -99,7 +98,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         fast_start=request.fast_start,
         warm_start=() if request.warm_start else None,
         adaptable=request.kind is Kind.TUNE and "duration_s" not in (request.workload or {}),
-        load=request.load,
+        load=load,
         conf=rule_file.carried(request.conf, stack.name),
         further=request.stackname.variables() if request.stackname else {},
         release=release,
