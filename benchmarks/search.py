@@ -146,7 +146,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     host = BenchHost(bench)
     ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", plan.objective)
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)
     search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))

@@ -41,7 +41,7 @@ PLAN = Plan(
     kind=Kind.TUNE,
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
-    sockperf="/usr/bin/sockperf",
+    program="/usr/bin/sockperf",
     objective=objective("latency"),
     workloads=(Workload(),),
     baseline=Contender("default", {}),
@@ -156,6 +156,6 @@ def session(
     rng = random.Random(name)  # noqa: S311 - noise is no secret
     host = NoisyHost(latency, noise, rng)
     plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
     return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)

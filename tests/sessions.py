@@ -27,7 +27,7 @@ PLAN = Plan(
     kind=Kind.TUNE,
     stack="kernel",
     preloads=("/usr/lib/libtuner_kernel.so",),
-    sockperf="/usr/bin/sockperf",
+    program="/usr/bin/sockperf",
     objective=objective("latency"),
     workloads=(Workload(),),
     baseline=DEFAULT,
@@ -77,7 +77,7 @@ def tune(
     """Carry out a plan on a simulated host, in simulated time, and return its answer; `session` is gone on with."""
     host.wall_s = 1.0
     store = Store(folder)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
     return carry_out(Tuning(store, rig, progress or Silent()), plan, session, clock)

@@ -47,7 +47,7 @@ def stopped(folder: Path, at: int, plan: Plan = PLAN, host: Interrupted | None =
     store = Store(folder)
     session = begin(store, plan, {"doubts": []})
     host.clock = Clock(plan.budget_s, 0.0, 0.0, Ticking(host))
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     return carry_out(Tuning(store, rig, Silent()), plan, session, host.clock), store
 
 
@@ -91,7 +91,7 @@ def test_a_session_that_proved_nothing_can_go_on(tmp_path: Path) -> None:
     _, store = stopped(tmp_path, 5)
     row = store.session("latest")
     host = SimulatedHost(polling_helps, wall_s=1.0)
-    rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.program)
     clock = Clock(PLAN.budget_s, row.spent_s, 0.0, Ticking(host))
     found = carry_out(Tuning(store, rig, Silent()), PLAN, row.id, clock)
     assert found["verdict"] == "improved"

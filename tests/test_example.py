@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tuner.measure.launch import Load
+from tuner.measure.launch import Loading
 from tuner.profiles.files import read
 from tuner.records import Kind
 from tuner.report.summary import summary
@@ -36,7 +36,7 @@ def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> No
 def test_the_plan_of_the_example_is_read_as_what_it_meant(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
     plan = Plan.from_dict(Store.existing(tmp_path).session("latest").plan)
-    assert (plan.kind, plan.objective.name, plan.load) == (Kind.TUNE, "latency", Load.PRELOAD)
+    assert (plan.kind, plan.objective.name, plan.load) == (Kind.TUNE, "latency", Loading.PRELOAD)
     assert plan.clear_lead == ClearLead("candidate-30", 9.8, 7)
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 

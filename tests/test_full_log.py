@@ -18,10 +18,10 @@ from tuner.errors import UsageError
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.measure import histogram, sockperf
+from tuner.measure.benchmark import ParseError
 from tuner.measure.full_log import observed, read, waits_ns
 from tuner.measure.run import Rig
 from tuner.measure.simulated import full_log
-from tuner.measure.sockperf import ParseError
 from tuner.measure.workload import Mode, Workload
 from tuner.stacks.preloads import faststart_library
 

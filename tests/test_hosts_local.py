@@ -25,7 +25,7 @@ from tuner.hosts import cpus, pair, processes
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, RunOutput, on_one
-from tuner.measure import sockperf
+from tuner.measure import benchmark, sockperf
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 from tuner.measurement import Measurement
 
@@ -64,7 +64,7 @@ def plan(program: Path | str, workload: Workload, ports: tuple[int, ...], enviro
     return Job(
         server=Command((str(program), *sockperf.server_arguments(workload, ports[0])), environment),
         client=Command((str(program), *sockperf.client_arguments(workload, ports[0])), environment),
-        ready=sockperf.READY,
+        ready=sockperf.ready,
         ready_count=workload.server_threads,
         time_limit_s=workload.time_limit_s,
         files=sockperf.files(workload, ports, "0.1, 64\n0.2, 64\n"),
@@ -292,13 +292,13 @@ def test_ports_that_are_always_taken_end_in_a_failure_that_says_so(tmp_path: Pat
 
 
 def test_a_refused_client_is_a_reason_from_its_output(tmp_path: Path) -> None:
-    with pytest.raises(sockperf.ParseError, match="Connection refused"):
+    with pytest.raises(benchmark.ParseError, match="Connection refused"):
         measure(fake.install(tmp_path, refuse=True), Workload(), {})
 
 
 @pytest.mark.parametrize("lines", [0, 1, 9, 14, 20])
 def test_a_client_cut_short_is_a_reason(tmp_path: Path, lines: int) -> None:
-    with pytest.raises(sockperf.ParseError):
+    with pytest.raises(benchmark.ParseError):
         measure(fake.install(tmp_path, truncate=lines), Workload(), {})
 
 

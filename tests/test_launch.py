@@ -21,10 +21,11 @@ from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, on_one
 from tuner.hosts.simulated import Words
-from tuner.measure.launch import Launch, Load, at, evidence, unsupported
+from tuner.measure.benchmark import Features
+from tuner.measure.chosen import BENCHMARK
+from tuner.measure.launch import Launch, Loading, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
-from tuner.measure.sockperf import Features
 from tuner.measure.workload import Protocol, Workload
 from tuner.session.setup import prepare, rule_file
 from tuner.session.setup.plan import Plan
@@ -54,14 +55,14 @@ def library(tmp_path: Path) -> Path:
 
 def planned(library: Path, **asked: Any) -> Plan:
     program = fake.install(library.parent)
-    made = {"kind": "measure", "stack": "xlio", "lib": library, "sockperf": str(program), "fast_start": False}
+    made = {"kind": "measure", "stack": "xlio", "lib": library, "program": str(program), "fast_start": False}
     request = Request(**{**made, **asked, "budget_s": 1e9})
     return prepare.plan(request, Card(lambda _: 3.0), ())
 
 
 def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path() -> None:
     host = Card(lambda _: 3.0)
-    rig = Rig(on_one(host), stacks.named("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Load.DLOPEN))
+    rig = Rig(on_one(host), stacks.named("xlio"), (LIBRARY, Path("/opt/more.so")), "sockperf", Launch(Loading.DLOPEN))
     rig.execute({}, Workload())
     for end in (host.runs[0].server, host.runs[0].client):
         assert end.environment["LD_PRELOAD"] == "/opt/more.so"
@@ -77,9 +78,9 @@ def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path
     ],
 )
 def test_dlopen_is_refused_with_the_reason_where_sockperf_cannot(stack_name: str, able: Features, says: str) -> None:
-    assert says in unsupported(Load.DLOPEN, stack_name, able)[0].message
-    assert unsupported(Load.PRELOAD, stack_name, able) == []
-    assert unsupported(Load.DLOPEN, "vma", Features((3, 7), loads=frozenset({"--load-vma"}))) == []
+    assert says in unsupported(Loading.DLOPEN, stack_name, BENCHMARK, able)[0].message
+    assert unsupported(Loading.PRELOAD, stack_name, BENCHMARK, able) == []
+    assert unsupported(Loading.DLOPEN, "vma", BENCHMARK, Features((3, 7), loads=frozenset({"--load-vma"}))) == []
 
 
 def test_the_way_of_loading_is_in_the_plan_and_an_old_plan_preloads(library: Path) -> None:

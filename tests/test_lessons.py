@@ -62,7 +62,7 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     session = session or begin(store, plan, {"doubts": []})
     ledger = Ledger(store, session, plan.objective)
     ledger.enter("default", {}, Role.BASELINE)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.sockperf)
+    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
     search(Session(plan, rig, ledger, clock, Silent()), optimizer)
     return ledger

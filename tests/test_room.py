@@ -137,7 +137,7 @@ class Small(SimulatedHost):
 
 @pytest.mark.parametrize("card", [True, False])
 def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(card: bool) -> None:
-    request = prepare.Request(kind=Kind.MEASURE, stack="xlio", lib=LIBRARY, sockperf="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
+    request = prepare.Request(kind=Kind.MEASURE, stack="xlio", lib=LIBRARY, program="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
     if not card:
         assert prepare.plan(request, Small(lambda _: 30.0, card=False), ()).room is None
         return
@@ -150,7 +150,7 @@ def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(car
 def test_a_comparison_asks_of_both_whether_they_fit() -> None:
     shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
     request = prepare.Request(
-        kind=Kind.COMPARE, profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, sockperf="/bin/true",
+        kind=Kind.COMPARE, profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, program="/bin/true",
         fast_start=False, budget_s=1e9,
     )  # fmt: skip
     with pytest.raises(UsageError) as refused:

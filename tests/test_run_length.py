@@ -40,7 +40,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     store = Store(folder)
     ledger = Ledger(store, begin(store, made, {"doubts": []}), made.objective)
     ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
-    rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.sockperf)
+    rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.program)
     session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
     return fitted(session)
@@ -97,9 +97,9 @@ def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path:
 
 def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
     host, program = LocalHost(), str(fake.install(tmp_path))
-    asked = plan(Request(kind=Kind.TUNE, budget_s=90.0, workload={"duration_s": 1}, sockperf=program), host, ())
+    asked = plan(Request(kind=Kind.TUNE, budget_s=90.0, workload={"duration_s": 1}, program=program), host, ())
     assert asked.adaptable is False
-    assert plan(Request(kind=Kind.TUNE, budget_s=90.0, sockperf=program), host, ()).adaptable is True
+    assert plan(Request(kind=Kind.TUNE, budget_s=90.0, program=program), host, ()).adaptable is True
 
 
 def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
     ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
     ledger.enter("default", {}, Role.BASELINE)
     hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
-    rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.sockperf)
+    rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.program)
     Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(Phase.SEARCH, hanging)
     assert 10.0 < spent_s() <= 10.0 + 7.0
 

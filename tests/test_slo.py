@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
-from tuner.judging.objective import HELD_RATE, objective
+from tuner.judging.metrics import HELD_RATE
+from tuner.judging.objective import objective
 from tuner.judging.slo import METRICS, UNITS_US, Limit, holds, parse, redundant, spoken
 
 some_limits = st.lists(

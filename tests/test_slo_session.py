@@ -13,7 +13,8 @@ from sessions import DEFAULT, LATENCY, PLAN, SLO, Ticking, tune
 
 from tuner import stacks
 from tuner.hosts.pair import on_one
-from tuner.judging.objective import HELD_RATE, objective
+from tuner.judging.metrics import HELD_RATE
+from tuner.judging.objective import objective
 from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
@@ -138,7 +139,7 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
     simulated.log = False
     store = Store(tmp_path)
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
-    rig = Rig(on_one(simulated), stacks.named("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.sockperf)
+    rig = Rig(on_one(simulated), stacks.named("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.program)
     session = begin(store, plan, {"doubts": []})
     with pytest.raises(Exception, match="did not report latency_p99_corrected_us"):
         carry_out(Tuning(store, rig, Silent()), plan, session, Clock(1e9, 0.0, 0.0, Ticking(simulated)))

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tuner import measurement as measurements
 from tuner.errors import MissingTool, UsageError
 from tuner.measure import sockperf
-from tuner.measure.sockperf import Features, ParseError, parse
+from tuner.measure.benchmark import Features, ParseError
+from tuner.measure.sockperf import parse
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 from tuner.measurement import Measurement
 

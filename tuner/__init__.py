@@ -8,8 +8,8 @@ Stack        a way to run a program's sockets: `kernel`, `xlio`, … It knows ho
              program and the sign that it is really there.
 Profile      a stack and values for some of its parameters. Whatever can be measured is a profile:
              "candidate", "baseline" and "winner" are roles, not classes.
-Workload     what sockperf is asked to do. Measurements of different workloads are never compared.
-Run          a noun: one execution of sockperf (server and client).
+Workload     what the benchmark (sockperf) is asked to do. Measurements of different workloads are never compared.
+Run          a noun: one execution of the benchmark (server and client).
 Measurement  what one run reported, unrounded, in µs and msg/s.
 Block        one workload measured once for each of several profiles, close in time, in random order.
              Comparisons are made inside blocks.

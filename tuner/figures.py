@@ -6,16 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-METRICS: Final = (
-    "held_rate_mps",
-    "latency_p50_us",
-    "latency_p99_us",
-    "latency_p99_corrected_us",
-    "latency_p99_9_us",
-    "latency_p99_9_corrected_us",
-    "rate_mps",
-    "cpu_s",
-)
 _WHOLE: Final = 1000
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)_(?=\d)")
 
@@ -34,9 +24,9 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     return f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])}; {found['runs']})"
 
 
-def side_by_side(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return headers and rows of a table with one column a profile: narrow enough for two on any terminal."""
-    present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]
+def side_by_side(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of a table of those `metrics` that any profile has, one column a profile: narrow enough for two on any terminal."""
+    present = [metric for metric in metrics if any(metric in row["metrics"] for row in profiles)]
     rows = [[metric, *(interval(row["metrics"].get(metric)) for row in profiles)] for metric in present]
     counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in profiles]
     return ["median", *(row["profile"] for row in profiles)], [*rows, ["runs", *counts]]
@@ -47,9 +37,9 @@ def interval(found: Mapping[str, Any] | None) -> str:
     return "–" if found is None else f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])})"
 
 
-def profile_rows(profiles: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return headers and rows of a table of profiles with those of the usual metrics that any of them has."""
-    present = [metric for metric in METRICS if any(metric in row["metrics"] for row in profiles)]
+def profile_rows(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of a table of profiles with those of `metrics` that any of them has."""
+    present = [metric for metric in metrics if any(metric in row["metrics"] for row in profiles)]
     rows = [[row["profile"], *(estimate(row["metrics"].get(metric)) for metric in present)] for row in profiles]
     return ["profile", *present], rows
 

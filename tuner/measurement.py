@@ -66,7 +66,7 @@ class Measurement:
     `bandwidth_mbytes_per_s` (throughput mode) is the payload that arrived, in 10^6 bytes per second.
     `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, known to whoever ran it.
 
-    What follows comes from sockperf's full log, and is None where none was asked for. A latency that is `corrected`
+    What follows comes from the benchmark's full log, and is None where none was asked for. A latency that is `corrected`
     counts from when the constant rate of under-load meant a message to be sent; it is the wait until it was sent and
     half the round trip. The histograms are those of `tuner.measure.histogram`, in their stored form.
     """

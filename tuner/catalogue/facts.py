@@ -55,9 +55,9 @@ class Facts:
     trace: str = ""
     """The variable that makes the banner tell everything, with the value `details`."""
     load_option: str = ""
-    """The option by which sockperf opens the library itself."""
+    """The option by which the benchmark opens the library itself."""
     load_since: str = ""
-    """The first release of sockperf that has `load_option`."""
+    """The first release of the benchmark that has `load_option`."""
     bypass: bool = False
     """Whether it takes sockets past the kernel, for which locked memory and huge pages matter."""
     strict: bool = False

@@ -169,7 +169,7 @@ def rig(
 ) -> dict[str, Any]:
     """Return what the runs are made with, by the names of `Request`."""
     launched = {"load": load, "conf": conf}
-    made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "sockperf": sockperf, **launched}
+    made = {"lib": lib, "preload": preload or (), "fast_start": fast_start, "program": sockperf, **launched}
     if stackname is None:
         return made
     from tuner.stacks.onload.naming import naming

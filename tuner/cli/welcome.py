@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tuner.measure.chosen import BENCHMARK
+
 RESULTS: Final = Path("results")
 DATABASE: Final = "tuner.db"
 STEPS: Final = 3
@@ -35,16 +37,18 @@ class Latest:
 
 def text(results: Path, commands: Collection[str]) -> str:
     """Return the three next steps, chosen by what is installed and by the newest session in `results`."""
-    chosen = [step for step in steps(shutil.which("sockperf") is not None, latest(results)) if _known(step, commands)]
+    chosen = [
+        step for step in steps(shutil.which(BENCHMARK.name) is not None, latest(results)) if _known(step, commands)
+    ]
     longest = max(len(step.command) for step in chosen[:STEPS])
     rows = [f"  {step.command:<{longest}}  {step.why}" for step in chosen[:STEPS]]
     return "\n".join(["Next:", *rows, "", "All commands: tuner --help"])
 
 
-def steps(sockperf: bool, found: Latest | None) -> list[Step]:
+def steps(measures: bool, found: Latest | None) -> list[Step]:
     """Return what can be done next, the most useful first."""
-    if not sockperf:
-        return [Step("sudo apt-get install sockperf", "it measures; Fedora: dnf"), *_BEGIN]
+    if not measures:
+        return [Step(f"sudo apt-get install {BENCHMARK.name}", "it measures; Fedora: dnf"), *_BEGIN]
     if found is None:
         return list(_BEGIN)
     if found.state in {"running", "stopped"} and found.best is None:

@@ -23,7 +23,7 @@ NORMAL_PAIRS: Final = 7.84
 HICCUP: Final = 5.0
 # The median absolute deviation of a normal sample is its standard deviation divided by this.
 MAD_TO_SD: Final = 1.4826
-# A deviation below a thousandth is the grain of what sockperf prints.
+# A deviation below a thousandth is the grain of what the benchmark prints.
 LEAST_MAD: Final = 0.001
 FEWEST_RUNS: Final = 6
 FEWEST_PAIRS: Final = 5

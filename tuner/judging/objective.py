@@ -13,13 +13,10 @@ from typing import Final
 
 from tuner.errors import UsageError, did_you_mean
 from tuner.judging import slo
+from tuner.judging.metrics import HELD_RATE, HIGHER_IS_BETTER
 from tuner.judging.slo import Limit
 from tuner.measure.rate_search import LEAST_MPS
 from tuner.measure.workload import Mode, Workload
-
-HELD_RATE: Final = "held_rate_mps"
-"""The highest offered rate that held every limit of an SLO; 0 where none did. It is made from several runs, and no run has it."""
-HIGHER_IS_BETTER: Final = frozenset({"rate_mps", "bandwidth_mbytes_per_s", HELD_RATE})
 
 
 @dataclass(frozen=True, slots=True)

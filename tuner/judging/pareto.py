@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
-from tuner.judging.objective import HIGHER_IS_BETTER
+from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import CONFIDENCE
 
 _REACH: Final = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)

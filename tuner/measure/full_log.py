@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.measure import histogram
-from tuner.measure.sockperf import ParseError
+from tuner.measure.benchmark import ParseError
 from tuner.measure.workload import Mode, Workload
 from tuner.measurement import CORRECTED
 

@@ -1,4 +1,4 @@
-"""How a stack is put under sockperf, beside its settings: preloaded or opened by sockperf itself, its rule file, its counters."""
+"""How a stack is put under the benchmark, beside its settings: preloaded or opened by that itself, its rule file, its counters."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from tuner.catalogue import facts
 from tuner.errors import Finding, error
-from tuner.measure.sockperf import Features
+from tuner.measure.benchmark import Benchmark, Features
 from tuner.stacks import counters
 
 # Both are equally long, so that the environments of both ends are.
 _STATS: Final[Mapping[str, str]] = {"server": "server.stats", "client": "client.stats"}
 
 
-class Load(StrEnum):
-    """How the stack's library comes into the process: the loader preloads it, or sockperf opens it with dlopen."""
+class Loading(StrEnum):
+    """How the stack's library comes into the process: the loader preloads it, or the benchmark opens it with dlopen."""
 
     PRELOAD = "preload"
     DLOPEN = "dlopen"
@@ -28,16 +28,16 @@ class Load(StrEnum):
 class Launch:
     """How the runs of a plan are launched; `conf` is the path of the rule file, None for the stack's own."""
 
-    load: Load = Load.PRELOAD
+    loading: Loading = Loading.PRELOAD
     conf: str | None = None
 
     def preloads(self, libraries: Sequence[Path]) -> tuple[Path, ...]:
         """Return what the loader preloads of `libraries`, of which the stack's is the first."""
-        return tuple(libraries[1:] if self.load is Load.DLOPEN else libraries)
+        return tuple(libraries[1:] if self.loading is Loading.DLOPEN else libraries)
 
     def arguments(self, stack: str, libraries: Sequence[Path]) -> tuple[str, ...]:
-        """Return what sockperf is told besides its workload."""
-        return (f"{facts.load(stack).load_option}={libraries[0].absolute()}",) if self.load is Load.DLOPEN else ()
+        """Return what the benchmark is told besides its workload."""
+        return (f"{facts.load(stack).load_option}={libraries[0].absolute()}",) if self.loading is Loading.DLOPEN else ()
 
     def variables(self, stack: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return `settings` with what the launch adds: the rule file, and a file for the counters where none is set."""
@@ -66,17 +66,17 @@ def evidence(stack: str, written: Mapping[str, str]) -> dict[str, Any]:
     return {"counters": {end: dict(each.values) for end, each in read.items()}, "findings": found} if read else {}
 
 
-def unsupported(load: Load, stack: str, able: Features) -> list[Finding]:
-    """Return why sockperf cannot open the library of `stack` itself, nothing when it can or need not."""
-    if load is Load.PRELOAD:
+def unsupported(loading: Loading, stack: str, benchmark: Benchmark, able: Features) -> list[Finding]:
+    """Return why the benchmark cannot open the library of `stack` itself, nothing when it can or need not."""
+    if loading is Loading.PRELOAD:
         return []
     told = facts.load(stack)
     if not told.load_option:
         able_to = " and ".join(each.name for each in facts.every() if each.load_option)
-        message = f"sockperf opens the libraries of {able_to}, not that of {stack}"
+        message = f"{benchmark.name} opens the libraries of {able_to}, not that of {stack}"
         return [error("--load dlopen", message, "leave it to --load preload")]
     if told.load_option not in able.loads:
-        version = ".".join(map(str, able.version))
-        message = f"sockperf {version} has no {told.load_option}"
-        return [error("--load dlopen", message, f"--load preload, or sockperf {told.load_since} or later")]
+        message = f"{benchmark.name} {able.release} has no {told.load_option}"
+        advice = f"--load preload, or {benchmark.name} {told.load_since} or later"
+        return [error("--load dlopen", message, advice)]
     return []

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.pair import Job, Pair, RunOutput
-from tuner.measure import launch, sockperf
+from tuner.measure import launch
+from tuner.measure.benchmark import Benchmark, ParseError
+from tuner.measure.chosen import BENCHMARK
 from tuner.measure.launch import Launch
-from tuner.measure.workload import Workload
+from tuner.measure.workload import PLAYBACK_BYTES, Workload
 from tuner.measurement import Measurement
 from tuner.records import Run, Status
 from tuner.stacks.stack import PAD, Seen, Stack, environment
@@ -21,25 +23,26 @@ from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Everything that stays the same from run to run: the two hosts, stack, sockperf, and the libraries put under it.
+    """Everything that stays the same from run to run: the two hosts, the stack, the benchmark, and the libraries put under it.
 
-    `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
+    `program` is the path of the benchmark. `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
     `further` are variables for libraries of ours.
     """
 
     pair: Pair
     stack: Stack
     preloads: tuple[Path, ...]
-    sockperf: str
+    program: str
     launch: Launch = field(default_factory=Launch)
     further: Mapping[str, str] = field(default_factory=dict)
+    benchmark: Benchmark = BENCHMARK
 
     def execute(
         self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
     ) -> Run:
         """Return one run of `workload` under `settings`, in fresh processes, and what the host did.
 
-        With `full_log` sockperf writes down every message, and the measurement has what can be made of that.
+        With `full_log` the client writes down every message, and the measurement has what can be made of that.
         """
         asked = self.launch.variables(self.stack.name, settings)
         variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
@@ -53,60 +56,53 @@ class Rig:
         )
         happened = list(map(telemetry.between, before, self.pair.counters(*watched)))
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
-            status, reason, measurement = _judge(self.stack, settings, workload, output)
+            status, reason, measurement = self._judge(settings, workload, output)
         evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened)}
         evidence |= launch.evidence(self.stack.name, output.written)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
     def _job(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
-        logged = sockperf.full_log(workload) if full_log else ()
+        benchmark = self.benchmark
+        logged = benchmark.full_log(workload) if full_log else ()
         loading = self.launch.arguments(self.stack.name, self.preloads)
-        server = (self.sockperf, *sockperf.server_arguments(workload, ports[0]), *loading)
-        client = (self.sockperf, *sockperf.client_arguments(workload, ports[0]), *logged, *loading)
-        playback = self._playback(workload)
+        server = (self.program, *benchmark.server_arguments(workload, ports[0]), *loading)
+        client = (self.program, *benchmark.client_arguments(workload, ports[0]), *logged, *loading)
         return Job(
             server=Command(server, launch.at("server", self.stack.name, variables), workload.server_cpus),
             client=Command(client, launch.at("client", self.stack.name, variables), workload.client_cpus),
-            ready=sockperf.READY,
+            ready=benchmark.ready,
             ready_count=workload.server_threads,
             time_limit_s=workload.time_limit_s,
-            files=sockperf.files(workload, ports, playback),
+            files=benchmark.files(workload, ports, self._playback(workload)),
             wanted=launch.wanted(self.stack.name),
             watch_sockets=self.stack.recognise is not None,
-            log=sockperf.LOG_FILE if logged else "",
+            log=benchmark.log_file if logged else "",
         )
 
     def _playback(self, workload: Workload) -> str:
         if workload.playback is None:
             return ""
-        return self.pair.client.read(Path(workload.playback), sockperf.PLAYBACK_BYTES).decode()
+        return self.pair.client.read(Path(workload.playback), PLAYBACK_BYTES).decode()
 
-
-def _judge(
-    stack: Stack, settings: Mapping[str, str], workload: Workload, output: RunOutput
-) -> tuple[Status, str, Measurement | None]:
-    """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
-    for who, process in (("server", output.server), ("client", output.client)):
-        if process is not None and not output.timed_out:
-            proof = stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
-            if not proof.loaded:
-                return Status.NOT_LOADED, f"{who}: {proof.reason}", None
-    if output.timed_out:
-        return Status.TIMEOUT, output.failure or f"no end after {workload.time_limit_s:g} s", None
-    if output.failure is not None or output.client is None:
-        return Status.FAILED, output.failure or "the client was not started", None
-    try:
-        found = sockperf.parse(_said(output.client), _said(output.server), workload)
-        found = replace(found, **_logged(output.log, workload, found.dropped or 0)) if output.log else found
-    except sockperf.ParseError as reason:
-        return Status.FAILED, reason.message, None
-    return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
-
-
-def _logged(log: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
-    from tuner.measure.full_log import observed
-
-    return observed(log, workload, dropped)
+    def _judge(
+        self, settings: Mapping[str, str], workload: Workload, output: RunOutput
+    ) -> tuple[Status, str, Measurement | None]:
+        """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
+        for who, process in (("server", output.server), ("client", output.client)):
+            if process is not None and not output.timed_out:
+                proof = self.stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
+                if not proof.loaded:
+                    return Status.NOT_LOADED, f"{who}: {proof.reason}", None
+        if output.timed_out:
+            return Status.TIMEOUT, output.failure or f"no end after {workload.time_limit_s:g} s", None
+        if output.failure is not None or output.client is None:
+            return Status.FAILED, output.failure or "the client was not started", None
+        try:
+            found = self.benchmark.parse(_said(output.client), _said(output.server), workload)
+            found = self.benchmark.with_log(found, output.log, workload) if output.log else found
+        except ParseError as reason:
+            return Status.FAILED, reason.message, None
+        return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
 
 
 def _said(process: ProcessResult) -> str:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
-from tuner.measure.sockperf import LOG_FILE, READY
+from tuner.measure import sockperf
 
 Latency = Callable[[Mapping[str, str]], float]
 """A median half round trip in µs for an environment; infinite for a run that hangs."""
@@ -100,7 +100,7 @@ def serving(command: Command, banner: str, arrived: Callable[[], int] = lambda: 
     """Return what a server does: each thread says that it listens, and in the end how many messages had arrived."""
     argv = command.argv
     threads = int(argv[argv.index("--threads-num") + 1]) if "--threads-num" in argv else 1
-    ready = f"sockperf: using recvfrom() {READY}\n" * threads
+    ready = f"sockperf: using recvfrom() {sockperf.ready}\n" * threads
     return Words(ready, banner, serves=True, last=lambda: SERVER.format(n=arrived()))
 
 
@@ -151,7 +151,7 @@ class SimulatedHost(Machine):
         offered, duration_s = (int(argv[argv.index(name) + 1]) for name in ("--mps", "-t"))
         capacity_mps = self.capacity_mps(command.environment)
         client, self.arrived, log = under_load(median_us, offered, capacity_mps, duration_s)
-        return Words(client, banner, files={LOG_FILE: log} if self.log else {})
+        return Words(client, banner, files={sockperf.log_file: log} if self.log else {})
 
     def lasted_s(self) -> float:
         """Return what each run takes."""

@@ -1,4 +1,4 @@
-"""The arguments that sockperf takes and the text that it prints; nothing here starts a process or opens a file.
+"""sockperf as a `Benchmark`: the arguments that it takes and the text that it prints.
 
 Forms of 3.7 were recorded from the program; those up to 3.10 are read from its public sources. sockperf's exit
 status is 0 also when it failed, so what it printed decides.
@@ -7,44 +7,56 @@ status is 0 also when it failed, so what it printed decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, BinaryIO, Final
 
 from tuner import terminal_text
-from tuner.errors import MOST_LISTED, Finding, MissingTool, TunerError, UsageError, error
+from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
+from tuner.measure.benchmark import Features, Metric, ParseError
 from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 from tuner.measurement import LATENCIES, Measurement
 
-READY: Final = "to block on socket(s)"
+name: Final = "sockperf"
+install: Final = "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
+questions: Final = (("--version",), ("ping-pong", "--help"))
+ready: Final = "to block on socket(s)"
 """What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""
-_PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
-PLAYBACK_BYTES: Final = 1 << 26
-"""The largest playback that is read."""
 FEED_FILE: Final = "feed.txt"
 PLAYBACK_FILE: Final = "playback.csv"
-LOG_FILE: Final = "full-log.csv"
+log_file: Final = "full-log.csv"
 """The names of the files that the arguments mean by default: they lie in the folder in which sockperf is started."""
-
-
-class ParseError(TunerError):
-    """What sockperf printed is no complete result; the message is the reason, in its own words where it gave one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What an installed sockperf can do: `version` (`(3, 7)`) and the options that only some releases have.
-
-    `loads` are those that open a stack's library.
-    """
-
-    version: tuple[int, ...]
-    loads: frozenset[str] = frozenset()
-
-    @property
-    def ipv6(self) -> bool:
-        """Return whether IPv6 addresses are understood: 3.7 calls them invalid, later releases take them."""
-        return self.version >= (3, 8)
+metrics: Final = (
+    Metric("latency_min_us", "µs"),
+    Metric("latency_p25_us", "µs"),
+    Metric("latency_p50_us", "µs", short=True),
+    Metric("latency_p50_corrected_us", "µs"),
+    Metric("latency_p75_us", "µs"),
+    Metric("latency_p75_corrected_us", "µs"),
+    Metric("latency_p90_us", "µs"),
+    Metric("latency_p90_corrected_us", "µs"),
+    Metric("latency_p99_us", "µs", short=True),
+    Metric("latency_p99_corrected_us", "µs", short=True),
+    Metric("latency_p99_9_us", "µs", short=True),
+    Metric("latency_p99_9_corrected_us", "µs", short=True),
+    Metric("latency_p99_99_us", "µs"),
+    Metric("latency_p99_99_corrected_us", "µs"),
+    Metric("latency_p99_999_us", "µs"),
+    Metric("latency_max_us", "µs"),
+    Metric("latency_max_corrected_us", "µs"),
+    Metric("latency_mean_us", "µs"),
+    Metric("latency_mean_corrected_us", "µs"),
+    Metric("latency_std_us", "µs"),
+    Metric("rate_mps", "msg/s", higher_is_better=True, short=True),
+    Metric("bandwidth_mbytes_per_s", "MB/s", higher_is_better=True),
+)
+_IPV6_SINCE: Final = (3, 8)
+"""3.7 calls IPv6 addresses invalid, later releases take them."""
+_PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
+# Ports in a feed file (`T:127.0.0.1:30001`) and behind `-p` or `--port` of a command.
+_FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
+_PORT_OPTIONS: Final = frozenset({"-p", "--port"})
 
 
 def features(version_text: str, help_text: str) -> Features:
@@ -62,9 +74,8 @@ def features(version_text: str, help_text: str) -> Features:
 
 def unsupported(workload: Workload, able: Features) -> list[Finding]:
     """Return what `workload` asks that this sockperf cannot do."""
-    if ":" in workload.address and not able.ipv6:
-        version = ".".join(map(str, able.version))
-        message = f"sockperf {version} takes IPv4 addresses only, not {workload.address}"
+    if ":" in workload.address and able.version < _IPV6_SINCE:
+        message = f"sockperf {able.release} takes IPv4 addresses only, not {workload.address}"
         return [error("workload.address", message, "use an IPv4 address or sockperf 3.8 or later")]
     return []
 
@@ -97,8 +108,8 @@ def client_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE
 
 
 def full_log(workload: Workload) -> tuple[str, ...]:
-    """Return the client's arguments for a log of every observed message in `LOG_FILE`; throughput mode observes none."""
-    return () if workload.mode is Mode.THROUGHPUT else ("--full-log", LOG_FILE)
+    """Return the client's arguments for a log of every observed message in `log_file`; throughput mode observes none."""
+    return () if workload.mode is Mode.THROUGHPUT else ("--full-log", log_file)
 
 
 def feed_file(workload: Workload, ports: Iterable[int]) -> str:
@@ -149,6 +160,34 @@ def parse(client_output: str, server_output: str, workload: Workload) -> Measure
     if workload.mode is Mode.THROUGHPUT:
         return _throughput(client, server, workload)
     return _latency(client, server, workload)
+
+
+def with_log(found: Measurement, log: BinaryIO, workload: Workload) -> Measurement:
+    """Return a measurement with what the full log adds to it; raise `ParseError` for a log of another form."""
+    from tuner.measure.full_log import observed
+
+    return replace(found, **observed(log, workload, found.dropped or 0))
+
+
+def versions(output: str) -> list[str]:
+    """Return the versions that the first lines of what it printed name."""
+    return re.findall(r"== version #(\S+)", output)
+
+
+def ports(argv: Sequence[str], files: Mapping[str, str]) -> list[str]:
+    """Return the ports that a command names, and those of its feed file."""
+    named = [word for before, word in pairwise(argv) if before in _PORT_OPTIONS]
+    return [*named, *(port for text in files.values() for port in _FEED_PORT.findall(text))]
+
+
+def without_ports(argv: Sequence[str]) -> list[str]:
+    """Return a command with `PORT` for its port."""
+    return ["PORT" if before in _PORT_OPTIONS else word for before, word in zip(["", *argv], argv, strict=False)]
+
+
+def file_without_ports(text: str) -> str:
+    """Return the text of a feed file with `PORT` for its ports."""
+    return _FEED_PORT.sub("PORT", text)
 
 
 _FEED_KINDS: Final = {Multiplexer.SELECT: "s", Multiplexer.POLL: "p", Multiplexer.EPOLL: "e", Multiplexer.RECVFROM: "r"}

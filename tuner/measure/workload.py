@@ -1,4 +1,4 @@
-"""What sockperf is asked to do. Measurements of different workloads are never compared, so a workload has a key."""
+"""What the benchmark is asked to do. Measurements of different workloads are never compared, so a workload has a key."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ SMALLEST_MESSAGE_BYTES: Final = 14
 LARGEST_MESSAGE_BYTES: Final = 65507
 LONGEST_DURATION_S: Final = 36_000_000
 MOST_CONNECTIONS: Final = 1024
-"""The most sockets that sockperf's `select` can wait for."""
+"""The most sockets that `select` can wait for."""
+PLAYBACK_BYTES: Final = 1 << 26
+"""The largest playback that is read."""
 _OBSERVATIONS_FOR_P99: Final = 1000
 VALID_SHARE_LOST_S: Final = 0.45
-"""Seconds of a timed run that sockperf 3.7 leaves out of its statistics: 400 ms at the start, 50 ms at the end."""
+"""Seconds of a timed run that the benchmark leaves out of its statistics: 400 ms at the start, 50 ms at the end."""
 
 
 class Mode(StrEnum):
-    """The sockperf client's subcommand."""
+    """How the client sends; the names are those of its subcommands."""
 
     PING_PONG = "ping-pong"
     UNDER_LOAD = "under-load"
@@ -38,7 +40,7 @@ class Protocol(StrEnum):
 
 
 class Multiplexer(StrEnum):
-    """The call in which sockperf waits for messages. All but `recvfrom` can wait for several sockets at once."""
+    """The call in which an end waits for messages. All but `recvfrom` can wait for several sockets at once."""
 
     RECVFROM = "recvfrom"
     SELECT = "select"
@@ -48,11 +50,11 @@ class Multiplexer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What sockperf is asked to do.
+    """What the benchmark is asked to do.
 
     `rate_mps` None is the fastest that the mode can. `reply_every` counts in under-load and playback only.
     `duration_s` does not shape a playback, which lasts as long as its file says; it still sets the time limit.
-    `playback` is the path of sockperf's file of times and sizes. `server_cpus` and `client_cpus` are lists such as
+    `playback` is the path of a file of times and sizes. `server_cpus` and `client_cpus` are lists such as
     `1` or `2-3`; empty leaves the choice to the kernel.
     """
 
@@ -73,7 +75,7 @@ class Workload:
 
     @property
     def needs_feed(self) -> bool:
-        """Return whether sockperf must read its connections from a file (it takes `-F` and threads only with one)."""
+        """Return whether both ends must read their connections from a file: several of them, threads and multiplexers need one."""
         return self.multiplexer is not Multiplexer.RECVFROM or self.connections > 1 or self.server_threads > 1
 
     @property
@@ -92,7 +94,7 @@ class Workload:
         return 5.0 + 1.5 * self.duration_s
 
     def problems(self) -> list[Finding]:
-        """Return everything that sockperf would refuse or that would make the numbers mean nothing."""
+        """Return everything that would be refused or that would make the numbers mean nothing."""
         return [*_number_problems(self), *_shape_problems(self), *_mode_problems(self), *_place_problems(self)]
 
     def key(self) -> str:
@@ -216,7 +218,13 @@ def _address_problems(w: Workload) -> list[Finding]:
     try:
         address = ipaddress.ip_address(w.address)
     except ValueError:
-        return [error("workload.address", f"{w.address!r} is no IP address", "sockperf reads no host names here")]
+        return [
+            error(
+                "workload.address",
+                f"{w.address!r} is no IP address",
+                "write the address itself: names of hosts are not looked up",
+            )
+        ]
     if address.is_multicast:
         return [error("workload.address", f"{w.address} is multicast", "use the server's own address")]
     return []

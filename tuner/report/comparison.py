@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.errors import Finding, UsageError, error
-from tuner.figures import METRICS, interval, plain
+from tuner.figures import interval, plain
+from tuner.judging.metrics import SHORT
 from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.charts import Spec, gains
@@ -116,7 +117,7 @@ def _gain(session: Row) -> str:
 def _metrics(sessions: Sequence[Row], role: str) -> Table | None:
     found = [next((row for row in each["profiles"] if row["role"] == role), None) for each in sessions]
     metrics = [{} if row is None else row["metrics"] for row in found]
-    present = [name for name in METRICS if any(name in row for row in metrics)]
+    present = [name for name in SHORT if any(name in row for row in metrics)]
     if not present:
         return None
     rows = [[plain(name), *(interval(row.get(name)) for row in metrics)] for name in present]

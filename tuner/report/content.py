@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from tuner import __version__
 from tuner.figures import plain
-from tuner.judging.objective import HIGHER_IS_BETTER, objective
+from tuner.judging.metrics import HIGHER_IS_BETTER
+from tuner.judging.objective import objective
 from tuner.measure import workload
+from tuner.measure.chosen import BENCHMARK
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
 from tuner.report.curves import curves
@@ -217,8 +219,8 @@ def _facts(ledger: Ledger, session: StoredSession) -> Row:
     plan = session.plan
     found = evidence.versions(ledger.runs)
     measured = {"stack": plan["stack"], "in its banner": ", ".join(found["library"]) or None}
-    measured |= {"preloaded": ", ".join(plan["preloads"]), "sockperf": plan["sockperf"]}
-    measured |= {"sockperf says": ", ".join(found["sockperf"]) or None, "fast start": plan["fast_start"]}
+    measured |= {"preloaded": ", ".join(plan["preloads"]), BENCHMARK.name: plan[BENCHMARK.name]}
+    measured |= {f"{BENCHMARK.name} says": ", ".join(found["benchmark"]) or None, "fast start": plan["fast_start"]}
     measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": __version__}
     return {"host": host, "measured with": measured}
 

@@ -2,7 +2,7 @@
 
 Percentiles of several runs are never averaged. Where every confirmation run of a profile has its histogram, the
 histograms are added (HdrHistogram) and the curve is that of all their messages; otherwise each run has a curve of its
-own, through the percentiles that sockperf printed.
+own, through the percentiles that the benchmark printed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner.errors import UsageError
+from tuner.measure.chosen import BENCHMARK
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase, Run, Status, Trial
 from tuner.session.measuring.ledger import Ledger
@@ -44,7 +45,7 @@ def _why(found: Sequence[Row], *, merged: bool) -> str:
     if merged:
         return "All messages of all runs that judge, by adding the runs' histograms; percentiles are never averaged."
     problems = sorted({row["problem"] for row in found if row["problem"]})
-    return "One thin line a run, through the percentiles that sockperf printed: " + "; ".join(problems) + "."
+    return f"One thin line a run, through the percentiles that {BENCHMARK.name} printed: " + "; ".join(problems) + "."
 
 
 def _confirmed(ledger: Ledger, trial: Trial) -> list[Run]:

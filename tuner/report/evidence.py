@@ -10,15 +10,11 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
+from tuner.measure.chosen import BENCHMARK
 from tuner.records import Run, Trial
 
-# Ports in a feed file (`T:127.0.0.1:30001`) and behind `-p` or `--port` of a command.
-_FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
-_PORT_OPTIONS: Final = frozenset({"-p", "--port"})
-_SOCKPERF: Final = re.compile(r"== version #(\S+)")
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
 
 Row = dict[str, Any]
@@ -54,15 +50,14 @@ def _common(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def _launch(run: Run) -> Row:
     evidence = run.evidence
-    files = {path: _FEED_PORT.sub("PORT", text) for path, text in evidence.get("files", {}).items()}
+    files = {path: BENCHMARK.file_without_ports(text) for path, text in evidence.get("files", {}).items()}
     sides = {side: _command(evidence.get(side, {})) for side in ("server", "client")}
     return {"workload": run.workload} | sides | {"files": files}
 
 
 def _command(side: Mapping[str, Any]) -> str:
     """Return one side's command as a shell line, pinned as it was."""
-    argv = list(side.get("argv", ()))
-    named = ["PORT" if before in _PORT_OPTIONS else word for before, word in zip(["", *argv], argv, strict=False)]
+    named = BENCHMARK.without_ports(side.get("argv", ()))
     pinned = ["taskset", "-c", side["cpus"]] if side.get("cpus") else []
     return shlex.join([*pinned, *named])
 
@@ -70,14 +65,12 @@ def _command(side: Mapping[str, Any]) -> str:
 def ports(run: Run) -> str:
     """Return the ports of a run, as its client named them or its feed file did."""
     argv = run.evidence.get("client", {}).get("argv", ())
-    named = [word for before, word in pairwise(argv) if before in _PORT_OPTIONS]
-    feeds = run.evidence.get("files", {}).values()
-    return ", ".join(dict.fromkeys([*named, *(port for text in feeds for port in _FEED_PORT.findall(text))]))
+    return ", ".join(dict.fromkeys(BENCHMARK.ports(argv, run.evidence.get("files", {}))))
 
 
 def versions(runs: Iterable[Run]) -> dict[str, list[str]]:
-    """Return the versions of sockperf, and those in the stack's banner, that the runs' own output names."""
+    """Return the versions of the benchmark, and those in the stack's banner, that the runs' own output names."""
     outputs = [run.evidence.get(side, {}) for run in runs for side in ("client", "server")]
-    sockperf = [found for out in outputs for found in _SOCKPERF.findall(out.get("stdout", ""))]
+    benchmark = [found for out in outputs for found in BENCHMARK.versions(out.get("stdout", ""))]
     library = [found for out in outputs for found in _LIBRARY.findall(out.get("stderr", ""))]
-    return {"sockperf": [*dict.fromkeys(sockperf)], "library": [*dict.fromkeys(library)]}
+    return {"benchmark": [*dict.fromkeys(benchmark)], "library": [*dict.fromkeys(library)]}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.figures import interval, plain, shown
+from tuner.measure.chosen import BENCHMARK
 from tuner.report.content import OF_A_RUN, texts
 from tuner.report.page import CORRECTED_SAYS, OF_A_PROFILE, ROLES
 from tuner.report.tables import escaped, markdown
@@ -131,7 +132,7 @@ def _ends(content: Row) -> Iterator[str]:
     yield "## Doubts\n"
     doubts = [f"- {escaped(doubt['what'])}: {escaped(doubt['advice'])}\n" for doubt in content["doubts"]]
     yield "".join(doubts) or "None was found on this host or in its measurements.\n"
-    yield "## Host, stack, sockperf\n"
+    yield f"## Host, stack, {BENCHMARK.name}\n"
     yield f"Measured: {escaped('; '.join(content['workloads']))}. Judged: {escaped(content['judges'])}.\n"
     for name, about in content["facts"].items():
         yield markdown([name, ""], [list(row) for row in texts(about)])

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final
 
-from tuner.figures import METRICS, interval, plain, shown
-from tuner.judging.objective import HELD_RATE
+from tuner.figures import interval, plain, shown
+from tuner.judging.metrics import HELD_RATE, SHORT
 from tuner.measurement import CORRECTED_LATENCIES, LATENCIES
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
@@ -45,7 +45,7 @@ def head(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     profiles = {row["role"]: row["metrics"] for row in content["profiles"]}
     if "winner" not in profiles or "baseline" not in profiles:
         return []
-    both = [name for name in METRICS if name in profiles["winner"] and name in profiles["baseline"]]
+    both = [name for name in SHORT if name in profiles["winner"] and name in profiles["baseline"]]
     values = {role: {name: shown(profiles[role][name]["value"]) for name in both} for role in ("baseline", "winner")}
     return [(name, values["baseline"][name], values["winner"][name]) for name in both]
 
@@ -70,7 +70,7 @@ def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mappi
     script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ours = {"style": asset("report.css"), "script": script, "digest": digest}
-    named = {"metrics": OF_A_PROFILE, "short": METRICS, "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
+    named = {"metrics": OF_A_PROFILE, "short": SHORT, "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
     return environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named)
 
 

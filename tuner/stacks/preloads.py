@@ -22,7 +22,7 @@ def kernel_library() -> Path:
 
 
 def faststart_library() -> Path:
-    """Return the library that skips sockperf's fixed two-second sleep. Raises MissingTool where it was not built."""
+    """Return the library that skips the benchmark's fixed two-second sleep. Raises MissingTool where it was not built."""
     return _library("libtuner_faststart.so")
 
 

@@ -69,7 +69,7 @@ def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results
     from tuner.session.setup.preflight import examine
 
     host = LocalHost()
-    parts = examine(stack, rig["lib"], rig["sockperf"], results, host)
+    parts = examine(stack, rig["lib"], rig["program"], results, host)
     answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack, host)}
     if facts.load(stack).pools:
         answer["memory"] = _memory(profile, stack, rig["lib"], rings)

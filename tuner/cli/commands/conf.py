@@ -106,7 +106,7 @@ def match(
 
     \b
     Examples:
-      tuner conf match /etc/libxlio.conf --program sockperf --role server --to 192.168.1.5:11111
+      tuner conf match /etc/libxlio.conf --program redis-server --role server --to 192.168.1.5:11111
       tuner conf match libxlio.conf --program nginx --proto udp --role client --to 8.8.8.8:53 --json
     """
     text = _text(file)
@@ -143,7 +143,7 @@ def new(
     \b
     Examples:
       tuner conf new --rule 'tcp_server *:22' --rule 'udp_connect *:53'
-      tuner conf new libxlio.conf --program sockperf --rule 'xlio tcp_client 10.0.0.0/8:*' --rule 'os tcp_client *:*'
+      tuner conf new libxlio.conf --program redis-server --rule 'xlio tcp_client 10.0.0.0/8:*' --rule 'os tcp_client *:*'
     """
     text = write(rule or (), program, id_)
     if file is not None:

@@ -64,6 +64,7 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
 
 
 def _screen(found: dict[str, Any], results: Path) -> list[str]:
+    from tuner.measure.chosen import BENCHMARK
     from tuner.session.phases.calibrate import words
 
     baseline, winner = found["baseline"], found["winner"]
@@ -78,7 +79,7 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
         lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
     spent = found["time"]
     share = 100 * spent["runs_s"] / spent["wall_s"]
-    within = f"{share:.0f} % of it inside {found['runs']} runs of sockperf"
+    within = f"{share:.0f} % of it inside {found['runs']} runs of {BENCHMARK.name}"
     lines.append(wrapped(f"spent    {spent['wall_s']:.1f} s, {within}"))
     return lines
 

@@ -20,7 +20,9 @@ _NARROWEST: Final = 12
 
 def verdict(found: Mapping[str, Any], *profiles: Mapping[str, Any]) -> str:
     """Return a session's verdict with its reason, and its profiles side by side."""
-    return wrapped(f"{found['verdict']}: {found['why']}") + "\n\n" + table(*side_by_side(profiles))
+    from tuner.judging.metrics import SHORT
+
+    return wrapped(f"{found['verdict']}: {found['why']}") + "\n\n" + table(*side_by_side(profiles, SHORT))
 
 
 def print_json(answer: Any) -> None:

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from tuner.judging.objective import HELD_RATE, Objective, Term
+from tuner.judging.metrics import HELD_RATE
+from tuner.judging.objective import Objective, Term
 from tuner.measurement import PERCENTILES
 from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.session.measuring import quarantine, rate_searches

@@ -1,4 +1,4 @@
-"""The load searches of a session as they are stored: each sockperf run is a row, and a series of rows is one search.
+"""The load searches of a session as they are stored: each run is a row, and a series of rows is one search.
 
 A row's evidence says to which series it belongs, what was offered, whether it was a long run, and where its search began.
 Everything else follows from that and from the measurements, so that it can be computed again.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tuner.judging import slo
-from tuner.judging.objective import HELD_RATE
+from tuner.judging.metrics import HELD_RATE
 from tuner.judging.slo import Limit
 from tuner.measure import rate_search
 from tuner.measure.rate_search import Next, Probe, Start

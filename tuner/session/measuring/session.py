@@ -142,7 +142,7 @@ class Session:
         judged = [term.metric for term in goal.terms if term.workload == run.workload]
         wanted = [limit.measured for limit in goal.limits] or judged
         missing = [metric for metric in wanted if metrics.get(metric, 0.0) <= 0.0]
-        return run.failed(f"sockperf did not report {', '.join(missing)}") if missing else run
+        return run.failed(f"{self.rig.benchmark.name} did not report {', '.join(missing)}") if missing else run
 
     def _believe_baseline(self) -> None:
         mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]

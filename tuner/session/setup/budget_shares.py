@@ -42,7 +42,7 @@ WORTHWHILE_RUNS: Final = 48
 OBVIOUS_BLOCKS: Final = 7
 OBVIOUS_RUNS: Final = 3 * OBVIOUS_BLOCKS
 OBVIOUS_REST_RUNS: Final = 36
-# What a run costs beyond its test: start, calibration, warm-up, drain; and sockperf's own sleep when it is left in.
+# What a run costs beyond its test: start, calibration, warm-up, drain; and the benchmark's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
 # A search over the load makes three or four long runs, of two seconds and more, once it knows about where to look.

@@ -12,7 +12,8 @@ from tuner.catalogue.memory import Room
 from tuner.errors import StoreError, UsageError
 from tuner.judging.objective import Objective, objective
 from tuner.measure import workload
-from tuner.measure.launch import Load
+from tuner.measure.chosen import BENCHMARK
+from tuner.measure.launch import Loading
 from tuner.measure.workload import Workload
 from tuner.records import Kind
 
@@ -51,7 +52,7 @@ class LongerRuns:
     """How long the calibration found that a workload's runs should last, and why."""
 
     duration_s: int
-    """Whole seconds, as sockperf takes them."""
+    """Whole seconds, as the benchmark takes them."""
     why: WhyLonger
     metric: str
 
@@ -75,7 +76,8 @@ class Plan:
     stack: str
     preloads: tuple[str, ...]
     """The libraries put under every program, in the loader's order; the stack's own is the first."""
-    sockperf: str
+    program: str
+    """The path of the benchmark, stored under its name."""
     objective: Objective
     workloads: tuple[Workload, ...]
     baseline: Contender
@@ -94,7 +96,7 @@ class Plan:
     blocks: int
     """The most blocks of a confirmation, comparison or measurement."""
     fast_start: bool
-    """Whether sockperf's own sleep before its test is left out."""
+    """Whether the benchmark's own sleep before its test is left out."""
     warm_start: tuple[str, ...] | None = None
     """The earlier sessions whose outcomes the search is told as a prior, None when it was not asked for."""
     adaptable: bool = False
@@ -103,7 +105,7 @@ class Plan:
     """How the calibration made them longer, one for each workload that it concerns."""
     clear_lead: ClearLead | None = None
     """Why few blocks judge and the rest of the budget minimises (`session/phases/clear_lead.py`), None where not."""
-    load: Load = Load.PRELOAD
+    load: Loading = Loading.PRELOAD
     conf: RuleFile | None = None
     """The rule file of both ends, None for the stack's own."""
     further: Mapping[str, str] = field(default_factory=dict)
@@ -115,8 +117,9 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "clear_lead"}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in {"clear_lead", "program"}}
         return plain | {
+            BENCHMARK.name: self.program,
             "preloads": list(self.preloads),
             "objective": self.objective.name,
             "workloads": [each.to_dict() for each in self.workloads],
@@ -142,8 +145,9 @@ class Plan:
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: value for name, value in data.items() if name != "obvious"}
+    plain = {name: value for name, value in data.items() if name not in {"obvious", BENCHMARK.name}}
     return plain | {
+        "program": data[BENCHMARK.name],
         "kind": Kind(data["kind"]),
         "preloads": tuple(data["preloads"]),
         "objective": objective(data["objective"]),
@@ -153,7 +157,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
         "lengthened": _lengthened(data.get("lengthened") or ()),
         "clear_lead": _clear_lead(data.get("obvious")),
-        "load": Load(data.get("load", Load.PRELOAD)),
+        "load": Loading(data.get("load", Loading.PRELOAD)),
         "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         "room": Room(**data["room"]) if data.get("room") else None,
     }

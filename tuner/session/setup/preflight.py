@@ -1,33 +1,29 @@
-"""What a session starts with on this host: sockperf, the stack's library and what else is preloaded, looked up and checked."""
+"""What a session starts with on its host: the benchmark, the stack's library and what else is preloaded, looked up and checked."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tuner import stacks
 from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
 from tuner.hosts import cpus
 from tuner.hosts.host import Host, printed
-from tuner.measure import sockperf
-from tuner.measure.launch import Load, unsupported
+from tuner.measure.chosen import BENCHMARK
+from tuner.measure.launch import Loading, unsupported
 from tuner.measure.workload import Workload
 from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack
-
-INSTALL_SOCKPERF: Final = (
-    "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
-)
 
 
 def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
     """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
     stack = stacks.named(stack_name)
     parts = {
-        "sockperf": lambda: sockperf_path(program, host, ()),
+        BENCHMARK.name: lambda: program_path(program, host, ()),
         f"library of {stack.name}": lambda: _loads(stack, lib, host),
         "fast start": lambda: str(faststart_library()),
         "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
@@ -78,24 +74,24 @@ def preloads(
     return tuple(path.absolute() for path in wanted)
 
 
-def sockperf_path(
-    name: str, host: Host, workloads: Sequence[Workload], load: Load = Load.PRELOAD, stack: str = "kernel"
+def program_path(
+    name: str, host: Host, workloads: Sequence[Workload], loading: Loading = Loading.PRELOAD, stack: str = "kernel"
 ) -> str:
-    """Return the path of the installed sockperf; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
+    """Return the path of the installed benchmark; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
     path = host.which(name)
     if path is None:
-        raise MissingTool(f"there is no program {name!r}", advice=INSTALL_SOCKPERF)
-    able = sockperf.features(printed(host, path, "--version"), printed(host, path, "ping-pong", "--help"))
-    cannot = [finding for each in workloads for finding in sockperf.unsupported(each, able)]
-    cannot += unsupported(load, stack, able)
+        raise MissingTool(f"there is no program {name!r}", advice=BENCHMARK.install)
+    able = BENCHMARK.features(*(printed(host, path, *asked) for asked in BENCHMARK.questions))
+    cannot = [finding for each in workloads for finding in BENCHMARK.unsupported(each, able)]
+    cannot += unsupported(loading, stack, BENCHMARK, able)
     if cannot:
         raise UsageError(f"{path} cannot do this", findings=cannot)
     return path
 
 
-def load_called(name: str) -> Load:
+def loading_called(name: str) -> Loading:
     """Return the way of loading a library that is called `name`; raise `UsageError` where there is none."""
     try:
-        return Load(name)
+        return Loading(name)
     except ValueError as reason:
-        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Load)) from reason
+        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Loading)) from reason

@@ -15,8 +15,9 @@ from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
 from tuner.judging.objective import Objective, named_by, objective
-from tuner.measure import sockperf, workload
-from tuner.measure.launch import Launch, Load
+from tuner.measure import workload
+from tuner.measure.chosen import BENCHMARK
+from tuner.measure.launch import Launch, Loading
 from tuner.measure.run import Rig
 from tuner.measure.workload import Mode, Workload
 from tuner.profiles import library
@@ -53,12 +54,12 @@ class Request:
     seed: int = 0
     space: str = ""
     optimizer: str = "skopt"
-    sockperf: str = "sockperf"
+    program: str = BENCHMARK.name
     lib: Path | None = None
     preload: Sequence[Path] = ()
     fast_start: bool = True
     warm_start: bool = False
-    load: str = Load.PRELOAD
+    load: str = Loading.PRELOAD
     conf: Path | None = None
     stackname: Naming | None = None
 
@@ -76,14 +77,14 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
     release = probe.release(stack, preloads[:1], host)
     room = _room(stack, host)
-    load = preflight.load_called(request.load)
+    load = preflight.loading_called(request.load)
     asked = [baseline, *([_contender(start)] if start else []), *(known if request.kind is Kind.COMPARE else ())]
     _check_asked(asked, stack, release, room)
     return Plan(
         kind=request.kind,
         stack=stack.name,
         preloads=tuple(map(str, preloads)),
-        sockperf=preflight.sockperf_path(request.sockperf, host, workloads, load, stack.name),
+        program=preflight.program_path(request.program, host, workloads, load, stack.name),
         objective=goal,
         workloads=workloads,
         baseline=baseline,
@@ -125,8 +126,8 @@ def _check_asked(contenders: Iterable[Contender], stack: Stack, release: str | N
 
 def rig(made: Plan, pair: Pair) -> Rig:
     """Return what the runs of a plan are made with on two hosts."""
-    launch = Launch(Load(made.load), rule_file.unchanged(made.conf))
-    return Rig(pair, stacks.named(made.stack), tuple(map(Path, made.preloads)), made.sockperf, launch, made.further)
+    launch = Launch(made.load, rule_file.unchanged(made.conf))
+    return Rig(pair, stacks.named(made.stack), tuple(map(Path, made.preloads)), made.program, launch, made.further)
 
 
 def _contenders(
@@ -174,7 +175,7 @@ def _workloads(goal: Objective, request: Request, host: Host) -> tuple[Workload,
     asked = dict(request.workload or {})
     if "mode" in asked and len(goal.workloads) > 1:
         raise UsageError(
-            f"objective {goal.name} measures {len(goal.workloads)} modes of sockperf and takes no --mode",
+            f"objective {goal.name} measures {len(goal.workloads)} modes and takes no --mode",
             advice="choose objective latency, tail or throughput with --mode",
         )
     if goal.limits and (beside := _beside_limits(asked)):
@@ -212,7 +213,7 @@ def _timed(each: Workload, host: Host) -> Workload:
         return each
     path = Path(each.playback).absolute()
     try:
-        lasts_s = sockperf.playback_time_s(host.read(path, sockperf.PLAYBACK_BYTES).decode())
+        lasts_s = BENCHMARK.playback_time_s(host.read(path, workload.PLAYBACK_BYTES).decode())
     except (OSError, UnicodeDecodeError) as reason:
         raise UsageError(f"cannot read the playback {path}: {reason}") from reason
     except UsageError as reason:

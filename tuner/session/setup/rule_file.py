@@ -13,6 +13,7 @@ from tuner.conf.match import DEFAULT_ID, Address, Answer, Socket, answer
 from tuner.conf.rules import parse
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts.facts import Doubt
+from tuner.measure.chosen import BENCHMARK
 from tuner.measure.workload import Protocol, Workload
 from tuner.profiles.profile import errors_in
 from tuner.session.setup.plan import Plan, RuleFile
@@ -48,7 +49,7 @@ def unchanged(conf: RuleFile | None) -> str | None:
 
 
 def doubts(plan: Plan) -> list[Doubt]:
-    """Return what a session's rule file does to sockperf's own sockets: those that it leaves to the kernel."""
+    """Return what a session's rule file does to the benchmark's own sockets: those that it leaves to the kernel."""
     if plan.conf is None:
         return []
     reading = parse(plan.conf.text)
@@ -58,19 +59,21 @@ def doubts(plan: Plan) -> list[Doubt]:
 
 
 def _sockets(plan: Plan, workload: Workload) -> Iterator[Socket]:
-    """Yield the sockets of sockperf's two ends; their port is chosen when they start."""
+    """Yield the sockets of the benchmark's two ends; their port is chosen when they start."""
     id_ = plan.baseline.settings.get(facts.load(plan.stack).application_id, DEFAULT_ID)
     try:
         ip = IPv4Address(workload.address)
     except AddressValueError:
         ip = None
     for role in _ENDS[workload.protocol]:
-        yield Socket(Path(plan.sockperf).name, role, Address(ip, None), id_)
+        yield Socket(Path(plan.program).name, role, Address(ip, None), id_)
 
 
 def _doubt(conf: RuleFile, role: str, found: Answer) -> Doubt:
     line = found.rule.line if found.rule else 0
     ports = found.rule.first.ports if found.rule else None
     sure = "leaves" if ports is None else "may leave"
-    what = f"line {line} of {conf.path} {sure} sockperf's own {role} sockets to the kernel: that would be measured"
-    return Doubt(what, f"put `use vma {role} *:*` for sockperf before it, or measure without --conf")
+    what = (
+        f"line {line} of {conf.path} {sure} {BENCHMARK.name}'s own {role} sockets to the kernel: that would be measured"
+    )
+    return Doubt(what, f"put `use vma {role} *:*` for {BENCHMARK.name} before it, or measure without --conf")
