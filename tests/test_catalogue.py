@@ -16,7 +16,7 @@ from vendor_names import VENDOR_NAMES
 
 from tuner import catalogue
 from tuner.catalogue.expressions import parse
-from tuner.catalogue.parameters import Kind, Type, release_key
+from tuner.catalogue.parameters import Kind, Type, release_key, window_words
 from tuner.errors import Finding, Severity, UsageError
 
 XLIO = catalogue.load("xlio")
@@ -380,3 +380,28 @@ def test_the_catalogue_imports_nothing_heavy() -> None:
     code = f"import sys, tuner.cli.commands.params as p; p.catalogue.load('xlio'); print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+@given(data=st.data())
+def test_what_changes_something_has_everything_in_effect_that_the_whole_has(data: st.DataObject) -> None:
+    names = data.draw(st.lists(st.sampled_from(["XLIO_STRQ", "XLIO_RX_WRE", "XLIO_TSO", "XLIO_RX_POLL"]), unique=True))
+    settings = {name: data.draw(st.sampled_from(VALUES[name]), label=name) for name in names}
+    kept = XLIO.changing(settings, "3.40.2")
+    assert XLIO.effective(kept, "3.40.2") == XLIO.effective(settings, "3.40.2")
+    assert not any(XLIO.changes_nothing(name, kept, "3.40.2") for name in kept)
+
+
+VALUES = {
+    "XLIO_STRQ": ["on", "off"],
+    "XLIO_RX_WRE": ["128", "32768", "64"],
+    "XLIO_TSO": ["auto", "on", "off"],
+    "XLIO_RX_POLL": ["100000", "-1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("since", "last", "words"),
+    [("", None, ""), ("3.1", None, "from 3.1 on"), ("", "3.2", "until 3.2"), ("3.1", "3.2", "from 3.1 to 3.2")],
+)
+def test_a_window_of_releases_has_one_wording(since: str, last: str | None, words: str) -> None:
+    assert window_words(since, last) == words

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tuner.catalogue import facts, overlays, places
 from tuner.catalogue.expressions import Expression, Value, Values, parse
-from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window
+from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window, window_words
 from tuner.catalogue.places import stacks
 from tuner.catalogue.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
@@ -73,6 +73,23 @@ class Catalogue:
                 break
             values = changed
         return values
+
+    def changes_nothing(self, name: str, settings: Mapping[str, str], release: str | None = None) -> bool:
+        """Return whether everything in effect in `release` stays as it is when the setting `name` is left out."""
+        return self.effective(_without(settings, name), release) == self.effective(settings, release)
+
+    def changing(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
+        """Return the settings that change something in `release`: all that is in effect is so under these alone.
+
+        They are judged one by one, because one may move another's default.
+        """
+        whole = self.effective(settings, release)
+        kept = dict(settings)
+        for name in settings:
+            rest = _without(kept, name)
+            if self.effective(rest, release) == whole:
+                kept = rest
+        return kept
 
     def check(
         self, settings: Mapping[str, str], where: Callable[[str], str], release: str | None = None
@@ -182,14 +199,14 @@ class Catalogue:
         target = release or self.releases[-1]
         choice = parameter.choice(text, target)
         if not parameter.exists_in(target):
-            window = _window_words(parameter.since, parameter.last)
+            window = window_words(parameter.since, parameter.last)
             yield tell(
                 where,
                 f"{self.stack} {target} does not read {parameter.name}: it is read {window}",
                 _succeeded(parameter),
             )
         elif choice is not None and not choice.exists_in(target):
-            window = _window_words(choice.since, choice.last)
+            window = window_words(choice.since, choice.last)
             hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"
             yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
 
@@ -294,6 +311,10 @@ def _conditionals(parameter: Parameter, release: str) -> Iterable[Conditional]:
             yield Conditional(parameter.name, names, when, formula, default.value, default.derived)
 
 
+def _without(settings: Mapping[str, str], name: str) -> dict[str, str]:
+    return {other: text for other, text in settings.items() if other != name}
+
+
 def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
     try:
         return text if parameter is None else parameter.canonical(text, release)
@@ -333,12 +354,6 @@ def _nearest_value(parameter: Parameter, text: str, release: str | None) -> str:
     except ValueError:
         spellings = parameter.spellings(release)
         return did_you_mean(text, spellings) if nearest(text, spellings) else ""
-
-
-def _window_words(since: str, last: str | None) -> str:
-    if last is None:
-        return f"from {since} on"
-    return f"until {last}" if not since else f"from {since} to {last}"
 
 
 def _rule_finding(one: Broken, settings: Mapping[str, str], where: Callable[[str], str]) -> Finding:

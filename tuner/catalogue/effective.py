@@ -15,7 +15,7 @@ from typing import Final
 from tuner.catalogue import facts, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.expressions import parse
-from tuner.catalogue.parameters import Kind, in_window
+from tuner.catalogue.parameters import Kind, in_window, window_words
 from tuner.catalogue.presets import Preset
 from tuner.catalogue.reading import Fate, Read, copied_to, read
 from tuner.catalogue.rules import Rule, numbers
@@ -79,7 +79,7 @@ def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Ite
         elif parameter.kind is not Kind.SETTING:
             yield name, f"nothing reads that name{f'; use {parameter.alias_of}' if parameter.alias_of else ''}"
         elif not parameter.exists_in(release):
-            yield name, f"{known.stack} {release} does not read it: {_window(parameter.since, parameter.last)}"
+            yield name, f"{known.stack} {release} does not read it: {window_words(parameter.since, parameter.last)}"
         elif by_file and name not in told.json_names:
             yield name, f"{told.json_switch} makes the library read its JSON configuration instead of variables"
 
@@ -90,10 +90,6 @@ def _reads_json(known: Catalogue, settings: Mapping[str, str], release: str) -> 
     if parameter is None or parameter.name not in settings or not parameter.exists_in(release):
         return False
     return settings[parameter.name] == "1" or not in_window(release, told.json_strict_since, None)
-
-
-def _window(since: str, last: str | None) -> str:
-    return f"from {since} on" if last is None else f"from {since} to {last}"
 
 
 class _Model:

@@ -162,6 +162,10 @@ class Parameter:
         """Return whether `release` reads this variable."""
         return in_window(release, self.since, self.last)
 
+    def is_inert(self, release: str) -> bool:
+        """Return whether nothing comes of this variable in `release`, although it may be read."""
+        return bool(self.inert) and in_window(release, self.inert_since, None)
+
     def choices_in(self, release: str | None) -> tuple[Choice, ...]:
         """Return the allowed values of an enumeration in `release` (the newest when None)."""
         return tuple(choice for choice in self.choices if choice.exists_in(release))
@@ -252,6 +256,13 @@ def in_window(release: str | None, since: str, last: str | None) -> bool:
         return last is None
     after = not since or release_key(since) <= release_key(release)
     return after and (last is None or release_key(release) <= release_key(last))
+
+
+def window_words(since: str, last: str | None) -> str:
+    """Return the releases from `since` to `last` in words, both included; empty where they are all."""
+    if last is None:
+        return f"from {since} on" if since else ""
+    return f"from {since} to {last}" if since else f"until {last}"
 
 
 @lru_cache(1 << 14)

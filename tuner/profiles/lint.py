@@ -8,7 +8,7 @@ from pathlib import Path
 from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.parameters import Choice, Kind, Parameter, in_window
+from tuner.catalogue.parameters import Choice, Kind, Parameter
 from tuner.errors import Finding, UsageError, warning
 from tuner.profiles.files import Reading, examine
 from tuner.profiles.profile import Profile, problems, resolve
@@ -91,14 +91,10 @@ def _release_doubts(profile: Profile, known: Catalogue, release: str | None) -> 
         if parameter is None or parameter.kind is not Kind.SETTING:
             continue
         where = f"{profile.source}: settings.{name}"
-        idle = [each for each in covered if parameter.exists_in(each) and _is_inert(parameter, each)]
+        idle = [each for each in covered if parameter.exists_in(each) and parameter.is_inert(each)]
         if idle:
             yield warning(where, f"has no effect from {parameter.inert_since} on: {parameter.inert}", "leave it out")
         yield from _moved(where, parameter, value, known.releases, covered)
-
-
-def _is_inert(parameter: Parameter, release: str) -> bool:
-    return bool(parameter.inert) and in_window(release, parameter.inert_since, None)
 
 
 def _moved(
@@ -131,10 +127,5 @@ def _does_nothing(profile: Profile, parameter: Parameter, known: Catalogue, cove
     # What a profile extends, or a preset, may set something else: then the default does something.
     if profile.extends is not None or presets.variable(known.stack) in profile.settings:
         return False
-    others = {name: value for name, value in profile.settings.items() if name != parameter.name}
     readers = [release for release in covered if parameter.exists_in(release)]
-    return bool(readers) and all(
-        known.effective(others, release).get(parameter.name)
-        == known.effective(profile.settings, release)[parameter.name]
-        for release in readers
-    )
+    return bool(readers) and all(known.changes_nothing(parameter.name, profile.settings, each) for each in readers)

@@ -15,7 +15,7 @@ from tuner import catalogue
 from tuner.catalogue import facts, memory, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
-from tuner.catalogue.parameters import Parameter, as_integer, in_window
+from tuner.catalogue.parameters import Parameter, as_integer
 from tuner.catalogue.presets import Preset
 from tuner.catalogue.releases import Releases
 from tuner.catalogue.rules import numbers
@@ -180,12 +180,8 @@ def _carry(name: str, text: str, source: Edition, target: Edition, carried: _Car
         carried.note(name, Step.RENAMED, f"{to}={value}")
     elif value != text:
         carried.note(name, Step.RESPELLED, f"{text} is written {value} in {target}")
-    if _is_inert(parameter, target) and not (old and _is_inert(old, source)):
+    if parameter.is_inert(target.release) and not (old and old.is_inert(source.release)):
         carried.note(to, Step.CHANGED, f"has no effect in {target}: {parameter.inert}")
-
-
-def _is_inert(parameter: Parameter, where: Edition) -> bool:
-    return bool(parameter.inert) and in_window(where.release, parameter.inert_since, None)
 
 
 def _named(name: str, source: Edition, target: Edition) -> str | None:

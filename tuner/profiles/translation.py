@@ -81,7 +81,7 @@ def translate(profile: Profile, to: str) -> Translation:
     lines = tuple(_agreed(_lines(profile.settings, profile.stack, known)))
     settings = {name: value for line in lines for name, value in line.becomes.items()}
     repaired = known.repaired(settings)
-    kept = _without_defaults(repaired, known)
+    kept = known.changing(repaired)
     changes = {name: value for name, value in repaired.items() if settings.get(name) != value}
     reasons = {name: _reason(name, lines) for name in kept}
     made = Profile(
@@ -170,16 +170,6 @@ def _agreed(lines: Iterable[Line]) -> Iterable[Line]:
             yield replace(line, becomes=kept, fit=Fit.PARTIAL if kept else Fit.NONE, why=f"{line.why}; {settled} stays")
         else:
             yield line
-
-
-def _without_defaults(settings: Mapping[str, str], known: Catalogue) -> dict[str, str]:
-    """Return settings without those that change nothing in the newest release."""
-    kept = dict(settings)
-    for name in settings:
-        others = {other: value for other, value in kept.items() if other != name}
-        if known.effective(others).get(name) == known.effective(kept)[name]:
-            kept = others
-    return kept
 
 
 def _told(line: Line, kept: Mapping[str, str], known: Catalogue) -> Line:

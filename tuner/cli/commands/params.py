@@ -11,7 +11,7 @@ import typer
 
 from tuner import catalogue
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, in_window, size_words
+from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, in_window, size_words, window_words
 from tuner.catalogue.rules import Rule
 from tuner.cli.commands.schema import import_schema
 from tuner.cli.options import AnyStack, Json, Release, StackName
@@ -146,17 +146,13 @@ def _elsewhere(parameter: Parameter) -> str:
 
 
 def _releases(parameter: Parameter) -> str:
-    if not parameter.since:
-        return ""
-    return (
-        f"from {parameter.since} on" if parameter.last is None else f"{parameter.since} to {parameter.last}, then gone"
-    )
+    gone = ", then gone" if parameter.last is not None else ""
+    return window_words(parameter.since, parameter.last) + gone
 
 
 def _choice(choice: Choice) -> str:
     spelt = ", ".join((*choice.also, *choice.words))
-    since = f"from {choice.since}" if choice.since else ""
-    window = " ".join(part for part in (since, f"until {choice.last}" if choice.last else "") if part)
+    window = window_words(choice.since, choice.last)
     return choice.meaning + (f" (also {spelt})" if spelt else "") + (f" [{window}]" if window else "")
 
 
@@ -166,14 +162,10 @@ def _defaults(parameter: Parameter, release: str | None) -> Iterator[str]:
         yield "none" if value is None else f"{_readable(parameter, value)} in {release}"
     for default in parameter.defaults:
         if default.when and in_window(release or default.since, default.since, default.last):
-            yield f"{_readable(parameter, default.value)} where {default.when}" + _window(default.since, default.last)
+            yield f"{_readable(parameter, default.value)} where {default.when} ({window_words(default.since, default.last)})"
         elif not default.when and release is None:
             formula = f", or {default.formula} where that differs" if default.formula else ""
             yield f"{_readable(parameter, default.value)} from {default.since} on{formula}"
-
-
-def _window(since: str, last: str | None) -> str:
-    return f" (from {since} to {last})" if last else f" (from {since} on)"
 
 
 def _readable(parameter: Parameter, value: str) -> str:

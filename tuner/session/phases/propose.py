@@ -51,20 +51,10 @@ def repairer(
         found = catalogue.repaired(dict(settings), release)
         if errors_in(catalogue.check(found, str, release)) or too_large(catalogue, found, release, room):
             return None
-        return _without_defaults(catalogue, found, release)
+        return catalogue.changing(found, release)
 
     def repair(settings: dict[str, str]) -> dict[str, str] | None:
         found = mended(tuple(settings.items()))
         return None if found is None else dict(found)
 
     return repair
-
-
-def _without_defaults(catalogue: Catalogue, settings: dict[str, str], release: str | None) -> dict[str, str]:
-    """Return the settings that change something, judged one by one, because one setting may move another's default."""
-    kept = dict(settings)
-    for name, value in settings.items():
-        rest = {other: text for other, text in kept.items() if other != name}
-        if catalogue.effective(rest, release).get(name) == value:
-            kept = rest
-    return kept

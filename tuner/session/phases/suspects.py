@@ -9,7 +9,6 @@ from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import presets
-from tuner.catalogue.catalogue import Catalogue
 from tuner.profiles.profile import errors_in
 from tuner.records import Phase
 from tuner.search import space
@@ -40,7 +39,9 @@ def idle(plan: Plan, settings: Mapping[str, str]) -> list[str]:
     found: list[str] = []
     for name in settings:
         useless = bool(searched) and name not in searched and name not in needed and name != preset
-        if (useless or _same(known, settings, name)) and removable(plan, settings, [*found, name]):
+        if (useless or known.changes_nothing(name, settings, plan.release)) and removable(
+            plan, settings, [*found, name]
+        ):
             found.append(name)
     return found
 
@@ -88,7 +89,3 @@ def _requirements(plan: Plan) -> set[str]:
     workload = plan.workloads[0]
     full = space.load(plan.stack, plan.objective.space, multiplexer=workload.multiplexer, protocol=workload.protocol)
     return {name for dimension in full.dimensions for name, _ in dimension.requires}
-
-
-def _same(known: Catalogue, settings: Mapping[str, str], name: str) -> bool:
-    return known.effective(without(settings, [name])) == known.effective(settings)
