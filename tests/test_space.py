@@ -12,7 +12,8 @@ from tuner import catalogue
 from tuner.catalogue.parameters import as_integer
 from tuner.errors import UsageError
 from tuner.search.dimension import Dimension, Scale
-from tuner.search.space import OBJECTIVES, SearchSpace, load, restrict
+from tuner.search.restriction import restrict
+from tuner.search.space import OBJECTIVES, SearchSpace, load
 
 WORKLOADS = [(m, p) for m in ("recvfrom", "select", "poll", "epoll") for p in ("tcp", "udp")]
 SHIPPED = [(stack, objective) for stack in ("kernel", "xlio", "onload") for objective in OBJECTIVES]

@@ -53,6 +53,14 @@ class Catalogue:
             return f"see `tuner params list --stack {self.stack}`"
         return did_you_mean(name, self.parameters)
 
+    def unread(self, parameter: Parameter, release: str | None = None) -> str:
+        """Return why `release` (the newest when None) does not read a parameter, empty where it does."""
+        target = release or self.releases[-1]
+        if parameter.exists_in(target):
+            return ""
+        window = window_words(parameter.since, parameter.last)
+        return f"{self.stack} {target} does not read {parameter.name}: it is read {window}"
+
     def settings(self) -> tuple[Parameter, ...]:
         """Return the parameters that can be set, without aliases and names that only look like settings."""
         return tuple(p for p in self.parameters.values() if p.kind is Kind.SETTING)
@@ -198,13 +206,8 @@ class Catalogue:
         tell = warning if release is None else error
         target = release or self.releases[-1]
         choice = parameter.choice(text, target)
-        if not parameter.exists_in(target):
-            window = window_words(parameter.since, parameter.last)
-            yield tell(
-                where,
-                f"{self.stack} {target} does not read {parameter.name}: it is read {window}",
-                _succeeded(parameter),
-            )
+        if unread := self.unread(parameter, target):
+            yield tell(where, unread, _succeeded(parameter))
         elif choice is not None and not choice.exists_in(target):
             window = window_words(choice.since, choice.last)
             hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"

@@ -17,7 +17,7 @@ from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
 from tuner.report.tables import failure_rows, phase_rows
-from tuner.session.answer import counters
+from tuner.session.answer import counters, proposals
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.ledger import Ledger
@@ -49,6 +49,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "winner": _winner(answer),
         "curves": curves(ledger, _finalists(cast)),
         "course": course.course(ledger),
+        "proposals": list(proposals.sentences(answer["proposals"])) if "proposals" in answer else [],
         "worth": _worth(ledger, answer),
         "interactions": _interactions(ledger, answer),
         "tradeoff": _tradeoff(ledger, cast),

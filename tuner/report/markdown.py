@@ -68,6 +68,8 @@ def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]
         for row in content["course"]
     ]
     yield markdown(headers, cells) if cells else "Nothing was searched in this session.\n"
+    if content["proposals"]:
+        yield "".join(f"- {escaped(line)}\n" for line in content["proposals"])
     if content["held"]["rows"]:
         yield f"### Searches over the load\n\n{escaped(content['held']['why'])}\n"
         yield markdown(content["held"]["headers"], content["held"]["rows"])

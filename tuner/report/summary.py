@@ -9,6 +9,7 @@ from tuner.figures import shown
 from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.session.answer import proposals
 from tuner.session.answer.pareto_front import AXES
 from tuner.session.measuring.quarantine import sentence
 from tuner.session.phases.calibrate import words
@@ -29,6 +30,7 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
         yield from _profiles(session.verdict)
     yield from _noise(session.verdict or {})
     yield from _warm_start(session.verdict or {})
+    yield from _proposals(session.verdict or {})
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
@@ -78,6 +80,12 @@ def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
 def _warm_start(verdict: Mapping[str, Any]) -> Iterator[str]:
     if used := verdict.get("warm_start"):
         yield f"Warm start: {used['outcomes']} outcomes of {used['sessions']} earlier sessions shaped the search.\n"
+
+
+def _proposals(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if found := verdict.get("proposals"):
+        yield "## Search\n"
+        yield "".join(f"- {line}\n" for line in proposals.sentences(found))
 
 
 def _doubts(doubts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

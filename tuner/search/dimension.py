@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -51,6 +51,10 @@ class Dimension:
     def singles(self) -> tuple[str, ...]:
         """The values that stand alone: all of a choice, the special ones of a range."""
         return self.values if self.scale is Scale.CHOICE else self.special
+
+    def with_singles(self, singles: tuple[str, ...]) -> Dimension:
+        """Return this dimension with other values that stand alone."""
+        return replace(self, values=singles) if self.scale is Scale.CHOICE else replace(self, special=singles)
 
     @property
     def steps(self) -> int:

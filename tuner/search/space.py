@@ -12,7 +12,7 @@ import math
 import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,11 @@ from typing import Any, Final
 from tuner import catalogue
 from tuner.catalogue import places
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.parameters import Kind, Parameter, Type, as_integer
-from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.catalogue.parameters import Kind
+from tuner.errors import UsageError, did_you_mean
 from tuner.search.dimension import Dimension, Scale
 
 OBJECTIVES: Final = ("latency", "tail", "throughput", "balanced")
-LOG_FROM_RATIO: Final = 100
-"""A range given without a scale is logarithmic when its ends are at least this far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,16 @@ class SearchSpace:
     """The dimensions of a search on one stack, and what is true beside them.
 
     `fixed` settings go into every proposal. `defaults` are the stack's own values of the variables concerned: a
-    setting that a profile leaves out counts as its default, and a condition is judged by them.
+    setting that a profile leaves out counts as its default, and a condition is judged by them. `release` is the one
+    that it was made for (the newest when None); `left_out` says what is worth searching and is not in that one.
     """
 
     stack: str
     dimensions: tuple[Dimension, ...]
     fixed: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    release: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,17 +122,20 @@ class SearchSpace:
 def load(stack: str, objective: str, *, multiplexer: str, protocol: str, release: str | None = None) -> SearchSpace:
     """Return what is worth searching on `stack` for `objective` under a workload.
 
-    Dimensions whose workload condition does not hold are left out, and those whose parameter `release` (the newest
-    when None) does not read. A stack without a space of its own gives an empty one, for `restrict` to fill.
-    Raises `UsageError` for an unknown stack or objective.
+    Dimensions whose workload condition does not hold are left out. So are, with a line in `left_out`, the parameters
+    and values that `release` (the newest when None) does not read. A stack without a space of its own gives an empty
+    one, for `restrict` to fill. Raises `UsageError` for an unknown stack or objective.
     """
     known = catalogue.load(stack)
     if objective not in OBJECTIVES:
         raise UsageError(f"unknown objective {objective!r}", advice=did_you_mean(objective, OBJECTIVES))
     rows = [row for row in _rows(stack).get(objective, ()) if _applies(row, multiplexer, protocol)]
-    readable = [row for row in rows if _reads(known, row["parameter"], release)]
-    dimensions = tuple(_dimension(row) for row in readable)
-    return SearchSpace(stack, dimensions, defaults=_defaults(known, dimensions, release))
+    fitted = [fitting(known, _dimension(row), release) for row in rows]
+    dimensions = tuple(each.dimension for each in fitted if each.dimension is not None)
+    left_out = tuple(each.missing for each in fitted if each.missing)
+    return SearchSpace(
+        stack, dimensions, defaults=defaults_of(known, dimensions, release), release=release, left_out=left_out
+    )
 
 
 def _rows(stack: str) -> Mapping[str, list[dict[str, Any]]]:
@@ -147,11 +151,39 @@ def _applies(row: Mapping[str, Any], multiplexer: str, protocol: str) -> bool:
     return multiplexer in row.get("multiplexers", (multiplexer,)) and protocol in row.get("protocols", (protocol,))
 
 
-def _reads(known: Catalogue, name: str, release: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a release can read of a dimension, None where nothing, and what of it is `missing` there and why."""
+
+    dimension: Dimension | None
+    missing: str = ""
+
+
+def fitting(known: Catalogue, dimension: Dimension, release: str | None) -> Fitted:
+    """Return what `release` (the newest when None) reads of a dimension."""
+    names = (dimension.parameter, *(name for name, _ in dimension.requires))
+    unread = next((why for name in names if (why := _unread(known, name, release))), "")
+    if unread:
+        return Fitted(None, f"{dimension.parameter} is not searched: {unread}")
+    return _with_read_values(known, dimension, release)
+
+
+def _unread(known: Catalogue, name: str, release: str | None) -> str:
     parameter = known.parameters.get(name)
     if parameter is None or parameter.kind is not Kind.SETTING:
-        return False
-    return parameter.exists_in(release) if release is not None else True
+        return f"{name} is no setting of {known.stack}"
+    return known.unread(parameter, release)
+
+
+def _with_read_values(known: Catalogue, dimension: Dimension, release: str | None) -> Fitted:
+    parameter, target = known.parameters[dimension.parameter], release or known.releases[-1]
+    read = tuple(value for value in dimension.singles if parameter.problem(value, target) is None)
+    if read == dimension.singles:
+        return Fitted(dimension)
+    lost = ", ".join(value for value in dimension.singles if value not in read)
+    why = f"{dimension.parameter}={lost} is not searched: {known.stack} {target} does not read it"
+    left = dimension.with_singles(read)
+    return Fitted(left if left.size else None, why)
 
 
 def _dimension(row: Mapping[str, Any]) -> Dimension:
@@ -169,104 +201,8 @@ def _dimension(row: Mapping[str, Any]) -> Dimension:
     )
 
 
-def _defaults(known: Catalogue, dimensions: tuple[Dimension, ...], release: str | None) -> dict[str, str]:
+def defaults_of(known: Catalogue, dimensions: tuple[Dimension, ...], release: str | None) -> dict[str, str]:
+    """Return the defaults in `release` of what `dimensions` search and require."""
     names = {d.parameter for d in dimensions} | {name for d in dimensions for name, _ in d.requires}
     found = {name: known.parameters[name].default(release) for name in sorted(names) if name in known.parameters}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def restrict(space: SearchSpace, text: str) -> SearchSpace:
-    """Return the space of only those parameters that `text` names, as the option `--space` gives them.
-
-    Items are separated by commas: `NAME` (the values that `space` has for it, or else all that the catalogue
-    allows), `NAME=a|b|c` (these values), `NAME=lo..hi` (whole numbers, logarithmic from a ratio of 100 on), or both
-    (`NAME=-1|1..1000`). Raises `UsageError` with a finding for each item that is wrong.
-    """
-    known = catalogue.load(space.stack)
-    items = [_item(space, known, item.strip()) for item in text.split(",")]
-    dimensions = tuple(item for item in items if isinstance(item, Dimension))
-    findings = [item for item in items if isinstance(item, Finding)] + _repeated(dimensions)
-    if findings:
-        raise UsageError(f"cannot search {text!r}", findings=findings)
-    return replace(space, dimensions=dimensions, defaults={**space.defaults, **_defaults(known, dimensions, None)})
-
-
-def _repeated(dimensions: tuple[Dimension, ...]) -> list[Finding]:
-    names = [d.parameter for d in dimensions]
-    return [
-        error(f"--space: {name}", "is named more than once") for name in sorted(set(names)) if names.count(name) > 1
-    ]
-
-
-def _item(space: SearchSpace, known: Catalogue, text: str) -> Dimension | Finding:
-    name, equals, values = (part.strip() for part in text.partition("="))
-    parameter = known.parameters.get(name)
-    if parameter is None:
-        return error(f"--space: {name or '(empty)'}", f"{space.stack} has no such parameter", known.suggest(name))
-    if parameter.kind is not Kind.SETTING:
-        return error(f"--space: {name}", "is not a setting of its own", _instead(parameter))
-    listed = next((d for d in space.dimensions if d.parameter == name), None)
-    if equals:
-        return _given(parameter, listed, values)
-    return listed if listed is not None else _whole(parameter)
-
-
-def _instead(parameter: Parameter) -> str:
-    return f"use {parameter.alias_of}" if parameter.alias_of else ""
-
-
-def _whole(parameter: Parameter) -> Dimension | Finding:
-    special = tuple(value for value, _ in parameter.special)
-    if parameter.choices or parameter.type is Type.BOOL:
-        values = tuple(choice.value for choice in parameter.choices) or ("0", "1")
-        return Dimension(parameter.name, Scale.CHOICE, values=values)
-    if parameter.min is None or parameter.max is None or parameter.type not in {Type.INT, Type.SIZE}:
-        example = f"{parameter.name}=a|b or {parameter.name}=lo..hi"
-        return error(f"--space: {parameter.name}", "has no bounds of its own to search", f"give them: {example}")
-    return _range(parameter, (parameter.min, parameter.max), special)
-
-
-def _given(parameter: Parameter, listed: Dimension | None, text: str) -> Dimension | Finding:
-    parts = [part.strip() for part in text.split("|")]
-    ranges = [part.split("..", 1) for part in parts if ".." in part]
-    singles = tuple(dict.fromkeys(part for part in parts if ".." not in part))
-    problem = _problem(parameter, (*singles, *itertools.chain.from_iterable(ranges)), ranges)
-    if problem:
-        return error(f"--space: {parameter.name}", f"{text!r}: {problem}")
-    found = _range(parameter, _ends(ranges[0]), singles) if ranges else None
-    made = found or Dimension(parameter.name, Scale.CHOICE, values=singles)
-    return made if listed is None else replace(made, priority=listed.priority, requires=listed.requires)
-
-
-def _problem(parameter: Parameter, texts: tuple[str, ...], ranges: list[list[str]]) -> str | None:
-    wrong = (f"{text!r} {problem}" for text in texts if (problem := parameter.problem(text)) is not None)
-    problem = next(wrong, None)
-    if problem is not None or not ranges:
-        return problem
-    if len(ranges) > 1:
-        return "at most one range lo..hi"
-    numbers = [as_integer(end) for end in ranges[0]]
-    if None in numbers:
-        return "a range goes from one whole number to another"
-    low, high = _ends(ranges[0])
-    return "a range goes from the lower to the higher number" if low >= high else None
-
-
-def _ends(words: list[str]) -> tuple[int, int]:
-    low, high = (as_integer(word.strip()) for word in words)
-    return low or 0, high or 0
-
-
-def _range(parameter: Parameter, ends: tuple[int, int], special: tuple[str, ...]) -> Dimension:
-    low, high = ends
-    outside = tuple(value for value in special if (number := as_integer(value)) is None or not low <= number <= high)
-    # A range that starts at "off" or "for ever" is still spread by orders of magnitude above it.
-    if low in {-1, 0} and high >= LOG_FROM_RATIO and not parameter.power_of_two:
-        outside = tuple(dict.fromkeys((*outside, *_below_one(parameter, low))))
-        low = 1
-    scale = Scale.LOG if low >= 1 and high >= LOG_FROM_RATIO * low else Scale.LINEAR
-    return Dimension(parameter.name, scale, low, high, outside, power_of_two=parameter.power_of_two)
-
-
-def _below_one(parameter: Parameter, low: int) -> tuple[str, ...]:
-    return tuple(text for text in dict.fromkeys((str(low), "0")) if parameter.problem(text) is None)

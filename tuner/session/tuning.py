@@ -13,7 +13,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
 from tuner.records import Kind, Phase, Role, State
-from tuner.session.answer import counters
+from tuner.session.answer import counters, proposals
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
@@ -26,9 +26,9 @@ from tuner.session.phases.early import confirmed, finished
 from tuner.session.phases.emit import comparison, described, emit, minimisation
 from tuner.session.phases.minimise import Minimised, minimise
 from tuner.session.phases.prior import recalled
-from tuner.session.phases.propose import optimizer_for
+from tuner.session.phases.propose import check_runnable, optimizer_for, search_space
 from tuner.session.phases.search import search
-from tuner.session.phases.verdict import Answer, Verdict, judge, judged_objective, unmet
+from tuner.session.phases.verdict import Answer, Verdict, doubted, judge, judged_objective, unmet
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
@@ -50,6 +50,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
     """
     if plan.kind is Kind.TUNE:
         optimizer_for(plan)
+        check_runnable(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective.word}-{secrets.token_hex(2)}"
     store.add_session(session_id, plan.to_dict(), facts)
@@ -112,7 +113,10 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     calibrate(session)
     plan = run_length.fitted(session)
     session = _replanned(session, store, plan, run_length.words(plan.lengthened))
-    optimizer = optimizer_for(session.plan)
+    optimizer = optimizer_for(session.plan, session.proposals)
+    left_out = search_space(session.plan).left_out
+    for line in left_out:
+        session.progress.note(line)
     prior = recalled(store, session.plan)
     if session.plan.warm_start is not None:
         session.progress.note(str(prior))
@@ -120,12 +124,13 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     search(session, optimizer)
     plan = clear_lead.hastened(session)
     session = _replanned(session, store, plan, clear_lead.words(plan.clear_lead))
-    verdict = confirmed(session)
+    searched = proposals.found_in(session, left_out)
+    verdict = doubted(confirmed(session), () if unmet(session) else proposals.doubts(searched))
     shorter = _shortened(session, verdict)
     folder = store.folder / session.ledger.session
     folder.mkdir(parents=True, exist_ok=True)
     used = None if session.plan.warm_start is None else prior.to_dict()
-    return emit(session, verdict, shorter, folder) | {"warm_start": used}
+    return emit(session, verdict, shorter, folder) | {"warm_start": used, "proposals": searched}
 
 
 def _replanned(session: Session, store: Store, plan: Plan, why: str) -> Session:

@@ -15,6 +15,7 @@ from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
+from tuner.session.measuring.proposals import EVIDENCE, Proposals
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import Readback, refusal
@@ -30,7 +31,10 @@ Turn = Callable[[], Trial | None]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One tuning under way: its plan, the rig it measures with, its memory, its clock."""
+    """One tuning under way: its plan, the rig it measures with, its memory, its clock.
+
+    `proposals` counts what became of the search's candidates.
+    """
 
     plan: Plan
     rig: Rig
@@ -38,6 +42,7 @@ class Session:
     clock: Clock
     progress: Progress
     readback: Readback = field(default_factory=Readback)
+    proposals: Proposals = field(default_factory=Proposals)
 
     @property
     def baseline(self) -> Trial:
@@ -129,6 +134,8 @@ class Session:
     def _keep(self, phase: Phase, block: int, trial: Trial, run: Run) -> Run:
         if differs := self.readback.differences(self.rig, trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
+        if counted := self.proposals.taken():
+            run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
         row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
         self.progress.measured(trial, row)
         return row

@@ -82,7 +82,8 @@ def _expected_s(session: Session) -> float:
 def _too_small(session: Session) -> bool:
     plan = session.plan
     least_s = 2 * FEWEST_BLOCKS * budget_shares.run_s(plan)
-    return not _alone(session) and (plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s)
+    little = plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s
+    return not _alone(session) and (little or not budget_shares.calibrates(plan))
 
 
 def _wanted(session: Session) -> bool:

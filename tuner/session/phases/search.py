@@ -2,7 +2,8 @@
 
 A block holds the baseline and a few contenders. A contender that is clearly worse than the best so far is
 not measured again; one that may be the best earns a second block, then more (racing, as in SMAC's
-intensification and irace).
+intensification and irace). Where the optimizer has nothing new left, those that may be the best take every turn, and
+when all of them are known well enough the rest of the time is the confirmation's.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ class _Lessons:
         self.session = session
         self.optimizer = optimizer
         self._told_failures: set[tuple[int, int]] = set()
+        self._heard: set[frozenset[tuple[str, str]]] = set()
 
     def recall(self) -> None:
         """Tell what earlier attempts at this session measured, block by block as it came."""
-        self.optimizer.tell(Outcome(dict(self.session.baseline.settings), 0.0))
+        self._tell(Outcome(dict(self.session.baseline.settings), 0.0))
         for block in range(self.session.ledger.next_block()):
             self.tell(block)
 
@@ -89,7 +91,7 @@ class _Lessons:
         for trial in self.session.ledger.trials[1:]:
             found = gain_in(self.session.ledger, trial.number, block)
             if found is not None and (trial.number, block) not in self._told_failures:
-                self.optimizer.tell(Outcome(dict(trial.settings), found, variance, block=block))
+                self._tell(Outcome(dict(trial.settings), found, variance, block=block))
 
     def tell_failures(self, block: int) -> None:
         """Tell which trials have failed in a block so far, unless that was told."""
@@ -98,16 +100,42 @@ class _Lessons:
             if new and run.trial != self.session.baseline.number:
                 self._told_failures.add((run.trial, block))
                 settings = dict(self.session.ledger.trials[run.trial].settings)
-                self.optimizer.tell(Outcome(settings, None, block=block))
+                self._tell(Outcome(settings, None, block=block))
 
-    def proposal(self, taken: set[int]) -> Trial | None:
-        """Return what the optimizer proposes now, None where that is among those taken; it is among them then."""
+    def _tell(self, outcome: Outcome) -> None:
+        self._heard.add(frozenset(outcome.settings.items()))
+        self.optimizer.tell(outcome)
+
+    def contender(self, taken: set[int]) -> Trial | None:
+        """Return what the optimizer proposes now, or a leader where it has nothing new; it is among those taken then.
+
+        None where there is neither.
+        """
         self.tell_failures(self.session.ledger.next_block() - 1)
+        found = self._proposal() or next((one for one in deserving(self.session) if one.number not in taken), None)
+        if found is not None:
+            taken.add(found.number)
+        return found
+
+    def _proposal(self) -> Trial | None:
+        """Return what the optimizer proposes, None once that is something it has heard of: it has nothing new then."""
+        if self.session.proposals.used_up:
+            return None
+        settings = self.optimizer.ask()
+        if frozenset(settings.items()) in self._heard:
+            self._say_used_up()
+            return None
+        self._heard.add(frozenset(settings.items()))
         ledger = self.session.ledger
-        trial = ledger.enter(f"candidate-{len(ledger.trials)}", self.optimizer.ask(), Role.CANDIDATE)
-        new = trial.number not in taken
-        taken.add(trial.number)
-        return trial if new else None
+        return ledger.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
+
+    def _say_used_up(self) -> None:
+        self.session.proposals.use_up()
+        count = sum(trial.role is Role.CANDIDATE for trial in self.session.ledger.trials)
+        self.session.progress.note(
+            f"the search space is used up: no candidate that can be run is left after {count}; "
+            "the time goes to the leading profiles and to the confirmation"
+        )
 
 
 def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
@@ -115,14 +143,45 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     known = [session.enter_known(known) for known in session.plan.known]
     able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
     untried = [trial for trial in able if not session.ledger.tried(trial.number)]
-    if untried:
-        return [always(trial) for trial in untried[:room]]
+    least = int(len(untried) == len(able))  # the first known profile is measured in any case
+    first = untried[: min(room, max(least, _room_for_known(session)))]
+    if first and not _proposals_owed(session):
+        return [always(trial) for trial in first]
     if unmet(session):
         return []  # what nothing known comes near is not found by trying at random
-    looks = int(len(session.ledger.blocks(Phase.SEARCH)) % (RARE_LOOKS if _far_apart(session) else SECOND_LOOKS) == 0)
-    again = list(islice(deserving(session), looks))
+    if session.proposals.used_up:
+        return [always(trial) for trial in islice(deserving(session), room)]
+    again = first or list(islice(deserving(session), _second_looks(session)))
     taken = {trial.number for trial in again}
-    return [*map(always, again), *(cache(partial(lessons.proposal, taken)) for _ in range(room - len(again)))]
+    return [*map(always, again), *(cache(partial(lessons.contender, taken)) for _ in range(room - len(again)))]
+
+
+def _room_for_known(session: Session) -> int:
+    """Return how many known profiles may go before the next proposal.
+
+    They are the best bets, so that all go first; where a search is short of runs, those that leave it its proposals.
+    """
+    left_s = session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan))
+    slots = int(left_s / session.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1))
+    owed = _proposals_owed(session)
+    return slots - owed if owed else CONTENDERS
+
+
+def _second_looks(session: Session) -> int:
+    """Return how many contenders of the next block were measured before."""
+    if _proposals_owed(session):
+        return 0
+    every = RARE_LOOKS if _far_apart(session) else SECOND_LOOKS
+    return int(len(session.ledger.blocks(Phase.SEARCH)) % every == 0)
+
+
+def _proposals_owed(session: Session) -> int:
+    """Return how many proposals a search that is short of runs still has to make before anything else."""
+    short = budget_shares.is_short_of_runs(session.plan) and not session.ledger.objective.limits
+    if not short or session.proposals.used_up:
+        return 0
+    proposed = sum(trial.role is Role.CANDIDATE for trial in session.ledger.trials)
+    return max(0, budget_shares.PROPOSALS - proposed)
 
 
 def _far_apart(session: Session) -> bool:

@@ -11,9 +11,8 @@ from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.profiles.profile import errors_in
 from tuner.records import Phase
-from tuner.search import space
 from tuner.session.measuring.ledger import Ledger
-from tuner.session.phases.propose import search_space
+from tuner.session.phases.propose import search_space, shipped
 from tuner.session.setup.plan import Plan
 
 _NOT_SEARCHED: Final = 99
@@ -48,7 +47,8 @@ def idle(plan: Plan, settings: Mapping[str, str]) -> list[str]:
 
 def removable(plan: Plan, settings: Mapping[str, str], names: Collection[str]) -> bool:
     """Return whether settings may be left out: no rule of the stack is broken by it that was not before."""
-    return _errors(plan.stack, _key(without(settings, names))) <= _errors(plan.stack, _key(settings))
+    shorter, whole = (_errors(plan.stack, _key(each), plan.release) for each in (without(settings, names), settings))
+    return shorter <= whole
 
 
 def _key(settings: Mapping[str, str]) -> frozenset[tuple[str, str]]:
@@ -56,9 +56,9 @@ def _key(settings: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _errors(stack: str, settings: frozenset[tuple[str, str]]) -> frozenset[str]:
+def _errors(stack: str, settings: frozenset[tuple[str, str]], release: str | None) -> frozenset[str]:
     # Remembered, because a check of a long profile takes some 10 ms in which nothing is measured.
-    return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str)))
+    return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str, release)))
 
 
 def by_promise(plan: Plan, ledger: Ledger, settings: Mapping[str, str]) -> list[str]:
@@ -79,13 +79,10 @@ def _seen(ledger: Ledger, name: str, value: str) -> float:
 
 def _priorities(plan: Plan) -> dict[str, int]:
     """Return the priority of each parameter that is worth searching here, or that the user had searched."""
-    workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective.space, multiplexer=workload.multiplexer, protocol=workload.protocol)
+    full = shipped(plan)
     asked = search_space(plan).dimensions if plan.space else ()
     return {dimension.parameter: dimension.priority for dimension in (*full.dimensions, *asked)}
 
 
 def _requirements(plan: Plan) -> set[str]:
-    workload = plan.workloads[0]
-    full = space.load(plan.stack, plan.objective.space, multiplexer=workload.multiplexer, protocol=workload.protocol)
-    return {name for dimension in full.dimensions for name, _ in dimension.requires}
+    return {name for dimension in shipped(plan).dimensions for name, _ in dimension.requires}

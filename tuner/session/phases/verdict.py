@@ -7,7 +7,7 @@ interval needs no correction and the estimate has no winner's curse.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -65,6 +65,11 @@ class Verdict:
 def judge(session: Session, trial: Trial, finalists: tuple[Trial, ...] = ()) -> Verdict:
     """Return the verdict on a profile by the blocks of the confirmation, with its doubts."""
     return replace(_judged(session, trial), finalists=finalists or (trial,))
+
+
+def doubted(verdict: Verdict, more: Iterable[Doubt]) -> Verdict:
+    """Return a verdict with more doubts."""
+    return replace(verdict, doubts=(*verdict.doubts, *more))
 
 
 def unmet(session: Session) -> Verdict | None:

@@ -26,6 +26,12 @@ SEARCH: Final = 0.45
 JUDGING_RUNS: Final = 12
 SHORT_RUNS: Final = 60
 JUDGING_MORE: Final = 0.75
+# Where each profile is measured under several workloads, a minute has few runs, and most of them would go to the known
+# profiles and to proving: the search then has ten proposals, three known profiles and three baselines, as long as three
+# blocks are left to judge by.
+PROPOSALS: Final = 10
+SEARCHING_RUNS: Final = PROPOSALS + 6
+LEAST_JUDGING_RUNS: Final = 6
 CONFIRM: Final = 0.30
 MINIMISE: Final = 0.25
 # This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
@@ -67,16 +73,34 @@ def run_s(plan: Plan) -> float:
     return whole(plan.workloads, fast_start=plan.fast_start)
 
 
+def calibrates(plan: Plan) -> bool:
+    """Return whether a tuning of this length has time to calibrate beside what its search and its proof need."""
+    return not is_short_of_runs(plan) or _runs(plan) >= SEARCHING_RUNS + CALIBRATING_RUNS + LEAST_JUDGING_RUNS
+
+
+def is_short_of_runs(plan: Plan) -> bool:
+    """Return whether a tuning has several workloads and so few runs that its search needs most of them."""
+    least, most = SEARCHING_RUNS + LEAST_JUDGING_RUNS, SEARCHING_RUNS + CALIBRATING_RUNS + JUDGING_RUNS
+    return plan.kind == "tune" and len(plan.workloads) > 1 and least <= _runs(plan) < most
+
+
+def _runs(plan: Plan) -> float:
+    return plan.budget_s / run_s(plan)
+
+
 def calibrate_ends(plan: Plan) -> float:
     """Return the share of a budget at which its calibration ends."""
-    runs = plan.budget_s / run_s(plan)
+    runs = _runs(plan)
     few = CALIBRATING_RUNS + CALIBRATING_MORE * max(0.0, runs - SHORT_RUNS)
     return min(CALIBRATE, few / runs) if runs else CALIBRATE
 
 
 def search_ends(plan: Plan) -> float:
     """Return the share of a tuning's budget at which its search ends."""
-    runs = plan.budget_s / run_s(plan)
+    runs = _runs(plan)
+    if is_short_of_runs(plan):
+        before = SEARCHING_RUNS + (CALIBRATING_RUNS if calibrates(plan) else 0)
+        return max(SEARCH, before / runs)
     judging_runs = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
     return max(SEARCH, 1.0 - judging_runs / runs) if runs else SEARCH
 
