@@ -15,6 +15,7 @@ from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.objective import objective
+from tuner.measure.block import KEY
 from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
@@ -65,23 +66,21 @@ def test_a_measurement_gives_the_rate_of_a_profile_with_its_interval(tmp_path: P
     assert HOLDS * 40_000 / FINE * 0.95 <= rate["value"] <= HOLDS * 40_000 * 1.05
     assert found["metrics"]["latency_p99_corrected_us"]["value"] < 200
     assert len(ledger.runs) > 6
-    assert all(
-        "offered_mps" in run.evidence[rate_searches.KEY] and run.evidence["client"]["argv"] for run in ledger.runs
-    )
+    assert all("offered_mps" in run.evidence[KEY] and run.evidence["client"]["argv"] for run in ledger.runs)
 
 
 def test_short_runs_come_first_and_what_was_found_before_is_not_looked_for_again(tmp_path: Path) -> None:
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=3, budget_s=1e9)
     _, ledger = measured(tmp_path, host(noise=0.0), plan)
     first, *later = rate_searches.by_series(ledger.runs).values()
-    assert [run.evidence[rate_searches.KEY]["long"] for run in first][:2] == [False, False]
+    assert [run.evidence[KEY]["long"] for run in first][:2] == [False, False]
     for series in later:
-        assert all(run.evidence[rate_searches.KEY]["long"] for run in series)
+        assert all(run.evidence[KEY]["long"] for run in series)
         assert series[0].evidence["client"]["argv"].count("--full-log") == 1
         assert len(series) <= 5
     for run in first:
         argv = run.evidence["client"]["argv"]
-        assert (int(argv[argv.index("-t") + 1]) > 1) is run.evidence[rate_searches.KEY]["long"]
+        assert (int(argv[argv.index("-t") + 1]) > 1) is run.evidence[KEY]["long"]
 
 
 def test_a_limit_that_no_load_holds_is_an_honest_no_in_words(tmp_path: Path) -> None:

@@ -55,6 +55,10 @@ class Objective:
         """The name of the objective whose search space serves this one: latency and rate both matter to an SLO."""
         return "balanced" if self.limits else self.name
 
+    def metrics_of(self, workload: int) -> list[str]:
+        """Return the metrics that are judged of one of the workloads."""
+        return [term.metric for term in self.terms if term.workload == workload]
+
     def gain(self, baseline: Mapping[str, float], candidate: Mapping[str, float]) -> float | None:
         """Return the log ratio of `candidate` to `baseline`, or None where a term is missing or not positive."""
         parts = [_log_ratio(term, baseline, candidate) for term in self.terms]

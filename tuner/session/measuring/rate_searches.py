@@ -9,25 +9,16 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
 
 from tuner.judging import slo
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.slo import Limit
 from tuner.measure import rate_search
-from tuner.measure.rate_search import Next, Probe, Start
-from tuner.measure.workload import Workload
+from tuner.measure.block import KEY
+from tuner.measure.rate_search import Probe, Start
 from tuner.measurement import CORRECTED
 from tuner.records import Phase, Run, Status
-
-KEY: Final = "load"
-
-
-def evidence(series: int, start: Start, asked: Next) -> dict[str, Any]:
-    """Return what a run's evidence says of the load search that it belongs to."""
-    said = {"series": series, "offered_mps": asked.offered_mps, "long": asked.long}
-    return {KEY: said | {"start_mps": start.rate_mps, "known": start.known}}
 
 
 def by_series(runs: Iterable[Run]) -> dict[int, list[Run]]:
@@ -127,13 +118,9 @@ def start(answers: Sequence[Answer], trial: int, rng: random.Random) -> Start:
     return Start(rate_search.LEAST_MPS if answers else round(rate_search.FIRST_MPS * aside))
 
 
-def shaped(workload: Workload, asked: Next, limits: Sequence[Limit]) -> Workload:
-    """Return the workload of a probe: at its rate, and long enough for what it is to show."""
-    if not asked.long:
-        return replace(workload, rate_mps=asked.offered_mps, duration_s=rate_search.SHORT_S)
-    tail_share = min(tail_shares(limits).values(), default=0.0)
-    lasts_s = rate_search.long_run_s(asked.offered_mps, workload.reply_every, tail_share, workload.duration_s)
-    return replace(workload, rate_mps=asked.offered_mps, duration_s=lasts_s)
+def tail_share(limits: Sequence[Limit]) -> float:
+    """Return the share of the observations beyond the highest limited percentile, 0 where none is limited."""
+    return min(tail_shares(limits).values(), default=0.0)
 
 
 def tail_shares(limits: Sequence[Limit]) -> dict[Limit, float]:

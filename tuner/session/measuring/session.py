@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from tuner.errors import BaselineFailed
-from tuner.measure.rate_search import first, following
+from tuner.judging import slo
+from tuner.measure.block import RateSearch, Step, Watch, measure, shuffled
 from tuner.measure.run import Rig
 from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.session.measuring import rate_searches
@@ -86,70 +88,47 @@ class Session:
         return block
 
     def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
-        """Measure one block. A trial that fails is not measured again in it, and none is once the budget is used up."""
+        """Measure and store one block; nothing new starts in it once the budget is used up."""
         block = self.ledger.next_block()
-        rng = random.Random(f"{self.plan.seed}/{block}")  # noqa: S311 - the order of measurement is no secret
-        failed: set[int] = set()
-        for index in rng.sample(range(len(self.plan.workloads)), len(self.plan.workloads)):
-            for turn in rng.sample([always(self.baseline), *turns], len(turns) + 1):
-                trial = None if self._over(phase) else turn()
-                if trial is None or trial.number in failed:
-                    continue
-                if self._measure(phase, block, trial, index).status != Status.OK:
-                    failed.add(trial.number)
+        order = shuffled(f"{self.plan.seed}/{block}", len(self.plan.workloads), [always(self.baseline), *turns])
+        watch = Watch(partial(self._announce, phase, block), partial(self.clock.fits, 0.0, phase))
+        for run in measure(self.rig, (partial(self._step, phase, index, turn) for index, turn in order), watch):
+            self._keep(phase, block, run)
         self._believe_baseline()
         return block
+
+    def _step(self, phase: Phase, index: int, turn: Turn) -> Step | None:
+        """Return what is measured now that this turn has come, None when the block is over or there is nobody new."""
+        trial = None if self._over(phase) else turn()
+        if trial is None:
+            return None
+        goal = self.ledger.objective
+        needed = [limit.measured for limit in goal.limits] or goal.metrics_of(index)
+        search = self._rate_search(trial) if goal.limits else None
+        full_log = phase is Phase.CONFIRM
+        return Step(trial.number, trial.settings, self.plan.workloads[index], index, tuple(needed), full_log, search)
 
     def _over(self, phase: Phase) -> bool:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""
         return phase is not Phase.CONFIRM if self.clock.hurried else not self.clock.fits(0.0, phase)
 
-    def _measure(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
-        if self.ledger.objective.limits:
-            return self._search_load(phase, block, trial, index)
-        self.progress.measuring(trial, block, self.clock.left_s(phase))
-        run = self.rig.execute(trial.settings, self.plan.workloads[index], index, full_log=phase is Phase.CONFIRM)
-        return self._keep(phase, block, trial, run)
-
-    def _search_load(self, phase: Phase, block: int, trial: Trial, index: int) -> Run:
-        """Look for the highest rate that holds the limits, by runs that are stored one by one; return the last of them.
-
-        A run that is not ok ends the search, and so does the end of the budget; it then has no answer.
-        """
+    def _rate_search(self, trial: Trial) -> RateSearch:
+        """Return the next search over the load of a trial, which begins near what is known of its answer."""
         limits, number = self.ledger.objective.limits, self.ledger.searches.next_number()
         rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
         start = rate_searches.start(self.ledger.searches.answers(), trial.number, rng)
-        asked = first(start)
-        while True:
-            self.progress.measuring(trial, block, self.clock.left_s(phase))
-            workload = rate_searches.shaped(self.plan.workloads[index], asked, limits)
-            run = self.rig.execute(trial.settings, workload, index, full_log=True)
-            said = {**run.evidence, **rate_searches.evidence(number, start, asked)}
-            row = self._keep(phase, block, trial, replace(run, evidence=said))
-            after = following(self.ledger.searches.probes(number), start)
-            if after is None or row.status != Status.OK or not self.clock.fits(0.0, phase):
-                return row
-            asked = after
+        return RateSearch(number, start, rate_searches.tail_share(limits), partial(slo.holds, limits))
 
-    def _keep(self, phase: Phase, block: int, trial: Trial, run: Run) -> Run:
+    def _announce(self, phase: Phase, block: int, step: Step) -> None:
+        self.progress.measuring(self.ledger.trials[step.trial], block, self.clock.left_s(phase))
+
+    def _keep(self, phase: Phase, block: int, run: Run) -> None:
+        trial = self.ledger.trials[run.trial]
         if differs := self.readback.differences(self.rig, trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
         if counted := self.proposals.taken():
             run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
-        row = self.ledger.record(trial.number, phase, block, self._complete(run), self.clock.spent_s())
-        self.progress.measured(trial, row)
-        return row
-
-    def _complete(self, run: Run) -> Run:
-        """Return the run, failed if it lacks what the objective judges."""
-        if run.measurement is None:
-            return run
-        metrics = run.metrics()
-        goal = self.ledger.objective
-        judged = [term.metric for term in goal.terms if term.workload == run.workload]
-        wanted = [limit.measured for limit in goal.limits] or judged
-        missing = [metric for metric in wanted if metrics.get(metric, 0.0) <= 0.0]
-        return run.failed(f"{self.rig.benchmark.name} did not report {', '.join(missing)}") if missing else run
+        self.progress.measured(trial, self.ledger.record(trial.number, phase, block, run, self.clock.spent_s()))
 
     def _believe_baseline(self) -> None:
         mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]
