@@ -19,6 +19,7 @@ from typing import Any
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.records import Kind
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup import prepare
@@ -36,8 +37,8 @@ def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     asked = prepare.Request(kind=Kind.TUNE, objective="latency", budget_s=budget_s, seed=seed, space=NOTHING)
     plan = prepare.plan(asked, host, ())
     plan = replace(plan, known=(plan.baseline,), start=None)
-    store = Store(folder)
-    made = Tuning(store, prepare.rig(plan, on_one(host)), Silent())
+    store = Store(Results(folder).url)
+    made = Tuning(store, Results(folder), prepare.rig(plan, on_one(host)), Silent())
     answer = carry_out(made, plan, begin(store, plan, {"doubts": []}), Clock.start(budget_s))
     print(f"seed {seed}: {answer['verdict']}: {answer['why']}", file=sys.stderr)
     return answer

@@ -23,10 +23,11 @@ def main(folder: Path) -> None:
     import browser
     import many_trials
 
+    from tuner.results import Results
     from tuner.store import Store
 
     shutil.copytree(ROOT / "results" / "example", folder / "example", dirs_exist_ok=True)
-    stores = {"example": Store(folder / "example")}
+    stores = {"example": Store(Results(folder / "example").url)}
     stores |= {f"{count} trials": many_trials.stored(folder / str(count), count) for count in (200, 1000)}
     made = {name: _made(name, store, folder) for name, store in stores.items()}
     if browser.CHROMIUM is None:

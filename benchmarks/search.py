@@ -144,7 +144,7 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     budget_s = simulation.RUN_S * bench.runs
     plan = replace(simulation.PLAN, known=(), optimizer="skopt", seed=seed, budget_s=budget_s, blocks=bench.runs)
     host = BenchHost(bench)
-    ledger = Ledger(simulation.Memory(Path()), f"search-{seed}", plan.objective)
+    ledger = Ledger(simulation.Memory(), f"search-{seed}", plan.objective)
     ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())

@@ -26,6 +26,7 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import BANNER, report, serving
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Run, State, StoredSession, Trial
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, Plan
@@ -118,8 +119,8 @@ class NoisyHost(Machine):
 class Memory(Store):
     """A store without a disk: a simulated session is thrown away."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        """Open nothing."""
 
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Forget it."""
@@ -158,4 +159,4 @@ def session(
     plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
-    return carry_out(Tuning(Memory(folder), rig, Silent()), plan, f"simulated-{name}", clock)
+    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, f"simulated-{name}", clock)

@@ -16,6 +16,7 @@ from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
 from tuner.measurement import Measurement, from_dict
 from tuner.records import Phase, Role, Run, State, Status, Trial
+from tuner.results import Results
 from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
 
@@ -39,7 +40,7 @@ def stored(
 
     `word` stands in every text that is not ours: names, reasons, values, commands. `plan` replaces parts of the plan.
     """
-    store = Store(folder)
+    store = Store(Results(folder).url)
     rng = random.Random(7)
     rows = [Trial(0, "default", Role.BASELINE, {}), *(_trial(number, word, rng) for number in range(1, trials))]
     runs = list(_runs(rows, word, rng, histograms=histograms))

@@ -15,6 +15,7 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Workload
 from tuner.records import Kind
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.plan import Contender, Plan
@@ -76,8 +77,8 @@ def tune(
 ) -> dict[str, Any]:
     """Carry out a plan on a simulated host, in simulated time, and return its answer; `session` is gone on with."""
     host.wall_s = 1.0
-    store = Store(folder)
+    store = Store(Results(folder).url)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
-    return carry_out(Tuning(store, rig, progress or Silent()), plan, session, clock)
+    return carry_out(Tuning(store, Results(folder), rig, progress or Silent()), plan, session, clock)

@@ -17,6 +17,7 @@ from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase
 from tuner.report.summary import summary
+from tuner.results import Results
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.quarantine import quarantined
 from tuner.session.phases import calibrate
@@ -67,12 +68,14 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     sd, blocks, judged = found["calibration"]["gain_sd"], detectable["blocks"], detectable["finalists"]
     assert detectable["percent"] == pytest.approx(100 * math.expm1(smallest_difference(sd, blocks, judged)))
     assert detectable["normal_percent"] == pytest.approx(100 * math.expm1(normal_difference(sd, blocks)))
-    phases = [run.phase for run in Store(tmp_path).runs(found["session"])]
+    phases = [run.phase for run in Store(Results(tmp_path).url).runs(found["session"])]
     made = phases.count(Phase.CALIBRATE)
     assert set(phases[:made]) == {Phase.CALIBRATE}
     assert 4 <= made <= 0.1 * PLAN.budget_s
     assert found["time"]["runs_by_phase_s"]["calibrate"] == made
-    assert calibrate.detectable(detectable) in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+    assert calibrate.detectable(detectable) in summary(
+        Store(Results(tmp_path).url), Store(Results(tmp_path).url).session("latest")
+    )
 
 
 def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
@@ -99,7 +102,7 @@ def test_a_budget_too_small_for_a_calibration_has_none(tmp_path: Path, plan: Pla
     found = tune(tmp_path, SimulatedHost(polling_helps), plan)
     assert found["calibration"] is None
     assert found["verdict"] == "improved"
-    assert "calibrate" not in {run.phase for run in Store(tmp_path).runs(found["session"])}
+    assert "calibrate" not in {run.phase for run in Store(Results(tmp_path).url).runs(found["session"])}
 
 
 def test_the_confirmation_that_is_foreseen_is_about_the_one_that_is_made(tmp_path: Path) -> None:
@@ -114,10 +117,10 @@ def test_a_session_that_goes_on_does_not_calibrate_again(tmp_path: Path) -> None
     host.latency = stopping(host, 12, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host)
-    stopped = Store(tmp_path).session("latest")
-    before = [run for run in Store(tmp_path).runs(stopped.id) if run.phase == "calibrate"]
+    stopped = Store(Results(tmp_path).url).session("latest")
+    before = [run for run in Store(Results(tmp_path).url).runs(stopped.id) if run.phase == "calibrate"]
     found = tune(tmp_path, SimulatedHost(polling_helps), Plan.from_dict(stopped.plan), stopped.id)
-    after = [run for run in Store(tmp_path).runs(stopped.id) if run.phase == "calibrate"]
+    after = [run for run in Store(Results(tmp_path).url).runs(stopped.id) if run.phase == "calibrate"]
     assert before == after
     assert found["calibration"]["runs"] == len(after)
 
@@ -136,7 +139,7 @@ def test_a_block_that_the_host_spoiled_counts_for_nothing_and_is_repeated(tmp_pa
     assert found["host"]["calm"] is True
     assert found["verdict"] == "not improved"
     assert "did not calm down" not in found["why"]
-    runs = Store(tmp_path).runs(found["session"])
+    runs = Store(Results(tmp_path).url).runs(found["session"])
     (spoiled,) = {run.block for run in runs if run.evidence["telemetry"]["steal_share"] > 0.02}
     again = {run.trial for run in runs if run.block == spoiled + 1}
     assert {run.trial for run in runs if run.block == spoiled} == again
@@ -145,7 +148,7 @@ def test_a_block_that_the_host_spoiled_counts_for_nothing_and_is_repeated(tmp_pa
 
 def test_a_host_that_never_calms_down_is_said_to_be_one(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps, steal=lambda _run: 0.3))
-    blocks = len({run.block for run in Store(tmp_path).runs(found["session"])})
+    blocks = len({run.block for run in Store(Results(tmp_path).url).runs(found["session"])})
     assert found["verdict"] == "improved"
     assert found["host"] == {
         "calm": False,
@@ -155,7 +158,9 @@ def test_a_host_that_never_calms_down_is_said_to_be_one(tmp_path: Path) -> None:
     }
     assert 1 <= found["quarantined"] <= 0.2 * blocks
     assert "the host did not calm down" in found["why"]
-    assert "the host did not calm down" in summary(Store(tmp_path), Store(tmp_path).session("latest"))
+    assert "the host did not calm down" in summary(
+        Store(Results(tmp_path).url), Store(Results(tmp_path).url).session("latest")
+    )
 
 
 def test_a_measurement_on_a_disturbed_host_still_counts_its_runs(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner.cli import completion, welcome
+from tuner.cli import completion
+from tuner.results import Results
 
 
 def asked(folder: Path, *words: str, of: str = "bash") -> list[str]:
@@ -75,10 +76,10 @@ def test_names_are_offered_by_what_an_argument_is_called(
 def test_the_sessions_of_a_folder_are_offered(tmp_path: Path) -> None:
     from tuner.store import Store
 
-    Store(tmp_path / "r").add_session("20260102-150405-tune", {}, {})
+    Store(Results(tmp_path / "r").url).add_session("20260102-150405-tune", {}, {})
     assert asked(tmp_path, "sessions", "show", "--results", "r", "2026") == ["20260102-150405-tune"]
     assert asked(tmp_path, "sessions", "show", "la") == ["latest"]
-    assert welcome.session_ids(tmp_path / "nowhere") == []
+    assert Results(tmp_path / "nowhere").listed() == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Run
+from tuner.results import Results
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -20,7 +21,7 @@ LONG = replace(PLAN, blocks=1000, budget_s=120.0, start=None)
 
 
 def runs_of(folder: Path, found: Mapping[str, Any], phase: str) -> list[Run]:
-    return [run for run in Store(folder).runs(found["session"]) if run.phase == phase]
+    return [run for run in Store(Results(folder).url).runs(found["session"]) if run.phase == phase]
 
 
 def trials_by_block(runs: list[Run]) -> list[set[int]]:
@@ -87,7 +88,7 @@ def test_an_interrupted_confirmation_goes_on_with_the_profile_it_had_chosen(tmp_
     host.latency = stopping(host, stop_at, polling_helps_a_little)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "b", host, LONG)
-    stopped = Store(tmp_path / "b").session("latest")
+    stopped = Store(Results(tmp_path / "b").url).session("latest")
     again = SimulatedHost(polling_helps_a_little, noise=0.1)
     found = tune(tmp_path / "b", again, Plan.from_dict(stopped.plan), stopped.id)
     assert judged(found)[0]["settings"] == judged(whole)[0]["settings"]
@@ -159,5 +160,5 @@ def test_the_summary_shows_the_doubts_of_the_answer(tmp_path: Path) -> None:
     from tuner.report.summary import summary
 
     found = tune(tmp_path, SimulatedHost(nothing_helps, noise=0.4))
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     assert found["doubts"][0]["what"] in summary(store, store.session(found["session"]))

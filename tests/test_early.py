@@ -16,6 +16,7 @@ from tuner.hosts.simulated import Words
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.phases.early import end_early, proof_s
@@ -44,11 +45,11 @@ def stopped(folder: Path, at: int, plan: Plan = PLAN, host: Interrupted | None =
     """Return what a session answers that is interrupted in a run, each of which takes one second."""
     host = host or Interrupted(polling_helps)
     host.wall_s, host.at, host.plan = 1.0, at, plan
-    store = Store(folder)
+    store = Store(Results(folder).url)
     session = begin(store, plan, {"doubts": []})
     host.clock = Clock(plan.budget_s, 0.0, 0.0, Ticking(host))
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
-    return carry_out(Tuning(store, rig, Silent()), plan, session, host.clock), store
+    return carry_out(Tuning(store, Results(folder), rig, Silent()), plan, session, host.clock), store
 
 
 @pytest.mark.parametrize("at", [9, 33])
@@ -93,7 +94,7 @@ def test_a_session_that_proved_nothing_can_go_on(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps, wall_s=1.0)
     rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.program)
     clock = Clock(PLAN.budget_s, row.spent_s, 0.0, Ticking(host))
-    found = carry_out(Tuning(store, rig, Silent()), PLAN, row.id, clock)
+    found = carry_out(Tuning(store, Results(tmp_path), rig, Silent()), PLAN, row.id, clock)
     assert found["verdict"] == "improved"
     assert found["runs"] > 40
 
@@ -114,7 +115,7 @@ def test_a_bug_leaves_a_session_that_can_go_on(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         stopped(tmp_path, 99, host=Interrupted(broken))
-    assert Store(tmp_path).session("latest").state == "stopped"
+    assert Store(Results(tmp_path).url).session("latest").state == "stopped"
 
 
 def test_a_hurried_clock_has_time_for_the_confirmation_only() -> None:

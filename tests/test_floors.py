@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.errors", "tuner.figures", "tuner.terminal_text"),
     ("tuner.measurement",),
     ("tuner.records",),
+    ("tuner.results",),
     ("tuner.toml_text", "tuner.untrusted", "tuner.atomic_file"),
     ("tuner.catalogue", "tuner.conf", "tuner.env_text"),
     ("tuner.profiles",),

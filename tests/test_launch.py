@@ -27,6 +27,7 @@ from tuner.measure.launch import Launch, Loading, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Protocol, Workload
+from tuner.results import Results
 from tuner.session.setup import prepare, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.prepare import Request
@@ -193,7 +194,7 @@ def test_a_session_answers_what_the_counters_of_its_runs_point_at(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "sockperf's own tcp_server sockets to the kernel" in done.stderr
     found = json.loads(done.stdout)
-    store = Store(tmp_path / "results")
+    store = Store(Results(tmp_path / "results").url)
     runs = len(store.runs(store.session("latest").id))  # a block that the host spoils is measured again
     assert found["counters"]["client"] == {"dropped_packets": 2 * runs}
     assert [one["where"] for one in found["findings"]] == ["server", "client"]

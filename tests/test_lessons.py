@@ -17,6 +17,7 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Workload
 from tuner.records import Phase, Role
+from tuner.results import Results
 from tuner.search.optimizer import Outcome
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
@@ -58,7 +59,7 @@ def odd_ones_hang(environment: Mapping[str, str]) -> float:
 def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str | None = None) -> Ledger:
     host = SimulatedHost(odd_ones_hang)
     host.wall_s = 1.0
-    store = Store(folder)
+    store = Store(Results(folder).url)
     session = session or begin(store, plan, {"doubts": []})
     ledger = Ledger(store, session, plan.objective)
     ledger.enter("default", {}, Role.BASELINE)

@@ -13,6 +13,7 @@ from sessions import PLAN, tune
 from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost
 from tuner.records import Phase
+from tuner.results import Results
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.baseline_shift import luck, seen
 from tuner.store import Store
@@ -31,7 +32,7 @@ def searched(folder: Path, slow_run: int) -> Ledger:
         return 72.0 if own and next(baseline_runs) == slow_run else 36.0
 
     found = tune(folder, SimulatedHost(latency, noise=0.01), LONG)
-    return Ledger(Store(folder), found["session"], objective("latency"))
+    return Ledger(Store(Results(folder).url), found["session"], objective("latency"))
 
 
 def test_what_the_search_sees_of_a_block_with_a_slow_baseline_is_about_nothing(tmp_path: Path) -> None:

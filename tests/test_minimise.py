@@ -17,6 +17,7 @@ from tuner.measure.simulated import Latency, SimulatedHost, stopping
 from tuner.measure.workload import Multiplexer, Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase
+from tuner.results import Results
 from tuner.session.phases import suspects
 from tuner.session.phases.minimise import LARGE
 from tuner.session.setup.plan import Contender, Plan
@@ -191,7 +192,7 @@ def test_an_interrupted_minimisation_goes_on_where_it_was(tmp_path: Path, stops_
     host.latency = stopping(host, stops_at, helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, MINIMISE)
-    stopped = Store(tmp_path).session("latest")
+    stopped = Store(Results(tmp_path).url).session("latest")
     again = SimulatedHost(helps, noise=0.03)
     found = tune(tmp_path, again, Plan.from_dict(stopped.plan), stopped.id)
     assert set(kept(found)) == {"XLIO_RX_POLL", "XLIO_TCP_QUICKACK"}
@@ -213,8 +214,10 @@ def test_a_tuning_emits_its_winner_minimised_with_its_own_gain_over_the_baseline
     assert found["verdict"] == "improved"
     assert "XLIO_TCP_NODELAY" not in found["winner"]["settings"]
     assert found["gain"]["low"] > 10
-    runs = Store(tmp_path).runs(found["session"])
-    emitted = next(t for t in Store(tmp_path).trials(found["session"]) if t.settings == found["winner"]["settings"])
+    runs = Store(Results(tmp_path).url).runs(found["session"])
+    emitted = next(
+        t for t in Store(Results(tmp_path).url).trials(found["session"]) if t.settings == found["winner"]["settings"]
+    )
     blocks = {run.block for run in runs if run.trial == emitted.number and run.phase == "minimise"}
     assert found["gain"]["blocks"] == len(blocks) >= 3
     profile = read(Path(found["winner"]["path"]))
@@ -227,7 +230,7 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
     plan = replace(PLAN, known=(polls, PLAN.baseline), start="polls", budget_s=300.0)
     helps = worth(XLIO_RX_POLL=1.3)
     whole = tune(tmp_path / "a", SimulatedHost(helps), plan)
-    proved = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index(Phase.MINIMISE)
+    proved = [run.phase for run in Store(Results(tmp_path / "a").url).runs(whole["session"])].index(Phase.MINIMISE)
     host = SimulatedHost(helps)
     host.latency = lambda environment: helps(environment) if len(host.runs) <= proved else nothing_helps(environment)
     found = tune(tmp_path / "b", host, plan)
@@ -244,22 +247,26 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
 
 def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirmation(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, budget_s=40.0))
-    assert {run.phase for run in Store(tmp_path).runs(found["session"])} == {"calibrate", "search", "confirm"}
+    assert {run.phase for run in Store(Results(tmp_path).url).runs(found["session"])} == {
+        "calibrate",
+        "search",
+        "confirm",
+    }
     assert found["minimised"] is None
 
 
 def test_a_tuning_interrupted_while_it_minimises_goes_on_with_the_same_winner(tmp_path: Path) -> None:
     plan = replace(PLAN, known=(MINE, PLAN.baseline), start="mine", budget_s=300.0)
     whole = tune(tmp_path / "a", SimulatedHost(polling_helps), plan)
-    before = [run.phase for run in Store(tmp_path / "a").runs(whole["session"])].index(Phase.MINIMISE)
+    before = [run.phase for run in Store(Results(tmp_path / "a").url).runs(whole["session"])].index(Phase.MINIMISE)
     host = SimulatedHost(polling_helps)
     host.latency = stopping(host, before + 3, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "b", host, plan)
-    stopped = Store(tmp_path / "b").session("latest")
-    stored = Store(tmp_path / "b").runs(stopped.id)
+    stopped = Store(Results(tmp_path / "b").url).session("latest")
+    stored = Store(Results(tmp_path / "b").url).runs(stopped.id)
     found = tune(tmp_path / "b", SimulatedHost(polling_helps), Plan.from_dict(stopped.plan), stopped.id)
-    later = Store(tmp_path / "b").runs(stopped.id)[len(stored) :]
+    later = Store(Results(tmp_path / "b").url).runs(stopped.id)[len(stored) :]
     assert {run.phase for run in later} == {"minimise"}
     assert [row["settings"] for row in found["finalists"]] == [row["settings"] for row in whole["finalists"]]
     assert found["minimised"]["from"] == whole["minimised"]["from"]
@@ -275,7 +282,7 @@ def test_a_block_of_minimising_that_the_host_spoiled_is_repeated_and_says_nothin
     assert found["quarantined"] >= 1
     assert found["host"]["calm"] is True
     assert set(kept(found)) == {"XLIO_RX_POLL", "XLIO_TCP_QUICKACK"}
-    counted = {run.block for run in Store(tmp_path).runs(found["session"])}
+    counted = {run.block for run in Store(Results(tmp_path).url).runs(found["session"])}
     assert found["minimised"]["blocks"] == len(counted) - found["quarantined"]
     again = tune(tmp_path, SimulatedHost(helps), MINIMISE, found["session"])
     assert again["minimised"] == found["minimised"]

@@ -15,6 +15,7 @@ from sessions import PLAN, polling_helps, tune
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles.files import read
 from tuner.records import Phase
+from tuner.results import Results
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
@@ -32,7 +33,7 @@ def host(gain: float, base_us: float = 36.0) -> SimulatedHost:
 
 
 def stored(folder: Path, found: Mapping[str, Any]) -> Plan:
-    return Plan.from_dict(Store(folder).session(found["session"]).plan)
+    return Plan.from_dict(Store(Results(folder).url).session(found["session"]).plan)
 
 
 def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert lead is not None
     assert lead.blocks == budget_shares.OBVIOUS_BLOCKS
     assert 2.0 < lead.ratio < 4.5
-    runs = Store(tmp_path).runs(found["session"])
+    runs = Store(Results(tmp_path).url).runs(found["session"])
     judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
     assert budget_shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.OBVIOUS_BLOCKS)
     assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.OBVIOUS_REST_RUNS
@@ -84,14 +85,14 @@ def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
     whole = tune(tmp_path / "whole", host(4.0), SHORT)
     at = 1 + next(
         number
-        for number, run in enumerate(Store(tmp_path / "whole").runs(whole["session"]))
+        for number, run in enumerate(Store(Results(tmp_path / "whole").url).runs(whole["session"]))
         if run.phase == Phase.MINIMISE
     )
     broken = host(4.0)
     broken.latency = stopping(broken, at, broken.latency)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "parts", broken, SHORT)
-    kept = Plan.from_dict(Store(tmp_path / "parts").session("latest").plan)
+    kept = Plan.from_dict(Store(Results(tmp_path / "parts").url).session("latest").plan)
     assert kept == stored(tmp_path / "whole", whole)
     assert budget_shares.confirm_ends(kept) < 1.0
 

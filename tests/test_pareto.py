@@ -15,6 +15,7 @@ from tuner.judging.objective import objective
 from tuner.judging.pareto import Point, dominates, front, point
 from tuner.measure.simulated import SimulatedHost
 from tuner.report.summary import summary
+from tuner.results import Results
 from tuner.store import Store
 
 SDS = {"latency_p50_us": 0.02, "rate_mps": 0.02, "cpu_s": 0.02}
@@ -79,7 +80,7 @@ def test_a_balanced_session_reports_its_front(tmp_path: Path) -> None:
     assert "default" not in front_names
     assert front_names
     assert set(found["pareto"][0]["metrics"]) >= set(SDS)
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     assert "## Pareto front" in summary(store, store.session("latest"))
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import many_trials
 import pytest
-from sessions import SLO, tune
+from sessions import PLAN, SLO, polling_helps, tune
 from typer.testing import CliRunner
 
+from tuner import __version__
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.judging.objective import objective
@@ -24,6 +25,7 @@ from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
+from tuner.results import Results
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.emit import front_json
 from tuner.store import Store
@@ -235,8 +237,8 @@ def test_the_command_writes_the_page_into_the_sessions_folder(tmp_path: Path) ->
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
     done = report(tmp_path)
     assert done.exit_code == 0, done.output
-    path, session = Path(done.output.strip()), Store(tmp_path).session("latest")
-    assert path == tmp_path / session.id / files.HTML
+    path, session = Path(done.output.strip()), Store(Results(tmp_path).url).session("latest")
+    assert path == Results(tmp_path).report(session.id)
     assert session.verdict is not None
     assert f"{session.verdict['gain']['ratio']:.2f}×" in path.read_text(encoding="utf-8")
 
@@ -252,17 +254,17 @@ def test_markdown_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [["--json"], ["--format", "json"]])
 def test_json_is_printed(made: Store, options: list[str], found: dict[str, Any]) -> None:
-    assert json.loads(report(made.folder, *options).output) == json.loads(json.dumps(found))
+    assert json.loads(report(Path(made.where).parent, *options).output) == json.loads(json.dumps(found))
 
 
 @pytest.mark.parametrize("options", [["--format", "pdf"], ["--plots", "gif"], ["--format", "md", "--open"]])
 def test_an_option_that_means_nothing_is_refused(made: Store, options: list[str]) -> None:
-    assert report(made.folder, *options).exception.exit_status == 2
+    assert report(Path(made.where).parent, *options).exception.exit_status == 2
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.FAILED])
 def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: State) -> None:
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     store.add_session("s", many_trials._plan(), {})
     store.close_session("s", state, 1.0, None)
     found = report_of(store, store.session("s"))
@@ -274,7 +276,7 @@ def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: Sta
 def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path) -> None:
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
     tune(tmp_path, SimulatedHost(lambda _environment: 36.0, noise=0.01, capacity_mps=lambda _: 20_000.0), plan)
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     found = report_of(store, store.session("latest"))
     assert [row[0] for row in found["held"]["rows"]] == ["0", "1"]
     assert all("✓" in row[4] and "✗" in row[4] for row in found["held"]["rows"])
@@ -294,3 +296,20 @@ def test_what_the_stack_counted_is_shown_with_the_settings_it_points_at(found: d
         assert "XLIO_X" in unescape(form(told)).replace("\\", "")
         assert "point at no setting" in form(calm)
         assert "What the stack counted" not in form(found)
+
+
+def test_the_report_names_the_release_that_measured_and_not_the_one_that_writes(tmp_path: Path) -> None:
+    found = {}
+    for name, facts in (("of-another", {"tuner": "0.0.9"}), ("of-before", {})):
+        store = Store(Results(tmp_path).url)
+        store.add_session(name, many_trials._plan(), facts)
+        report = report_of(store, store.session(name))
+        found[name] = report["facts"]["measured with"]["tuner"]
+        assert "tuner" not in report["facts"]["host"]
+        assert ("not known" if not facts else "0.0.9") in files.as_markdown(report, None, files.Plots.SVG)
+    assert found == {"of-another": "0.0.9", "of-before": None}
+
+
+def test_a_session_holds_the_release_that_measured_it(tmp_path: Path) -> None:
+    tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, kind=Kind.MEASURE, known=(), blocks=2))
+    assert Store(Results(tmp_path).url).session("latest").facts["tuner"] == __version__

@@ -13,6 +13,7 @@ import pytest
 
 from tuner import atomic_file
 from tuner.report import files
+from tuner.results import Results
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
@@ -34,9 +35,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     shutil.copy(EXAMPLE / "tuner.db", folder)
     for session in ("20260102-a", "20260202-b"):
         store = many_trials.stored(folder / "made", 12, session=session, word='</script><img src=x onerror="alert(1)">')
-    made = {"example": Store(folder).sessions(), "hostile": store.sessions()[:1], "compared": store.sessions()}
+    made = {
+        "example": Store(Results(folder).url).sessions(),
+        "hostile": store.sessions()[:1],
+        "compared": store.sessions(),
+    }
     for name, sessions in made.items():
-        found = files.found(Store(folder) if name == "example" else store, sessions)
+        found = files.found(Store(Results(folder).url) if name == "example" else store, sessions)
         atomic_file.write(folder / f"{name}.html", files.as_html(found))
     return {name: folder / f"{name}.html" for name in made}
 
@@ -75,7 +80,7 @@ def test_a_page_is_readable_without_its_script(chromium: Any, pages: dict[str, P
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(pages["example"].as_uri())
-    verdict = Store(pages["example"].parent).session("latest").verdict
+    verdict = Store(Results(pages["example"].parent).url).session("latest").verdict
     assert verdict is not None
     assert f"{verdict['gain']['ratio']:.2f}" in page.inner_text("h1")
     assert page.locator(".plot .wide svg").count() >= 4

@@ -20,6 +20,7 @@ from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Role
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
@@ -37,7 +38,7 @@ OPEN = replace(PLAN, adaptable=True, budget_s=300.0, blocks=60)
 def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     """Return the plan as it is after its calibration on this host."""
     host.wall_s = 1.0
-    store = Store(folder)
+    store = Store(Results(folder).url)
     ledger = Ledger(store, begin(store, made, {"doubts": []}), made.objective)
     ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.program)
@@ -53,11 +54,11 @@ def slowly(environment: Mapping[str, str]) -> float:
 
 def test_runs_are_lengthened_where_a_percentile_would_not_be_judged(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(slowly), OPEN)
-    kept = Plan.from_dict(Store(tmp_path).session(found["session"]).plan)
+    kept = Plan.from_dict(Store(Results(tmp_path).url).session(found["session"]).plan)
     assert kept.workloads[0].duration_s == 2
     assert [(each.why, each.metric) for each in kept.lengthened] == [(WhyLonger.PERCENTILE, "latency_p99_us")]
     assert found["workload"]["duration_s"] == 2
-    durations = [run.evidence["client"]["argv"] for run in Store(tmp_path).runs(found["session"])]
+    durations = [run.evidence["client"]["argv"] for run in Store(Results(tmp_path).url).runs(found["session"])]
     assert list(dict.fromkeys(argv[argv.index("-t") + 1] for argv in durations)) == ["1", "2"]
 
 
@@ -107,7 +108,7 @@ def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:
     host.latency = stopping(host, 40, slowly)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, OPEN)
-    row = Store(tmp_path).sessions()[0]
+    row = Store(Results(tmp_path).url).sessions()[0]
     kept = Plan.from_dict(row.plan)
     assert kept.workloads == (Workload(duration_s=2),)
     host.latency = slowly

@@ -23,6 +23,7 @@ from tuner.cli.screen.terminal import PLAIN, adapt, speaks_unicode, terminal
 from tuner.cli.screen.view import View, lines, sparkline
 from tuner.errors import TunerError, error
 from tuner.records import State
+from tuner.results import Results
 
 MANUAL = Path(__file__).parents[1] / "docs" / "man" / "tuner.1"
 SMALL = os.terminal_size((60, 20))
@@ -144,7 +145,7 @@ def test_without_arguments_there_are_three_things_to_type_that_this_program_take
 
     monkeypatch.setattr(shutil, "which", lambda name: name if sockperf else None)
     if state is not None:
-        store = Store(tmp_path)
+        store = Store(Results(tmp_path).url)
         store.add_session("20260102-a session", {}, {})
         store.close_session("20260102-a session", state, 1.0, None)
         (tmp_path / "20260102-a session").mkdir()

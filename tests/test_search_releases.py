@@ -20,6 +20,7 @@ from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.report.summary import summary
+from tuner.results import Results
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import OBJECTIVES, SearchSpace, fitting, load
 from tuner.session.measuring.progress import Silent
@@ -134,7 +135,7 @@ def test_a_value_that_the_release_does_not_read_leaves_its_dimension() -> None:
 def test_a_name_or_value_in_the_space_option_that_the_release_does_not_read_is_an_error_before_the_first_run(
     text: str, release: str, words: str, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     with pytest.raises(UsageError) as caught:
         begin(store, xlio_plan(release, "latency", space=text), {"doubts": []})
     assert any(words in str(finding) for finding in caught.value.findings), caught.value.findings
@@ -144,7 +145,7 @@ def test_a_name_or_value_in_the_space_option_that_the_release_does_not_read_is_a
 def test_a_space_of_which_hardly_anything_can_be_run_is_an_error_that_says_what_is_in_the_way(tmp_path: Path) -> None:
     plan = xlio_plan("3.61.2", "latency", space="XLIO_RX_POLL", fixed={"XLIO_MEM_ALLOC_TYPE": "7"})
     with pytest.raises(UsageError, match="hardly anything") as caught:
-        begin(Store(tmp_path), plan, {"doubts": []})
+        begin(Store(Results(tmp_path).url), plan, {"doubts": []})
     assert "XLIO_MEM_ALLOC_TYPE" in str(caught.value.findings[0])
 
 
@@ -157,10 +158,12 @@ def test_a_space_that_is_used_up_is_told_and_its_time_goes_to_the_leaders(tmp_pa
     assert found["proposals"]["used_up"]
     assert found["proposals"]["proposed"] == 1
     assert any("used up" in line for line in notes)
-    searched = [run for run in Store(tmp_path).runs(found["session"]) if run.phase == "search" and run.trial]
+    searched = [
+        run for run in Store(Results(tmp_path).url).runs(found["session"]) if run.phase == "search" and run.trial
+    ]
     each = {trial: sum(run.trial == trial for run in searched) for trial in {run.trial for run in searched}}
     assert max(each.values()) <= 8
-    confirmed = [run for run in Store(tmp_path).runs(found["session"]) if run.phase == "confirm"]
+    confirmed = [run for run in Store(Results(tmp_path).url).runs(found["session"]) if run.phase == "confirm"]
     assert len(confirmed) > len(searched)
 
 
@@ -170,14 +173,14 @@ def test_every_candidate_turned_down_is_counted_with_its_reason_also_after_a_res
     host = xlio_host("3.61.2")
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, replace(host, latency=stopping(host, 12, host.latency)), plan)
-    session = Store(tmp_path).sessions()[0].id
-    before = told(Store(tmp_path).runs(session), {})
+    session = Store(Results(tmp_path).url).sessions()[0].id
+    before = told(Store(Results(tmp_path).url).runs(session), {})
     assert before.turned_down.total() > 0
     found = tune(tmp_path, xlio_host("3.61.2"), plan, session)["proposals"]
     assert found["turned_down"] >= before.turned_down.total()
     assert sum(reason["count"] for reason in found["reasons"]) == found["turned_down"]
     assert all(reason["example"] for reason in found["reasons"])
-    written = summary(Store(tmp_path), Store(tmp_path).session(session))
+    written = summary(Store(Results(tmp_path).url), Store(Results(tmp_path).url).session(session))
     assert f"{found['proposed']} candidates were proposed" in written
     assert f"{found['turned_down']} turned down" in written
 

@@ -21,6 +21,7 @@ from tuner.measure.simulated import BANNER, SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase, Role
+from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
@@ -63,7 +64,7 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
         hung = sum(host.latency(plan.client.environment) == math.inf for plan in host.runs)
         return float(len(host.runs) + 6 * hung)
 
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
     ledger.enter("default", {}, Role.BASELINE)
     hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
@@ -74,7 +75,7 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
 
 def test_every_block_holds_the_baseline_in_random_order(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps))
-    runs = [run for run in Store(tmp_path).runs(found["session"]) if run.phase != "calibrate"]
+    runs = [run for run in Store(Results(tmp_path).url).runs(found["session"]) if run.phase != "calibrate"]
     blocks = {block: [run.trial for run in runs if run.block == block] for block in {run.block for run in runs}}
     assert all(trials.count(0) == 1 for trials in blocks.values())
     assert len({trials.index(0) for trials in blocks.values()}) > 1
@@ -82,7 +83,7 @@ def test_every_block_holds_the_baseline_in_random_order(tmp_path: Path) -> None:
 
 def test_the_confirmation_uses_none_of_the_searchs_runs(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps))
-    runs = Store(tmp_path).runs(found["session"])
+    runs = Store(Results(tmp_path).url).runs(found["session"])
     confirmed = [run for run in runs if run.phase == "confirm"]
     proofs = [run for run in runs if run.phase in {"confirm", "minimise"} and run.trial == 0]
     assert found["baseline"]["metrics"]["latency_p50_us"]["runs"] == len(proofs)
@@ -97,7 +98,7 @@ def test_a_failure_is_data_and_never_a_latency(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(some_hang))
     assert found["verdict"] == "improved"
     assert found["trials"]["timeout"] >= 1
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     bad = [run for run in store.runs(found["session"]) if run.status == "timeout"]
     assert bad
     assert all(run.measurement is None and run.reason for run in bad)
@@ -115,7 +116,7 @@ def test_a_run_without_the_stacks_banner_is_not_loaded_and_not_slow(tmp_path: Pa
 def test_a_baseline_that_does_not_run_ends_the_session_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(BaselineFailed, match="not-loaded"):
         tune(tmp_path, SimulatedHost(polling_helps, banner=lambda _environment: ""))
-    assert Store(tmp_path).session("latest").state == "failed"
+    assert Store(Results(tmp_path).url).session("latest").state == "failed"
 
 
 def test_an_interrupted_session_keeps_its_runs_and_goes_on_to_a_verdict(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_an_interrupted_session_keeps_its_runs_and_goes_on_to_a_verdict(tmp_path
     host.latency = stopping(host, 20, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host)
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     stopped = store.session("latest")
     assert stopped.state == "stopped"
     assert len(store.runs(stopped.id)) == 19
@@ -146,7 +147,7 @@ def test_two_workloads_are_measured_for_each_profile_of_a_block(tmp_path: Path) 
     plan = replace(PLAN, objective=objective("balanced"), workloads=(Workload(), Workload(message_bytes=128)))
     host = SimulatedHost(polling_helps)
     found = tune(tmp_path, host, plan)
-    runs = Store(tmp_path).runs(found["session"])
+    runs = Store(Results(tmp_path).url).runs(found["session"])
     assert {run.workload for run in runs if run.trial == 0 and run.block == 0} == {0, 1}
     assert "rate_mps" in found["baseline"]["metrics"]
 

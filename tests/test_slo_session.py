@@ -20,6 +20,7 @@ from tuner.measure.rate_search import FINE, STEP
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
+from tuner.results import Results
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.ledger import Ledger
@@ -42,7 +43,7 @@ def host(latency_us: float = 36.0, noise: float = 0.01) -> SimulatedHost:
 
 def measured(folder: Path, simulated: SimulatedHost, plan: Plan) -> tuple[dict[str, Any], Ledger]:
     found = tune(folder, simulated, plan)
-    return found, Ledger(Store(folder), Store(folder).session("latest").id, plan.objective)
+    return found, Ledger(Store(Results(folder).url), Store(Results(folder).url).session("latest").id, plan.objective)
 
 
 def test_a_profile_that_holds_more_load_wins_by_the_ratio_of_the_rates(tmp_path: Path) -> None:
@@ -136,12 +137,14 @@ def test_a_calibration_finds_the_spread_of_the_rate(tmp_path: Path) -> None:
 def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(tmp_path: Path) -> None:
     simulated = host()
     simulated.log = False
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=2, budget_s=1e9)
     rig = Rig(on_one(simulated), stacks.named("kernel"), (Path("/usr/lib/libtuner_kernel.so"),), plan.program)
     session = begin(store, plan, {"doubts": []})
     with pytest.raises(Exception, match="did not report latency_p99_corrected_us"):
-        carry_out(Tuning(store, rig, Silent()), plan, session, Clock(1e9, 0.0, 0.0, Ticking(simulated)))
+        carry_out(
+            Tuning(store, Results(tmp_path), rig, Silent()), plan, session, Clock(1e9, 0.0, 0.0, Ticking(simulated))
+        )
 
 
 def test_the_confirmation_keeps_histograms_and_the_search_none(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sessions import PLAN, polling_helps, tune
 from tuner import catalogue
 from tuner.hosts.host import Command, ProcessResult
 from tuner.measure.simulated import SimulatedHost
+from tuner.results import Results
 from tuner.session.setup.plan import Contender
 from tuner.session.setup.readback import refusal
 from tuner.stacks import banner, library
@@ -216,7 +217,7 @@ def test_what_the_library_says_of_each_configuration_is_kept_with_its_runs(
 ) -> None:
     plan = replace(PLAN, budget_s=20.0, release="0.1.0")
     answer = tune(tmp_path, Talking(polling_helps, stuck=stuck), plan)
-    runs = Store(tmp_path).runs(answer["session"])
+    runs = Store(Results(tmp_path).url).runs(answer["session"])
     told = [run for run in runs if "read_back" in run.evidence]
     assert bool(told) == noted
     assert all("XLIO_RX_POLL" in run.evidence["read_back"][0] for run in told)

@@ -14,6 +14,7 @@ from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.measure.workload import Workload
 from tuner.records import State
+from tuner.results import Results
 from tuner.search.optimizer import Outcome
 from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
 from tuner.session.setup.plan import Contender, Plan
@@ -37,15 +38,15 @@ class Pupil:
 
 
 def warm_plan(folder: Path, plan: Plan = WARM, facts: Mapping[str, Any] = FACTS) -> Plan:
-    return warmed(Store(folder), plan, facts)
+    return warmed(Store(Results(folder).url), plan, facts)
 
 
 def test_a_warm_start_tells_each_trial_of_an_earlier_session_once_and_doubts_it(tmp_path: Path) -> None:
     first = tune(tmp_path, SimulatedHost(polling_helps))
-    prior = recalled(Store(tmp_path), warm_plan(tmp_path))
+    prior = recalled(Store(Results(tmp_path).url), warm_plan(tmp_path))
     pupil = Pupil()
     prior.teach(pupil)
-    trials = Store(tmp_path).trials(first["session"])[1:]
+    trials = Store(Results(tmp_path).url).trials(first["session"])[1:]
     assert prior.sessions == 1
     assert [o.settings for o in pupil.told] == [trial.settings for trial in trials]
     assert all(o.prior and o.variance is not None and o.variance > OTHER_DAY_SD**2 for o in pupil.told)
@@ -58,7 +59,7 @@ def test_a_failure_of_an_earlier_session_is_told_as_a_failure(tmp_path: Path) ->
         return float("inf") if "XLIO_TCP_SEND_BUFFER_SIZE" in environment else polling_helps(environment)
 
     tune(tmp_path, SimulatedHost(some_hang))
-    outcomes = recalled(Store(tmp_path), warm_plan(tmp_path)).outcomes
+    outcomes = recalled(Store(Results(tmp_path).url), warm_plan(tmp_path)).outcomes
     assert [o.gain for o in outcomes if "XLIO_TCP_SEND_BUFFER_SIZE" in o.settings] == [None]
 
 
@@ -67,9 +68,12 @@ def test_nothing_of_an_earlier_session_counts_as_a_measurement(tmp_path: Path) -
     plan = warm_plan(tmp_path)
     host = SimulatedHost(nothing_helps)
     found = tune(tmp_path, host, plan)
-    assert found["warm_start"] == {"sessions": 1, "outcomes": len(recalled(Store(tmp_path), plan).outcomes)}
+    assert found["warm_start"] == {
+        "sessions": 1,
+        "outcomes": len(recalled(Store(Results(tmp_path).url), plan).outcomes),
+    }
     assert found["verdict"] == "not improved"
-    assert found["runs"] == len(host.runs) == len(Store(tmp_path).runs(found["session"]))
+    assert found["runs"] == len(host.runs) == len(Store(Results(tmp_path).url).runs(found["session"]))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ def test_a_session_on_another_cpu_is_no_prior(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_finished_sessions_are_used(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = Store(Results(tmp_path).url)
     names = [f"session-{number}" for number in range(MOST_SESSIONS + 2)]
     for name in names:
         store.add_session(name, PLAN.to_dict(), FACTS)
@@ -113,7 +117,7 @@ def test_a_warm_session_goes_on_from_the_same_prior_after_an_interruption(tmp_pa
     host.latency = stopping(host, 20, polling_helps)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, host, warm_plan(tmp_path))
-    stopped = Store(tmp_path).session("latest")
+    stopped = Store(Results(tmp_path).url).session("latest")
     tune(tmp_path, SimulatedHost(polling_helps))  # a session in between changes nothing
     plan = Plan.from_dict(stopped.plan)
     assert len(plan.warm_start or ()) == 1

@@ -20,11 +20,11 @@ import sqlalchemy as sa
 from tuner import measurement
 from tuner.errors import StoreError, UsageError, did_you_mean
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
+from tuner.results import Results
 
 FORMAT: Final = 1
-FILE: Final = "tuner.db"
 
-Record = TypeVar("Record", Trial, Run, StoredSession)
+Record = TypeVar("Record", Trial, Run, StoredSession, str)
 
 _tables = sa.MetaData()
 _format = sa.Table("format", _tables, sa.Column("version", sa.Integer, primary_key=True))
@@ -68,23 +68,24 @@ _runs = sa.Table(
 
 
 class Store:
-    """The database file of a results folder. Errors of the database and the disk are `StoreError`."""
+    """The database at a URL, made where there is none. Errors of the database and the disk are `StoreError`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / FILE
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url, connect_args={"timeout": 30})
+        self.where = self._engine.url.database or str(self._engine.url)
         with self._told():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 30})
+            Path(self.where).parent.mkdir(parents=True, exist_ok=True)
             sa.event.listen(self._engine, "connect", _configure)
             self._prepare()
 
     @staticmethod
-    def existing(folder: Path) -> Store:
+    def existing(results: Results) -> Store:
         """Return the store of a folder that has one; raise `UsageError` instead of making a new one."""
-        if not (folder / FILE).is_file():
-            raise UsageError(f"there are no sessions in {folder}", advice="name their folder with --results DIR")
-        return Store(folder)
+        if not results.database.is_file():
+            raise UsageError(
+                f"there are no sessions in {results.folder}", advice="name their folder with --results DIR"
+            )
+        return Store(results.url)
 
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Store a new session before its first run."""
@@ -122,16 +123,20 @@ class Store:
         """Return all sessions, oldest first."""
         return tuple(self._read(sa.select(_sessions).order_by(_sessions.c.created_at), _session_of))
 
+    def ids(self) -> list[str]:
+        """Return the ids of all sessions, oldest first."""
+        return self._read(sa.select(_sessions.c.id, _sessions.c.created_at).order_by(_sessions.c.created_at), _id_of)
+
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest."""
-        known = self.sessions()
-        found = known[-1:] if session == "latest" else [row for row in known if row.id.startswith(session)]
-        exact = [row for row in found if row.id == session] or found
+        known = self.ids()
+        found = known[-1:] if session == "latest" else [each for each in known if each.startswith(session)]
+        exact = [each for each in found if each == session] or found
         if len(exact) == 1:
-            return exact[0]
+            (row,) = self._read(sa.select(_sessions).where(_sessions.c.id == exact[0]), _session_of)
+            return row
         what = "is not unique" if exact else "is not here"
-        advice = did_you_mean(session, [row.id for row in known])
-        raise UsageError(f"session {session!r} {what} in {self.path}", advice=advice)
+        raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, known))
 
     def trials(self, session: str) -> tuple[Trial, ...]:
         """Return the trials of a session in the order they were added."""
@@ -150,7 +155,7 @@ class Store:
             if version is None:
                 connection.execute(sa.insert(_format).values(version=FORMAT))
         if version not in {None, FORMAT}:
-            raise StoreError(f"{self.path} has format {version}; this release reads format {FORMAT}")
+            raise StoreError(f"{self.where} has format {version}; this release reads format {FORMAT}")
 
     def _write(self, statement: sa.Executable) -> None:
         with self._told(), self._engine.begin() as connection:
@@ -167,9 +172,13 @@ class Store:
         except (sa.exc.DBAPIError, OSError) as reason:
             cause = getattr(reason, "orig", None) or reason
             advice = "name another folder with --results DIR, or make room and run `tuner sessions resume`"
-            raise StoreError(f"cannot use {self.path}: {cause}", advice=advice) from reason
+            raise StoreError(f"cannot use {self.where}: {cause}", advice=advice) from reason
         except (ValueError, TypeError, UsageError) as reason:  # JSON, a word or a measurement that is none of ours
-            raise StoreError(f"{self.path} holds what this release cannot read: {reason}") from reason
+            raise StoreError(f"{self.where} holds what this release cannot read: {reason}") from reason
+
+
+def _id_of(row: sa.RowMapping) -> str:
+    return str(row["id"])
 
 
 def _session_of(row: sa.RowMapping) -> StoredSession:

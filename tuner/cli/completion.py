@@ -101,9 +101,10 @@ def variables(given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
 
 def sessions(given: Mapping[str, Any], _incomplete: str) -> list[str]:
     """Return the sessions of the results folder that is named, or of the usual one, and `latest`."""
-    from tuner.cli.welcome import RESULTS, session_ids
+    from tuner.results import FOLDER, Results
 
-    return ["latest", *session_ids(Path(given.get("results") or RESULTS))]
+    listed = Results(Path(given.get("results") or FOLDER)).listed()
+    return ["latest", *(session.id for session in listed)]
 
 
 def stacks(_given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:

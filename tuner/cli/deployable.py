@@ -14,6 +14,7 @@ from tuner.cli import options
 from tuner.export import Deployment, Form
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile
+from tuner.results import Results
 from tuner.stacks import probe
 from tuner.stacks.stack import Stack, preloadable
 
@@ -61,7 +62,7 @@ def choice(
     stack: options.AnyStack = None,
     service: Target = "app",
     release: options.Release = None,
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
 ) -> Choice:
     """Return what the options of a command that deploys say."""
     return Choice(stack, lib, service, release, results)
@@ -70,18 +71,16 @@ def choice(
 def chosen(reference: str, stack: str | None, results: Path) -> Profile:
     """Return the profile that is meant, with all that it extends."""
     if reference == LATEST:
-        reference = str(_winner(results))
+        reference = str(_winner(Results(results)))
     return load(reference, stack, shelves(os.environ, Path.cwd()))
 
 
-def _winner(results: Path) -> Path:
+def _winner(results: Results) -> Path:
     """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
-    from tuner.session.phases.emit import BEST
     from tuner.store import Store
 
-    store = Store.existing(results)
-    session = store.session(LATEST)
-    path = store.folder / session.id / f"{BEST}.toml"
+    session = Store.existing(results).session(LATEST)
+    path = results.best(session.id)
     if not path.is_file():
         typer.echo(f"session {session.id} has no winner: there is nothing to deploy", err=True)
         raise typer.Exit(3)

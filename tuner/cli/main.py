@@ -95,8 +95,9 @@ def top(
     """Hold the options of the program itself; without a command, say what to do next."""
     if context.invoked_subcommand is None:
         from tuner.cli import welcome
+        from tuner.results import FOLDER
 
-        typer.echo(welcome.text(welcome.RESULTS, (*COMMANDS, *NOUNS)))
+        typer.echo(welcome.text(FOLDER, (*COMMANDS, *NOUNS)))
 
 
 def main() -> None:

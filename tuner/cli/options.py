@@ -12,8 +12,11 @@ import typer
 
 from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
+from tuner.results import FOLDER
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+RESULTS: Final = FOLDER
+"""The folder that `--results` names when nobody does."""
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
 

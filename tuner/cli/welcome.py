@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tuner.measure.chosen import BENCHMARK
+from tuner.records import State
+from tuner.results import Results
 
-RESULTS: Final = Path("results")
-DATABASE: Final = "tuner.db"
 STEPS: Final = 3
 
 
@@ -31,7 +29,7 @@ class Latest:
     """The newest session of a folder: its state, and the profile that it wrote, None where it wrote none."""
 
     session: str
-    state: str
+    state: State
     best: Path | None
 
 
@@ -51,7 +49,7 @@ def steps(measures: bool, found: Latest | None) -> list[Step]:
         return [Step(f"sudo apt-get install {BENCHMARK.name}", "it measures; Fedora: dnf"), *_BEGIN]
     if found is None:
         return list(_BEGIN)
-    if found.state in {"running", "stopped"} and found.best is None:
+    if found.state in {State.RUNNING, State.STOPPED} and found.best is None:
         on = Step("tuner sessions resume latest", f"goes on with {found.session}, unless it still runs")
         return [on, Step("tuner sessions show latest", "what it measured so far"), *_BEGIN]
     if found.best is None:
@@ -75,33 +73,14 @@ _BEGIN: Final = (
 
 
 def latest(results: Path) -> Latest | None:
-    """Return the newest session of a results folder, None where there is none or it cannot be read.
-
-    By the standard library's SQLite and for reading only: the store's own way loads SQLAlchemy, which takes longer than
-    all the rest.
-    """
-    rows = _sessions(results)
-    if not rows:
+    """Return the newest session of a results folder, None where there is none or it cannot be read."""
+    files = Results(results)
+    listed = files.listed()
+    if not listed:
         return None
-    session, state = rows[-1]
-    best = results / session / "best.toml"
-    return Latest(session, state, best if best.is_file() else None)
-
-
-def session_ids(results: Path) -> list[str]:
-    """Return the sessions of a results folder, oldest first; none where they cannot be read."""
-    return [session for session, _ in _sessions(results)]
-
-
-def _sessions(results: Path) -> list[tuple[str, str]]:
-    path = results / DATABASE
-    if not path.is_file():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute("select id, state from sessions order by created_at").fetchall()
-    except sqlite3.Error:
-        return []
+    newest = listed[-1]
+    best = files.best(newest.id)
+    return Latest(newest.id, newest.state, best if best.is_file() else None)
 
 
 def _known(step: Step, commands: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from tuner import atomic_file
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.errors import UsageError
 from tuner.records import Kind, State
+from tuner.results import Results
 
 if TYPE_CHECKING:  # these load the database and the search: only when a session is carried out
     from tuner.cli.screen.progress import Lines
@@ -24,12 +25,11 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
     from tuner.session.setup.prepare import Request
     from tuner.store import Store
 
-SUMMARY: Final = "summary.md"
 # Kinds of sessions that end in an answer people show each other.
 REPORTED: Final = (Kind.TUNE, Kind.COMPARE, Kind.MINIMISE)
 
 
-def carry_out(request: Request, results: Path) -> dict[str, Any]:
+def carry_out(request: Request, results: Results) -> dict[str, Any]:
     """Prepare and carry out what was asked, write its summary, and return the answer as JSON."""
     from tuner.hosts.local import LocalHost
     from tuner.profiles.library import shelves
@@ -42,15 +42,15 @@ def carry_out(request: Request, results: Path) -> dict[str, Any]:
     clock = Clock.start(request.budget_s)
     host = LocalHost()
     plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
-    store = Store(results)
+    store = Store(results.url)
     facts = host_facts(plan.stack, host)
     facts["doubts"] += [asdict(doubt) for doubt in rule_file.doubts(plan)]
     plan = prior.warmed(store, plan, facts)
     session = tuning.begin(store, plan, facts)
-    return _watched(store, host, plan, session, clock)
+    return _watched(store, results, host, plan, session, clock)
 
 
-def resume(results: Path, session: str) -> dict[str, Any]:
+def resume(results: Results, session: str) -> dict[str, Any]:
     """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
     from tuner.hosts.local import LocalHost
     from tuner.session.measuring.clock import Clock
@@ -64,31 +64,31 @@ def resume(results: Path, session: str) -> dict[str, Any]:
     plan = Plan.from_dict(row.plan)
     if row.spent_s >= plan.budget_s and not store.runs(row.id):
         raise UsageError(f"session {row.id} has used its budget and measured nothing", advice="start a new one")
-    return _watched(store, LocalHost(), plan, row.id, Clock.start(plan.budget_s, row.spent_s))
+    return _watched(store, results, LocalHost(), plan, row.id, Clock.start(plan.budget_s, row.spent_s))
 
 
-def _watched(store: Store, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
+def _watched(store: Store, results: Results, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
     from tuner.hosts.pair import on_one
     from tuner.report.summary import summary
     from tuner.session import tuning
     from tuner.session.phases import early
     from tuner.session.setup import prepare
 
-    on = f"tuner sessions resume {session} --results {store.folder}"
+    on = f"tuner sessions resume {session} --results {results.folder}"
     with _watcher(sys.stderr, plan.budget_s) as watch:
         _tell_doubts(watch, store.session(session))
         try:
             with Interrupts(lambda: _end_early(plan, clock, watch)):
                 answer = tuning.carry_out(
-                    tuning.Tuning(store, prepare.rig(plan, on_one(host)), watch), plan, session, clock
+                    tuning.Tuning(store, results, prepare.rig(plan, on_one(host)), watch), plan, session, clock
                 )
         except KeyboardInterrupt:
             watch.note(f"stopped; every finished run is kept: {on}")
             raise typer.Exit(1) from None
         finally:
-            atomic_file.write(store.folder / session / SUMMARY, summary(store, store.session(session)))
+            atomic_file.write(results.summary(session), summary(store, store.session(session)))
             if plan.kind in REPORTED:
-                _write_report(watch, store, session)
+                _write_report(watch, store, results, session)
         if not early.finished(answer, clock):
             watch.note(f"stopped early; go on with: {on}")
     return answer
@@ -120,12 +120,12 @@ def _end_early(plan: Plan, clock: Clock, watch: Lines) -> None:
     watch.urgent(f"stopping: the run in flight ends, then {then}; Ctrl-C again stops now, and everything is kept")
 
 
-def _write_report(watch: Lines, store: Store, session: str) -> None:
+def _write_report(watch: Lines, store: Store, results: Results, session: str) -> None:
     """Write the report beside the summary; that it cannot be made is told and takes nothing from the session."""
     try:
         from tuner.report import files
 
-        path = store.folder / session / files.HTML
+        path = results.report(session)
         files.write_html(store, store.session(session), path)
     except Exception as reason:  # noqa: BLE001 - whatever it is, the answer matters more than its picture
         watch.note(f"no report: {type(reason).__name__}: {reason}; tuner report {session} tries again")

@@ -216,13 +216,13 @@ def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
 
 
 def _facts(ledger: Ledger, session: StoredSession) -> Row:
-    host = {name: value for name, value in session.facts.items() if name != "doubts"}
+    host = {name: value for name, value in session.facts.items() if name not in {"doubts", "tuner"}}
     plan = session.plan
     found = evidence.versions(ledger.runs)
     measured = {"stack": plan["stack"], "in its banner": ", ".join(found["library"]) or None}
     measured |= {"preloaded": ", ".join(plan["preloads"]), BENCHMARK.name: plan[BENCHMARK.name]}
     measured |= {f"{BENCHMARK.name} says": ", ".join(found["benchmark"]) or None, "fast start": plan["fast_start"]}
-    measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": __version__}
+    measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": session.facts.get("tuner")}
     return {"host": host, "measured with": measured}
 
 

@@ -15,8 +15,6 @@ from tuner.report.charts import Spec, charts
 from tuner.report.content import content
 from tuner.store import Store
 
-HTML = "report.html"
-
 
 class Plots(StrEnum):
     """What the plots of a Markdown report are drawn as."""

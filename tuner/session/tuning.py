@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from tuner import __version__
 from tuner.errors import TunerError, UsageError
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
 from tuner.records import Kind, Phase, Role, State
+from tuner.results import Results
 from tuner.session.answer import counters, proposals
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.clock import Clock
@@ -39,6 +40,7 @@ class Tuning:
     """What a tuning works with, beside its plan."""
 
     store: Store
+    results: Results
     rig: Rig
     progress: Progress
 
@@ -53,7 +55,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
         check_runnable(plan)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     session_id = f"{stamp}-{plan.kind}-{plan.stack}-{plan.objective.word}-{secrets.token_hex(2)}"
-    store.add_session(session_id, plan.to_dict(), facts)
+    store.add_session(session_id, plan.to_dict(), {**facts, "tuner": __version__})
     return session_id
 
 
@@ -96,9 +98,9 @@ def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[s
         case Kind.COMPARE:
             return _compare(session)
         case Kind.MINIMISE:
-            return _minimise(session, tuning.store.folder)
+            return _minimise(session, tuning.results)
         case _:
-            return _tune(session, tuning.store)
+            return _tune(session, tuning.store, tuning.results)
 
 
 def _compare(session: Session) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _compare(session: Session) -> dict[str, Any]:
     return comparison(session, judge(session, other), other)
 
 
-def _tune(session: Session, store: Store) -> dict[str, Any]:
+def _tune(session: Session, store: Store, results: Results) -> dict[str, Any]:
     calibrate(session)
     plan = run_length.fitted(session)
     session = _replanned(session, store, plan, run_length.words(plan.lengthened))
@@ -127,7 +129,7 @@ def _tune(session: Session, store: Store) -> dict[str, Any]:
     searched = proposals.found_in(session, left_out)
     verdict = doubted(confirmed(session), () if unmet(session) else proposals.doubts(searched))
     shorter = _shortened(session, verdict)
-    folder = store.folder / session.ledger.session
+    folder = results.of(session.ledger.session)
     folder.mkdir(parents=True, exist_ok=True)
     used = None if session.plan.warm_start is None else prior.to_dict()
     return emit(session, verdict, shorter, folder) | {"warm_start": used, "proposals": searched}
@@ -154,10 +156,10 @@ def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
     return minimise(session, winner, judged_objective(session, winner), proven=True)
 
 
-def _minimise(session: Session, results: Path) -> dict[str, Any]:
+def _minimise(session: Session, results: Results) -> dict[str, Any]:
     named = session.plan.known[0]
     original = session.ledger.enter(named.profile, named.settings, Role.KNOWN)
     shorter = minimise(session, original, session.ledger.objective, proven=False)
-    folder = results / session.ledger.session
+    folder = results.of(session.ledger.session)
     folder.mkdir(parents=True, exist_ok=True)
     return minimisation(session, shorter, folder)

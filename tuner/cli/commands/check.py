@@ -18,6 +18,7 @@ from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
 from tuner.profiles.library import load, shelves
 from tuner.records import Kind
+from tuner.results import Results
 
 _INDENT: Final = "      "
 
@@ -33,7 +34,7 @@ def check(
     rings: options.Rings = 1,
     objective: options.ObjectiveName = None,
     seed: options.Seed = 0,
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
@@ -97,7 +98,9 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
 def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:
     from tuner.session.setup.prepare import UNLIMITED_S, Request
 
-    found = work.carry_out(Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), results)
+    found = work.carry_out(
+        Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), Results(results)
+    )
     if found["calibration"] is None:
         raise TunerError(f"too few runs of {found['profile']} ended well; see `tuner sessions show latest`")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from tuner.cli import options, work
 from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
+from tuner.results import Results
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -17,7 +17,7 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
     budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
@@ -45,7 +45,7 @@ def compare(
         **task,
         **rig,
     )
-    answer(work.carry_out(request, results), json=json)
+    answer(work.carry_out(request, Results(results)), json=json)
 
 
 def answer(found: dict[str, Any], *, json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from tuner.cli.screen.output import print_json, table
 from tuner.errors import TunerError
 from tuner.figures import shown
 from tuner.records import Kind
+from tuner.results import Results
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -20,7 +20,7 @@ def measure(
         str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (xlio/latency), or file.")
     ] = "default",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
@@ -43,7 +43,7 @@ def measure(
     request = Request(
         kind=Kind.MEASURE, profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
     )
-    found = work.carry_out(request, results)
+    found = work.carry_out(request, Results(results))
     held = found["metrics"].get("held_rate_mps")
     if json:
         print_json(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from tuner.cli import options, work
 from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
+from tuner.results import Results
 
 
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
@@ -19,7 +19,7 @@ def minimise(
     ],
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
     baseline: Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")] = "default",
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
@@ -48,7 +48,7 @@ def minimise(
         **task,
         **rig,
     )
-    answer(work.carry_out(request, results), json=json)
+    answer(work.carry_out(request, Results(results)), json=json)
 
 
 def answer(found: dict[str, Any], *, json: bool) -> None:

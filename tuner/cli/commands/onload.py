@@ -92,7 +92,7 @@ def export(
       tuner onload export profiles/onload/mine.toml -o mine.opf
     """
     stack = None if profile.endswith(".toml") else "onload"
-    deployed(profile, "opf", output, Choice(stack, None, "", None, Path("results")), force=force)
+    deployed(profile, "opf", output, Choice(stack, None, "", None, options.RESULTS), force=force)
 
 
 @app.command()

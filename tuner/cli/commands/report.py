@@ -11,6 +11,7 @@ import typer
 from tuner import atomic_file
 from tuner.cli import options
 from tuner.errors import UsageError, did_you_mean
+from tuner.results import Results
 
 if TYPE_CHECKING:
     from tuner.report.files import Plots
@@ -27,7 +28,7 @@ def report(
     plots: Annotated[str, typer.Option("--plots", help="Plots beside a Markdown report: svg or png.")] = "svg",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
 ) -> None:
     """Make the report of a session from the database alone: one HTML file that needs no network.
@@ -49,11 +50,13 @@ def report(
     drawn_as = files.Plots(_one_of("--plots", plots, PLOTS))
     if open_ and kind != "html":
         raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
-    store = Store.existing(results)
+    folder = Results(results)
+    store = Store.existing(folder)
     rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
     found = files.found(store, rows)
     if kind == "html":
-        output = output or results / rows[0].id / ("comparison.html" if len(rows) > 1 else files.HTML)
+        place = folder.comparison if len(rows) > 1 else folder.report
+        output = output or place(rows[0].id)
     _written(output, _text(kind, found, output, drawn_as), shown=open_)
 
 

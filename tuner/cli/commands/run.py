@@ -33,7 +33,7 @@ def run(
     stack: options.AnyStack = None,
     verify: Verify = True,
     show: Annotated[bool, typer.Option("--print", help="Print what would be set, and start nothing.")] = False,
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
 ) -> None:
     """Start a program under a profile. It takes the place of `tuner`: its exit status is the program's.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,13 +10,14 @@ from tuner.cli import options, work
 from tuner.cli.commands import compare, minimise, tune
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
+from tuner.results import Results
 
 app = typer.Typer(help="List, show and resume sessions.", no_args_is_help=True, rich_markup_mode=None)
 Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
 
 
 @app.command("list")
-def list_sessions(results: options.Results = Path("results"), json: options.Json = False) -> None:
+def list_sessions(results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """List the sessions of a results folder, oldest first.
 
     \b
@@ -26,7 +26,7 @@ def list_sessions(results: options.Results = Path("results"), json: options.Json
     """
     from tuner.store import Store
 
-    rows = [_row(session) for session in Store.existing(results).sessions()]
+    rows = [_row(session) for session in Store.existing(Results(results)).sessions()]
     if json:
         print_json(rows)
     else:
@@ -36,7 +36,7 @@ def list_sessions(results: options.Results = Path("results"), json: options.Json
 
 
 @app.command()
-def show(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
+def show(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """Show a session's summary, made again from the database.
 
     \b
@@ -47,7 +47,7 @@ def show(session: Session = "latest", results: options.Results = Path("results")
     from tuner.report.summary import summary
     from tuner.store import Store
 
-    store = Store.existing(results)
+    store = Store.existing(Results(results))
     row = store.session(session)
     if json:
         runs = [
@@ -60,20 +60,20 @@ def show(session: Session = "latest", results: options.Results = Path("results")
 
 
 @app.command()
-def resume(session: Session = "latest", results: options.Results = Path("results"), json: options.Json = False) -> None:
+def resume(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """Go on with an interrupted session within what is left of its budget.
 
     \b
     Example:
       tuner sessions resume latest
     """
-    found = work.resume(results, session)
+    found = work.resume(Results(results), session)
     if "a" in found:
         compare.answer(found, json=json)
     elif "trials" in found and "finalists" not in found:
         minimise.answer(found, json=json)
     elif "winner" in found:
-        tune.answer(found, results, json=json)
+        tune.answer(found, Results(results), json=json)
     else:
         print_json(found)
 

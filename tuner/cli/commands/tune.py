@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from tuner.cli import options, work
 from tuner.cli.commands import minimise
 from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
+from tuner.results import Results
 
 
 @options.made_from_options(task=options.task, search=options.searching, workload=options.workload, rig=options.rig)
@@ -19,7 +19,7 @@ def tune(
         str | None, typer.Argument(metavar="PROFILE", help="Profile to start from; names the default objective.")
     ] = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
-    results: options.Results = Path("results"),
+    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
@@ -51,10 +51,11 @@ def tune(
         **search,
         **rig,
     )
-    answer(work.carry_out(request, results), results, json=json)
+    folder = Results(results)
+    answer(work.carry_out(request, folder), folder, json=json)
 
 
-def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
+def answer(found: dict[str, Any], results: Results, *, json: bool) -> None:
     """Print what a tuning found and leave with its exit status."""
     if json:
         print_json(found)
@@ -63,7 +64,7 @@ def answer(found: dict[str, Any], results: Path, *, json: bool) -> None:
     raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))
 
 
-def _screen(found: dict[str, Any], results: Path) -> list[str]:
+def _screen(found: dict[str, Any], results: Results) -> list[str]:
     from tuner.measure.chosen import BENCHMARK
     from tuner.session.phases.calibrate import words
 
@@ -74,7 +75,7 @@ def _screen(found: dict[str, Any], results: Path) -> list[str]:
         lines += _settings(found)
         lines += ["", f"profile  {winner['path']}"]
     lines += [wrapped(f"doubt    {doubt['what']} ({doubt['advice']})") for doubt in found.get("doubts", ())]
-    lines.append(f"summary  {results / found['session'] / work.SUMMARY}")
+    lines.append(f"summary  {results.summary(found['session'])}")
     if found.get("calibration"):
         lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
     spent = found["time"]

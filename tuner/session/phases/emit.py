@@ -13,6 +13,7 @@ from tuner.judging.statistics import Estimate, Gain, gain, summarise
 from tuner.profiles.files import save
 from tuner.profiles.profile import Place, Profile
 from tuner.records import Phase, Role, Trial
+from tuner.results import BEST
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.ledger import Ledger
@@ -20,8 +21,6 @@ from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibration_json, doubts
 from tuner.session.phases.minimise import Minimised, Worth, unseen
 from tuner.session.phases.verdict import Answer, Verdict, spoken
-
-BEST = "best"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+"""A results folder: where its database and the files of its sessions lie, and which sessions there are."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from tuner.records import State
+
+FOLDER: Final = Path("results")
+"""Where results go unless a command is told otherwise, from the current folder."""
+BEST: Final = "best"
+"""The name of the profile that a session ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session at a glance."""
+
+    id: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The files of a results folder. None of them need exist."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The file of the database."""
+        return self.folder / "tuner.db"
+
+    @property
+    def url(self) -> str:
+        """The database as its store opens it."""
+        return f"sqlite:///{quote(str(self.database))}"
+
+    def of(self, session: str) -> Path:
+        """Return the folder of a session's own files."""
+        return self.folder / session
+
+    def best(self, session: str) -> Path:
+        """Return the profile that a session ended with."""
+        return self.of(session) / f"{BEST}.toml"
+
+    def summary(self, session: str) -> Path:
+        """Return a session's summary, which is Markdown."""
+        return self.of(session) / "summary.md"
+
+    def report(self, session: str) -> Path:
+        """Return a session's report, which is HTML."""
+        return self.of(session) / "report.html"
+
+    def comparison(self, session: str) -> Path:
+        """Return the report that compares a session with others, which is HTML."""
+        return self.of(session) / "comparison.html"
+
+    def listed(self) -> list[Listed]:
+        """Return the sessions, oldest first; none where the database is missing or cannot be read.
+
+        By the standard library's SQLite and for reading only, for what must be quick (the shell's completion, `tuner`
+        without arguments): the store's own way loads SQLAlchemy, which takes longer than all the rest.
+        """
+        if not self.database.is_file():
+            return []
+        try:
+            with closing(sqlite3.connect(f"{self.database.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                rows = database.execute("select id, state from sessions order by created_at").fetchall()
+                return [Listed(str(session), State(state)) for session, state in rows]
+        except (sqlite3.Error, ValueError):
+            return []
