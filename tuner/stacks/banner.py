@@ -4,8 +4,7 @@ XLIO, VMA and the kernel stack's library print one line a setting: level, label 
 padded to 26, and the variable in brackets. Labels may be longer than their column, and blanks are collapsed and lines
 wrapped in texts that went through a document, so a known label is cut off first; behind an unknown one the value is
 what stands behind the last run of two blanks, or behind the last blank. Early releases write parts of it to stdout, so
-both streams are read. Colour codes are printed to pipes and files too. Where several processes printed one, the last
-counts.
+both streams are read. Where several processes printed one, the last counts. `log_lines` finds the lines.
 """
 
 from __future__ import annotations
@@ -18,25 +17,20 @@ from functools import cache
 from itertools import takewhile
 from typing import Final
 
-from tuner import terminal_text
 from tuner.catalogue.catalogue import FOLDER
+from tuner.stacks.log_lines import LogLine, log_lines
 
-_LINE: Final = re.compile(
-    r"^ ?(?:Time: *[\d.]+ )?(?:Pid: *(?P<pid>\d{1,9}) )?(?:Tid: *\d+ )?(?P<brand>XLIO|VMA) +(?P<level>[A-Z]+) *: *"
-    r"(?P<text>.*?)\s*$",
-    re.ASCII,
-)
 _SETTING: Final = re.compile(
     r"^(?P<shown>.*?)(?P<gap>\s*)\[(?P<name>[A-Za-z0-9_.]+)(?:, Reason: (?P<reason>[^\]]*))?\]$", re.ASCII
 )
 # A value has 26 columns and a blank behind it: a gap as wide as that has swallowed an empty value.
 _EMPTY_COLUMNS: Final = 27
-# A release that is written in another way is no reason to miss the banner: it is an unknown one.
-_VERSION: Final = re.compile(r"^(?P<tag>(?:XLIO|VMA|TUNER_KERNEL)_VERSION): *(?P<release>\d+(?:\.\d+)*)?", re.ASCII)
+# A release that is written in another way is no reason to miss the banner: it is an unknown one. VMA 6.1 to 6.3 say only
+# "Version".
+_VERSION: Final = re.compile(
+    r"^(?P<tag>(?:XLIO|VMA|TUNER_KERNEL)_VERSION|Version): *(?P<release>\d+(?:\.\d+)*)?", re.ASCII
+)
 _PID: Final = re.compile(r"^Pid: *(\d{1,9})$", re.ASCII)
-# The end of a setting that was wrapped: only a variable of these libraries, since other programs print brackets too.
-_WRAPPED_END: Final = re.compile(r"\[(?:XLIO|VMA)_[A-Z0-9_]+\]$", re.ASCII)
-_MOST_WRAPPED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +51,9 @@ class Banner:
     pid: int | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    brand: str
-    level: str
-    text: str
-    pid: int | None
-
-
 def read(text: str) -> Banner:
     """Return the banner found in the output of a process (the last one where several were printed)."""
-    lines = _lines(text)
+    lines = log_lines(text)
     banners = _blocks(lines)
     last = banners[-1] if banners else _banner(lines)
     warnings = tuple(line.text for line in lines if line.level == "WARNING" and _says_something(line.text))
@@ -77,62 +63,42 @@ def read(text: str) -> Banner:
 
 def every(text: str) -> tuple[Banner, ...]:
     """Return each banner of an output in the order of their version lines: one for every process under the preload."""
-    return tuple(_blocks(_lines(text)))
+    return tuple(_blocks(log_lines(text)))
 
 
-def _blocks(lines: Sequence[_Line]) -> list[Banner]:
+def _blocks(lines: Sequence[LogLine]) -> list[Banner]:
     """Return a banner for each version line, of the lines behind it that the same process printed."""
     starts = [at for at, line in enumerate(lines) if _VERSION.match(line.text)]
     found = []
     for at, end in zip(starts, [*starts[1:], len(lines)], strict=False):
-        pid = lines[at].pid
-        # With the process in each line, two that print at the same time are told apart.
-        block = [line for line in lines[at:] if line.pid == pid] if pid is not None else lines[at:end]
-        found.append(_banner([block[0], *takewhile(lambda line: not _VERSION.match(line.text), block[1:])]))
+        # Two processes that print at the same time are told apart by what each line says of its process or its source.
+        same = [line for line in lines[at + 1 :] if line.origin == lines[at].origin]
+        block = [*takewhile(lambda line: not _VERSION.match(line.text), same)] or lines[at + 1 : end]
+        found.append(_banner([lines[at], *block]))
     return found
 
 
-def _banner(lines: Sequence[_Line]) -> Banner:
+def _banner(lines: Sequence[LogLine]) -> Banner:
     version = _VERSION.match(lines[0].text) if lines else None
     shown, reasons = dict[str, str](), dict[str, str]()
     for name, value, reason in (found for line in lines if (found := _setting(line.text))):
         shown[name] = value
         reasons |= {name: reason} if reason else {}
-    tag, release = (version["tag"], version["release"] or "") if version else ("", "")
+    tag, release = (_tag(lines[0]), version["release"] or "") if version else ("", "")
     return Banner(tag, release, shown, reasons=reasons, cut=tuple(_cut(lines)), pid=_pid(lines))
 
 
-def _pid(lines: Iterable[_Line]) -> int | None:
+def _tag(line: LogLine) -> str:
+    tag = line.text.partition(":")[0]
+    return f"{line.brand}_VERSION" if tag == "Version" else tag
+
+
+def _pid(lines: Iterable[LogLine]) -> int | None:
     for line in lines:
         match = _PID.match(line.text)
         if match or line.pid is not None:
             return int(match[1]) if match else line.pid
     return None
-
-
-def _lines(text: str) -> list[_Line]:
-    """Return the log lines of the libraries in an output, wrapped ones joined."""
-    plain = [terminal_text.plain(raw) for raw in text.splitlines()]
-    matches = [_LINE.match(raw) for raw in plain]
-    found = []
-    for at, match in enumerate(matches):
-        if match is not None:
-            body = match["text"]
-            if not _SETTING.match(body):
-                body = _joined(body, plain, matches, at)
-            found.append(_Line(match["brand"], match["level"], body, int(match["pid"]) if match["pid"] else None))
-    return found
-
-
-def _joined(body: str, plain: Sequence[str], matches: Sequence[re.Match[str] | None], at: int) -> str:
-    """Return a line's text with the lines behind it that carry its end, or as it is where none do."""
-    more = takewhile(lambda n: matches[n] is None, range(at + 1, min(at + 1 + _MOST_WRAPPED, len(plain))))
-    whole = body
-    for number in more:
-        whole = f"{whole} {plain[number].strip()}"
-        if _WRAPPED_END.search(whole):
-            return whole
-    return body
 
 
 def _setting(text: str) -> tuple[str, str, str] | None:
@@ -152,7 +118,7 @@ def _value(name: str, shown: str, gap: str) -> str:
     return parts[-1].strip() if len(parts) > 1 else ""
 
 
-def _cut(lines: Iterable[_Line]) -> Iterator[str]:
+def _cut(lines: Iterable[LogLine]) -> Iterator[str]:
     """Yield the settings whose line begins with their label and lost the variable at its end."""
     for line in lines:
         if not line.text.endswith("]"):
