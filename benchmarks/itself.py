@@ -39,7 +39,7 @@ def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     plan = replace(plan, known=(plan.baseline,), start=None)
     store = Store(Results(folder).url)
     made = Tuning(store, Results(folder), prepare.rig(plan, on_one(host)), Silent())
-    answer = carry_out(made, plan, begin(store, plan, {"doubts": []}), Clock.start(budget_s))
+    answer = carry_out(made, plan, begin(store, plan, {"doubts": []}), Clock.start(budget_s)).to_dict()
     print(f"seed {seed}: {answer['verdict']}: {answer['why']}", file=sys.stderr)
     return answer
 

@@ -50,7 +50,10 @@ from tuner.records import Role
 from tuner.search.dimension import Dimension
 from tuner.search.registry import make
 from tuner.search.space import SearchSpace
+from tuner.session.answering import verdict
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
@@ -144,15 +147,16 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     budget_s = simulation.RUN_S * bench.runs
     plan = replace(simulation.PLAN, known=(), optimizer="skopt", seed=seed, budget_s=budget_s, blocks=bench.runs)
     host = BenchHost(bench)
-    ledger = Ledger(simulation.Memory(), f"search-{seed}", plan.objective)
-    ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
+    journal = Journal(simulation.Memory(), Ledger(f"search-{seed}"))
+    journal.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
-    session = Session(plan, rig, ledger, Clock(budget_s, 0.0, 0.0, host.now), Silent())
+    session = Session(Evidence(plan, journal.ledger), journal, rig, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)
     search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))
-    verdict = confirm(session)
-    judged = next((dict(trial.settings) for trial, _ in verdict.gains), {})
-    return (dict(verdict.winner.settings) if verdict.winner else {}), judged
+    confirm(session)
+    found = verdict(session.evidence, session.clock.ending())
+    judged = next((dict(trial.settings) for trial, _ in found.gains), {})
+    return (dict(found.winner.settings) if found.winner else {}), judged
 
 
 @cache

@@ -137,6 +137,9 @@ class Memory(Store):
     def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Forget it: the ledger knows."""
 
+    def amend_run(self, session: str, run: Run) -> None:
+        """Forget it: the ledger knows."""
+
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return nothing."""
         return ()
@@ -159,4 +162,4 @@ def session(
     plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
-    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, f"simulated-{name}", clock)
+    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, f"simulated-{name}", clock).to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,13 +12,19 @@ import numpy as np
 import sqlalchemy as sa
 
 from tuner import store as stores
-from tuner.judging.objective import objective
+from tuner.hosts.facts import Doubt
+from tuner.judging.statistics import Gain
 from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
 from tuner.measurement import Measurement, from_dict
 from tuner.records import Phase, Role, Run, State, Status, Trial
 from tuner.results import Results
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.answer.answers import TuneAnswer
+from tuner.session.answer.described import described
+from tuner.session.answer.parts import Decision, Finalist, Winner
+from tuner.session.answering import answer
+from tuner.session.measuring.clock import Ending
+from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"
@@ -49,9 +56,8 @@ def stored(
     with store._engine.begin() as connection:  # one transaction, because a test need not survive a crash
         for table, all_of in ((stores._trials, map(stores._values, rows)), (stores._runs, map(stores._row_of, runs))):
             connection.execute(sa.insert(table), [{"session": session} | row for row in all_of])
-    store.close_session(
-        session, State.DONE, 90.0, _answer(Ledger(store, session, objective("latency")), rows[-2], word)
-    )
+    evidence = Evidence.read(store, store.session(session))
+    store.close_session(session, State.DONE, 90.0, _answer(evidence, rows[-2], word).to_dict())
     return store
 
 
@@ -110,9 +116,21 @@ def _plan() -> dict[str, Any]:
 _REST: Final = {"blocks": 200, "fast_start": True, "warm_start": None}
 
 
-def _answer(ledger: Ledger, winner: Trial, word: str) -> dict[str, Any]:
-    profile = {"profile": winner.profile, "settings": dict(winner.settings), "metrics": {}, "path": word}
-    gain = {"ratio": 1.97, "low": 1.90, "high": 2.05, "confidence": 0.95, "blocks": CONFIRM_BLOCKS}
-    doubts = [{"what": word, "advice": word}]
-    answer = {"session": ledger.session, "verdict": "improved", "why": f"{winner.profile} is better", "gain": gain}
-    return answer | {"winner": profile, "finalists": [profile], "doubts": doubts, "minimised": None}
+def _answer(evidence: Evidence, winner: Trial, word: str) -> TuneAnswer:
+    """Return what the session's own evidence answers, but with a winner and texts that the test decides."""
+    made = answer(evidence, Ending(90.0, stopped=False))
+    assert isinstance(made, TuneAnswer)
+    profile = replace(described(evidence, winner), metrics={})
+    gain = Gain(1.97, 1.90, 2.05, CONFIRM_BLOCKS, 0.95)
+    return replace(
+        made,
+        verdict=Decision.IMPROVED,
+        why=f"{winner.profile} is better",
+        gain=gain,
+        winner=Winner(profile, word),
+        finalists=(Finalist(profile, None),),
+        doubts=(Doubt(word, word),),
+        minimised=None,
+        calibration=None,
+        warm_start=None,
+    )

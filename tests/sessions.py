@@ -75,10 +75,10 @@ def tune(
     session: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Carry out a plan on a simulated host, in simulated time, and return its answer; `session` is gone on with."""
+    """Carry out a plan on a simulated host, in simulated time, and return its answer as JSON; `session` is gone on with."""
     host.wall_s = 1.0
     store = Store(Results(folder).url)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
-    return carry_out(Tuning(store, Results(folder), rig, progress or Silent()), plan, session, clock)
+    return carry_out(Tuning(store, Results(folder), rig, progress or Silent()), plan, session, clock).to_dict()

@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.judging.noise import normal_difference, smallest_difference
 from tuner.judging.objective import objective
+from tuner.judging.power import normal_difference, smallest_difference
 from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.session.answer import words
+from tuner.session.answer.json_form import from_json
+from tuner.session.answer.parts import Calibration, Detectable
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.quarantine import quarantined
-from tuner.session.phases import calibrate
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -73,7 +75,7 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     assert set(phases[:made]) == {Phase.CALIBRATE}
     assert 4 <= made <= 0.1 * PLAN.budget_s
     assert found["time"]["runs_by_phase_s"]["calibrate"] == made
-    assert calibrate.detectable(detectable) in summary(
+    assert words.detectable(from_json(Detectable, detectable, "it")) in summary(
         Store(Results(tmp_path).url), Store(Results(tmp_path).url).session("latest")
     )
 
@@ -86,7 +88,7 @@ def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
     monkeypatch.setattr(Silent, "phase", lambda _self, name, _seconds: said.append(name))
     found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))
     before = said[said.index("calibrate") + 1 : said.index("search")]
-    assert before == calibrate.words(found["calibration"])
+    assert before == words.noise(from_json(Calibration, found["calibration"], "it"))
 
 
 @pytest.mark.parametrize(
@@ -193,8 +195,8 @@ def test_two_workloads_are_calibrated_each_with_its_own_metrics(tmp_path: Path) 
 
 
 def test_words_say_when_a_budget_detects_nothing() -> None:
-    row = {"budget_s": 30, "percent": None, "power": 0.8, "blocks": 1, "finalists": 1}
-    assert "no difference" in calibrate.detectable(row)
+    row = Detectable(30.0, 1, 1, None, None, None, None, None, power=0.8, confidence=0.95)
+    assert "no difference" in words.detectable(row)
 
 
 def test_a_budget_that_cannot_detect_a_tenth_says_in_the_answer_which_would(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def stopped(folder: Path, at: int, plan: Plan = PLAN, host: Interrupted | None =
     session = begin(store, plan, {"doubts": []})
     host.clock = Clock(plan.budget_s, 0.0, 0.0, Ticking(host))
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
-    return carry_out(Tuning(store, Results(folder), rig, Silent()), plan, session, host.clock), store
+    return carry_out(Tuning(store, Results(folder), rig, Silent()), plan, session, host.clock).to_dict(), store
 
 
 @pytest.mark.parametrize("at", [9, 33])
@@ -94,7 +94,7 @@ def test_a_session_that_proved_nothing_can_go_on(tmp_path: Path) -> None:
     host = SimulatedHost(polling_helps, wall_s=1.0)
     rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.program)
     clock = Clock(PLAN.budget_s, row.spent_s, 0.0, Ticking(host))
-    found = carry_out(Tuning(store, Results(tmp_path), rig, Silent()), PLAN, row.id, clock)
+    found = carry_out(Tuning(store, Results(tmp_path), rig, Silent()), PLAN, row.id, clock).to_dict()
     assert found["verdict"] == "improved"
     assert found["runs"] > 40
 

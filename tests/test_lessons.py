@@ -20,6 +20,8 @@ from tuner.records import Phase, Role
 from tuner.results import Results
 from tuner.search.optimizer import Outcome
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
@@ -61,11 +63,12 @@ def searched(folder: Path, optimizer: Counting, plan: Plan = PLAN, session: str 
     host.wall_s = 1.0
     store = Store(Results(folder).url)
     session = session or begin(store, plan, {"doubts": []})
-    ledger = Ledger(store, session, plan.objective)
-    ledger.enter("default", {}, Role.BASELINE)
+    journal = Journal(store, Ledger.read(store, session))
+    ledger = journal.ledger
+    journal.enter("default", {}, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     clock = Clock(plan.budget_s, ledger.runs_s, Ticking(host)(), Ticking(host))
-    search(Session(plan, rig, ledger, clock, Silent()), optimizer)
+    search(Session(Evidence(plan, ledger), journal, rig, clock, Silent()), optimizer)
     return ledger
 
 

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from tuner.judging.noise import (
     FEWEST_RUNS,
-    normal_difference,
     paired_sd,
     sampling_sd,
     sd_interval,
-    smallest_difference,
     spread,
 )
+from tuner.judging.power import normal_difference, smallest_difference
 from tuner.judging.statistics import gain, pooled_sd
 from tuner.measurement import Measurement
 

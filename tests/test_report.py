@@ -19,15 +19,14 @@ from typer.testing import CliRunner
 from tuner import __version__
 from tuner.cli.main import program
 from tuner.errors import UsageError
-from tuner.judging.objective import objective
 from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
 from tuner.results import Results
-from tuner.session.measuring.ledger import Ledger
-from tuner.session.phases.emit import front_json
+from tuner.session.answer.pareto_front import front_of
+from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
@@ -178,9 +177,9 @@ def test_what_a_model_says_of_a_setting_is_called_a_model(found: dict[str, Any])
 
 def test_the_report_and_the_answer_have_one_pareto_front(made: Store, found: dict[str, Any]) -> None:
     session = made.session("latest")
-    ledger = Ledger(made, session.id, objective(session.plan["objective"]))
+    evidence = Evidence.read(made, session)
     shown = [point["profile"] for point in found["tradeoff"]["points"] if point["front"]]
-    assert shown == [row["profile"] for row in front_json(ledger)]
+    assert shown == [trial.profile for trial in front_of(evidence)]
 
 
 def test_the_block_in_quarantine_is_named_with_its_reason(found: dict[str, Any]) -> None:

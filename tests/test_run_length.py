@@ -22,6 +22,8 @@ from tuner.measure.workload import Workload
 from tuner.records import Kind, Role
 from tuner.results import Results
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
@@ -39,12 +41,13 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     """Return the plan as it is after its calibration on this host."""
     host.wall_s = 1.0
     store = Store(Results(folder).url)
-    ledger = Ledger(store, begin(store, made, {"doubts": []}), made.objective)
-    ledger.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
+    journal = Journal(store, Ledger(begin(store, made, {"doubts": []})))
+    journal.enter(made.baseline.profile, made.baseline.settings, Role.BASELINE)
     rig = Rig(on_one(host), stacks.named(made.stack), tuple(map(Path, made.preloads)), made.program)
-    session = Session(made, rig, ledger, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
+    evidence = Evidence(made, journal.ledger)
+    session = Session(evidence, journal, rig, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
-    return fitted(session)
+    return fitted(evidence)
 
 
 def slowly(environment: Mapping[str, str]) -> float:

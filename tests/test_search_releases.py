@@ -174,7 +174,7 @@ def test_every_candidate_turned_down_is_counted_with_its_reason_also_after_a_res
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, replace(host, latency=stopping(host, 12, host.latency)), plan)
     session = Store(Results(tmp_path).url).sessions()[0].id
-    before = told(Store(Results(tmp_path).url).runs(session), {})
+    before = told(Store(Results(tmp_path).url).runs(session))
     assert before.turned_down.total() > 0
     found = tune(tmp_path, xlio_host("3.61.2"), plan, session)["proposals"]
     assert found["turned_down"] >= before.turned_down.total()

@@ -23,6 +23,8 @@ from tuner.profiles.files import read
 from tuner.records import Kind, Phase, Role
 from tuner.results import Results
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
@@ -65,11 +67,13 @@ def test_a_block_of_profiles_that_hang_ends_with_the_run_that_uses_up_the_budget
         return float(len(host.runs) + 6 * hung)
 
     store = Store(Results(tmp_path).url)
-    ledger = Ledger(store, begin(store, PLAN, {"doubts": []}), objective("latency"))
-    ledger.enter("default", {}, Role.BASELINE)
-    hanging = [ledger.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
+    journal = Journal(store, Ledger(begin(store, PLAN, {"doubts": []})))
+    journal.enter("default", {}, Role.BASELINE)
+    hanging = [journal.enter(f"hangs-{polls}", {"XLIO_RX_POLL": polls}, Role.KNOWN) for polls in ("1", "2", "3")]
     rig = Rig(on_one(host), stacks.named(PLAN.stack), tuple(map(Path, PLAN.preloads)), PLAN.program)
-    Session(PLAN, rig, ledger, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(Phase.SEARCH, hanging)
+    Session(Evidence(PLAN, journal.ledger), journal, rig, Clock(10.0, 0.0, 0.0, spent_s), Silent()).measure_block(
+        Phase.SEARCH, hanging
+    )
     assert 10.0 < spent_s() <= 10.0 + 7.0
 
 

@@ -23,7 +23,7 @@ from tuner.records import Kind, Phase
 from tuner.results import Results
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Plan
 from tuner.session.tuning import Tuning, begin, carry_out
@@ -41,9 +41,9 @@ def host(latency_us: float = 36.0, noise: float = 0.01) -> SimulatedHost:
     return SimulatedHost(lambda _environment: latency_us, noise=noise, capacity_mps=capacity)
 
 
-def measured(folder: Path, simulated: SimulatedHost, plan: Plan) -> tuple[dict[str, Any], Ledger]:
+def measured(folder: Path, simulated: SimulatedHost, plan: Plan) -> tuple[dict[str, Any], Evidence]:
     found = tune(folder, simulated, plan)
-    return found, Ledger(Store(Results(folder).url), Store(Results(folder).url).session("latest").id, plan.objective)
+    return found, Evidence.read(Store(Results(folder).url), Store(Results(folder).url).session("latest"))
 
 
 def test_a_profile_that_holds_more_load_wins_by_the_ratio_of_the_rates(tmp_path: Path) -> None:
@@ -59,21 +59,21 @@ def test_a_profile_that_holds_more_load_wins_by_the_ratio_of_the_rates(tmp_path:
 
 def test_a_measurement_gives_the_rate_of_a_profile_with_its_interval(tmp_path: Path) -> None:
     plan = replace(SLO, kind=Kind.MEASURE, baseline=LATENCY, known=(), blocks=6, budget_s=1e9)
-    found, ledger = measured(tmp_path, host(), plan)
+    found, evidence = measured(tmp_path, host(), plan)
     rate = found["metrics"][HELD_RATE]
     assert rate["runs"] == 6
     assert rate["low"] <= rate["value"] <= rate["high"]
     # The answer is a rate that was measured to hold: it lies up to one fine step below the truth.
     assert HOLDS * 40_000 / FINE * 0.95 <= rate["value"] <= HOLDS * 40_000 * 1.05
     assert found["metrics"]["latency_p99_corrected_us"]["value"] < 200
-    assert len(ledger.runs) > 6
-    assert all("offered_mps" in run.evidence[KEY] and run.evidence["client"]["argv"] for run in ledger.runs)
+    assert len(evidence.ledger.runs) > 6
+    assert all("offered_mps" in run.evidence[KEY] and run.evidence["client"]["argv"] for run in evidence.ledger.runs)
 
 
 def test_short_runs_come_first_and_what_was_found_before_is_not_looked_for_again(tmp_path: Path) -> None:
     plan = replace(SLO, kind=Kind.MEASURE, known=(), blocks=3, budget_s=1e9)
-    _, ledger = measured(tmp_path, host(noise=0.0), plan)
-    first, *later = rate_searches.by_series(ledger.runs).values()
+    _, evidence = measured(tmp_path, host(noise=0.0), plan)
+    first, *later = rate_searches.by_series(evidence.ledger.runs).values()
     assert [run.evidence[KEY]["long"] for run in first][:2] == [False, False]
     for series in later:
         assert all(run.evidence[KEY]["long"] for run in series)
@@ -86,7 +86,7 @@ def test_short_runs_come_first_and_what_was_found_before_is_not_looked_for_again
 
 def test_a_limit_that_no_load_holds_is_an_honest_no_in_words(tmp_path: Path) -> None:
     simulated = host(latency_us=500.0)
-    found, ledger = measured(tmp_path, simulated, SLO)
+    found, evidence = measured(tmp_path, simulated, SLO)
     assert found["verdict"] == "not improved"
     assert "no load of 100 msg/s or more holds p99 < 200us under latency, default, nginx" in found["why"] or (
         "no load of 100 msg/s or more holds p99 < 200us under default, latency" in found["why"]
@@ -94,8 +94,8 @@ def test_a_limit_that_no_load_holds_is_an_honest_no_in_words(tmp_path: Path) -> 
     assert "the least seen was p99 " in found["why"]
     assert found["winner"]["profile"] == "default"
     # The search stops where the known profiles end: what nothing comes near is not found at random.
-    assert {trial.role for trial in ledger.trials} == {"baseline", "known"}
-    assert len(simulated.runs) == len(ledger.runs)
+    assert {trial.role for trial in evidence.ledger.trials} == {"baseline", "known"}
+    assert len(simulated.runs) == len(evidence.ledger.runs)
 
 
 def test_a_baseline_that_holds_no_load_counts_as_the_least_load(tmp_path: Path) -> None:
@@ -150,10 +150,10 @@ def test_without_a_full_log_a_run_fails_because_nothing_corrected_can_be_judged(
 def test_the_confirmation_keeps_histograms_and_the_search_none(tmp_path: Path) -> None:
     tail = objective("tail")
     plan = replace(PLAN, objective=tail, workloads=tail.workloads, known=(LATENCY, DEFAULT))
-    _, ledger = measured(tmp_path, host(), plan)
-    kept = {run.phase: run.measurement.histogram for run in ledger.runs if run.measurement}
+    _, evidence = measured(tmp_path, host(), plan)
+    kept = {run.phase: run.measurement.histogram for run in evidence.ledger.runs if run.measurement}
     assert {phase for phase, histogram in kept.items() if histogram} == {Phase.CONFIRM}
-    confirmed = next(run.measurement for run in ledger.runs if run.phase == Phase.CONFIRM and run.measurement)
+    confirmed = next(run.measurement for run in evidence.ledger.runs if run.phase == Phase.CONFIRM and run.measurement)
     assert confirmed.histogram is not None
     assert set(confirmed.histogram) == {"unit", "kind", "encoded"}
     assert (confirmed.histogram_corrected or {})["kind"] == "corrected"

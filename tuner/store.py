@@ -119,6 +119,11 @@ class Store:
             connection.execute(sa.insert(_runs).values(session=session, **_row_of(run)))
             connection.execute(sa.update(_sessions).where(_sessions.c.id == session).values(spent_s=spent_s))
 
+    def amend_run(self, session: str, run: Run) -> None:
+        """Store more evidence of a run that is stored already."""
+        mine = (_runs.c.session == session) & (_runs.c.number == run.number)
+        self._write(sa.update(_runs).where(mine).values(evidence=run.evidence))
+
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return all sessions, oldest first."""
         return tuple(self._read(sa.select(_sessions).order_by(_sessions.c.created_at), _session_of))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
     from tuner.cli.screen.progress import Lines
     from tuner.hosts.host import Host
     from tuner.records import StoredSession
+    from tuner.session.answer.answers import Answer
     from tuner.session.measuring.clock import Clock
     from tuner.session.setup.plan import Plan
     from tuner.session.setup.prepare import Request
@@ -29,8 +30,8 @@ if TYPE_CHECKING:  # these load the database and the search: only when a session
 REPORTED: Final = (Kind.TUNE, Kind.COMPARE, Kind.MINIMISE)
 
 
-def carry_out(request: Request, results: Results) -> dict[str, Any]:
-    """Prepare and carry out what was asked, write its summary, and return the answer as JSON."""
+def carry_out(request: Request, results: Results) -> Answer:
+    """Prepare and carry out what was asked, write its summary, and return the answer."""
     from tuner.hosts.local import LocalHost
     from tuner.profiles.library import shelves
     from tuner.session import tuning
@@ -50,24 +51,25 @@ def carry_out(request: Request, results: Results) -> dict[str, Any]:
     return _watched(store, results, host, plan, session, clock)
 
 
-def resume(results: Results, session: str) -> dict[str, Any]:
+def resume(results: Results, session: str) -> Answer:
     """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
     from tuner.hosts.local import LocalHost
+    from tuner.session.answer.stored import answer_of
     from tuner.session.measuring.clock import Clock
     from tuner.session.setup.plan import Plan
     from tuner.store import Store
 
     store = Store.existing(results)
     row = store.session(session)
-    if row.state is State.DONE and row.verdict is not None:
-        return dict(row.verdict)
+    if row.state is State.DONE and (known := answer_of(row)) is not None:
+        return known
     plan = Plan.from_dict(row.plan)
     if row.spent_s >= plan.budget_s and not store.runs(row.id):
         raise UsageError(f"session {row.id} has used its budget and measured nothing", advice="start a new one")
     return _watched(store, results, LocalHost(), plan, row.id, Clock.start(plan.budget_s, row.spent_s))
 
 
-def _watched(store: Store, results: Results, host: Host, plan: Plan, session: str, clock: Clock) -> dict[str, Any]:
+def _watched(store: Store, results: Results, host: Host, plan: Plan, session: str, clock: Clock) -> Answer:
     from tuner.hosts.pair import on_one
     from tuner.report.summary import summary
     from tuner.session import tuning
@@ -89,7 +91,7 @@ def _watched(store: Store, results: Results, host: Host, plan: Plan, session: st
             atomic_file.write(results.summary(session), summary(store, store.session(session)))
             if plan.kind in REPORTED:
                 _write_report(watch, store, results, session)
-        if not early.finished(answer, clock):
+        if not early.finished(answer, stopped=clock.hurried):
             watch.note(f"stopped early; go on with: {on}")
     return answer
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from tuner.judging.statistics import CONFIDENCE, student_quantile
 from tuner.measurement import Measurement
 
-POWER: Final = 0.80
-# (z(0.975) + z(0.8))²: so many squared standard errors does a difference need to be found at 95 % and 80 % power.
-NORMAL_PAIRS: Final = 7.84
 # A run this many robust standard deviations from the median is a hiccup. The usual 2.5 to 3 (Leys et al. 2013) is for
 # samples in which the median absolute deviation is well known; among a dozen runs it is not, hence the distance.
 HICCUP: Final = 5.0
@@ -67,10 +64,6 @@ class Spread:
     def pairing_helps(self) -> bool | None:
         """Return whether a ratio inside a block is less noisy than a single run; None where that is not known."""
         return None if self.correlation is None else self.correlation > 1 / 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return asdict(self) | {"pairing_helps": self.pairing_helps}
 
 
 def spread(pairs: Sequence[Pair], times_s: Sequence[Pair], sampling_sd: float | None = None) -> Spread:
@@ -154,22 +147,3 @@ def sd_interval(sd: float, count: int, confidence: float = CONFIDENCE) -> tuple[
     outside = (1 - confidence) / 2
     low, high = float(chdtri(count, outside)), float(chdtri(count, 1 - outside))
     return sd * math.sqrt(count / low), sd * math.sqrt(count / high)
-
-
-def smallest_difference(sd: float, blocks: int, judged: int = 1) -> float:
-    """Return the log ratio that `blocks` blocks find with 80 % power at 95 % confidence, infinite for one block.
-
-    Each block's gain spreads by `sd`. It is what the verdict's own test can do: Student's quantiles, because the
-    verdict does not know `sd`, and Bonferroni's correction for `judged` profiles. With many blocks and one profile it
-    is the well-known √(7.84 sd² / n), which `normal_difference` gives.
-    """
-    if blocks <= 1:
-        return math.inf
-    alpha = (1 - CONFIDENCE) / max(judged, 1)
-    quantiles = student_quantile(1 - alpha / 2, blocks - 1) + student_quantile(POWER, blocks - 1)
-    return quantiles * sd / math.sqrt(blocks)
-
-
-def normal_difference(sd: float, blocks: int) -> float:
-    """Return the log ratio that `blocks` blocks would find if `sd` were known and one profile judged: n = 7.84 sd²/δ²."""
-    return math.sqrt(NORMAL_PAIRS / blocks) * sd if blocks > 0 else math.inf

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tuner.figures import plain, shown
 from tuner.records import Role
+from tuner.report.rows import Row
 
 INK, MUTED, GRID, ACCENT, WARN, SOFT, PAPER = (
     "#16191d",
@@ -36,8 +37,7 @@ COLOUR_OF_ROLE: Final = {Role.BASELINE: INK, "winner": ACCENT, "start": WARN}
 # The upper end of what a reader compares: below this many trials each mark has room for its interval.
 MOST_INTERVALS: Final = 300
 
-Row = dict[str, Any]
-Spec = dict[str, Any]
+Spec = Row
 
 
 def charts(content: Mapping[str, Any]) -> dict[str, tuple[str, Spec]]:

@@ -17,9 +17,10 @@ from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.charts import Spec, gains
 from tuner.report.markdown import gain
+from tuner.report.rows import Row
 from tuner.report.tables import escaped, markdown
 
-Row = Mapping[str, Any]
+Told = Mapping[str, Any]
 CAUTION = (
     "Each gain is measured against its own session's baseline. Sessions share no block, so that a difference between two "
     "of them may be the day or the host, and no interval of it can be computed."
@@ -61,7 +62,7 @@ def _differences(first: StoredSession, other: StoredSession) -> Iterator[Finding
 _OF_A_HOST = frozenset({"server_cpus", "client_cpus", "address"})
 
 
-def comparison(contents: Sequence[Row]) -> dict[str, Any]:
+def comparison(contents: Sequence[Told]) -> Row:
     """Return the reports of several sessions as one, as JSON: what differs in their circumstances, and their answers."""
     return {
         "report": 1,
@@ -77,7 +78,7 @@ def comparison(contents: Sequence[Row]) -> dict[str, Any]:
 _OF_A_SESSION = ("session", "created_at", "state", "kind", "stack", "verdict", "profiles", "winner", "doubts", "facts")
 
 
-def _circumstances(contents: Sequence[Row]) -> list[dict[str, Any]]:
+def _circumstances(contents: Sequence[Told]) -> list[Row]:
     """Return the facts in which the sessions differ: name and each session's value."""
     facts = [{"stack": each["stack"], **each["facts"]["host"], **each["facts"]["measured with"]} for each in contents]
     names = dict.fromkeys(name for each in facts for name in each if name not in _MOVING)
@@ -89,7 +90,7 @@ def _circumstances(contents: Sequence[Row]) -> list[dict[str, Any]]:
 _MOVING = frozenset({"load_1min", "memory_available_bytes", "hugepages_free", "seed"})
 
 
-def tables(compared: Row) -> list[Table]:
+def tables(compared: Told) -> list[Table]:
     """Return the tables of a comparison: the answers, the metrics of baselines and winners, and what differs."""
     sessions = compared["sessions"]
     answers = [[_label(each), each["verdict"]["answer"], _gain(each), each["verdict"]["baseline"]] for each in sessions]
@@ -106,15 +107,15 @@ def tables(compared: Row) -> list[Table]:
     ]
 
 
-def _label(session: Row) -> str:
+def _label(session: Told) -> str:
     return str(session["session"])
 
 
-def _gain(session: Row) -> str:
+def _gain(session: Told) -> str:
     return gain(session["verdict"]["gain"] or {"ratio": None})
 
 
-def _metrics(sessions: Sequence[Row], role: str) -> Table | None:
+def _metrics(sessions: Sequence[Told], role: str) -> Table | None:
     found = [next((row for row in each["profiles"] if row["role"] == role), None) for each in sessions]
     metrics = [{} if row is None else row["metrics"] for row in found]
     present = [name for name in SHORT if any(name in row for row in metrics)]
@@ -125,7 +126,7 @@ def _metrics(sessions: Sequence[Row], role: str) -> Table | None:
     return Table(f"The {role}s: median and interval", ["metric", *map(_label, sessions)], [profiles, *rows])
 
 
-def plots(compared: Row) -> dict[str, tuple[str, Spec]]:
+def plots(compared: Told) -> dict[str, tuple[str, Spec]]:
     """Return the plot of the sessions' gains, by its name; none where fewer than one has a gain with an interval."""
     rows = [
         {"label": _label(each), **each["verdict"]["gain"]} for each in compared["sessions"] if each["verdict"]["gain"]
@@ -134,7 +135,7 @@ def plots(compared: Row) -> dict[str, tuple[str, Spec]]:
     return {"gains": made} if made else {}
 
 
-def page(compared: Row) -> str:
+def page(compared: Told) -> str:
     """Return the comparison as Markdown."""
     parts = [
         "# Sessions compared\n",

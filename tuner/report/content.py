@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner import __version__
-from tuner.figures import plain
+from tuner.errors import Finding
+from tuner.figures import plain as heading
 from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.objective import objective
+from tuner.judging.statistics import Gain
 from tuner.measure import workload
 from tuner.measure.chosen import BENCHMARK
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
+from tuner.report.rows import Row
 from tuner.report.tables import failure_rows, phase_rows
-from tuner.session.answer import counters, proposals
+from tuner.session.answer import answers, proposals, words
+from tuner.session.answer.answers import Answer, CompareAnswer, TuneAnswer
+from tuner.session.answer.circumstances import host
+from tuner.session.answer.counters import pointed_at, totals
+from tuner.session.answer.described import described
+from tuner.session.answer.json_form import plain, to_json
 from tuner.session.answer.pareto_front import front_of
+from tuner.session.answer.parts import Decision, Described, Worth
+from tuner.session.answer.stored import answer_of
 from tuner.session.measuring import quarantine
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
-from tuner.session.phases.calibrate import words
-from tuner.session.phases.emit import described
 from tuner.store import Store
 
 # More finalists than these cannot be told apart in one plot.
@@ -30,13 +39,11 @@ MOST_CURVES: Final = 4
 # What a run's own line shows.
 OF_A_RUN: Final = ("latency_p50_us", "latency_p99_us", "rate_mps", "cpu_s")
 
-Row = dict[str, Any]
-
 
 def content(store: Store, session: StoredSession) -> Row:
     """Return a session's report as JSON-ready values: one key a section, each with its `why` where it can be empty."""
-    ledger = Ledger(store, session.id, objective(session.plan["objective"]))
-    answer = session.verdict or {}
+    seen, answer = Evidence.read(store, session), answer_of(session)
+    ledger, counted = seen.ledger, totals(seen.ledger.runs)
     cast = _cast(ledger, session, answer)
     failed_headers, failed = failure_rows(ledger.trials, ledger.runs)
     phase_headers, phases = phase_rows(ledger.trials, ledger.runs)
@@ -45,24 +52,36 @@ def content(store: Store, session: StoredSession) -> Row:
         "tuner": __version__,
         **_about(session),
         "verdict": _verdict(ledger, session, answer),
-        "profiles": _profiles(ledger, cast),
+        "profiles": _profiles(seen, cast),
         "winner": _winner(answer),
         "curves": curves(ledger, _finalists(cast)),
-        "course": course.course(ledger),
-        "proposals": list(proposals.sentences(answer["proposals"])) if "proposals" in answer else [],
-        "worth": _worth(ledger, answer),
-        "interactions": _interactions(ledger, answer),
-        "tradeoff": _tradeoff(ledger, cast),
-        "held": held(ledger),
-        "counted": counters.found_in(ledger.runs, session.plan["stack"]),
-        "noise": _noise(ledger, answer),
+        "course": course.course(seen.gains),
+        "proposals": _proposals(answer),
+        "worth": _worth(seen, answer),
+        "interactions": _interactions(seen, answer),
+        "tradeoff": _tradeoff(seen, cast),
+        "held": held(seen),
+        "counted": _counted(counted, pointed_at(counted, seen.plan.stack)),
+        "noise": _noise(seen, answer),
         "failures": {"headers": failed_headers, "rows": failed},
         "phases": {"headers": phase_headers, "rows": phases},
-        "doubts": [dict(each) for each in (*session.facts.get("doubts", ()), *answer.get("doubts", ()))],
+        "doubts": [
+            *map(dict, session.facts.get("doubts", ())),
+            *map(to_json, answers.doubts(answer) if answer else ()),
+        ],
         "facts": _facts(ledger, session),
         "evidence": evidence.launches(ledger.trials, ledger.runs),
         "runs": [_run(ledger, run) for run in ledger.runs],
     }
+
+
+def _counted(counted: Mapping[str, Mapping[str, int]], found: Sequence[Finding]) -> Row:
+    return {"counters": counted, "findings": plain(tuple(found))} if counted else {}
+
+
+def _proposals(answer: Answer | None) -> list[str]:
+    found = answers.searched(answer) if answer else None
+    return list(proposals.sentences(found)) if found else []
 
 
 def _about(session: StoredSession) -> Row:
@@ -81,49 +100,64 @@ def _about(session: StoredSession) -> Row:
     }
 
 
-def _verdict(ledger: Ledger, session: StoredSession, answer: Mapping[str, Any]) -> Row:
+def _verdict(ledger: Ledger, session: StoredSession, answer: Answer | None) -> Row:
     """Return the verdict: its word, a headline that is read from far, the sentence with its interval, and the gain."""
-    word = str(answer.get("verdict", "")) or ("measured" if answer else session.state)
+    decided = answers.decision(answer) if answer else None
+    word = decided or ("measured" if answer else session.state)
     baseline = ledger.trials[0].profile if ledger.trials else session.plan["baseline"]["profile"]
-    gain = answer.get("gain")
-    why = str(answer.get("why", "")) or _unfinished(session, answer)
-    return {"answer": word, "headline": _headline(word, gain, baseline), "why": why, "gain": gain, "baseline": baseline}
+    gain = answers.gain(answer) if answer else None
+    return {
+        "answer": str(word),
+        "headline": _headline(word, gain, baseline),
+        "why": (answers.reason(answer) if answer else "") or _unfinished(session, answer),
+        "gain": plain(gain),
+        "baseline": baseline,
+    }
 
 
-def _headline(word: str, gain: Mapping[str, Any] | None, baseline: str) -> str:
-    if word in {"improved", "minimised", "minimal"} and gain:
-        return f"{gain['ratio']:.2f} times as good as {baseline}"
-    plain = {
-        "not improved": f"Nothing beats {baseline}",
-        "failed": "The session failed",
+def _headline(word: str, gain: Gain | None, baseline: str) -> str:
+    if word in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL} and gain:
+        return f"{gain.ratio:.2f} times as good as {baseline}"
+    told = {
+        Decision.NOT_IMPROVED: f"Nothing beats {baseline}",
+        Decision.FAILED: "The session failed",
         "measured": f"{baseline}, measured",
         State.STOPPED: "Stopped before a verdict",
         State.RUNNING: "No verdict yet",
     }
-    return plain.get(word, word.capitalize())
+    return told.get(word, word.capitalize())
 
 
-def _unfinished(session: StoredSession, answer: Mapping[str, Any]) -> str:
+def _unfinished(session: StoredSession, answer: Answer | None) -> str:
     if answer:
         return "The profile was measured and compared with nothing."
     return f"What was measured is kept: tuner sessions resume {session.id}"
 
 
-def _cast(ledger: Ledger, session: StoredSession, answer: Mapping[str, Any]) -> dict[str, Trial]:
+def _cast(ledger: Ledger, session: StoredSession, answer: Answer | None) -> dict[str, Trial]:
     """Return the profiles that have a part to play, by their roles in the order of a table, each once."""
     named = [("baseline", trial) for trial in ledger.trials[:1]]
-    settings = (answer.get("winner") or answer.get("b") or {}).get("settings")
-    winner = ledger.find(settings) if settings is not None else None
+    final = _final(answer)
+    winner = ledger.find(final.settings) if final else None
     known = [trial for trial in ledger.trials if trial.role is Role.KNOWN and ledger.tried(trial.number)]
     named += [
         ("start" if trial.profile == session.plan["start"] else f"known {trial.number}", trial) for trial in known
     ]
-    finals = (ledger.find(each["settings"]) for each in answer.get("finalists", ()))
+    rivals = answer.finalists if isinstance(answer, TuneAnswer) else ()
+    finals = (ledger.find(each.described.settings) for each in rivals)
     named += [(f"finalist {trial.number}", trial) for trial in finals if trial is not None]
     if winner is not None and winner != ledger.trials[0]:
         named = [(role, trial) for role, trial in named if trial != winner] + [("winner", winner)]
     seen: dict[int, str] = {}
     return {role: trial for role, trial in named if seen.setdefault(trial.number, role) == role}
+
+
+def _final(answer: Answer | None) -> Described | None:
+    """Return the profile that an answer is about: the winner, or what the baseline was compared with."""
+    if isinstance(answer, CompareAnswer):
+        return answer.b
+    winner = answers.winner(answer) if answer else None
+    return winner.described if winner else None
 
 
 def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:
@@ -132,77 +166,82 @@ def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:
     return (found if len(found) > 1 else [*cast.values()])[:MOST_CURVES]
 
 
-def _profiles(ledger: Ledger, cast: Mapping[str, Trial]) -> list[Row]:
-    return [{"role": role.split(" ")[0]} | described(ledger, trial) for role, trial in cast.items()]
+def _profiles(seen: Evidence, cast: Mapping[str, Trial]) -> list[Row]:
+    return [{"role": role.split(" ")[0]} | described(seen, trial).to_dict() for role, trial in cast.items()]
 
 
-def _winner(answer: Mapping[str, Any]) -> Row | None:
-    found = answer.get("winner")
-    return dict(found) if found else None
+def _winner(answer: Answer | None) -> Row | None:
+    found = answers.winner(answer) if answer else None
+    return to_json(found) if found else None
 
 
-def _worth(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
+def _settings(answer: Answer | None) -> Mapping[str, str]:
+    """Return the settings of the winner, none where there is none."""
+    found = answers.winner(answer) if answer else None
+    return found.described.settings if found else {}
+
+
+def _worth(seen: Evidence, answer: Answer | None) -> Row:
     """Return what each setting of the winner is worth: as minimising measured it, else by a model that says so."""
-    if minimised := answer.get("minimised"):
-        kept = [_flat(row, kept=True) for row in minimised["kept"]]
-        rows = kept + [_flat(row, kept=False) for row in minimised["dropped"]]
-        why = f"Measured: the profile with the setting and without it, in the same {minimised['blocks']} blocks."
+    if minimised := answers.minimisation(answer) if answer else None:
+        rows = [_flat(each, kept=True) for each in minimised.kept]
+        rows += [_flat(each, kept=False) for each in minimised.dropped]
+        why = f"Measured: the profile with the setting and without it, in the same {minimised.blocks} blocks."
         return {"source": "minimise", "why": why, "rows": rows}
-    settings = (answer.get("winner") or {}).get("settings")
+    settings = _settings(answer)
     if not settings:
         return {"source": "none", "why": "Not computed: there is no winner with settings.", "rows": []}
-    rows, why = course.model(ledger, settings)
+    rows, why = course.model(seen.gains, settings)
     return {"source": "model", "why": why, "rows": rows}
 
 
-def _flat(row: Mapping[str, Any], *, kept: bool) -> Row:
-    gain = row["gain"] or {"ratio": None, "low": None, "high": None}
-    named = {"name": row["name"], "value": row["value"], "kept": kept, "why": row["why"]}
+def _flat(worth: Worth, *, kept: bool) -> Row:
+    gain = plain(worth.gain) or {"ratio": None, "low": None, "high": None}
+    named = {"name": worth.name, "value": worth.value, "kept": kept, "why": worth.why}
     return named | {key: gain[key] for key in ("ratio", "low", "high")}
 
 
-def _interactions(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
-    rows, why = course.interactions(ledger, (answer.get("winner") or {}).get("settings") or {})
+def _interactions(seen: Evidence, answer: Answer | None) -> Row:
+    rows, why = course.interactions(seen.gains, _settings(answer))
     return {"why": f"{why[:1].upper()}{why[1:]}.", "rows": rows}
 
 
-def _tradeoff(ledger: Ledger, cast: Mapping[str, Trial]) -> Row:
+def _tradeoff(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
     """Return latency, rate and CPU of every profile that ran, and which of them no other clearly beats in all three."""
-    latency = next((t.metric for t in ledger.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
+    latency = next((t.metric for t in seen.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
-    unbeaten = {trial.number for trial in front_of(ledger, (latency, "rate_mps", "cpu_s"))}
+    unbeaten = {trial.number for trial in front_of(seen, (latency, "rate_mps", "cpu_s"))}
     points = [
         {"profile": trial.profile, "role": roles.get(trial.number, trial.role), "front": trial.number in unbeaten}
         | found
-        for trial in ledger.trials
-        if (found := _point(ledger, trial, latency))
+        for trial in seen.ledger.trials
+        if (found := _point(seen, trial, latency))
     ]
-    why = f"{plain(latency)} against messages received a second, and CPU seconds a run of client and server together."
+    why = f"{heading(latency)} against messages received a second, and CPU seconds a run of client and server together."
     missing = f"Not computed: no profile reported {latency}, rate_mps and cpu_s together."
     return {"latency": latency, "points": points, "why": why if points else missing}
 
 
-def _point(ledger: Ledger, trial: Trial, latency: str) -> Row:
+def _point(seen: Evidence, trial: Trial, latency: str) -> Row:
     """Return a profile's medians, nothing for one that lacks any."""
-    medians = {metric: statistics.median(values) for metric, values in ledger.samples(trial.number).items()}
-    if ledger.status(trial.number) != Status.OK or not {latency, "rate_mps", "cpu_s"} <= medians.keys():
+    medians = {metric: statistics.median(values) for metric, values in seen.metrics.samples(trial.number).items()}
+    if seen.ledger.status(trial.number) != Status.OK or not {latency, "rate_mps", "cpu_s"} <= medians.keys():
         return {}
     return {"latency_us": medians[latency], "rate_mps": medians["rate_mps"], "cpu_s": medians["cpu_s"]}
 
 
-def _noise(ledger: Ledger, answer: Mapping[str, Any]) -> Row:
-    term = ledger.objective.terms[0]
-    why = quarantine.disturbed(ledger.runs)
-    found = quarantine.found_in(ledger.runs)
+def _noise(seen: Evidence, answer: Answer | None) -> Row:
+    term, ledger = seen.objective.terms[0], seen.ledger
+    why, calm = quarantine.disturbed(ledger.runs), host(seen)
     mine = [run for run in ledger.runs if run.trial == 0 and run.workload == term.workload]
     runs = [_of_baseline(run, term.metric, ledger.quarantined) for run in mine if term.metric in run.metrics()]
-    calibration = answer.get("calibration")
+    calibration = answers.noise(answer) if answer else None
     return {
         "metric": term.metric,
-        "words": words(calibration) if calibration else [],
+        "words": words.noise(calibration) if calibration else [],
         "why": "" if calibration else "Not computed: this session made no calibration, so that the noise is unknown.",
         "runs": runs,
-        "host": found["host"] | {"sentence": quarantine.sentence(found["host"])},
+        "host": to_json(calm) | {"sentence": words.not_calm(calm)},
         "disturbed": [
             {"block": block, "reasons": list(reasons), "quarantined": block in ledger.quarantined}
             for block, reasons in why.items()

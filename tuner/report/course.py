@@ -6,10 +6,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
 from tuner.judging.statistics import CONFIDENCE, pooled_sd, student_quantile
 from tuner.records import Phase, Status, Trial
+from tuner.report.rows import Row
+from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.ledger import Ledger
 
 # Below this many trials on either side a difference of means is a story about single trials.
@@ -17,16 +19,15 @@ FEWEST: Final = 3
 # More pairs than these would all be corrected away.
 MOST_PAIRS: Final = 10
 
-Row = dict[str, Any]
 
-
-def course(ledger: Ledger) -> list[Row]:
+def course(log_gains: Gains) -> list[Row]:
     """Return one row a trial of the search as JSON: its gain over the baseline with its interval, and the best so far.
 
     The interval is mean ± z · sd/√blocks with the spread pooled over all trials, because most have one block.
     """
-    gains = {trial.number: ledger.gains(trial.number, Phase.SEARCH) for trial in ledger.trials[1:]}
-    sd = pooled_sd([group for group in gains.values() if group], ledger.gains_over_itself())
+    ledger = log_gains.ledger
+    gains = {trial.number: log_gains.of(trial.number, Phase.SEARCH) for trial in ledger.trials[1:]}
+    sd = pooled_sd([group for group in gains.values() if group], log_gains.over_itself())
     rows = [_trial(ledger, trial, gains[trial.number], sd) for trial in ledger.trials[1:] if _took_part(ledger, trial)]
     best = 0.0
     for at, row in enumerate(rows, 1):
@@ -53,12 +54,12 @@ def _z() -> float:
     return statistics.NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def model(ledger: Ledger, settings: Mapping[str, str]) -> tuple[list[Row], str]:
+def model(log_gains: Gains, settings: Mapping[str, str]) -> tuple[list[Row], str]:
     """Return, for each setting, trials of the search with it compared with those without, and what that is worth.
 
     That is association and no experiment: the trials differ in other settings too, and the search chose them.
     """
-    gains = _searched(ledger)
+    gains = _searched(log_gains)
     rows = [_with_and_without(gains, name, value) for name, value in settings.items()]
     why = (
         "A model, not a measurement: trials of the search with the setting compared with those without it "
@@ -68,8 +69,8 @@ def model(ledger: Ledger, settings: Mapping[str, str]) -> tuple[list[Row], str]:
     return rows, why
 
 
-def _searched(ledger: Ledger) -> list[tuple[Mapping[str, str], float]]:
-    found = ((trial.settings, ledger.gains(trial.number, Phase.SEARCH)) for trial in ledger.trials[1:])
+def _searched(log_gains: Gains) -> list[tuple[Mapping[str, str], float]]:
+    found = ((trial.settings, log_gains.of(trial.number, Phase.SEARCH)) for trial in log_gains.ledger.trials[1:])
     return [(settings, statistics.fmean(gains)) for settings, gains in found if gains]
 
 
@@ -84,13 +85,13 @@ def _with_and_without(gains: Sequence[tuple[Mapping[str, str], float]], name: st
     return row | _ratios(found)
 
 
-def interactions(ledger: Ledger, settings: Mapping[str, str]) -> tuple[list[Row], str]:
+def interactions(log_gains: Gains, settings: Mapping[str, str]) -> tuple[list[Row], str]:
     """Return the pairs of settings whose gain together differs from the product of their own, and what was looked at.
 
     The contrast of the four cells' means (both, one, the other, neither), by Welch's interval corrected for the number
     of pairs; only pairs of which each cell has enough trials can be judged. Why none is told is said in words.
     """
-    gains = _searched(ledger)
+    gains = _searched(log_gains)
     pairs = list(combinations(settings.items(), 2))
     able = [(one, other, cells) for one, other in pairs if (cells := _cells(gains, one, other))][:MOST_PAIRS]
     if not able:

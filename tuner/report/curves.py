@@ -15,6 +15,7 @@ from tuner.errors import UsageError
 from tuner.measure.chosen import BENCHMARK
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase, Run, Status, Trial
+from tuner.report.rows import Row
 from tuner.session.measuring.ledger import Ledger
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.
@@ -25,10 +26,8 @@ STEPS_A_NINE: Final = 12
 BARS_A_DECADE: Final = 40
 NS_A_US: Final = 1000.0
 
-Row = dict[str, Any]
 
-
-def curves(ledger: Ledger, trials: Sequence[Trial]) -> dict[str, Any]:
+def curves(ledger: Ledger, trials: Sequence[Trial]) -> Row:
     """Return the percentile curves of these profiles as JSON: points of (percentile, µs), and the distributions.
 
     `source` is `histograms` or `runs`; `why` says in words what the curves are, or why there are none.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from tuner.report.charts import PALETTE, Spec
+from tuner.report.rows import Row
 
 WIDE: Final = 860
 NARROW: Final = 320
@@ -56,7 +57,7 @@ def _tip(found: re.Match[str]) -> str:
     return f' data-tip="{found.group(1)}"' if ": " in found.group(1) and found.group(2) else ""
 
 
-def drawn(charts: Mapping[str, tuple[str, Spec]]) -> dict[str, dict[str, Any]]:
+def drawn(charts: Mapping[str, tuple[str, Spec]]) -> dict[str, Row]:
     """Return each plot for a page: what it shows in words, and its SVG for a wide page and for a phone."""
     return {
         name: {"says": says, "wide": for_page(svg(spec)), "narrow": for_page(svg(spec, NARROW), tips=False)}

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from tuner.measure.chosen import BENCHMARK
 from tuner.records import Run, Trial
+from tuner.report.rows import Row
 
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
-
-Row = dict[str, Any]
 
 
 def launches(trials: Sequence[Trial], runs: Sequence[Run]) -> Row:

@@ -13,6 +13,7 @@ from tuner.records import StoredSession
 from tuner.report import comparison, drawing, markdown, page
 from tuner.report.charts import Spec, charts
 from tuner.report.content import content
+from tuner.report.rows import Row
 from tuner.store import Store
 
 
@@ -28,7 +29,7 @@ def write_html(store: Store, session: StoredSession, path: Path) -> None:
     atomic_file.write(path, page.page(content(store, session)))
 
 
-def found(store: Store, sessions: Sequence[StoredSession]) -> dict[str, Any]:
+def found(store: Store, sessions: Sequence[StoredSession]) -> Row:
     """Return the report of a session, or the comparison of several, as JSON.
 
     Raises:

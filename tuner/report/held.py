@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from tuner.figures import shown
 from tuner.measure.rate_search import Probe
 from tuner.records import Run
+from tuner.report.rows import Row
 from tuner.session.measuring import rate_searches
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.evidence import Evidence
 
 HEADERS: Final = ("search", "profile", "phase", "block", "offered, msg/s", "held, msg/s")
 
 
-def held(ledger: Ledger) -> dict[str, Any]:
+def held(evidence: Evidence) -> Row:
     """Return one row a search over the load as JSON; without rows where the objective is no limit on latency."""
-    limits = ledger.objective.limits
-    rows = list(_rows(ledger)) if limits else []
+    limits = evidence.objective.limits
+    rows = list(_rows(evidence)) if limits else []
     why = (
-        f"Each row is one search for the {ledger.objective.name}: what was offered, in order, ✓ where every limit held and "
+        f"Each row is one search for the {evidence.objective.name}: what was offered, in order, ✓ where every limit held and "
         "✗ where one did not. The runs of one second only bracket the rate; the long ones make the answer. "
         "A profile's rate, with its interval over its searches, stands among the profiles."
     )
     return {"why": why if limits else "", "headers": list(HEADERS), "rows": rows}
 
 
-def _rows(ledger: Ledger) -> Iterator[list[str]]:
-    for number, series in rate_searches.by_series(ledger.runs).items():
-        yield _row(ledger, number, series)
+def _rows(evidence: Evidence) -> Iterator[list[str]]:
+    for number, series in rate_searches.by_series(evidence.ledger.runs).items():
+        yield _row(evidence, number, series)
 
 
-def _row(ledger: Ledger, number: int, series: Sequence[Run]) -> list[str]:
-    found = rate_searches.answer(series, ledger.objective.limits)
-    course = " ".join(map(_probe, rate_searches.probes(series, ledger.objective.limits)))
-    where = [ledger.trials[series[0].trial].profile, series[0].phase, str(series[0].block)]
+def _row(evidence: Evidence, number: int, series: Sequence[Run]) -> list[str]:
+    found = rate_searches.answer(series, evidence.objective.limits)
+    course = " ".join(map(_probe, rate_searches.probes(series, evidence.objective.limits)))
+    where = [evidence.ledger.trials[series[0].trial].profile, series[0].phase, str(series[0].block)]
     return [str(number), *where, course, shown(found.rate_mps) if found else "no answer"]
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tuner.figures import shown
+from tuner.hosts.facts import Doubt
 from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.tables import failure_table, phase_table, profile_table
-from tuner.session.answer import proposals
+from tuner.session.answer import answers, proposals, words
+from tuner.session.answer.answers import (
+    Answer,
+    CalibrateAnswer,
+    CompareAnswer,
+    Failure,
+    MeasureAnswer,
+    MinimiseAnswer,
+    TuneAnswer,
+)
 from tuner.session.answer.pareto_front import AXES
-from tuner.session.measuring.quarantine import sentence
-from tuner.session.phases.calibrate import words
+from tuner.session.answer.parts import Described, WarmStart
+from tuner.session.answer.stored import answer_of
 from tuner.store import Store
 
 
@@ -23,74 +34,74 @@ def summary(store: Store, session: StoredSession) -> str:
 
 def _sections(store: Store, session: StoredSession) -> Iterator[str]:
     trials, runs = store.trials(session.id), store.runs(session.id)
+    answer = answer_of(session)
     yield f"# {session.id}\n"
-    yield f"State: {session.state}. {_verdict(session.verdict)}\n"
+    yield f"State: {session.state}. {_verdict(answer)}\n"
     yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
-    if session.verdict and "baseline" in session.verdict:
-        yield from _profiles(session.verdict)
-    yield from _noise(session.verdict or {})
-    yield from _warm_start(session.verdict or {})
-    yield from _proposals(session.verdict or {})
+    if isinstance(answer, TuneAnswer | MinimiseAnswer):
+        yield from _profiles(answer)
+    if answer is not None and not isinstance(answer, Failure):
+        yield from _noise(answer)
+    if isinstance(answer, TuneAnswer) and answer.warm_start:
+        yield from _warm_start(answer.warm_start)
+    if isinstance(answer, TuneAnswer) and answer.proposals:
+        yield "## Search\n"
+        yield "".join(f"- {line}\n" for line in proposals.sentences(answer.proposals))
     yield "## Runs\n"
     yield phase_table(trials, runs)
     if failures := failure_table(trials, runs):
         yield "## Failures\n"
         yield failures
     yield "## Doubts\n"
-    yield from _doubts([*session.facts.get("doubts", ()), *(session.verdict or {}).get("doubts", ())])
+    of_host = [Doubt(each["what"], each["advice"]) for each in session.facts.get("doubts", ())]
+    yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ())])
 
 
-def _verdict(verdict: Mapping[str, Any] | None) -> str:
-    if verdict is None:
+def _verdict(answer: Answer | None) -> str:
+    if answer is None:
         return "There is no verdict yet."
-    return f"Verdict: **{verdict.get('verdict', 'measured')}**. {verdict.get('why', '')}"
+    return f"Verdict: **{answers.decision(answer) or 'measured'}**. {answers.reason(answer)}"
 
 
-def _profiles(verdict: Mapping[str, Any]) -> Iterator[str]:
-    baseline, winner = verdict["baseline"], verdict["winner"]
-    rows = [baseline, *verdict["known"]]
-    if winner["profile"] not in {row["profile"] for row in rows}:
+def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
+    winner = answer.winner.described
+    rows = [answer.baseline, *answer.known]
+    if winner.profile not in {row.profile for row in rows}:
         rows.append(winner)
     yield "## Profiles\n\nMedian of the runs (interval; runs). Latency is half the round trip, in µs.\n"
-    yield profile_table(rows)
-    if verdict.get("pareto"):
+    yield profile_table([row.to_dict() for row in rows])
+    if isinstance(answer, TuneAnswer) and answer.pareto:
         yield "## Pareto front\n\nNo other profile was better in median latency, rate and CPU together.\n"
-        yield profile_table(
-            [{**row, "metrics": {name: row["metrics"][name] for name in AXES}} for row in verdict["pareto"]]
-        )
+        yield profile_table([_on_axes(row).to_dict() for row in answer.pareto])
     yield "## Winner\n"
-    yield f"{winner['profile']}: {winner['path'] or 'the baseline stays'}\n"
-    yield "".join(f"    {name}={value}\n" for name, value in winner["settings"].items()) or "    (no setting)\n"
-    yield f"Time: {shown(verdict['time']['wall_s'])} s, of which {shown(verdict['time']['runs_s'])} s inside runs.\n"
+    yield f"{winner.profile}: {answer.winner.path or 'the baseline stays'}\n"
+    yield "".join(f"    {name}={value}\n" for name, value in winner.settings.items()) or "    (no setting)\n"
+    yield f"Time: {shown(answer.time.wall_s)} s, of which {shown(answer.time.runs_s)} s inside runs.\n"
 
 
-def _noise(verdict: Mapping[str, Any]) -> Iterator[str]:
-    if "quarantined" not in verdict:
-        return
+def _on_axes(row: Described) -> Described:
+    return replace(row, metrics={name: row.metrics[name] for name in AXES})
+
+
+def _noise(answer: TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer | CalibrateAnswer) -> Iterator[str]:
+    host, calibration = answer.circumstances.host, answers.noise(answer)
     yield "## Noise\n"
-    if verdict.get("calibration"):
-        yield "".join(f"- {line}\n" for line in words(verdict["calibration"])).rstrip()
-    host = verdict["host"]
-    yield f"- blocks that the host disturbed: {host['disturbed']} of {host['blocks']}; quarantined: {verdict['quarantined']}."
-    if not host["calm"]:
-        yield f"- {sentence(host)}"
+    if calibration:
+        yield "".join(f"- {line}\n" for line in words.noise(calibration)).rstrip()
+    quarantined = answer.circumstances.quarantined
+    yield f"- blocks that the host disturbed: {host.disturbed} of {host.blocks}; quarantined: {quarantined}."
+    if not host.calm:
+        yield f"- {words.not_calm(host)}"
     yield ""
 
 
-def _warm_start(verdict: Mapping[str, Any]) -> Iterator[str]:
-    if used := verdict.get("warm_start"):
-        yield f"Warm start: {used['outcomes']} outcomes of {used['sessions']} earlier sessions shaped the search.\n"
+def _warm_start(used: WarmStart) -> Iterator[str]:
+    yield f"Warm start: {used.outcomes} outcomes of {used.sessions} earlier sessions shaped the search.\n"
 
 
-def _proposals(verdict: Mapping[str, Any]) -> Iterator[str]:
-    if found := verdict.get("proposals"):
-        yield "## Search\n"
-        yield "".join(f"- {line}\n" for line in proposals.sentences(found))
-
-
-def _doubts(doubts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
     for doubt in doubts:
-        yield f"- {doubt['what']}: {doubt['advice']}"
+        yield f"- {doubt.what}: {doubt.advice}"
     if not doubts:
         yield "None was found on this host or in its measurements."
 

@@ -12,25 +12,27 @@ from tuner import __version__
 from tuner.errors import TunerError, UsageError
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
-from tuner.records import Kind, Phase, Role, State
+from tuner.records import Kind, Role, State
 from tuner.results import Results
-from tuner.session.answer import counters, proposals
-from tuner.session.measuring import quarantine
+from tuner.session.answer.answers import Answer, Failure
+from tuner.session.answer.parts import WarmStart
+from tuner.session.answering import answer, to_minimise
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
 from tuner.session.phases import clear_lead, run_length
-from tuner.session.phases.calibrate import calibrate, noise
-from tuner.session.phases.confirm import repeat
-from tuner.session.phases.early import confirmed, finished
-from tuner.session.phases.emit import comparison, described, emit, minimisation
-from tuner.session.phases.minimise import Minimised, minimise
+from tuner.session.phases.calibrate import calibrate
+from tuner.session.phases.confirm import confirm, repeat
+from tuner.session.phases.early import finished, provable
+from tuner.session.phases.emit import emit
+from tuner.session.phases.minimise import minimise
 from tuner.session.phases.prior import recalled
 from tuner.session.phases.propose import check_runnable, optimizer_for, search_space
 from tuner.session.phases.search import search
-from tuner.session.phases.verdict import Answer, Verdict, doubted, judge, judged_objective, unmet
-from tuner.session.setup import budget_shares
+from tuner.session.phases.verdict import judged_objective
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -59,107 +61,96 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
     return session_id
 
 
-def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
-    """Carry out the session that the store holds under `session_id`, or go on with it; return its answer as JSON.
+def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answer:
+    """Carry out the session that the store holds under `session_id`, or go on with it; return its answer.
 
     Whatever happens, what was measured is in the store and the session's state says how it ended.
     """
+    store = tuning.store
     try:
-        answer = _phases(tuning, plan, session_id, clock)
-        answer |= counters.found_in(tuning.store.runs(session_id), plan.stack)
+        evidence = _measured(tuning, plan, session_id, clock)
+        ending = clock.ending()
+        found = answer(evidence, ending, _used(store, evidence.plan))
+        found = emit(evidence, found, tuning.results.best(session_id))
     except TunerError as reason:
-        failed = {"session": session_id, "verdict": "failed", "why": reason.message}
-        tuning.store.close_session(session_id, State.FAILED, clock.spent_s(), failed)
+        failed = Failure(session_id, reason.message)
+        store.close_session(session_id, State.FAILED, clock.spent_s(), failed.to_dict())
         raise
     except BaseException:
-        tuning.store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
+        store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
         raise
-    tuning.store.close_session(
-        session_id, State.DONE if finished(answer, clock) else State.STOPPED, clock.spent_s(), answer
-    )
-    return answer
+    state = State.DONE if finished(found, stopped=ending.stopped) else State.STOPPED
+    store.close_session(session_id, state, ending.spent_s, found.to_dict())
+    return found
 
 
-def _phases(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> dict[str, Any]:
-    ledger = Ledger(tuning.store, session_id, plan.objective)
-    ledger.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
-    session = Session(plan, tuning.rig, ledger, clock, tuning.progress)
-    for line in redundant(ledger.objective.limits):
+def _used(store: Store, plan: Plan) -> WarmStart | None:
+    return None if plan.warm_start is None else recalled(store, plan).used()
+
+
+def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evidence:
+    """Measure everything that a session is for; return what it has then, with the plan as its own data changed it."""
+    journal = Journal(tuning.store, Ledger.read(tuning.store, session_id))
+    journal.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
+    session = Session(Evidence(plan, journal.ledger), journal, tuning.rig, clock, tuning.progress)
+    for line in redundant(session.evidence.objective.limits):
         tuning.progress.note(line)
     match plan.kind:
         case Kind.MEASURE:
             repeat(session, [])
-            none = unmet(session)
-            why = {"why": none.why} if none else {}
-            return described(ledger, session.baseline) | why | quarantine.found_in(ledger.runs)
         case Kind.CALIBRATE:
             calibrate(session)
-            return noise(session)
         case Kind.COMPARE:
-            return _compare(session)
+            _compare(session)
         case Kind.MINIMISE:
-            return _minimise(session, tuning.results)
-        case _:
-            return _tune(session, tuning.store, tuning.results)
+            _minimise(session)
+        case Kind.TUNE:
+            session = _tune(session)
+    return session.evidence
 
 
-def _compare(session: Session) -> dict[str, Any]:
-    other = session.ledger.enter(session.plan.known[0].profile, session.plan.known[0].settings, Role.KNOWN)
+def _compare(session: Session) -> None:
+    named = session.plan.known[0]
+    other = session.journal.enter(named.profile, named.settings, Role.KNOWN)
     if other == session.baseline:
-        raise UsageError(f"{session.plan.known[0].profile} and {session.baseline.profile} have the same settings")
+        raise UsageError(f"{named.profile} and {session.baseline.profile} have the same settings")
     repeat(session, [other])
-    return comparison(session, judge(session, other), other)
 
 
-def _tune(session: Session, store: Store, results: Results) -> dict[str, Any]:
+def _minimise(session: Session) -> None:
+    named = session.plan.known[0]
+    original = session.journal.enter(named.profile, named.settings, Role.KNOWN)
+    minimise(session, original, session.evidence.objective)
+
+
+def _tune(session: Session) -> Session:
+    """Measure what a tuning needs; return the session with its last plan."""
     calibrate(session)
-    plan = run_length.fitted(session)
-    session = _replanned(session, store, plan, run_length.words(plan.lengthened))
+    plan = run_length.fitted(session.evidence)
+    session = _replanned(session, plan, run_length.words(plan.lengthened))
     optimizer = optimizer_for(session.plan, session.proposals)
-    left_out = search_space(session.plan).left_out
-    for line in left_out:
+    for line in search_space(session.plan).left_out:
         session.progress.note(line)
-    prior = recalled(store, session.plan)
+    prior = recalled(session.journal.store, session.plan)
     if session.plan.warm_start is not None:
         session.progress.note(str(prior))
     prior.teach(optimizer)
     search(session, optimizer)
-    plan = clear_lead.hastened(session)
-    session = _replanned(session, store, plan, clear_lead.words(plan.clear_lead))
-    searched = proposals.found_in(session, left_out)
-    verdict = doubted(confirmed(session), () if unmet(session) else proposals.doubts(searched))
-    shorter = _shortened(session, verdict)
-    folder = results.of(session.ledger.session)
-    folder.mkdir(parents=True, exist_ok=True)
-    used = None if session.plan.warm_start is None else prior.to_dict()
-    return emit(session, verdict, shorter, folder) | {"warm_start": used, "proposals": searched}
+    session.settle()
+    if not session.clock.hurried:
+        plan = clear_lead.hastened(session.evidence)
+        session = _replanned(session, plan, clear_lead.words(plan.clear_lead))
+    if not session.clock.hurried or provable(session):
+        confirm(session)
+    if winner := to_minimise(session.evidence, session.clock.ending()):
+        minimise(session, winner, judged_objective(session.evidence, winner))
+    return session
 
 
-def _replanned(session: Session, store: Store, plan: Plan, why: str) -> Session:
+def _replanned(session: Session, plan: Plan, why: str) -> Session:
     """Return the session with what its own data changed in its plan, which the store then holds too."""
     if plan is session.plan:
         return session
     session.progress.note(why)
-    store.replan(session.ledger.session, plan.to_dict())
-    return replace(session, plan=plan)
-
-
-def _shortened(session: Session, verdict: Verdict) -> Minimised | None:
-    """Return the winner minimised, None where there is no winner, nothing to leave out, or no budget for it."""
-    winner = verdict.winner
-    if verdict.answer is not Answer.IMPROVED or winner is None or not winner.settings:
-        return None
-    if budget_shares.confirm_ends(session.plan) >= 1.0 or (
-        session.clock.hurried and not session.ledger.begun(Phase.MINIMISE)
-    ):
-        return None
-    return minimise(session, winner, judged_objective(session, winner), proven=True)
-
-
-def _minimise(session: Session, results: Results) -> dict[str, Any]:
-    named = session.plan.known[0]
-    original = session.ledger.enter(named.profile, named.settings, Role.KNOWN)
-    shorter = minimise(session, original, session.ledger.objective, proven=False)
-    folder = results.of(session.ledger.session)
-    folder.mkdir(parents=True, exist_ok=True)
-    return minimisation(session, shorter, folder)
+    session.journal.store.replan(session.ledger.session, plan.to_dict())
+    return replace(session, evidence=replace(session.evidence, plan=plan))

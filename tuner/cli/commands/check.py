@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,9 @@ from tuner.errors import TunerError
 from tuner.profiles.library import load, shelves
 from tuner.records import Kind
 from tuner.results import Results
+
+if TYPE_CHECKING:  # loaded when noise is measured
+    from tuner.session.answer.answers import CalibrateAnswer
 
 _INDENT: Final = "      "
 
@@ -53,13 +56,14 @@ def check(
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
     answer = _examined(stack, profile, rig, rings, results)
+    found = None
     if noise and answer["fit"]:
         asked = {"profile": profile, "stack": stack, "objective": objective, "seed": seed, "workload": workload, **rig}
-        answer["noise"] = _noise(asked, runs, results)
+        found = _noise(asked, runs, results)
     if json:
-        print_json(answer)
+        print_json(answer | ({"noise": found.to_dict()} if found else {}))
         raise typer.Exit(0 if answer["fit"] else 1)
-    typer.echo("\n".join(_lines(answer)))
+    typer.echo("\n".join([*_lines(answer), *(_told(found) if found else [])]))
     if not answer["fit"]:
         raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
 
@@ -95,20 +99,25 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
     )
 
 
-def _noise(asked: dict[str, Any], runs: int, results: Path) -> dict[str, Any]:
+def _noise(asked: dict[str, Any], runs: int, results: Path) -> CalibrateAnswer:
+    from tuner.session.answer.answers import CalibrateAnswer
     from tuner.session.setup.prepare import UNLIMITED_S, Request
 
-    found = work.carry_out(
-        Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked), Results(results)
-    )
-    if found["calibration"] is None:
-        raise TunerError(f"too few runs of {found['profile']} ended well; see `tuner sessions show latest`")
+    request = Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked)
+    found = work.carry_out(request, Results(results))
+    if not isinstance(found, CalibrateAnswer) or found.calibration is None:
+        raise TunerError(f"too few runs of {asked['profile']} ended well; see `tuner sessions show latest`")
     return found
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:
-    noise = _noise_lines(answer["noise"]) if "noise" in answer else []
-    return [*map(_line, answer["parts"]), *_host(answer["host"]), *noise]
+    return [*map(_line, answer["parts"]), *_host(answer["host"])]
+
+
+def _told(found: CalibrateAnswer) -> list[str]:
+    from tuner.cli.screen import answered
+
+    return answered.noise(found)
 
 
 def _line(part: dict[str, Any]) -> str:
@@ -124,11 +133,3 @@ def _host(facts: dict[str, Any]) -> list[str]:
     known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
     doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
     return [*chain.from_iterable(doubts), "host", *known]
-
-
-def _noise_lines(found: dict[str, Any]) -> list[str]:
-    from tuner.session.measuring.quarantine import sentence
-    from tuner.session.phases.calibrate import detectable, words
-
-    said = [*words(found["calibration"]), *map(detectable, found["budgets"]), sentence(found["host"])]
-    return ["noise", *(f"  {line}" for line in said if line)]

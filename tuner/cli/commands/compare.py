@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
 from tuner.results import Results
 
@@ -33,6 +32,7 @@ def compare(
       tuner compare default latency
       tuner compare latency results/SESSION/best.toml --budget 2m
     """
+    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
     from tuner.session.setup.prepare import Request
 
@@ -45,15 +45,4 @@ def compare(
         **task,
         **rig,
     )
-    answer(work.carry_out(request, Results(results)), json=json)
-
-
-def answer(found: dict[str, Any], *, json: bool) -> None:
-    """Print what a comparison found and leave with its exit status."""
-    if json:
-        print_json(found)
-    else:
-        typer.echo(verdict(found, found["a"], found["b"]))
-        for doubt in found.get("doubts", ()):
-            typer.echo(wrapped(f"doubt: {doubt['what']} ({doubt['advice']})"))
-    raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))
+    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)

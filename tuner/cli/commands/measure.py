@@ -7,9 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.screen.output import print_json, table
-from tuner.errors import TunerError
-from tuner.figures import shown
 from tuner.records import Kind
 from tuner.results import Results
 
@@ -38,30 +35,10 @@ def measure(
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
       tuner measure latency --objective 'max rate where p99 < 50us'
     """
+    from tuner.cli.screen import answered
     from tuner.session.setup.prepare import UNLIMITED_S, Request
 
     request = Request(
         kind=Kind.MEASURE, profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
     )
-    found = work.carry_out(request, Results(results))
-    held = found["metrics"].get("held_rate_mps")
-    if json:
-        print_json(found)
-    else:
-        _show(found)
-    if held and not held["value"]:
-        raise typer.Exit(3)
-
-
-def _show(found: dict[str, Any]) -> None:
-    metrics = tuple(found["metrics"])
-    if not metrics:
-        raise TunerError(f"no run of {found['profile']} ended well; see `tuner sessions show latest`")
-    if not found["metrics"].get("held_rate_mps", {"value": 1})["value"]:
-        typer.echo(found["why"])
-    rows = [[metric, *_cells(found["metrics"][metric])] for metric in metrics]
-    typer.echo(table(["metric", "median", "low", "high", "runs"], rows))
-
-
-def _cells(metric: dict[str, Any]) -> list[str]:
-    return [*(shown(metric[key]) for key in ("value", "low", "high")), str(metric["runs"])]
+    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
 from tuner.results import Results
 
@@ -36,6 +35,7 @@ def minimise(
       tuner minimise latency
       tuner minimise results/SESSION/best.toml --objective throughput --budget 5m
     """
+    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
     from tuner.session.setup.prepare import Request
 
@@ -48,26 +48,4 @@ def minimise(
         **task,
         **rig,
     )
-    answer(work.carry_out(request, Results(results)), json=json)
-
-
-def answer(found: dict[str, Any], *, json: bool) -> None:
-    """Print what was dropped and what the rest is worth, and leave with the exit status."""
-    if json:
-        print_json(found)
-    else:
-        typer.echo(verdict(found, found["baseline"], found["winner"]))
-        typer.echo("\n".join(worths(found["minimised"])))
-        if found["winner"]["path"]:
-            typer.echo(f"\nprofile  {found['winner']['path']}")
-    raise typer.Exit(1 if found["verdict"] == "failed" else 0)
-
-
-def worths(minimised: dict[str, Any]) -> list[str]:
-    """Return the settings that stay and those that were dropped, each with what was seen of it."""
-    lines = ["", *map(_worth, minimised["kept"])]
-    return [*lines, "", "dropped:", *map(_worth, minimised["dropped"])] if minimised["dropped"] else lines
-
-
-def _worth(row: dict[str, Any]) -> str:
-    return wrapped(f"  {row['name']}={row['value']}  {row['why']}", indent="      ")
+    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.commands import compare, minimise, tune
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
@@ -67,15 +66,9 @@ def resume(session: Session = "latest", results: options.Results = options.RESUL
     Example:
       tuner sessions resume latest
     """
-    found = work.resume(Results(results), session)
-    if "a" in found:
-        compare.answer(found, json=json)
-    elif "trials" in found and "finalists" not in found:
-        minimise.answer(found, json=json)
-    elif "winner" in found:
-        tune.answer(found, Results(results), json=json)
-    else:
-        print_json(found)
+    from tuner.cli.screen import answered
+
+    answered.tell(work.resume(Results(results), session), Results(results), json=json)
 
 
 def _row(session: Any) -> dict[str, Any]:

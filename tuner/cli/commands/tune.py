@@ -7,8 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli import options, work
-from tuner.cli.commands import minimise
-from tuner.cli.screen.output import print_json, verdict, wrapped
 from tuner.records import Kind
 from tuner.results import Results
 
@@ -39,6 +37,7 @@ def tune(
       tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
+    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
     from tuner.session.setup.prepare import Request
 
@@ -51,41 +50,4 @@ def tune(
         **search,
         **rig,
     )
-    folder = Results(results)
-    answer(work.carry_out(request, folder), folder, json=json)
-
-
-def answer(found: dict[str, Any], results: Results, *, json: bool) -> None:
-    """Print what a tuning found and leave with its exit status."""
-    if json:
-        print_json(found)
-    else:
-        typer.echo("\n".join(_screen(found, results)))
-    raise typer.Exit({"improved": 0, "not improved": 3}.get(found["verdict"], 1))
-
-
-def _screen(found: dict[str, Any], results: Results) -> list[str]:
-    from tuner.measure.chosen import BENCHMARK
-    from tuner.session.phases.calibrate import words
-
-    baseline, winner = found["baseline"], found["winner"]
-    shown = [baseline] if winner["profile"] == baseline["profile"] else [baseline, winner]
-    lines = [verdict(found, *shown), ""]
-    if winner["path"]:
-        lines += _settings(found)
-        lines += ["", f"profile  {winner['path']}"]
-    lines += [wrapped(f"doubt    {doubt['what']} ({doubt['advice']})") for doubt in found.get("doubts", ())]
-    lines.append(f"summary  {results.summary(found['session'])}")
-    if found.get("calibration"):
-        lines += [wrapped(f"noise    {line}") for line in words(found["calibration"])[-1:]]
-    spent = found["time"]
-    share = 100 * spent["runs_s"] / spent["wall_s"]
-    within = f"{share:.0f} % of it inside {found['runs']} runs of {BENCHMARK.name}"
-    lines.append(wrapped(f"spent    {spent['wall_s']:.1f} s, {within}"))
-    return lines
-
-
-def _settings(found: dict[str, Any]) -> list[str]:
-    if found.get("minimised"):
-        return minimise.worths(found["minimised"])[1:]
-    return [f"  {name}={value}" for name, value in found["winner"]["settings"].items()]
+    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)

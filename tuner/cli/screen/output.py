@@ -6,23 +6,27 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from tuner.figures import side_by_side
+
+if TYPE_CHECKING:  # loaded where a session is carried out
+    from tuner.session.answer.parts import Decision, Described
 
 _GAP: Final = "  "
 # Below this a truncated column says nothing; each row then becomes lines of its own.
 _NARROWEST: Final = 12
 
 
-def verdict(found: Mapping[str, Any], *profiles: Mapping[str, Any]) -> str:
+def verdict(decision: Decision, why: str, *profiles: Described) -> str:
     """Return a session's verdict with its reason, and its profiles side by side."""
     from tuner.judging.metrics import SHORT
 
-    return wrapped(f"{found['verdict']}: {found['why']}") + "\n\n" + table(*side_by_side(profiles, SHORT))
+    told = [each.to_dict() for each in profiles]
+    return wrapped(f"{decision}: {why}") + "\n\n" + table(*side_by_side(told, SHORT))
 
 
 def print_json(answer: Any) -> None:

@@ -9,25 +9,25 @@ from typing import Final
 
 from tuner.judging.pareto import Point, front, point
 from tuner.records import Status, Trial
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.evidence import Evidence
 
 AXES: Final[tuple[str, ...]] = ("latency_p50_us", "rate_mps", "cpu_s")
 
 
-def front_of(ledger: Ledger, axes: Collection[str] = AXES) -> list[Trial]:
+def front_of(evidence: Evidence, axes: Collection[str] = AXES) -> list[Trial]:
     """Return the trials that ran well and that no other dominates in these metrics, in the order in which they were added."""
-    able = [trial for trial in ledger.trials if ledger.status(trial.number) is Status.OK]
+    able = [trial for trial in evidence.ledger.trials if evidence.ledger.status(trial.number) is Status.OK]
     # The baseline is in every block: its runs tell how far one run is from the next, for trials of a single block too.
-    spreads = {metric: _sd(values) for metric, values in ledger.samples(0).items() if metric in axes}
+    spreads = {metric: _sd(values) for metric, values in evidence.metrics.samples(0).items() if metric in axes}
     if set(spreads) != set(axes):
         return []
-    placed = {trial.number: _point(ledger, trial, spreads) for trial in able}
+    placed = {trial.number: _point(evidence, trial, spreads) for trial in able}
     kept = {each.name for each in front([found for found in placed.values() if found is not None])}
     return [trial for trial in able if str(trial.number) in kept]
 
 
-def _point(ledger: Ledger, trial: Trial, spreads: dict[str, float]) -> Point | None:
-    samples = ledger.samples(trial.number)
+def _point(evidence: Evidence, trial: Trial, spreads: dict[str, float]) -> Point | None:
+    samples = evidence.metrics.samples(trial.number)
     values = {
         metric: (statistics.median(samples[metric]), len(samples[metric])) for metric in spreads if metric in samples
     }

@@ -23,6 +23,16 @@ def seconds(text: str) -> float:
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ended: what an answer says that its runs do not."""
+
+    spent_s: float
+    """Its wall time, in seconds, to the millisecond; all attempts together."""
+    stopped: bool
+    """Whether it was asked to end before its budget did."""
+
+
 @dataclass(slots=True)
 class Clock:
     """Wall time against a budget. Once somebody wants the session to end early, only its confirmation gets time."""
@@ -56,6 +66,10 @@ class Clock:
     def hurried(self) -> bool:
         """Whether the session was asked to end before its budget does."""
         return self.ends_early_at_s is not None
+
+    def ending(self) -> Ending:
+        """Return how a session ends that ends now."""
+        return Ending(round(self.spent_s(), 3), self.hurried)
 
     def end_in(self, seconds_left: float) -> None:
         """Let nothing start that ends later than this; a signal's handler may call it at any time."""

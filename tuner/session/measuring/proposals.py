@@ -1,6 +1,7 @@
 """What became of the candidates of a search: how many could not be run, what was in the way, whether any are left.
 
-It travels in the evidence of the next run that is stored, so that a session that goes on still knows it.
+It travels in the evidence of the next run that is stored, or of the last one where none comes, so that whoever reads the
+store knows it.
 """
 
 from __future__ import annotations
@@ -39,27 +40,32 @@ class Proposals:
         self._new = self._new or not self.used_up
         self.used_up = True
 
-    def untold(self) -> dict[str, Any]:
-        """Return what was counted since it was last taken as JSON, nothing where nothing was."""
+    def taken(self) -> dict[str, Any]:
+        """Return what was counted since it was last taken as JSON, nothing where nothing was, and count anew."""
         if not self._new:
             return {}
-        rows = {where: [count, self.examples[where]] for where, count in self.turned_down.items()}
-        return {"turned_down": rows, "used_up": self.used_up}
-
-    def taken(self) -> dict[str, Any]:
-        """Return what `untold` does, and count anew."""
-        found = self.untold()
+        found = self._json()
         self.turned_down.clear()
         self._new = False
         return found
 
+    def _json(self) -> dict[str, Any]:
+        rows = {where: [count, self.examples[where]] for where, count in self.turned_down.items()}
+        return {"turned_down": rows, "used_up": self.used_up}
 
-def told(runs: Iterable[Run], rest: Mapping[str, Any]) -> Proposals:
-    """Return all that stored runs carry, and the `rest` that none carries yet."""
-    whole = Proposals()
-    for part in (*(run.evidence.get(EVIDENCE, {}) for run in runs), rest):
-        whole.used_up = whole.used_up or bool(part.get("used_up"))
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Count what `taken` returned."""
+        self._new = True
+        self.used_up = self.used_up or bool(part.get("used_up"))
         for where, (count, example) in part.get("turned_down", {}).items():
-            whole.turned_down[where] += count
-            whole.examples.setdefault(where, example)
+            self.turned_down[where] += count
+            self.examples.setdefault(where, example)
+
+
+def told(runs: Iterable[Run]) -> Proposals:
+    """Return all that stored runs carry."""
+    whole = Proposals()
+    for run in runs:
+        if EVIDENCE in run.evidence:
+            whole.add(run.evidence[EVIDENCE])
     return whole

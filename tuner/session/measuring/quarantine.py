@@ -7,9 +7,8 @@ baseline's runs with the contenders', so that no profile loses just its own bad 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from tuner.hosts.telemetry import spoiled
 from tuner.records import Run
@@ -48,23 +47,3 @@ def quarantined(disturbed_blocks: Iterable[int]) -> frozenset[int]:
 def calm(disturbed_blocks: int, blocks: int) -> bool:
     """Return whether the host was quiet enough: what it spoiled could all be left out."""
     return disturbed_blocks <= max(1, int(MOST_SHARE * blocks))
-
-
-def found_in(runs: Iterable[Run]) -> dict[str, Any]:
-    """Return, as JSON, how many blocks the host disturbed, how many of them were left out, and why."""
-    rows = list(runs)
-    why = disturbed(rows)
-    blocks = len({run.block for run in rows})
-    counted = Counter(reason for all_of_block in why.values() for reason in all_of_block)
-    return {
-        "quarantined": len(quarantined(why)),
-        "host": {"calm": calm(len(why), blocks), "disturbed": len(why), "blocks": blocks, "reasons": dict(counted)},
-    }
-
-
-def sentence(host: Mapping[str, Any]) -> str:
-    """Return what a verdict must say of a host that did not calm down; empty when it was calm."""
-    if host["calm"]:
-        return ""
-    why = ", ".join(f"{reason} ({count})" for reason, count in host["reasons"].items())
-    return f"the host did not calm down: {host['disturbed']} of {host['blocks']} blocks were disturbed: {why}"

@@ -75,15 +75,18 @@ def answer(series: Sequence[Run], limits: Sequence[Limit]) -> Answer | None:
 class Searches:
     """The load searches of a session by their numbers, each answer computed once."""
 
-    def __init__(self, runs: Iterable[Run], limits: Sequence[Limit]) -> None:
+    def __init__(self, limits: Sequence[Limit], runs: Sequence[Run] = ()) -> None:
         self._limits = limits
-        self._series = by_series(runs)
-        self._found = {number: answer(series, limits) for number, series in self._series.items()}
+        self._series: dict[int, list[Run]] = {}
+        self._found: dict[int, Answer | None] = {}
+        self._seen = 0
+        self.follow(runs)
 
-    def add(self, run: Run) -> None:
-        """Take note of a new run."""
-        for number in by_series([run]):
-            self._series.setdefault(number, []).append(run)
+    def follow(self, runs: Sequence[Run]) -> None:
+        """Take note of a session's runs beyond those that were seen before."""
+        new, self._seen = by_series(runs[self._seen :]), len(runs)
+        for number, series in new.items():
+            self._series.setdefault(number, []).extend(series)
             self._found[number] = answer(self._series[number], self._limits)
 
     def next_number(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -15,17 +15,16 @@ from tuner.measure.run import Rig
 from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Progress
-from tuner.session.measuring.proposals import EVIDENCE, Proposals
-from tuner.session.setup import budget_shares
+from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import Readback, refusal
 
 # A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
 BASELINE_FAILURES: Final = 3
-# What a run is thought to cost before the first one has shown it, beyond its test's duration.
-FIRST_RUN_EXTRA_S: Final = 1.0
 
 Turn = Callable[[], Trial | None]
 """Says whose turn it is in a block when it comes, None when there is nobody new; always the same answer."""
@@ -33,40 +32,46 @@ Turn = Callable[[], Trial | None]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One tuning under way: its plan, the rig it measures with, its memory, its clock.
+    """One tuning under way: its evidence so far, the rig that makes more of it, and who writes it down."""
 
-    `proposals` counts what became of the search's candidates.
-    """
-
-    plan: Plan
+    evidence: Evidence
+    journal: Journal
     rig: Rig
-    ledger: Ledger
     clock: Clock
     progress: Progress
     readback: Readback = field(default_factory=Readback)
     proposals: Proposals = field(default_factory=Proposals)
+    """What became of the search's candidates and no run carries yet."""
+    said: Mapping[str, int] = field(default_factory=dict)
+    """What the evidence of each run says beside how it was made."""
+
+    @property
+    def plan(self) -> Plan:
+        """What the session was asked to do."""
+        return self.evidence.plan
+
+    @property
+    def ledger(self) -> Ledger:
+        """The trials and runs so far."""
+        return self.evidence.ledger
 
     @property
     def baseline(self) -> Trial:
-        """The trial that everything is compared with: always the first."""
-        return self.ledger.trials[0]
+        """The trial that everything is compared with."""
+        return self.evidence.baseline
 
     def enter_known(self, known: Contender) -> Trial:
         """Return the trial of a known profile; it is invalid where this release on this host would not run it."""
         why = refusal(self.plan.stack, known.settings, self.plan.release, self.plan.room)
-        return self.ledger.enter(known.profile, known.settings, Role.KNOWN, why)
+        return self.journal.enter(known.profile, known.settings, Role.KNOWN, why)
 
-    def run_cost_s(self) -> float:
-        """Return what one run (for an SLO, one search over the load) is expected to take: the mean so far, or a guess."""
-        if self.ledger.runs:
-            return self.ledger.unit_s
-        if self.ledger.objective.limits:
-            return budget_shares.run_s(self.plan)
-        return max(workload.duration_s for workload in self.plan.workloads) + FIRST_RUN_EXTRA_S
-
-    def block_cost_s(self, trials: int) -> float:
-        """Return what a block of the baseline and this many trials is expected to take, in seconds."""
-        return self.run_cost_s() * (trials + 1) * len(self.plan.workloads)
+    def settle(self) -> None:
+        """Let the last run carry what became of candidates and no run carries yet."""
+        if rest := self.proposals.taken():
+            last = self.ledger.runs[-1]
+            whole = told([last])
+            whole.add(rest)
+            self.journal.amend(replace(last, evidence={**last.evidence, EVIDENCE: whole.taken()}))
 
     def measure_block(self, phase: Phase, trials: Sequence[Trial]) -> int:
         """Measure the baseline and `trials` once under each workload, in random order; return the block's number.
@@ -80,11 +85,11 @@ class Session:
     def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
         block = self._measure_turns(phase, turns)
-        while block in self.ledger.quarantined and self.clock.fits(self.block_cost_s(len(turns)), phase):
+        while block in self.ledger.quarantined and self.clock.fits(self.evidence.block_cost_s(len(turns)), phase):
             block = self._measure_turns(phase, turns)
         for trial in self.ledger.trials:
-            if self.ledger.took_part(trial, block) and self.ledger.judged(trial, block):
-                self.progress.compared(trial, self.ledger.gain_in(trial.number, block))
+            if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
+                self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
         return block
 
     def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
@@ -102,7 +107,7 @@ class Session:
         trial = None if self._over(phase) else turn()
         if trial is None:
             return None
-        goal = self.ledger.objective
+        goal = self.evidence.objective
         needed = [limit.measured for limit in goal.limits] or goal.metrics_of(index)
         search = self._rate_search(trial) if goal.limits else None
         full_log = phase is Phase.CONFIRM
@@ -114,9 +119,9 @@ class Session:
 
     def _rate_search(self, trial: Trial) -> RateSearch:
         """Return the next search over the load of a trial, which begins near what is known of its answer."""
-        limits, number = self.ledger.objective.limits, self.ledger.searches.next_number()
+        limits, number = self.evidence.objective.limits, self.evidence.metrics.searches.next_number()
         rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
-        start = rate_searches.start(self.ledger.searches.answers(), trial.number, rng)
+        start = rate_searches.start(self.evidence.metrics.searches.answers(), trial.number, rng)
         return RateSearch(number, start, rate_searches.tail_share(limits), partial(slo.holds, limits))
 
     def _announce(self, phase: Phase, block: int, step: Step) -> None:
@@ -126,9 +131,10 @@ class Session:
         trial = self.ledger.trials[run.trial]
         if differs := self.readback.differences(self.rig, trial):
             run = replace(run, evidence={**run.evidence, "read_back": differs})
+        run = replace(run, evidence={**run.evidence, **self.said})
         if counted := self.proposals.taken():
             run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
-        self.progress.measured(trial, self.ledger.record(trial.number, phase, block, run, self.clock.spent_s()))
+        self.progress.measured(trial, self.journal.record(trial.number, phase, block, run, self.clock.spent_s()))
 
     def _believe_baseline(self) -> None:
         mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]

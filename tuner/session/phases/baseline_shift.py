@@ -13,7 +13,7 @@ from typing import Final
 
 from tuner.judging.statistics import pooled_sd
 from tuner.records import Phase
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.gains import Gains
 
 LEVELS: Final = 5
 """Blocks before with whose median a level is compared, and how few of them are enough."""
@@ -23,26 +23,26 @@ USUAL: Final = 2.0
 """How far a level may be from that median, in standard deviations of one block's gain as the calibration shows it."""
 
 
-def gain_in(ledger: Ledger, trial: int, block: int) -> float | None:
+def gain_in(gains: Gains, trial: int, block: int) -> float | None:
     """Return the log ratio of a trial to the baseline in a block, None unless both were measured whole in peace."""
-    found = ledger.gain_in(trial, block)
-    return None if found is None else found - luck(ledger, block)
+    found = gains.in_block(trial, block)
+    return None if found is None else found - luck(gains, block)
 
 
-def seen(ledger: Ledger, trial: int) -> list[float]:
+def seen(gains: Gains, trial: int) -> list[float]:
     """Return the log ratios of a trial to the baseline in the blocks of the search."""
-    blocks = sorted({run.block for run in ledger.runs if run.trial == trial and run.phase == Phase.SEARCH})
-    found = (gain_in(ledger, trial, block) for block in blocks)
+    blocks = sorted({run.block for run in gains.ledger.runs_of(trial) if run.phase == Phase.SEARCH})
+    found = (gain_in(gains, trial, block) for block in blocks)
     return [gain for gain in found if gain is not None]
 
 
-def luck(ledger: Ledger, block: int) -> float:
+def luck(gains: Gains, block: int) -> float:
     """Return by how much all log ratios of a block are too high, as the baseline's level before it shows."""
-    here = ledger.level(block)
-    levels = (level for earlier in reversed(range(block)) if (level := ledger.level(earlier)) is not None)
+    here = gains.level(block)
+    levels = (level for earlier in reversed(range(block)) if (level := gains.level(earlier)) is not None)
     before = list(islice(levels, LEVELS))
     if here is None or len(before) < FEWEST_LEVELS:
         return 0.0
     away = statistics.median(before) - here
-    usual = USUAL * pooled_sd((), ledger.gains_over_itself())
+    usual = USUAL * pooled_sd((), gains.over_itself())
     return away - max(-usual, min(usual, away))

@@ -14,7 +14,7 @@ from typing import Final
 from tuner.judging.statistics import promise
 from tuner.measurement import PERCENTILES
 from tuner.records import Phase, Trial
-from tuner.session.measuring.session import Session
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.run_length import SURPLUS
 from tuner.session.phases.search import incumbent, spread
@@ -27,15 +27,15 @@ from tuner.session.setup.plan import ClearLead, Plan
 OBVIOUS: Final = 8.0
 
 
-def hastened(session: Session) -> Plan:
+def hastened(evidence: Evidence) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
-    plan, leader = session.plan, incumbent(session)
-    begun = session.ledger.begun(Phase.CHOOSE) or session.ledger.begun(Phase.CONFIRM)
-    if leader is None or begun or session.clock.hurried or not budget_shares.may_be_obvious(plan):
+    plan, leader = evidence.plan, incumbent(evidence)
+    begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)
+    if leader is None or begun or not budget_shares.may_be_obvious(plan):
         return plan
-    sd = spread(session)
-    gain = promise(seen(session.ledger, leader.number), sd)[0]
-    if gain < OBVIOUS * sd / math.sqrt(budget_shares.OBVIOUS_BLOCKS) or not _observed(session, leader):
+    sd = spread(evidence)
+    gain = promise(seen(evidence.gains, leader.number), sd)[0]
+    if gain < OBVIOUS * sd / math.sqrt(budget_shares.OBVIOUS_BLOCKS) or not _observed(evidence, leader):
         return plan
     return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), budget_shares.OBVIOUS_BLOCKS))
 
@@ -48,18 +48,20 @@ def words(lead: ClearLead | None) -> str:
     return f"{why}, and then its settings are minimised"
 
 
-def _observed(session: Session, leader: Trial) -> bool:
+def _observed(evidence: Evidence, leader: Trial) -> bool:
     """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
     needed = SURPLUS * LEAST_BEYOND / budget_shares.OBVIOUS_BLOCKS
-    terms = [term for term in session.ledger.objective.terms if term.metric in PERCENTILES]
-    return all(_beyond(session, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
+    terms = [term for term in evidence.objective.terms if term.metric in PERCENTILES]
+    return all(_beyond(evidence, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
 
 
-def _beyond(session: Session, leader: Trial, workload: int, percentile: float) -> float:
+def _beyond(evidence: Evidence, leader: Trial, workload: int, percentile: float) -> float:
     """Return how many observations of a run lie beyond a percentile, in the mean, for the worse of leader and baseline."""
-    both = (leader.number, session.baseline.number)
+    both = (leader.number, evidence.baseline.number)
     runs = [
-        run for run in session.ledger.runs if run.workload == workload and run.phase == Phase.SEARCH and run.measurement
+        run
+        for run in evidence.ledger.runs
+        if run.workload == workload and run.phase == Phase.SEARCH and run.measurement
     ]
     counts = {number: [run.measurement for run in runs if run.trial == number and run.measurement] for number in both}
     means = [statistics.fmean(row.observations_beyond(percentile) for row in rows) for rows in counts.values() if rows]

@@ -8,15 +8,17 @@ having looked at them would spoil the whole confirmation that a resumed session 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from tuner.hosts.facts import Doubt
 from tuner.records import Kind, Phase
-from tuner.session.measuring.clock import Clock
+from tuner.session.answer.answers import Answer, decision
+from tuner.session.answer.parts import Decision
+from tuner.session.measuring.clock import Clock, Ending
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
-from tuner.session.phases.confirm import confirm
 from tuner.session.phases.search import incumbent
-from tuner.session.phases.verdict import Answer, Verdict
+from tuner.session.phases.verdict import Verdict
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
 
@@ -35,38 +37,32 @@ def end_early(plan: Plan, clock: Clock) -> None:
     clock.end_in(proof_s(plan))
 
 
-def confirmed(session: Session) -> Verdict:
-    """Return the confirmation's verdict; of a session that was asked to end, what it has of one, and that it is early."""
-    if session.clock.hurried and not _provable(session):
-        return _unconfirmed(session)
-    verdict = confirm(session)
-    if not session.clock.hurried or session.ledger.begun(Phase.MINIMISE):
-        return verdict
-    return (
-        _unconfirmed(session) if verdict.answer is Answer.FAILED else replace(verdict, doubts=_doubts(session, verdict))
-    )
-
-
-def finished(answer: dict[str, Any], clock: Clock) -> bool:
+def finished(answer: Answer, *, stopped: bool) -> bool:
     """Return whether a session that ends with this answer is done, so that there is nothing to go on with."""
-    return not clock.hurried or answer.get("verdict", Answer.FAILED) != Answer.FAILED
+    return not stopped or decision(answer) not in {None, Decision.FAILED}
 
 
-def _provable(session: Session) -> bool:
+def provable(session: Session) -> bool:
+    """Return whether a session that is asked to end has something to prove, and time for blocks enough to prove it."""
     have = len(session.ledger.blocks(Phase.CONFIRM))
-    lacking_s = (FEWEST_BLOCKS - have) * session.block_cost_s(1)
-    return incumbent(session) is not None and session.clock.fits(
-        lacking_s, Phase.CONFIRM, budget_shares.confirm_ends(session.plan)
-    )
+    lacking_s = (FEWEST_BLOCKS - have) * session.evidence.block_cost_s(1)
+    leader = incumbent(session.evidence)
+    return leader is not None and session.clock.fits(lacking_s, Phase.CONFIRM, budget_shares.confirm_ends(session.plan))
 
 
-def _unconfirmed(session: Session) -> Verdict:
-    leader = incumbent(session)
-    found = f"the search liked {leader.profile} best" if leader else "no other profile had been measured"
-    why = f"not confirmed: stopped after {session.clock.spent_s():.0f} s of {session.plan.budget_s:.0f} s; {found}"
-    return Verdict(Answer.FAILED, None, (), why)
+def cut_short(evidence: Evidence, verdict: Verdict, ending: Ending) -> Verdict:
+    """Return the verdict of a session that was asked to end before it had minimised: with what that means, or none at all."""
+    if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < FEWEST_BLOCKS:
+        return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_liked(evidence)}")
+    what = f"{_stopped(evidence, ending)}, so the search was shorter"
+    more = Doubt(what, "a session of the whole budget may find more; --warm-start begins with this")
+    return replace(verdict, doubts=(*verdict.doubts, more))
 
 
-def _doubts(session: Session, verdict: Verdict) -> tuple[Doubt, ...]:
-    what = f"stopped after {session.clock.spent_s():.0f} s of {session.plan.budget_s:.0f} s, so the search was shorter"
-    return (*verdict.doubts, Doubt(what, "a session of the whole budget may find more; --warm-start begins with this"))
+def _stopped(evidence: Evidence, ending: Ending) -> str:
+    return f"stopped after {ending.spent_s:.0f} s of {evidence.plan.budget_s:.0f} s"
+
+
+def _liked(evidence: Evidence) -> str:
+    leader = incumbent(evidence)
+    return f"the search liked {leader.profile} best" if leader else "no other profile had been measured"

@@ -32,12 +32,14 @@ from typing import Final
 from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
-from tuner.records import Phase, Role, Status, Trial
+from tuner.records import Phase, Status, Trial
+from tuner.session.answer.parts import Worth
+from tuner.session.answer.words import spoken
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
-from tuner.session.measuring.tape import Tape
+from tuner.session.measuring.tape import Measured, NoMore, Tape
 from tuner.session.phases import suspects
-from tuner.session.phases.confirm import MARGIN
-from tuner.session.phases.verdict import spoken
+from tuner.session.phases.finalists import MARGIN
 from tuner.session.setup import budget_shares
 
 # Two blocks have one degree of freedom: their interval is no statement.
@@ -49,16 +51,6 @@ IDLE_BLOCKS: Final = 4
 # The last step gets this part of the phase, of which its second round has the last half.
 TOGETHER_PART: Final = 0.4
 SECOND_ROUND_PART: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What a setting is worth: the profile with it compared with the profile without it, None when not judged."""
-
-    name: str
-    value: str
-    gain: Gain | None
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +71,34 @@ class Minimised:
     blocks: int
 
 
-def minimise(session: Session, original: Trial, goal: Objective, *, proven: bool) -> Minimised:
-    """Measure what each setting of `original` is worth until the budget is used, and leave out what is worth nothing.
+def minimise(session: Session, original: Trial, goal: Objective) -> None:
+    """Measure what each setting of `original` is worth until the budget is used.
 
     `goal` is the session's objective, or the part of it by which `original` was judged.
-    With `proven` the shorter profile must be shown to beat the baseline, or else fewer settings are dropped: what a
-    tuning emits has its own proof.
     """
     share = budget_shares.minimise_share(session.plan)
     session.progress.phase(Phase.MINIMISE, min(session.clock.left_s(Phase.MINIMISE), share * session.plan.budget_s))
-    elimination = Elimination(session, original, goal)
-    elimination.idle()
-    elimination.alone()
-    elimination.together()
+    tape = Tape(session.evidence, Phase.MINIMISE, goal, Measured(session, Phase.MINIMISE))
+    Elimination(session.evidence, tape, original).eliminate()
+
+
+def minimised(evidence: Evidence, original: Trial, goal: Objective, *, proven: bool) -> Minimised:
+    """Return what is left of a profile without what is worth nothing, by the blocks that were measured for it.
+
+    With `proven` the shorter profile must be shown to beat the baseline, or else fewer settings are dropped: what a
+    tuning emits has its own proof.
+    """
+    elimination = Elimination(evidence, Tape(evidence, Phase.MINIMISE, goal, NoMore(evidence.ledger)), original)
+    elimination.eliminate()
     return elimination.outcome(proven=proven)
 
 
 class Elimination:
     """One profile being minimised: the profiles that were accepted so far, each shorter than the last."""
 
-    def __init__(self, session: Session, original: Trial, goal: Objective) -> None:
-        self._session = session
-        self._tape = Tape(session, Phase.MINIMISE, goal)
+    def __init__(self, evidence: Evidence, tape: Tape, original: Trial) -> None:
+        self._evidence = evidence
+        self._tape = tape
         self._accepted = [original]
 
     @property
@@ -108,24 +106,30 @@ class Elimination:
         """The shortest profile accepted so far."""
         return self._accepted[-1]
 
+    def eliminate(self) -> None:
+        """Take all steps, as far as there are blocks for them."""
+        self.idle()
+        self.alone()
+        self.together()
+
     def idle(self) -> None:
         """Leave out what should not matter, unless the profile is shown to be worse without it."""
-        names = suspects.idle(self._session.plan, self.current.settings)
+        names = suspects.idle(self._evidence.plan, self.current.settings)
         if not names:
             return
         shorter = self._without(self.current, names)
-        self._measure([self.current, shorter], min(IDLE_BLOCKS, self._session.plan.blocks), 1.0)
+        self._measure([self.current, shorter], min(IDLE_BLOCKS, self._evidence.plan.blocks), 1.0)
         if self._acceptable(shorter):
             self._accepted.append(shorter)
 
     def alone(self) -> None:
         """Measure what each setting is worth by itself."""
-        self._measure([self.current], self._session.plan.blocks, self._all_but(TOGETHER_PART))
+        self._measure([self.current], self._evidence.plan.blocks, self._all_but(TOGETHER_PART))
         self._measure([self.current], FEWEST_BLOCKS - self._fewest(), 1.0)
 
     def _all_but(self, part: float) -> float:
         """Return the share of the budget at which all but the last part of the phase is over."""
-        return 1.0 - part * budget_shares.minimise_share(self._session.plan)
+        return 1.0 - part * budget_shares.minimise_share(self._evidence.plan)
 
     def _fewest(self) -> int:
         """Return the fewest blocks that any setting which was left out by itself was left out in."""
@@ -134,7 +138,7 @@ class Elimination:
 
     def together(self) -> None:
         """Leave out the doubtful ones together, twice; then those of which the last blocks left one doubtful."""
-        blocks = self._session.plan.blocks
+        blocks = self._evidence.plan.blocks
         self._leave(self._doubtful(), self._all_but(SECOND_ROUND_PART))
         self._measure([self.current], blocks, self._all_but(SECOND_ROUND_PART))
         self._leave(self._doubtful(), 1.0)
@@ -149,7 +153,7 @@ class Elimination:
             shorter = self._without(self.current, out)
             # With the most promising kept: what it is worth where the others are gone, and the next step if this one fails.
             longer = self._without(self.current, out[:-1])
-            self._measure([self.current, longer, shorter], self._session.plan.blocks, share, hopeful=True)
+            self._measure([self.current, longer, shorter], self._evidence.plan.blocks, share, hopeful=True)
             if self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
                 return
@@ -166,7 +170,7 @@ class Elimination:
         """Return the profile without the worst doubtful setting of which the blocks say enough, None where there is none."""
         for name in self._doubtful():
             found = self._alone(name)
-            shorter = self._session.ledger.find(suspects.without(self.current.settings, [name]))
+            shorter = self._evidence.ledger.find(suspects.without(self.current.settings, [name]))
             if found and not vague(found) and shorter and self._compared(shorter, self.current):
                 return shorter
         return None
@@ -176,7 +180,7 @@ class Elimination:
         while proven and len(self._accepted) > 1 and not self._beats_baseline(self.current):
             self._accepted.pop()
         original, final = self._accepted[0], self.current
-        gained = self._compared(self._session.baseline, final)
+        gained = self._compared(self._evidence.baseline, final)
         return Minimised(
             original=original,
             profile=final,
@@ -192,11 +196,12 @@ class Elimination:
 
         Ends early when the last one does not run; while that is only hoped to do, also when it is shown to be worse.
         """
+        self._tape.begin_step()
         last = profiles[-1]
         trials = list(dict.fromkeys([*profiles, *self._each_left_out(last, self._room() - len(profiles))]))
         for _ in range(blocks):
             able = [trial for trial in trials if self._tape.runs(trial)]
-            nothing_to_compare = not {*able} - {self._session.baseline}
+            nothing_to_compare = not {*able} - {self._evidence.baseline}
             if nothing_to_compare or last not in able or (hopeful and self._refused(last)):
                 return
             if not self._tape.block(able, share):
@@ -207,9 +212,9 @@ class Elimination:
 
         From the plan and the runs that led here, not from the clock, so that a resumed session agrees.
         """
-        plan = self._session.plan
+        plan = self._evidence.plan
         before = [
-            run.wall_s for run in self._session.ledger.runs if run.phase != Phase.MINIMISE and run.status is Status.OK
+            run.wall_s for run in self._evidence.ledger.runs if run.phase != Phase.MINIMISE and run.status is Status.OK
         ]
         usual_s = sum(before) / len(before) * len(plan.workloads) if before else budget_shares.run_s(plan)
         left_s = budget_shares.minimise_share(plan) * plan.budget_s - self._tape.spent_s()
@@ -217,13 +222,13 @@ class Elimination:
 
     def _each_left_out(self, trial: Trial, most: int) -> list[Trial]:
         """Return the profile without each of its settings, the least promising first, as far as rules allow it."""
-        names = suspects.by_promise(self._session.plan, self._session.ledger, trial.settings)
-        free = (name for name in names if suspects.removable(self._session.plan, trial.settings, [name]))
+        names = suspects.by_promise(self._evidence.plan, self._evidence.gains, trial.settings)
+        free = (name for name in names if suspects.removable(self._evidence.plan, trial.settings, [name]))
         return [self._without(trial, [name]) for name in islice(free, max(most, 0))]
 
     def _without(self, trial: Trial, names: Sequence[str]) -> Trial:
-        ledger = self._session.ledger
-        return ledger.enter(f"reduced-{len(ledger.trials)}", suspects.without(trial.settings, names), Role.REDUCED)
+        number = len(self._evidence.ledger.trials)
+        return self._tape.enter(f"reduced-{number}", suspects.without(trial.settings, names))
 
     def _acceptable(self, shorter: Trial) -> bool:
         """Return whether a shorter profile was measured often enough and is not shown to be worse than the current."""
@@ -240,7 +245,7 @@ class Elimination:
         return found is not None and vague(found)
 
     def _beats_baseline(self, trial: Trial) -> bool:
-        found = self._compared(self._session.baseline, trial)
+        found = self._compared(self._evidence.baseline, trial)
         return found is not None and found.low > 1.0
 
     def _compared(self, other: Trial, trial: Trial) -> Gain | None:
@@ -271,7 +276,7 @@ class Elimination:
 
     def _alone_in(self, trial: Trial, name: str) -> dict[int, float]:
         """Return what a setting is worth in a profile, by block; nothing when it was not measured without it."""
-        rest = self._session.ledger.find(suspects.without(trial.settings, [name]))
+        rest = self._evidence.ledger.find(suspects.without(trial.settings, [name]))
         return self._tape.over(rest, trial) if rest is not None else {}
 
     def _stays(self, name: str) -> Worth:
@@ -304,9 +309,9 @@ class Elimination:
             return f"not judged: {found.blocks} blocks were too noisy to tell {LARGE:g} times as good from nothing"
         if found is not None:
             return f"{spoken(found)} as without it"
-        if not suspects.removable(self._session.plan, holder.settings, [name]):
+        if not suspects.removable(self._evidence.plan, holder.settings, [name]):
             return "another setting needs it"
-        rest = self._session.ledger.find(suspects.without(holder.settings, [name]))
+        rest = self._evidence.ledger.find(suspects.without(holder.settings, [name]))
         if rest is not None and not self._tape.runs(rest):
             return "without it runs fail"
         return f"not judged: the budget gave {blocks} of the {FEWEST_BLOCKS} blocks that it takes"

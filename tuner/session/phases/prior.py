@@ -14,6 +14,8 @@ from tuner.judging.statistics import pooled_sd
 from tuner.measure import workload
 from tuner.records import State, Status, StoredSession, Trial
 from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session.answer.parts import WarmStart
+from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
@@ -40,9 +42,9 @@ class Prior:
         for outcome in self.outcomes:
             optimizer.tell(outcome)
 
-    def to_dict(self) -> dict[str, int]:
-        """Return how much was used, as JSON-ready values."""
-        return {"sessions": self.sessions, "outcomes": len(self.outcomes)}
+    def used(self) -> WarmStart:
+        """Return how much was used."""
+        return WarmStart(self.sessions, len(self.outcomes))
 
     def __str__(self) -> str:
         if not self.outcomes:
@@ -66,7 +68,7 @@ def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
 
 def recalled(store: Store, plan: Plan) -> Prior:
     """Return what the sessions that a plan starts from found."""
-    found = [list(_outcomes(Ledger(store, session, plan.objective))) for session in plan.warm_start or ()]
+    found = [list(_outcomes(Gains(Ledger.read(store, session), plan.objective))) for session in plan.warm_start or ()]
     return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))
 
 
@@ -81,11 +83,12 @@ def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
     return [workload.from_dict(each).key() for each in theirs["workloads"]] == [each.key() for each in plan.workloads]
 
 
-def _outcomes(ledger: Ledger) -> Iterator[Outcome]:
-    gains = {trial.number: _gains(ledger, trial) for trial in ledger.trials[1:]}
-    sd = pooled_sd(found for number, found in gains.items() if ledger.status(number) is Status.OK)
+def _outcomes(gains: Gains) -> Iterator[Outcome]:
+    ledger = gains.ledger
+    found_of = {trial.number: _gains_of(gains, trial) for trial in ledger.trials[1:]}
+    sd = pooled_sd(found for number, found in found_of.items() if ledger.status(number) is Status.OK)
     for trial in ledger.trials[1:]:
-        found, status = gains[trial.number], ledger.status(trial.number)
+        found, status = found_of[trial.number], ledger.status(trial.number)
         if status is Status.OK and found:
             variance = DOUBT * sd**2 / len(found) + OTHER_DAY_SD**2
             yield Outcome(dict(trial.settings), sum(found) / len(found), variance, prior=True)
@@ -93,7 +96,7 @@ def _outcomes(ledger: Ledger) -> Iterator[Outcome]:
             yield Outcome(dict(trial.settings), None, prior=True)
 
 
-def _gains(ledger: Ledger, trial: Trial) -> list[float]:
-    blocks = sorted({run.block for run in ledger.runs if run.trial == trial.number})
-    found = (ledger.gain_in(trial.number, block) for block in blocks)
+def _gains_of(gains: Gains, trial: Trial) -> list[float]:
+    blocks = sorted({run.block for run in gains.ledger.runs_of(trial.number)})
+    found = (gains.in_block(trial.number, block) for block in blocks)
     return [gain for gain in found if gain is not None]

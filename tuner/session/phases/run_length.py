@@ -23,7 +23,7 @@ from tuner.judging.objective import Term
 from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase
-from tuner.session.measuring.session import Session
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import LongerRuns, Plan, WhyLonger
@@ -35,15 +35,15 @@ SURPLUS: Final = 1.2
 LEAST_COMMON: Final = 0.3
 
 
-def fitted(session: Session) -> Plan:
+def fitted(evidence: Evidence) -> Plan:
     """Return the session's plan with the run length that its calibration asks for; as it is where none does.
 
     Only a plan whose duration nobody asked for changes, and only before the search has begun.
     """
-    plan = session.plan
-    if not plan.adaptable or session.ledger.blocks(Phase.SEARCH) or not session.ledger.blocks(Phase.CALIBRATE):
+    plan = evidence.plan
+    if not plan.adaptable or evidence.ledger.blocks(Phase.SEARCH) or not evidence.ledger.blocks(Phase.CALIBRATE):
         return plan
-    lengths = {index: found for index in range(len(plan.workloads)) if (found := _needed(session, index))}
+    lengths = {index: found for index in range(len(plan.workloads)) if (found := _needed(evidence, index))}
     if not lengths:
         return plan
     longer = [
@@ -64,46 +64,46 @@ def _because(longer: LongerRuns) -> str:
     return f"so that {longer.metric} is observed often enough to be judged"
 
 
-def _needed(session: Session, index: int) -> LongerRuns | None:
+def _needed(evidence: Evidence, index: int) -> LongerRuns | None:
     """Return the length that a workload's runs need, None where the plan's will do."""
-    workload = session.plan.workloads[index]
-    runs = [run for run in session.ledger.runs if (run.phase, run.workload) == (Phase.CALIBRATE, index)]
+    workload = evidence.plan.workloads[index]
+    runs = [run for run in evidence.ledger.runs if (run.phase, run.workload) == (Phase.CALIBRATE, index)]
     measurements = [run.measurement for run in runs if run.measurement]
     if workload.mode is Mode.PLAYBACK or not measurements:
         return None
-    terms = [term for term in session.ledger.objective.terms if term.workload == index]
+    terms = [term for term in evidence.objective.terms if term.workload == index]
     every = [
         length
         for term in terms
-        for length in (_observed(session, term, measurements), _calm(session, term, measurements))
+        for length in (_observed(evidence, term, measurements), _calm(evidence, term, measurements))
         if length
     ]
     longest = max(every, default=None)
     return longest if longest and longest.duration_s > workload.duration_s else None
 
 
-def _observed(session: Session, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
+def _observed(evidence: Evidence, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
     percentile = PERCENTILES.get(term.metric)
     if percentile is None:
         return None
-    planned_s = session.plan.workloads[term.workload].duration_s
+    planned_s = evidence.plan.workloads[term.workload].duration_s
     beyond = statistics.fmean(each.observations_beyond(percentile) for each in measurements)
     for duration_s in range(planned_s, LONGEST_S + 1):
-        blocks = _judging_blocks(session, duration_s - planned_s)
+        blocks = _judging_blocks(evidence, duration_s - planned_s)
         seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks
         if seen >= SURPLUS * LEAST_BEYOND and (blocks >= ENOUGH_BLOCKS or duration_s == planned_s):
             return LongerRuns(duration_s, WhyLonger.PERCENTILE, term.metric)
     return None
 
 
-def _judging_blocks(session: Session, longer_s: int) -> int:
+def _judging_blocks(evidence: Evidence, longer_s: int) -> int:
     """Return how many blocks of two runs will judge when each run lasts so much longer."""
-    block_s = 2 * (budget_shares.run_s(session.plan) + longer_s)
-    return min(session.plan.blocks, int(budget_shares.judging(session.plan) * session.plan.budget_s / block_s))
+    block_s = 2 * (budget_shares.run_s(evidence.plan) + longer_s)
+    return min(evidence.plan.blocks, int(budget_shares.judging(evidence.plan) * evidence.plan.budget_s / block_s))
 
 
-def _calm(session: Session, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
+def _calm(evidence: Evidence, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
     of_runs = [sd for each in measurements if (sd := sampling_sd(each)) is not None]
     if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:
@@ -114,7 +114,7 @@ def _calm(session: Session, term: Term, measurements: list[Measurement]) -> Long
     if common == 0.0:
         return None
     fixed_s = budget_shares.RUN_EXTRA_S + VALID_SHARE_LOST_S
-    valid_s = math.sqrt(fixed_s * _valid_s(session.plan.workloads[term.workload].duration_s)) * within / common
+    valid_s = math.sqrt(fixed_s * _valid_s(evidence.plan.workloads[term.workload].duration_s)) * within / common
     duration_s = min(LONGEST_S, round(valid_s + VALID_SHARE_LOST_S))
     return LongerRuns(duration_s, WhyLonger.MESSAGES, term.metric)
 

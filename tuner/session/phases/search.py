@@ -17,6 +17,7 @@ from typing import Final
 from tuner.judging.statistics import gain, pooled_sd, promise
 from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.verdict import unmet
@@ -48,8 +49,8 @@ def search(session: Session, optimizer: Optimizer) -> None:
         if not turns:
             return
         lessons.tell(session.measure_turns(Phase.SEARCH, turns))
-        if leader := incumbent(session):
-            session.progress.best(leader, gain(seen(session.ledger, leader.number)))
+        if leader := incumbent(session.evidence):
+            session.progress.best(leader, gain(seen(session.evidence.gains, leader.number)))
 
 
 def _room(session: Session) -> int:
@@ -61,8 +62,14 @@ def _room(session: Session) -> int:
         return 0
     ends = budget_shares.search_ends(session.plan)
     sizes = range(CONTENDERS, 0, -1)
-    least = 0 if session.ledger.blocks(Phase.SEARCH) else int(session.clock.fits(session.block_cost_s(1), Phase.SEARCH))
-    return next((size for size in sizes if session.clock.fits(session.block_cost_s(size), Phase.SEARCH, ends)), least)
+    least = (
+        0
+        if session.ledger.blocks(Phase.SEARCH)
+        else int(session.clock.fits(session.evidence.block_cost_s(1), Phase.SEARCH))
+    )
+    return next(
+        (size for size in sizes if session.clock.fits(session.evidence.block_cost_s(size), Phase.SEARCH, ends)), least
+    )
 
 
 class _Lessons:
@@ -87,9 +94,9 @@ class _Lessons:
     def tell(self, block: int) -> None:
         """Tell what a block that is over says."""
         self.tell_failures(block)
-        variance = spread(self.session) ** 2
+        variance = spread(self.session.evidence) ** 2
         for trial in self.session.ledger.trials[1:]:
-            found = gain_in(self.session.ledger, trial.number, block)
+            found = gain_in(self.session.evidence.gains, trial.number, block)
             if found is not None and (trial.number, block) not in self._told_failures:
                 self._tell(Outcome(dict(trial.settings), found, variance, block=block))
 
@@ -112,7 +119,9 @@ class _Lessons:
         None where there is neither.
         """
         self.tell_failures(self.session.ledger.next_block() - 1)
-        found = self._proposal() or next((one for one in deserving(self.session) if one.number not in taken), None)
+        found = self._proposal() or next(
+            (one for one in deserving(self.session.evidence) if one.number not in taken), None
+        )
         if found is not None:
             taken.add(found.number)
         return found
@@ -127,7 +136,7 @@ class _Lessons:
             return None
         self._heard.add(frozenset(settings.items()))
         ledger = self.session.ledger
-        return ledger.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
+        return self.session.journal.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
 
     def _say_used_up(self) -> None:
         self.session.proposals.use_up()
@@ -147,11 +156,11 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     first = untried[: min(room, max(least, _room_for_known(session)))]
     if first and not _proposals_owed(session):
         return [always(trial) for trial in first]
-    if unmet(session):
+    if unmet(session.evidence):
         return []  # what nothing known comes near is not found by trying at random
     if session.proposals.used_up:
-        return [always(trial) for trial in islice(deserving(session), room)]
-    again = first or list(islice(deserving(session), _second_looks(session)))
+        return [always(trial) for trial in islice(deserving(session.evidence), room)]
+    again = first or list(islice(deserving(session.evidence), _second_looks(session)))
     taken = {trial.number for trial in again}
     return [*map(always, again), *(cache(partial(lessons.contender, taken)) for _ in range(room - len(again)))]
 
@@ -162,7 +171,7 @@ def _room_for_known(session: Session) -> int:
     They are the best bets, so that all go first; where a search is short of runs, those that leave it its proposals.
     """
     left_s = session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan))
-    slots = int(left_s / session.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1))
+    slots = int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1))
     owed = _proposals_owed(session)
     return slots - owed if owed else CONTENDERS
 
@@ -171,56 +180,56 @@ def _second_looks(session: Session) -> int:
     """Return how many contenders of the next block were measured before."""
     if _proposals_owed(session):
         return 0
-    every = RARE_LOOKS if _far_apart(session) else SECOND_LOOKS
+    every = RARE_LOOKS if _far_apart(session.evidence) else SECOND_LOOKS
     return int(len(session.ledger.blocks(Phase.SEARCH)) % every == 0)
 
 
 def _proposals_owed(session: Session) -> int:
     """Return how many proposals a search that is short of runs still has to make before anything else."""
-    short = budget_shares.is_short_of_runs(session.plan) and not session.ledger.objective.limits
+    short = budget_shares.is_short_of_runs(session.plan) and not session.evidence.objective.limits
     if not short or session.proposals.used_up:
         return 0
     proposed = sum(trial.role is Role.CANDIDATE for trial in session.ledger.trials)
     return max(0, budget_shares.PROPOSALS - proposed)
 
 
-def _far_apart(session: Session) -> bool:
-    means = [statistics.fmean(gains) for gains in _all_gains(session) if gains]
-    return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(session)
+def _far_apart(evidence: Evidence) -> bool:
+    means = [statistics.fmean(gains) for gains in _all_gains(evidence) if gains]
+    return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(evidence)
 
 
-def deserving(session: Session) -> Iterator[Trial]:
+def deserving(evidence: Evidence) -> Iterator[Trial]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
-    sd = spread(session)
-    order = ranked(session)
-    bar = promise(seen(session.ledger, order[0].number), sd)[0] if order else 0.0
+    sd = spread(evidence)
+    order = ranked(evidence)
+    bar = promise(seen(evidence.gains, order[0].number), sd)[0] if order else 0.0
     for trial in order:
-        gains = seen(session.ledger, trial.number)
+        gains = seen(evidence.gains, trial.number)
         if promise(gains, sd)[1] >= bar and len(gains) < MOST_BLOCKS:
             yield trial
 
 
-def ranked(session: Session) -> list[Trial]:
+def ranked(evidence: Evidence) -> list[Trial]:
     """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
-    sd = spread(session)
-    able = [trial for trial in _able(session) if seen(session.ledger, trial.number)]
-    return sorted(able, key=lambda trial: -promise(seen(session.ledger, trial.number), sd)[0])
+    sd = spread(evidence)
+    able = [trial for trial in _able(evidence) if seen(evidence.gains, trial.number)]
+    return sorted(able, key=lambda trial: -promise(seen(evidence.gains, trial.number), sd)[0])
 
 
-def incumbent(session: Session) -> Trial | None:
+def incumbent(evidence: Evidence) -> Trial | None:
     """Return the trial that the search holds for the best, None before any ran well."""
-    return next(iter(ranked(session)), None)
+    return next(iter(ranked(evidence)), None)
 
 
-def _able(session: Session) -> list[Trial]:
-    others = (trial for trial in session.ledger.trials if trial != session.baseline)
-    return [trial for trial in others if session.ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
+def _able(evidence: Evidence) -> list[Trial]:
+    others = (trial for trial in evidence.ledger.trials if trial != evidence.baseline)
+    return [trial for trial in others if evidence.ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
 
 
-def spread(session: Session) -> float:
+def spread(evidence: Evidence) -> float:
     """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
-    return pooled_sd(_all_gains(session), session.ledger.gains_over_itself())
+    return pooled_sd(_all_gains(evidence), evidence.gains.over_itself())
 
 
-def _all_gains(session: Session) -> list[list[float]]:
-    return [seen(session.ledger, trial.number) for trial in _able(session)]
+def _all_gains(evidence: Evidence) -> list[list[float]]:
+    return [seen(evidence.gains, trial.number) for trial in _able(evidence)]

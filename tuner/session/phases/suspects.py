@@ -11,7 +11,7 @@ from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.profiles.profile import errors_in
 from tuner.records import Phase
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.gains import Gains
 from tuner.session.phases.propose import search_space, shipped
 from tuner.session.setup.plan import Plan
 
@@ -61,19 +61,17 @@ def _errors(stack: str, settings: frozenset[tuple[str, str]], release: str | Non
     return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str, release)))
 
 
-def by_promise(plan: Plan, ledger: Ledger, settings: Mapping[str, str]) -> list[str]:
+def by_promise(plan: Plan, gains: Gains, settings: Mapping[str, str]) -> list[str]:
     """Return the settings, the least promising first: the less urgent to search, the less the search saw in it."""
     priorities = _priorities(plan)
-    return sorted(
-        settings, key=lambda name: (-priorities.get(name, _NOT_SEARCHED), _seen(ledger, name, settings[name]))
-    )
+    return sorted(settings, key=lambda name: (-priorities.get(name, _NOT_SEARCHED), _seen(gains, name, settings[name])))
 
 
-def _seen(ledger: Ledger, name: str, value: str) -> float:
+def _seen(gains: Gains, name: str, value: str) -> float:
     """Return how much better the search's trials with a setting were than those without, as a mean log ratio."""
     groups: dict[bool, list[float]] = {True: [], False: []}
-    for trial in ledger.trials:
-        groups[trial.settings.get(name) == value] += ledger.gains(trial.number, Phase.SEARCH) if trial.number else []
+    for trial in gains.ledger.trials:
+        groups[trial.settings.get(name) == value] += gains.of(trial.number, Phase.SEARCH) if trial.number else []
     return statistics.fmean(groups[True]) - statistics.fmean(groups[False]) if all(groups.values()) else 0.0
 
 

@@ -1,0 +1,218 @@
+"""What each kind of session answers: one record a kind, JSON only by `to_dict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tuner.hosts.facts import Doubt
+from tuner.judging.statistics import Estimate, Gain
+from tuner.records import Kind, Status
+from tuner.session.answer.json_form import INLINE, OMIT, to_json
+from tuner.session.answer.parts import (
+    Calibration,
+    Circumstances,
+    Decision,
+    Described,
+    Detectable,
+    Finalist,
+    Minimisation,
+    Searched,
+    Task,
+    Time,
+    WarmStart,
+    Winner,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TuneAnswer:
+    """What a tuning found."""
+
+    session: str
+    verdict: Decision
+    """Improved, not improved or failed."""
+    why: str
+    """The verdict in words, with its interval."""
+    task: Task = field(metadata=INLINE)
+    baseline: Described
+    winner: Winner
+    known: tuple[Described, ...]
+    """The stack's known profiles that were measured."""
+    gain: Gain | None
+    """How many times better the winner is than the baseline, by the confirmation; None where nothing was judged."""
+    gain_over_start: Gain | None
+    """The same over the profile that the search started from, None where that was not measured beside it."""
+    finalists: tuple[Finalist, ...]
+    doubts: tuple[Doubt, ...]
+    minimised: Minimisation | None
+    """None where nothing was minimised: no winner, no setting, or no budget for it."""
+    trials: Mapping[Status, int]
+    """How many trials ended in each status."""
+    runs: int
+    calibration: Calibration | None
+    """None where the budget was too small for one."""
+    circumstances: Circumstances = field(metadata=INLINE)
+    time: Time
+    pareto: tuple[Described, ...] | None = field(default=None, metadata=OMIT)
+    """The profiles that none other beats in latency, rate and CPU together; None unless the objective is `balanced`."""
+    warm_start: WarmStart | None = None
+    """None where it was not asked for."""
+    proposals: Searched | None = field(default=None, metadata=OMIT)
+    """What became of the search's candidates; None in answers of before this was counted."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareAnswer:
+    """Whether one profile is better than another."""
+
+    session: str
+    verdict: Decision
+    """Improved (b is better than a), not improved or failed."""
+    why: str
+    a: Described
+    b: Described
+    gain: Gain | None
+    """How many times better b is than a, None where that could not be judged."""
+    doubts: tuple[Doubt, ...]
+    circumstances: Circumstances = field(metadata=INLINE)
+    time: Time
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureAnswer:
+    """What one profile gives."""
+
+    described: Described = field(metadata=INLINE)
+    circumstances: Circumstances = field(metadata=INLINE)
+    why: str | None = field(default=None, metadata=OMIT)
+    """Why there is no rate, where none that was tried holds the limits of the objective."""
+
+    @property
+    def metrics(self) -> Mapping[str, Estimate]:
+        """The median of each metric with its interval."""
+        return self.described.metrics
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MinimiseAnswer:
+    """Which settings of a profile earn their place."""
+
+    session: str
+    verdict: Decision
+    """Minimised, minimal, or failed when no setting could be judged."""
+    why: str
+    task: Task = field(metadata=INLINE)
+    baseline: Described
+    known: tuple[Described, ...]
+    """The profile that was minimised."""
+    winner: Winner
+    """What is left of it."""
+    gain: Gain | None
+    """How many times better what is left is than the baseline, None where the blocks are too few."""
+    minimised: Minimisation
+    trials: Mapping[Status, int]
+    runs: int
+    circumstances: Circumstances = field(metadata=INLINE)
+    time: Time
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateAnswer:
+    """How far runs of one profile differ where nothing differs."""
+
+    session: str
+    profile: str
+    task: Task = field(metadata=INLINE)
+    calibration: Calibration | None
+    """None where too few runs were ok."""
+    budgets: tuple[Detectable, ...]
+    """What a minute, five and an hour can detect."""
+    circumstances: Circumstances = field(metadata=INLINE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A session of any kind that an error ended."""
+
+    session: str
+    why: str
+    """The error's message."""
+    verdict: Decision = Decision.FAILED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+Answer = TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer | CalibrateAnswer | Failure
+
+OF_KIND: Final[Mapping[Kind, type[Answer]]] = {
+    Kind.TUNE: TuneAnswer,
+    Kind.COMPARE: CompareAnswer,
+    Kind.MEASURE: MeasureAnswer,
+    Kind.MINIMISE: MinimiseAnswer,
+    Kind.CALIBRATE: CalibrateAnswer,
+}
+"""The answer of each kind of session that no error ended."""
+
+
+def decision(answer: Answer) -> Decision | None:
+    """Return what was decided, None for a kind of session that decides nothing."""
+    return None if isinstance(answer, MeasureAnswer | CalibrateAnswer) else answer.verdict
+
+
+def reason(answer: Answer) -> str:
+    """Return the answer in words, empty where its figures say everything."""
+    return "" if isinstance(answer, CalibrateAnswer) else answer.why or ""
+
+
+def gain(answer: Answer) -> Gain | None:
+    """Return the gain that was judged, None where none was."""
+    return answer.gain if isinstance(answer, TuneAnswer | CompareAnswer | MinimiseAnswer) else None
+
+
+def doubts(answer: Answer) -> tuple[Doubt, ...]:
+    """Return the reasons to distrust the answer."""
+    return answer.doubts if isinstance(answer, TuneAnswer | CompareAnswer) else ()
+
+
+def winner(answer: Answer) -> Winner | None:
+    """Return the profile that the session ends with, None for a kind of session that ends with none."""
+    return answer.winner if isinstance(answer, TuneAnswer | MinimiseAnswer) else None
+
+
+def minimisation(answer: Answer) -> Minimisation | None:
+    """Return what minimising found, None where nothing was minimised."""
+    return answer.minimised if isinstance(answer, TuneAnswer | MinimiseAnswer) else None
+
+
+def searched(answer: Answer) -> Searched | None:
+    """Return what became of the search's candidates, None where nothing was searched or it was not counted."""
+    return answer.proposals if isinstance(answer, TuneAnswer) else None
+
+
+def noise(answer: Answer) -> Calibration | None:
+    """Return the calibration, None where none was made."""
+    return answer.calibration if isinstance(answer, TuneAnswer | CalibrateAnswer) else None

@@ -1,0 +1,220 @@
+"""What the answers of several kinds of session have in common: profiles as measured, gains, noise, time, the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tuner.errors import Finding
+from tuner.judging.noise import Spread
+from tuner.judging.statistics import Estimate, Gain
+from tuner.measure.workload import Workload
+from tuner.records import Phase, Status
+from tuner.session.answer.json_form import INLINE, OMIT, key, to_json
+
+
+class Decision(StrEnum):
+    """What a session decided."""
+
+    IMPROVED = "improved"
+    """A profile was shown to be better than the baseline."""
+    NOT_IMPROVED = "not improved"
+    """None was."""
+    MINIMISED = "minimised"
+    """Settings were dropped from a profile."""
+    MINIMAL = "minimal"
+    """No setting of a profile could be dropped."""
+    FAILED = "failed"
+    """Nothing could be decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A profile with what was measured of it."""
+
+    profile: str
+    """Its name."""
+    settings: Mapping[str, str]
+    """The value of each variable that it sets."""
+    metrics: Mapping[str, Estimate]
+    """The median of each metric over its blocks, with its interval; units are in the names. Empty when no run was ok."""
+    search_gain: Gain | None
+    """Its gain over the baseline in the search's blocks, None where it was not searched: a hint, never a claim."""
+    status: Status
+    """`ok` only if all its runs are."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The profile that a session ends with; the baseline where nothing beats it."""
+
+    described: Described = field(metadata=INLINE)
+    path: str | None
+    """The file that it was written to, None when it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """One of the profiles among which the judged one was chosen."""
+
+    described: Described = field(metadata=INLINE)
+    gain: Gain | None
+    """Its confirmed gain over the baseline, None for all but the judged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a setting is worth: the profile with it compared with the profile without it."""
+
+    name: str
+    value: str
+    gain: Gain | None
+    """None where it was not judged."""
+    why: str
+    """What was seen of it, or why it was not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minimisation:
+    """What is left of a profile, what each remaining setting is worth, and what was dropped."""
+
+    original: str = field(metadata=key("from"))
+    """The name of the profile that was minimised."""
+    kept: tuple[Worth, ...]
+    dropped: tuple[Worth, ...]
+    gain_of_original: Gain | None
+    """How many times better the original is than what is left, None where the blocks are too few."""
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detectable:
+    """The smallest difference that the confirmation of a budget can detect. None stands for no limit."""
+
+    budget_s: float
+    blocks: int
+    """Blocks that judge."""
+    finalists: int
+    """Profiles that are judged in them."""
+    percent: float | None
+    low_percent: float | None
+    """What `percent` would be at the lower end of the interval of the noise."""
+    high_percent: float | None
+    normal_percent: float | None
+    """The same by n = 7.84 sd²/δ², which supposes that the noise is known."""
+    enough_s: float | None
+    """The budget, in seconds, that detects a difference of 10 %; None where this one does."""
+    power: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The baseline against itself. Spreads are standard deviations of natural logarithms: 0.05 is about 5 %."""
+
+    blocks: int
+    runs: int
+    gain_sd: float
+    """How far a block's gain is from that of the next."""
+    gain_sd_low: float
+    gain_sd_high: float
+    metrics: Mapping[str, Spread]
+    """The noise of each metric that is judged."""
+    detectable: Detectable | None = field(default=None, metadata=OMIT)
+    """What the session's own budget can detect; None where it was for calibrating alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """How much of earlier sessions the search was told."""
+
+    sessions: int
+    outcomes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedDown:
+    """Candidates that could not be run for one reason."""
+
+    what: str
+    """The setting that was in the way."""
+    count: int
+    example: str
+    """What was wrong with one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What became of a search's candidates."""
+
+    proposed: int
+    """Candidates that could be run."""
+    measured: int
+    failed: int
+    """Of those that were measured."""
+    turned_down: int
+    """Candidates that could not be run."""
+    reasons: tuple[TurnedDown, ...]
+    """The most frequent ones."""
+    used_up: bool
+    """Whether nothing that can be run was left to propose."""
+    left_out: tuple[str, ...]
+    """What the search space could not hold in this release, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What was measured and judged."""
+
+    stack: str
+    objective: str
+    workload: Workload
+    """The first of the workloads."""
+    workloads: tuple[Workload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Where the time went, in seconds."""
+
+    wall_s: float
+    """From the first preparation to the answer, all attempts together."""
+    runs_s: float
+    """Inside runs."""
+    budget_s: float
+    runs_by_phase_s: Mapping[Phase, float]
+    stopped: bool = False
+    """Whether the session was asked to end before its budget did."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCalm:
+    """Whether the host was quiet enough to measure on."""
+
+    calm: bool
+    """What it disturbed could all be left out."""
+    disturbed: int
+    """Blocks that it disturbed."""
+    blocks: int
+    """Blocks in all."""
+    reasons: Mapping[str, int]
+    """In how many blocks each kind of disturbance was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the host and the stack did meanwhile."""
+
+    quarantined: int
+    """Blocks that the host spoiled and that count for nothing."""
+    host: HostCalm
+    counters: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata=OMIT)
+    """What the stack counted, summed over all runs, by end (server, client); None where it writes no counters."""
+    findings: tuple[Finding, ...] | None = field(default=None, metadata=OMIT)
+    """The settings at which these counters point."""

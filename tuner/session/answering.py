@@ -1,0 +1,233 @@
+"""The answer of a session, computed from its evidence, how it ended, and nothing else; the same for one that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tuner.judging.statistics import Gain
+from tuner.records import Kind, Phase, Role, Trial
+from tuner.session.answer import proposals, words
+from tuner.session.answer.answers import (
+    Answer,
+    CalibrateAnswer,
+    CompareAnswer,
+    MeasureAnswer,
+    MinimiseAnswer,
+    TuneAnswer,
+)
+from tuner.session.answer.calibration import calibration, doubts, of_budgets
+from tuner.session.answer.circumstances import circumstances, host
+from tuner.session.answer.described import described
+from tuner.session.answer.pareto_front import front_of
+from tuner.session.answer.parts import (
+    Decision,
+    Described,
+    Finalist,
+    Minimisation,
+    Searched,
+    Task,
+    Time,
+    WarmStart,
+    Winner,
+)
+from tuner.session.measuring.clock import Ending
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.phases.early import cut_short
+from tuner.session.phases.finalists import finalists, judged
+from tuner.session.phases.minimise import Minimised, minimised, unseen
+from tuner.session.phases.propose import search_space
+from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, unmet
+from tuner.session.setup import budget_shares
+
+
+def answer(evidence: Evidence, ending: Ending, warm_start: WarmStart | None = None) -> Answer:
+    """Return what a session of any kind answers. No file has been written of it, so that no profile has a path."""
+    match evidence.plan.kind:
+        case Kind.TUNE:
+            return _tuned(evidence, ending, warm_start)
+        case Kind.COMPARE:
+            return _compared(evidence, ending)
+        case Kind.MINIMISE:
+            return _minimised(evidence, ending)
+        case Kind.MEASURE:
+            return _measured(evidence)
+        case Kind.CALIBRATE:
+            return _calibrated(evidence)
+
+
+def verdict(evidence: Evidence, ending: Ending) -> Verdict:
+    """Return the verdict of a tuning, which no block of its minimising has a part in."""
+    found = _verdict(evidence, ending)
+    if ending.stopped and not evidence.ledger.begun(Phase.MINIMISE):
+        found = cut_short(evidence, found, ending)
+    return found if unmet(evidence) else doubted(found, proposals.doubts(_searched(evidence)))
+
+
+def _searched(evidence: Evidence) -> Searched:
+    return proposals.searched(evidence.ledger, search_space(evidence.plan).left_out)
+
+
+def _verdict(evidence: Evidence, ending: Ending) -> Verdict:
+    if found_none := unmet(evidence):
+        return found_none
+    rivals = finalists(evidence)
+    if not rivals:
+        return Verdict(Decision.NOT_IMPROVED, None, (), "no other profile could be measured")
+    return replace(judge(evidence, judged(evidence, rivals), ending), finalists=tuple(rivals))
+
+
+def to_minimise(evidence: Evidence, ending: Ending) -> Trial | None:
+    """Return the winner of a tuning, None where there is none, nothing to leave out of it, or no budget for it."""
+    winner = verdict(evidence, ending).winner
+    late = ending.stopped and not evidence.ledger.begun(Phase.MINIMISE)
+    if winner is None or not winner.settings or late or budget_shares.confirm_ends(evidence.plan) >= 1.0:
+        return None
+    return winner
+
+
+def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> TuneAnswer:
+    ledger, found = evidence.ledger, verdict(evidence, ending)
+    long = to_minimise(evidence, ending)
+    shorter = minimised(evidence, long, judged_objective(evidence, long), proven=True) if long else None
+    trial, gained, why = _emitted(evidence, found, shorter)
+    noise = calibration(evidence)
+    known = [each for each in ledger.trials if each.role is Role.KNOWN and ledger.tried(each.number)]
+    return TuneAnswer(
+        session=ledger.session,
+        verdict=found.answer,
+        why=_why(evidence, why),
+        task=_task(evidence),
+        baseline=described(evidence, evidence.baseline),
+        winner=Winner(described(evidence, trial), None),
+        known=tuple(described(evidence, each) for each in known),
+        gain=gained,
+        gain_over_start=found.over_start,
+        finalists=tuple(Finalist(described(evidence, each), found.gain_of(each)) for each in found.finalists),
+        doubts=(*found.doubts, *doubts(noise), *(unseen(shorter) if shorter else ())),
+        minimised=_minimisation(shorter) if shorter else None,
+        trials=ledger.counts(),
+        runs=len(ledger.runs),
+        calibration=noise,
+        circumstances=circumstances(evidence),
+        time=_time(evidence, ending),
+        pareto=_pareto(evidence),
+        warm_start=warm_start,
+        proposals=_searched(evidence),
+    )
+
+
+def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> tuple[Trial, Gain | None, str]:
+    """Return the profile that a tuning ends with, its own gain over the baseline, and that in words."""
+    winner = found.winner or evidence.baseline
+    if shorter is None or shorter.gain is None or not shorter.dropped:
+        return winner, found.gain_of(winner), found.why
+    names = ", ".join(worth.name for worth in shorter.dropped)
+    why = f"{winner.profile} without {names} is {words.spoken(shorter.gain)} as {evidence.baseline.profile}"
+    return shorter.profile, shorter.gain, f"{why}; with: {found.why}"
+
+
+def _pareto(evidence: Evidence) -> tuple[Described, ...] | None:
+    if evidence.plan.objective.name != "balanced":
+        return None
+    return tuple(described(evidence, trial) for trial in front_of(evidence))
+
+
+def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
+    other = evidence.ledger.find(evidence.plan.known[0].settings) or evidence.baseline
+    found = judge(evidence, other, ending)
+    return CompareAnswer(
+        session=evidence.ledger.session,
+        verdict=found.answer,
+        why=_why(evidence, found.why),
+        a=described(evidence, evidence.baseline),
+        b=described(evidence, other),
+        gain=found.gain_of(other),
+        doubts=found.doubts,
+        circumstances=circumstances(evidence),
+        time=_time(evidence, ending),
+    )
+
+
+def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
+    """Return what was dropped and what the rest is worth; `failed` when no setting could be judged and none dropped."""
+    ledger = evidence.ledger
+    original = ledger.find(evidence.plan.known[0].settings) or evidence.baseline
+    shorter = minimised(evidence, original, evidence.objective, proven=False)
+    decision = _decision(shorter)
+    return MinimiseAnswer(
+        session=ledger.session,
+        verdict=decision,
+        why=_why(evidence, _left(evidence, shorter, decision)),
+        task=_task(evidence),
+        baseline=described(evidence, evidence.baseline),
+        known=(described(evidence, original),),
+        winner=Winner(described(evidence, shorter.profile), None),
+        gain=shorter.gain,
+        minimised=_minimisation(shorter),
+        trials=ledger.counts(),
+        runs=len(ledger.runs),
+        circumstances=circumstances(evidence),
+        time=_time(evidence, ending),
+    )
+
+
+def _decision(shorter: Minimised) -> Decision:
+    if shorter.dropped:
+        return Decision.MINIMISED
+    return Decision.FAILED if all(worth.gain is None for worth in shorter.kept) else Decision.MINIMAL
+
+
+def _left(evidence: Evidence, shorter: Minimised, decision: Decision) -> str:
+    original = shorter.original
+    if decision is Decision.FAILED:
+        return f"no setting of {original.profile} could be judged: {shorter.kept[0].why}"
+    kept = f"{len(shorter.kept)} of {len(original.settings)} settings of {original.profile} stay"
+    gained = f"; that is {words.spoken(shorter.gain)} as {evidence.baseline.profile}" if shorter.gain else ""
+    return kept + gained
+
+
+def _minimisation(shorter: Minimised) -> Minimisation:
+    return Minimisation(shorter.original.profile, shorter.kept, shorter.dropped, shorter.cost, shorter.blocks)
+
+
+def _measured(evidence: Evidence) -> MeasureAnswer:
+    none = unmet(evidence)
+    found = described(evidence, evidence.baseline)
+    return MeasureAnswer(found, circumstances(evidence), none.why if none else None)
+
+
+def _calibrated(evidence: Evidence) -> CalibrateAnswer:
+    return CalibrateAnswer(
+        session=evidence.ledger.session,
+        profile=evidence.baseline.profile,
+        task=_task(evidence),
+        calibration=calibration(evidence),
+        budgets=of_budgets(evidence),
+        circumstances=circumstances(evidence),
+    )
+
+
+def _why(evidence: Evidence, why: str) -> str:
+    """Return the reason of a verdict, and what must be said of a host that never calmed down."""
+    return "; ".join(filter(None, [why, words.not_calm(host(evidence))]))
+
+
+def _task(evidence: Evidence) -> Task:
+    plan = evidence.plan
+    return Task(plan.stack, plan.objective.name, plan.workloads[0], plan.workloads)
+
+
+def _time(evidence: Evidence, ending: Ending) -> Time:
+    return Time(
+        wall_s=ending.spent_s,
+        runs_s=round(evidence.ledger.runs_s, 3),
+        budget_s=evidence.plan.budget_s,
+        runs_by_phase_s=_by_phase(evidence),
+        stopped=ending.stopped,
+    )
+
+
+def _by_phase(evidence: Evidence) -> Mapping[Phase, float]:
+    runs = evidence.ledger.runs
+    return {phase: round(sum(run.wall_s for run in runs if run.phase is phase), 3) for phase in Phase}

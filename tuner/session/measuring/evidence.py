@@ -1,0 +1,64 @@
+"""What a session was asked and what it has measured: all that a verdict may be made of. No rig, no clock, no store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tuner.judging.objective import Objective
+from tuner.records import StoredSession, Trial
+from tuner.session.measuring.gains import Gains
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.metrics import Metrics
+from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import Plan
+from tuner.store import Store
+
+# What a run is thought to cost before the first one has shown it, beyond its test's duration.
+FIRST_RUN_EXTRA_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The plan of a session and the ledger of its trials and runs, to be read only."""
+
+    plan: Plan
+    ledger: Ledger
+    gains: Gains = field(init=False, repr=False, compare=False)
+    """What the ledger says by the plan's objective."""
+
+    def __post_init__(self) -> None:
+        """Judge by the plan's objective."""
+        object.__setattr__(self, "gains", Gains(self.ledger, self.plan.objective))
+
+    @staticmethod
+    def read(store: Store, session: StoredSession) -> Evidence:
+        """Return what the store holds of a session."""
+        return Evidence(Plan.from_dict(session.plan), Ledger.read(store, session.id))
+
+    @property
+    def objective(self) -> Objective:
+        """What "better" means in this session."""
+        return self.gains.objective
+
+    @property
+    def metrics(self) -> Metrics:
+        """What the trials' runs say."""
+        return self.gains.metrics
+
+    @property
+    def baseline(self) -> Trial:
+        """The trial that everything is compared with: always the first."""
+        return self.ledger.trials[0]
+
+    def run_cost_s(self) -> float:
+        """Return what one run (for an SLO, one search over the load) is expected to take: the mean so far, or a guess."""
+        if self.ledger.runs:
+            return self.ledger.unit_s
+        if self.objective.limits:
+            return budget_shares.run_s(self.plan)
+        return max(workload.duration_s for workload in self.plan.workloads) + FIRST_RUN_EXTRA_S
+
+    def block_cost_s(self, trials: int) -> float:
+        """Return what a block of the baseline and this many trials is expected to take, in seconds."""
+        return self.run_cost_s() * (trials + 1) * len(self.plan.workloads)

@@ -1,0 +1,40 @@
+"""Writing down what a session measures: each trial and run is in the store before anybody can look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuner.records import Phase, Role, Run, Trial
+from tuner.session.measuring.ledger import Ledger
+from tuner.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The one writer of a session: into the store first, then into the ledger."""
+
+    store: Store
+    ledger: Ledger
+
+    def enter(self, profile: str, settings: Mapping[str, str], role: Role, invalid: str | None = None) -> Trial:
+        """Return the trial of these settings, adding it when there is none."""
+        known = self.ledger.find(settings)
+        if known is not None:
+            return known
+        trial = Trial(len(self.ledger.trials), profile, role, dict(settings), invalid)
+        self.store.add_trial(self.ledger.session, trial)
+        self.ledger.add_trial(trial)
+        return trial
+
+    def record(self, trial: int, phase: Phase, block: int, run: Run, spent_s: float) -> Run:
+        """Store one run of a block and the session's wall time so far; return it at its place in the session."""
+        row = run.placed(len(self.ledger.runs), trial, phase, block)
+        self.store.add_run(self.ledger.session, row, spent_s)
+        self.ledger.add_run(row)
+        return row
+
+    def amend(self, run: Run) -> None:
+        """Store the last run again, with more evidence."""
+        self.store.amend_run(self.ledger.session, run)
+        self.ledger.amend_run(run)
