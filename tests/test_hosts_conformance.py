@@ -18,7 +18,7 @@ import pytest
 from tuner import stacks
 from tuner.catalogue.memory import Room
 from tuner.errors import UsageError
-from tuner.hosts.host import Command, Host, Process, Site
+from tuner.hosts.host import Command, Host, Process, Site, has_file
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, Pair, on_one
 from tuner.hosts.simulated import Machine, Words
@@ -155,6 +155,7 @@ def test_a_host_says_what_it_is(host: Host) -> None:
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
     assert isinstance(host.room(), Room)
     assert host.has_card() in {True, False}
+    assert re.fullmatch(r"\w+", host.machine())
 
 
 def test_a_program_is_named_by_its_whole_path(host: Host) -> None:
@@ -162,6 +163,14 @@ def test_a_program_is_named_by_its_whole_path(host: Host) -> None:
     assert found is not None
     assert re.fullmatch(r"/.*/sh", found)
     assert host.which(found) == found
+
+
+def test_the_beginning_of_a_file_is_read(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert host.read(tmp_path / "file", 4) == b"0123"
+    assert has_file(host, tmp_path / "file")
+    assert not has_file(host, tmp_path)
+    assert not has_file(host, tmp_path / "none")
 
 
 def test_what_is_no_file_cannot_be_read(host: Host, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuner.errors import Severity
 from tuner.hosts.descriptors import socket_links
+from tuner.hosts.local import LocalHost
 from tuner.stacks.library import lacks
 from tuner.stacks.onload.proof import STACK as ONLOAD
 from tuner.stacks.onload.proof import complaints, library_problem, notices, version
@@ -117,7 +118,7 @@ def test_the_sockets_of_the_program_that_was_launched_are_looked_at(tmp_path: Pa
 def test_a_library_of_another_stack_is_told_before_it_is_used(tmp_path: Path) -> None:
     for name, data in {"other": b"ELF", "right": b"ELF onload_set_stackname"}.items():
         (tmp_path / name).write_bytes(data)
-    said = {path.name: lacks(path, "onload_set_stackname") for path in tmp_path.iterdir()}
+    said = {path.name: lacks(path, "onload_set_stackname", LocalHost()) for path in tmp_path.iterdir()}
     assert said["right"] == ""
     assert "has no onload_set_stackname" in said["other"]
-    assert lacks(tmp_path / "absent", "") == ""
+    assert lacks(tmp_path / "absent", "", LocalHost()) == ""

@@ -163,6 +163,13 @@ def test_the_kernel_stack_is_really_verified(tmp_path: Path) -> None:
     assert {each["status"] for each in json.loads(done.stdout)["settings"]} == {"applied"}
 
 
+class Pc(SimulatedHost):
+    """A host of a known architecture."""
+
+    def machine(self) -> str:
+        return "x86_64"
+
+
 def header(kind: int = 3, machine: int = 62, bits: int = 2, order: int = 1) -> bytes:
     numbers = b"".join(each.to_bytes(2, "little" if order == 1 else "big") for each in (kind, machine))
     return b"\x7fELF" + bytes([bits, order]) + bytes(10) + numbers + bytes(44)
@@ -186,13 +193,13 @@ def test_a_file_that_cannot_be_preloaded_is_known_before_the_loader_only_warns(
     tmp_path: Path, content: bytes, said: str | None
 ) -> None:
     (tmp_path / "lib.so").write_bytes(content)
-    found = library.problem(tmp_path / "lib.so", "x86_64")
+    found = library.problem(tmp_path / "lib.so", Pc(lambda _: 36.0))
     assert (found is None) if said is None else (found is not None and said in found.message)
 
 
 def test_a_library_that_is_not_there_is_told(tmp_path: Path) -> None:
     for path, said in ((tmp_path / "none.so", "does not exist"), (tmp_path, "is not a file")):
-        found = library.problem(path)
+        found = library.problem(path, Pc(lambda _: 36.0))
         assert found is not None
         assert said in found.message
 

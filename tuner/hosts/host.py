@@ -184,6 +184,10 @@ class Host(Protocol):
         """Return whether there is a device that XLIO or VMA could use."""
         ...
 
+    def machine(self) -> str:
+        """Return the architecture of its programs, as the kernel names it: `x86_64`, `aarch64`, …."""
+        ...
+
     def which(self, program: str) -> str | None:
         """Return the absolute path of a program as its user would find it, None where there is none."""
         ...
@@ -196,6 +200,17 @@ class Host(Protocol):
 
         """
         ...
+
+
+def has_file(host: Host, path: Path) -> bool:
+    """Return whether there is a regular file at `path`, whoever may read it."""
+    try:
+        host.read(path, 1)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def printed(host: Host, *argv: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import platform
 import re
 import shutil
 import socket
@@ -92,17 +93,18 @@ class LocalHost:
         """Return whether there is a device that XLIO or VMA could use."""
         return facts.has_card()
 
+    def machine(self) -> str:
+        """Return the architecture of this machine's programs."""
+        return platform.machine()
+
     def which(self, program: str) -> str | None:
         """Return the absolute path of a program, named by its path or found in this process's `PATH`."""
         found = shutil.which(program)
         return None if found is None else str(Path(found).absolute())
 
     def read(self, path: Path, most_bytes: int) -> bytes:
-        """Return the first `most_bytes` of a file; raise `OSError` for one that is none: a pipe would be read for ever."""
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EINVAL, "is not a file", str(path))
-        with path.open("rb") as file:
-            return file.read(most_bytes)
+        """Return the first `most_bytes` of a file; raise `OSError` for what is none."""
+        return first_bytes(path, most_bytes)
 
     def argv(self, command: Command, limit_s: float) -> list[str]:
         """Return the arguments that start a program under its launchers; raise as `Site.start` does."""
@@ -183,6 +185,14 @@ class LocalSite:
 def _head(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(WRITTEN_BYTES).decode(errors="replace")
+
+
+def first_bytes(path: Path, most_bytes: int) -> bytes:
+    """Return the beginning of a file of this machine; raise `OSError` for what is none: a pipe would be read for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    with path.open("rb") as file:
+        return file.read(most_bytes)
 
 
 def _environment_problems(name: str, value: str) -> list[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from tuner.errors import UsageError
 from tuner.hosts.cpus import Cpu, Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.local import first_bytes
 from tuner.hosts.telemetry import Counters
 
 STARTED_AT: Final = "2026-01-02T03:04:05"
@@ -181,10 +183,14 @@ class Machine:
         """Return that there is no device."""
         return False
 
+    def machine(self) -> str:
+        """Return the architecture of this machine, whose files it has."""
+        return platform.machine()
+
     def which(self, program: str) -> str | None:
         """Return where a program is: every one that is named without a folder is there, and so is every path."""
         return program if program.startswith("/") else f"/usr/bin/{program}"
 
     def read(self, path: Path, most_bytes: int) -> bytes:
-        """Raise: there are no files."""
-        raise FileNotFoundError(2, "No such file or directory", str(path))
+        """Return the first `most_bytes` of a file of this machine: nobody simulates a disk."""
+        return first_bytes(path, most_bytes)

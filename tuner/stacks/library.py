@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import platform
+import errno
 from pathlib import Path
 from typing import Final
 
 from tuner.errors import Finding, error
+from tuner.hosts.host import Host
 from tuner.terminal_text import shown
 
 _MAGIC: Final = b"\x7fELF"
 _HEADER_BYTES: Final = 20
+_LARGEST_BYTES: Final = 1 << 28
 _SHARED: Final = 3
+_NAME_IT: Final = "name the library with --lib PATH"
 # e_machine of the ELF specification and of its supplements, by the kernel's name of the architecture.
 _MACHINES: Final = {3: "i386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _BITS: Final = {1: 32, 2: 64}
 _ORDERS: Final = {1: "little", 2: "big"}
 
 
-def problem(path: Path, machine: str | None = None) -> Finding | None:
-    """Return why `path` cannot be preloaded into programs of `machine` (this one when None), or None when it can."""
+def problem(path: Path, host: Host) -> Finding | None:
+    """Return why `path` cannot be preloaded into programs of the host, None when it can."""
     where = shown(str(path))
-    if not path.is_file():
-        return error(where, "is not a file" if path.exists() else "does not exist", "name the library with --lib PATH")
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = host.read(path, _HEADER_BYTES)
+    except FileNotFoundError:
+        return error(where, "does not exist", _NAME_IT)
     except OSError as reason:
+        if reason.errno == errno.EINVAL:
+            return error(where, "is not a file", _NAME_IT)
         return error(where, f"cannot be read: {reason.strerror}")
-    return _unfit(where, header, machine or platform.machine())
+    return _unfit(where, header, host.machine())
 
 
-def lacks(path: Path, mark: str) -> str:
+def lacks(path: Path, mark: str, host: Host) -> str:
     """Return that the library at `path` is another stack's, because it does not hold the name `mark`; empty when it does.
 
     Without a mark there is nothing to look for. Raise `OSError` when the file cannot be read.
     """
-    held = not mark or mark.encode() in path.read_bytes()
+    held = not mark or mark.encode() in host.read(path, _LARGEST_BYTES)
     return "" if held else f"it is another library: it has no {mark}"
 
 

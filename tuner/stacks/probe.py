@@ -5,7 +5,6 @@ What it says is printed under a program that does nothing, before any measuremen
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final
 
 from tuner import stacks
 from tuner.errors import Finding, MissingTool, TunerError, error
-from tuner.hosts.host import Command, Host, printed
+from tuner.hosts.host import Command, Host, has_file, printed
 from tuner.stacks import library
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Proof, Seen, Stack, environment, loader_words
@@ -32,7 +31,7 @@ def located(stack: Stack, named: Path | None, host: Host) -> Path | None:
 def found(stack: Stack, named: Path | None, host: Host) -> Path:
     """Return the stack's library, unexamined; raise `MissingTool` where there is no such file."""
     path = located(stack, named, host)
-    if path is None or not path.is_file():
+    if path is None or not has_file(host, path):
         raise MissingTool(f"the library of stack {stack.name} is not here: {path or 'none'}", advice=stack.advice)
     return path
 
@@ -42,10 +41,10 @@ def usable(stack: Stack, named: Path | None, host: Host) -> Path:
     path = located(stack, named, host)
     if path is None:
         raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
-    wrong = library.problem(path)
+    wrong = library.problem(path, host)
     if wrong is not None:
         raise MissingTool(f"the library of stack {stack.name} cannot be used", findings=[wrong], advice=stack.advice)
-    if why := library.lacks(path, stack.mark) or _own_problem(stack, path.absolute(), host):
+    if why := library.lacks(path, stack.mark, host) or _own_problem(stack, path.absolute(), host):
         raise MissingTool(f"{path} is not to be measured as {stack.name}: {why}", advice=stack.advice)
     return path.absolute()
 
@@ -95,7 +94,7 @@ def _loader_cache(host: Host) -> str:
 
 def _own_problem(stack: Stack, path: Path, host: Host) -> str:
     """Return what is wrong with a library from what it prints when it is run; empty where it cannot be."""
-    if stack.library_problem is None or not os.access(path, os.X_OK):
+    if stack.library_problem is None or host.which(str(path)) is None:
         return ""
     return stack.library_problem(printed(host, str(path)))
 

@@ -10,7 +10,7 @@ from typing import Any
 from tuner import stacks
 from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
 from tuner.hosts import cpus
-from tuner.hosts.host import Host, printed
+from tuner.hosts.host import Host, has_file, printed
 from tuner.measure.chosen import BENCHMARK
 from tuner.measure.launch import Loading, unsupported
 from tuner.measure.workload import Workload
@@ -61,14 +61,14 @@ def _writable(results: Path) -> str:
 
 
 def preloads(
-    stack: Stack, library: Path, further: Sequence[Path], *, named: bool, fast_start: bool
+    stack: Stack, library: Path, further: Sequence[Path], host: Host, *, named: bool, fast_start: bool
 ) -> tuple[Path, ...]:
     """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that is not there."""
     if named and not stack.mark:
         raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
     naming = [stackname_library()] if named else []
     wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
-    missing = [error(str(path), "no such file") for path in wanted if not path.is_file()]
+    missing = [error(str(path), "no such file") for path in wanted if not has_file(host, path)]
     if missing:
         raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)
     return tuple(path.absolute() for path in wanted)

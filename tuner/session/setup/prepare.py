@@ -74,7 +74,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     _check_budget(request, goal, workloads)
     of_stack = probe.usable(stack, request.lib, host)
     named = request.stackname is not None
-    preloads = preflight.preloads(stack, of_stack, request.preload, named=named, fast_start=request.fast_start)
+    preloads = preflight.preloads(stack, of_stack, request.preload, host, named=named, fast_start=request.fast_start)
     release = probe.release(stack, preloads[:1], host)
     room = _room(stack, host)
     load = preflight.loading_called(request.load)
