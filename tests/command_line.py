@@ -1,4 +1,4 @@
-"""What a command of the program left behind when it ended; the fixture `tuner` carries one out."""
+"""Commands of the program: what one left behind when it ended (the fixture `tuner` carries one out), and how one reads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from typer import Context
+from typer.main import get_command
+
+from tuner.cli.main import program
 
 
 @dataclass(frozen=True)
@@ -22,3 +27,12 @@ class Ended:
 
 
 Tuner = Callable[..., Ended]
+
+
+def command(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command, or the noun, that the first words name, and the words behind it."""
+    found: Any = get_command(program())
+    while words and hasattr(found, "commands"):
+        assert words[0] in found.commands, words
+        _, found, words = found.resolve_command(Context(found), words)
+    return found, words

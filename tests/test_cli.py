@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import fake
 import pytest
-from command_line import Tuner
-from typer.main import get_command
+from command_line import Tuner, command
 
-from tuner.cli.main import COMMANDS, NOUNS, program
+from tuner.cli.tree import COMMANDS, NOUNS, PROGRAM, beneath
 
 SCREEN_LINES = 24
 
@@ -23,10 +21,21 @@ def sockperf(tmp_path: Path) -> str:
 
 def leaves() -> list[list[str]]:
     """Return the words of every command."""
-    tree: Any = get_command(program(["--help"]))
-    assert set(tree.commands) == {*COMMANDS, *NOUNS}
-    verbs = {name: list(getattr(command, "commands", ())) for name, command in tree.commands.items()}
-    return [[name, *verb] for name, known in verbs.items() for verb in ([[each] for each in known] or [[]])]
+    return [[name] for name in COMMANDS] + [[name, verb] for name, noun in NOUNS.items() for verb in noun.commands]
+
+
+@pytest.mark.parametrize("words", leaves(), ids=" ".join)
+def test_the_list_of_commands_says_the_first_sentence_of_what_the_command_says(words: list[str]) -> None:
+    entry = beneath(words[0] if words[1:] else PROGRAM)[words[-1]]
+    assert entry.brief == command(words)[0].get_short_help_str(limit=1000)
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in NOUNS)], ids=" ".join)
+def test_the_help_of_a_noun_lists_its_commands_in_order(tuner: Tuner, words: list[str]) -> None:
+    listed = tuner(*words, "--help").out.partition("\nCommands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line[2:3].strip()] == list(
+        beneath((words or [PROGRAM])[0])
+    )
 
 
 @pytest.mark.parametrize("words", leaves(), ids=" ".join)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.commands.conf import app
+from tuner.cli.main import program
 from tuner.errors import UsageError
 
 BAD = "application-id * *\nuse os tcp_server *:22\nuse xlio tcp_client *:80\nuse os tcp_client *:81\n"
@@ -22,7 +22,7 @@ def bad(tmp_path: Path) -> str:
 
 
 def run(*arguments: str, status: int = 0) -> str:
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(program(), ["conf", *arguments])
     if isinstance(result.exception, UsageError):
         raise result.exception
     assert result.exit_code == status, result.output

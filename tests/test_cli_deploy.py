@@ -33,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, status: int = 0) -> Any:
-    result = CliRunner().invoke(program(arguments), arguments)
+    result = CliRunner().invoke(program(), arguments)
     if isinstance(result.exception, TunerError):
         raise result.exception
     assert result.exit_code == status, result.output

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from tuner import catalogue
-from tuner.cli.commands.params import app
+from tuner.cli.main import program
 from tuner.cli.screen import output
 from tuner.errors import UsageError
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(program(), ["params", *arguments])
 
 
 def said(*arguments: str) -> str:

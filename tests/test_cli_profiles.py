@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.commands.profiles import app
+from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.profiles.files import read
 
@@ -31,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, status: int = 0) -> str:
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(program(), ["profiles", *arguments])
     if isinstance(result.exception, UsageError):
         raise result.exception
     assert (result.exit_code, result.stderr) == (status, ""), result.output

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tuner.cli import completion
 from tuner.results import Results
 
 
@@ -80,21 +79,3 @@ def test_the_sessions_of_a_folder_are_offered(tmp_path: Path) -> None:
     assert asked(tmp_path, "sessions", "show", "--results", "r", "2026") == ["20260102-150405-tune"]
     assert asked(tmp_path, "sessions", "show", "la") == ["latest"]
     assert Results(tmp_path / "nowhere").listed() == []
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("tuner tune lat", ["tune", "lat"]),
-        ("tuner tune ", ["tune"]),
-        ("tuner tu", ["--help"]),
-        ("tuner ", ["--help"]),
-        ("tuner tune 'la", ["tune", "'la"]),
-    ],
-)
-def test_only_the_command_that_is_completed_is_imported(line: str, expected: list[str]) -> None:
-    assert completion.words({"_TUNER_COMPLETE": "complete_bash", "COMP_WORDS": line}) == expected
-
-
-def test_off_completion_the_environment_says_nothing() -> None:
-    assert completion.words({"COMP_WORDS": "tuner tune"}) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ QUARANTINED = {
     "vl_convert": ("tuner.report.drawing",),
     "sqlalchemy": ("tuner.store",),
 }
+COMMANDS = "tuner.cli.commands"
 HEAVY = {"hdrh", "jinja2", "numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "vl_convert"}
 
 
@@ -105,28 +107,61 @@ def test_a_quarantined_library_is_imported_only_at_its_home(library: str, homes:
     assert [user for user in users if not user.startswith(homes)] == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["tune", "--help"],
-        ["params", "show", "XLIO_RX_POLL"],
-        ["params", "list"],
-        ["profiles", "list"],
-        ["report", "--help"],
-    ],
-    ids=" ".join,
-)
-def test_a_cheap_command_imports_no_heavy_library(arguments: list[str]) -> None:
+def imported_by(arguments: list[str], **environment: str) -> set[str]:
+    """Return the modules that a command has imported when it ends well."""
     code = (
         "import sys\n"
         "from tuner.cli.main import main\n"
         f"sys.argv = ['tuner', *{arguments!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        f"print('HEAVY', sorted({HEAVY!r} & set(sys.modules)))\n"
+        "print(*sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "commands"),
+    [
+        (["--help"], ()),
+        (["--version"], ()),
+        ([], ()),
+        (["tune", "--help"], ("tune",)),
+        (["profiles", "--help"], ()),
+        (["profiles", "list"], ("profiles",)),
+        (["params", "show", "XLIO_RX_POLL"], ("params",)),
+        (["params", "list"], ("params",)),
+        (["report", "--help"], ("report",)),
+    ],
+    ids=str,
+)
+def test_a_cheap_command_imports_no_heavy_library_and_no_other_command(
+    arguments: list[str], commands: tuple[str, ...]
+) -> None:
+    found = imported_by(arguments)
+    assert not found & HEAVY
+    assert {name for name in found if name.startswith(f"{COMMANDS}.")} == {f"{COMMANDS}.{name}" for name in commands}
+
+
+@pytest.mark.parametrize("words", ["tuner tun", "tuner params show XLIO_RX", "tuner tune lat"])
+def test_completing_imports_no_heavy_library_and_only_the_command_that_is_completed(words: str) -> None:
+    found = imported_by([], _TUNER_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert not found & HEAVY
+    wanted = {"params": {"params"}, "tune": {"tune"}}.get(words.split()[1], set())
+    assert {name for name in found if name.startswith(f"{COMMANDS}.")} == {f"{COMMANDS}.{name}" for name in wanted}
+
+
+def test_help_imports_neither_catalogues_nor_profiles_nor_sessions() -> None:
+    mine = {name for name in imported_by(["--help"]) if name.startswith("tuner.")}
+    assert {name.split(".")[1] for name in mine} <= {"cli", "errors", "terminal_text", "figures"}
 
 
 def test_no_function_is_longer_than_forty_lines() -> None:

@@ -22,6 +22,6 @@ def test_every_row_of_the_table_is_read() -> None:
 @pytest.mark.parametrize(("statement", "command", "status"), ROWS, ids=[row[0] for row in ROWS])
 def test_a_statement_is_shown_by_its_command(statement: str, command: str, status: str) -> None:
     words = shlex.split(command)
-    done = CliRunner().invoke(program(words), words)
+    done = CliRunner().invoke(program(), words)
     assert done.exit_code == int(status), f"{statement}\n{done.output}"
     assert done.stdout.strip()

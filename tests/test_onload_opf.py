@@ -199,7 +199,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def invoke(*arguments: str) -> object:
-        return CliRunner().invoke(program(["onload"]), ["onload", *arguments])
+        return CliRunner().invoke(program(), ["onload", *arguments])
 
     return invoke
 
@@ -214,7 +214,7 @@ def test_a_profile_goes_out_and_comes_back_by_the_commands(run: object, tmp_path
 
 def test_both_exports_write_the_same_and_neither_replaces_a_file(run: object) -> None:
     asked = ["export", "onload/latency", "--to", "opf"]
-    text = CliRunner().invoke(program(asked), asked).stdout
+    text = CliRunner().invoke(program(), asked).stdout
     assert text == run("export", "latency").stdout  # type: ignore[operator]
     assert "onload_set EF_POLL_USEC 100000\n" in text
     assert run("export", "latency", "-o", "l.opf").exit_code == 0  # type: ignore[operator]

@@ -210,7 +210,7 @@ def test_our_library_is_told_onloads_numbers() -> None:
 
 
 def said(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(program(["onload"]), ["onload", "stackname", *arguments])
+    done = CliRunner().invoke(program(), ["onload", "stackname", *arguments])
     return done.exit_code, done.stdout
 
 

@@ -78,7 +78,7 @@ class Page(HTMLParser):
 
 def report(results: Path, *arguments: str) -> Any:
     words = ["report", *arguments, "--results", str(results)]
-    return CliRunner().invoke(program(["report"]), words)
+    return CliRunner().invoke(program(), words)
 
 
 def test_the_page_names_no_address_but_its_own_parts(html: str) -> None:

@@ -159,7 +159,7 @@ def test_a_comparison_asks_of_both_whether_they_fit() -> None:
 
 
 def asked(*arguments: str) -> Any:
-    return CliRunner().invoke(program(arguments), arguments)
+    return CliRunner().invoke(program(), arguments)
 
 
 def test_effective_shows_the_sum_beside_what_the_host_has(monkeypatch: pytest.MonkeyPatch) -> None:

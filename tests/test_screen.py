@@ -11,16 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import command_line
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.main import get_command
 
 from tuner.cli import main, manual, welcome
-from tuner.cli.main import COMMANDS, NOUNS, program
 from tuner.cli.screen import failure
 from tuner.cli.screen.terminal import PLAIN, adapt, speaks_unicode, terminal
 from tuner.cli.screen.view import View, lines, sparkline
+from tuner.cli.tree import COMMANDS, NOUNS
 from tuner.errors import TunerError, error
 from tuner.records import State
 from tuner.results import Results
@@ -120,7 +120,7 @@ def test_a_bug_without_room_for_its_report_is_still_told(
 def test_an_exception_of_a_command_is_told_as_a_bug(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_arguments: object) -> None:
+    def broken() -> None:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -168,10 +168,8 @@ def takes(typed: str) -> None:
     import shlex
 
     words = shlex.split(typed)[1:]
-    command = get_command(program(words))
-    while hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    command.make_context(command.name, words)
+    found, rest = command_line.command(words)
+    found.make_context(found.name, rest)
 
 
 def test_an_unreadable_database_is_no_session(tmp_path: Path) -> None:

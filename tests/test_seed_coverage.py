@@ -5,33 +5,21 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
+from command_line import command
 from vendor_names import VENDOR_NAMES
 
 from tuner import catalogue
-from tuner.cli.main import program
 
 PAGE = (Path(__file__).parents[1] / "docs" / "seed-coverage.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"`(tuner [^`]+)`", PAGE)))
-TREE: Any = get_command(program(["--help"]))
-
-
-def found(words: list[str]) -> tuple[Any, list[str]]:
-    """Return the command that the first words name, and the words behind it."""
-    command, rest = TREE, words
-    while hasattr(command, "commands"):
-        assert rest[0] in command.commands, rest
-        command, rest = command.commands[rest[0]], rest[1:]
-    return command, rest
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("tuner params show")])
 def test_a_command_of_the_page_exists_with_its_options(line: str) -> None:
-    command, rest = found(shlex.split(line)[1:])
-    options = {name for parameter in command.params for name in parameter.opts}
+    found, rest = command(shlex.split(line)[1:])
+    options = {name for parameter in found.params for name in parameter.opts}
     assert {word for word in rest if word.startswith("--")} <= options
 
 
@@ -40,7 +28,7 @@ def test_every_parameter_of_the_document_has_its_page() -> None:
     wanted = {"LOG_COLORS" if name == "LOG_COLORS" else f"XLIO_{name}" for name in VENDOR_NAMES.split()}
     assert wanted <= named
     assert all(name in catalogue.load("xlio").parameters for name in named)
-    assert found(["params", "show"])
+    assert command(["params", "show"])[0].name == "show"
 
 
 BAD = ("☃", "-99999999999999999999", "1.5.5", "\n")

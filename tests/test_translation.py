@@ -81,9 +81,9 @@ def test_onload_reaches_the_kernel_stack_by_way_of_xlio() -> None:
 def test_the_command_writes_a_profile_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ["profiles", "translate", "latency", "--from", "xlio", "--to", "onload"]
-    done = CliRunner().invoke(program(["profiles"]), [*arguments, "-o", "profiles/onload/mine.toml", "--json"])
+    done = CliRunner().invoke(program(), [*arguments, "-o", "profiles/onload/mine.toml", "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert read(tmp_path / "profiles/onload/mine.toml").settings == told["settings"]
     assert {line["fit"] for line in told["lines"]} == {"good", "partial", "none"}
-    assert "EF_SPIN_USEC" in CliRunner().invoke(program(["profiles"]), arguments).stdout
+    assert "EF_SPIN_USEC" in CliRunner().invoke(program(), arguments).stdout

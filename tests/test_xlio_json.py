@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tuner import catalogue
 from tuner.catalogue.parameters import Kind, Type
-from tuner.cli.commands.profiles import app
+from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.stacks.json_keys import KeyType, every_key, keys
 from tuner.stacks.xlio_json import (
@@ -257,7 +257,7 @@ def test_an_old_release_has_no_json() -> None:
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(program(), ["profiles", *arguments])
     if isinstance(result.exception, UsageError):
         raise result.exception
     assert result.exit_code == 0, result.output

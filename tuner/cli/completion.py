@@ -7,47 +7,17 @@ from __future__ import annotations
 
 import inspect
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-_ASKED: Final = "_TUNER_COMPLETE"
 _FIRST_CATALOGUE: Final = "xlio"
 
 
-def words(environ: Mapping[str, str]) -> list[str]:
-    """Return the arguments that a shell wants completed, so that only their command is imported; none off completion.
-
-    One word may be the beginning of any command.
-    """
-    if _ASKED not in environ:
-        return []
-    line = environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS", "")
-    typed = _split(line)[1:]
-    return typed if len(typed) > 1 or (line.endswith((" ", "\n")) and typed) else ["--help"]
-
-
-def _split(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:  # a quote that is still open
-        return line.split()
-
-
-def attach(app: typer.Typer) -> None:
-    """Let every parameter of every command complete by its name; called only when a shell asks."""
-    for command in app.registered_commands:
-        if command.callback is not None:
-            _attach(command.callback)
-    for group in app.registered_groups:
-        if group.typer_instance is not None:
-            attach(group.typer_instance)
-
-
-def _attach(command: Callable[..., Any]) -> None:
+def attach(command: Callable[..., Any]) -> None:
+    """Let every parameter of a command complete by its name; before typer reads it."""
     annotations = inspect.get_annotations(command, eval_str=True)
     for name in annotations.keys() & SOURCES.keys():
         for info in getattr(annotations[name], "__metadata__", ()):
@@ -58,6 +28,9 @@ def _attach(command: Callable[..., Any]) -> None:
 
 def _beginning_with(source: Source) -> Callable[[typer.Context, str], list[str]]:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        from tuner.catalogue import places
+
+        places.use(places.of_user(os.environ))
         return sorted(found for found in source(ctx.params, incomplete) if found.startswith(incomplete))
 
     return complete

@@ -14,7 +14,9 @@ from typing import Any, Final
 import typer
 
 from tuner import __version__
-from tuner.cli.main import HELP, program
+from tuner.cli.group import Listed
+from tuner.cli.main import program
+from tuner.cli.tree import HELP
 
 _ENVIRONMENT: Final = {
     "NO_COLOR": "When it is set and not empty, nothing is coloured.",
@@ -38,7 +40,7 @@ _SIGNALS: Final = (
 
 def page() -> str:
     """Return the page as man(7) source."""
-    root = typer.main.get_command(program(["--help"]))
+    root = typer.main.get_command(program())
     return "\n".join(_lines(root)) + "\n"
 
 
@@ -60,7 +62,8 @@ def _lines(root: Any) -> Iterator[str]:
 
 
 def _commands(group: Any, path: str) -> Iterator[str]:
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = listed.imported() if isinstance(listed, Listed) else listed
         words = f"{path} {name}"
         if hasattr(command, "commands"):
             yield from _commands(command, words)

@@ -25,16 +25,6 @@ from tuner.profiles.profile import errors_in
 from tuner.terminal_text import shown
 from tuner.untrusted import text_of
 
-app = typer.Typer(
-    help=(
-        "Check, explain, ask and write offload rules: the file that says which sockets a stack takes and which the "
-        "kernel keeps.\n\n"
-        "The vendor documents one grammar and ships a parser that reads another; the answers say both."
-    ),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file, usually /etc/libxlio.conf.")]
 _ROLES: Final = {
     ("tcp", "server"): "tcp_server",
@@ -47,7 +37,6 @@ _ROLES: Final = {
 }
 
 
-@app.command()
 def lint(file: File, json: Json = False) -> None:
     """Check a file: what the library's parser refuses, drops or reads as something else, and rules that do nothing.
 
@@ -68,7 +57,6 @@ def lint(file: File, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
 def explain(file: File, json: Json = False) -> None:
     """Say in words what each rule does, and which do nothing because another comes first or the reading stops before.
 
@@ -85,7 +73,6 @@ def explain(file: File, json: Json = False) -> None:
         typer.echo("\n".join(line for rule in rules for line in _lines(rule)))
 
 
-@app.command()
 def match(
     file: File,
     program: Annotated[str, typer.Option("--program", metavar="NAME", help="The program, without its path.")],
@@ -123,7 +110,6 @@ def match(
         raise typer.Exit(3)
 
 
-@app.command()
 def new(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; stdout when absent.")

@@ -20,11 +20,6 @@ from tuner.profiles.library import load, locate, shelves
 from tuner.profiles.profile import Profile, errors_in, is_name
 from tuner.stacks.onload.opf import from_opf, to_opf
 
-app = typer.Typer(
-    help="Onload: read and write its profiles, explain its stack names, hear what its library says.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 FOLDERS: Final = (Path(".openonload/profiles"), Path("/usr/libexec/onload/profiles"))
 """Where Onload's wrapper looks for profiles: under the user's home first, then where it is installed."""
 
@@ -35,7 +30,6 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
 
 
-@app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.opf", help="A profile of Onload.")],
     output: Output = None,
@@ -75,7 +69,6 @@ def import_(
         raise typer.Exit(1)
 
 
-@app.command()
 def export(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name such as latency, or a path to a .toml.")],
     output: Output = None,
@@ -95,7 +88,6 @@ def export(
     deployed(profile, "opf", output, Choice(stack, None, "", None, options.RESULTS), force=force)
 
 
-@app.command()
 def stackname(
     call: Annotated[
         list[str] | None,
@@ -131,7 +123,6 @@ def stackname(
         raise typer.Exit(1)
 
 
-@app.command()
 def probe(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name such as latency, or default.")] = "default",
     lib: options.Lib = None,

@@ -13,18 +13,10 @@ from tuner import catalogue
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, in_window, size_words, window_words
 from tuner.catalogue.rules import Rule
-from tuner.cli.commands.schema import import_schema
 from tuner.cli.options import AnyStack, Json, Release, StackName
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError, did_you_mean
 
-app = typer.Typer(
-    help="Look up the settings of a stack: what they do, what they accept, their defaults by release.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("import-schema")(import_schema)
 _LABEL: Final = 12
 _WIDTH: Final = 100
 _BRIEF: Final = 11
@@ -33,7 +25,6 @@ _FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack sh
 Stack = AnyStack
 
 
-@app.command("list")
 def list_(
     stack: StackName = _FIRST,
     group: Annotated[
@@ -51,7 +42,6 @@ def list_(
     _answer(_in_group(catalogue.load(stack), group), as_json=json)
 
 
-@app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The environment variable, such as XLIO_RX_POLL.")],
     stack: Stack = None,
@@ -73,7 +63,6 @@ def show(
         typer.echo(page(parameter, found, stack_version))
 
 
-@app.command()
 def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Words to find in names and explanations.")],
     stack: Stack = None,

@@ -11,11 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from tuner import catalogue
-from tuner.cli.commands.effective import effective
-from tuner.cli.commands.migrate import migrate
-from tuner.cli.commands.profile_json import from_json, to_json
-from tuner.cli.commands.translate import translate
-from tuner.cli.commands.verify import release_of_library
 from tuner.cli.options import STACK_NAMES, AnyStack, Json, Release
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import Finding, UsageError, error
@@ -25,25 +20,10 @@ from tuner.profiles.lint import lint as lint_profile
 from tuner.profiles.profile import Place, Profile, differences, errors_in
 from tuner.terminal_text import shown
 
-app = typer.Typer(
-    help=(
-        "List, show, check, compare and write profiles: named sets of values for a stack's variables.\n\n"
-        "A profile is named `latency`, `xlio/latency` or by a path that ends in .toml; `default` is the stack without "
-        "any setting. Names are looked for in ./profiles, in ~/.config/tuner/profiles and in the package."
-    ),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-app.command("json")(to_json)
-app.command("import")(from_json)
-app.command()(translate)
-
 Stack = AnyStack
 Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, a path to a .toml, or default.")]
 
 
-@app.command("list")
 def list_(stack: Stack = None, *, json: Json = False) -> None:
     """List every profile that can be named, and where it is found; `profiles show` and --json say the file.
 
@@ -61,7 +41,6 @@ def list_(stack: Stack = None, *, json: Json = False) -> None:
         typer.echo(table(("PROFILE", "PLACE", "SETS", "SUMMARY"), [_cells(listed) for listed in rows]))
 
 
-@app.command()
 def show(profile: Reference, stack: Stack = None, *, json: Json = False) -> None:
     """Show what a profile sets, and why, together with what it extends.
 
@@ -78,7 +57,6 @@ def show(profile: Reference, stack: Stack = None, *, json: Json = False) -> None
         typer.echo(_page(found))
 
 
-@app.command()
 def lint(
     profiles: Annotated[
         list[str] | None, typer.Argument(metavar="[PROFILE…]", help="Names or paths; every profile found when absent.")
@@ -102,7 +80,10 @@ def lint(
       tuner profiles lint --stack xlio --lib /usr/lib64/libxlio.so
     """
     places = _shelves()
-    stack_version = stack_version if lib is None else release_of_library(lib, stack)
+    if lib is not None:
+        from tuner.cli.commands.verify import release_of_library
+
+        stack_version = release_of_library(lib, stack)
     subjects = [_subject(reference, stack, places) for reference in profiles or ()]
     if not profiles:
         subjects = [listed.path for listed in listing(places, stack)]
@@ -112,7 +93,6 @@ def lint(
         raise typer.Exit(1)
 
 
-@app.command()
 def diff(a: Reference, b: Reference, stack: Stack = None, *, json: Json = False) -> None:
     """Compare two profiles setting by setting, each together with what it extends.
 
@@ -129,7 +109,6 @@ def diff(a: Reference, b: Reference, stack: Stack = None, *, json: Json = False)
         typer.echo(_comparison_table(one, other))
 
 
-@app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new profile.")],
     stack: Annotated[
@@ -158,10 +137,6 @@ def new(
     path = Path("profiles") / profile.stack / f"{name}.toml"
     save(replace(profile, summary=summary or profile.summary), path, overwrite=force)
     typer.echo(path)
-
-
-app.command()(effective)
-app.command()(migrate)
 
 
 def _shelves() -> tuple[Shelf, ...]:

@@ -11,12 +11,10 @@ from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
 
-app = typer.Typer(help="List, show and resume sessions.", no_args_is_help=True, rich_markup_mode=None)
 Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
 
 
-@app.command("list")
-def list_sessions(results: options.Results = options.RESULTS, json: options.Json = False) -> None:
+def list_(results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """List the sessions of a results folder, oldest first.
 
     \b
@@ -34,7 +32,6 @@ def list_sessions(results: options.Results = options.RESULTS, json: options.Json
         typer.echo(table(headers, cells))
 
 
-@app.command()
 def show(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """Show a session's summary, made again from the database.
 
@@ -58,7 +55,6 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
         typer.echo(summary(store, row), nl=False)
 
 
-@app.command()
 def resume(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
     """Go on with an interrupted session within what is left of its budget.
 

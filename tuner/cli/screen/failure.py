@@ -6,7 +6,7 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TextIO
@@ -20,6 +20,16 @@ DEBUG: Final = "TUNER_DEBUG"
 """The environment variable that lets a bug show its traceback."""
 # The command line that was typed, the message and the advice are on the screen too.
 _BESIDE_FINDINGS: Final = 6
+
+
+def told(reason: Exception, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Say on stderr what became of a command, and return the exit status; what nobody foresaw is a bug."""
+    if isinstance(reason, TunerError):
+        return tell(reason, arguments)
+    if isinstance(reason, OSError):
+        what = f"{reason.strerror}: {reason.filename or 'no file named'}"
+        return tell(TunerError(what, advice="what was measured is kept"), arguments)
+    return tell_bug(reason, arguments, debug=bool(environ.get(DEBUG)))
 
 
 def tell(reason: TunerError, arguments: Sequence[str]) -> int:
