@@ -189,3 +189,29 @@ def test_no_test_module_imports_another() -> None:
         if name.split(".")[0].startswith("test_")
     ]
     assert wrong == []
+
+
+def constants(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id.isupper():
+            yield node.target.id
+
+
+def test_a_constant_of_a_session_has_a_name_of_its_own() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, tree in modules():
+        for name in constants(tree) if module.startswith(("tuner.session.", "tuner.judging.")) else ():
+            homes.setdefault(name, []).append(module)
+    assert len(homes) > 20
+    assert {name: found for name, found in homes.items() if len(found) > 1 and not name.startswith("_")} == {}
+
+
+def test_phases_do_not_borrow_constants_from_each_other() -> None:
+    borrowed = [
+        f"{module} imports {name}"
+        for module, tree in modules()
+        for name in imported(tree)
+        if module.startswith("tuner.session.phases.") and name.startswith("tuner.session.phases.")
+        if name.rpartition(".")[2].isupper()
+    ]
+    assert borrowed == []

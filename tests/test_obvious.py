@@ -41,12 +41,12 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert found["verdict"] == "improved"
     lead = stored(tmp_path, found).clear_lead
     assert lead is not None
-    assert lead.blocks == budget_shares.OBVIOUS_BLOCKS
+    assert lead.blocks == budget_shares.CLEAR_LEAD_BLOCKS
     assert 2.0 < lead.ratio < 4.5
     runs = Store(Results(tmp_path).url).runs(found["session"])
     judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
-    assert budget_shares.OBVIOUS_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.OBVIOUS_BLOCKS)
-    assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.OBVIOUS_REST_RUNS
+    assert budget_shares.CLEAR_LEAD_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.CLEAR_LEAD_BLOCKS)
+    assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.CLEAR_LEAD_REST_RUNS
 
 
 def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_
 
 
 def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
-    assert not budget_shares.may_be_obvious(replace(SHORT, budget_s=90.0))
+    assert not budget_shares.has_room_for_clear_lead(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
     assert (stored(tmp_path, found).clear_lead, found["minimised"]) == (None, None)
 
@@ -100,7 +100,7 @@ def test_a_session_that_goes_on_keeps_what_was_obvious(tmp_path: Path) -> None:
 def test_the_shares_of_an_obvious_winner_fit_the_budget() -> None:
     plan = replace(SHORT, clear_lead=ClearLead("candidate-7", 4.0, 7))
     assert budget_shares.search_ends(plan) < budget_shares.choosing_ends(plan) < budget_shares.confirm_ends(plan) < 1.0
-    assert budget_shares.minimise_share(plan) * plan.budget_s >= budget_shares.OBVIOUS_REST_RUNS * budget_shares.run_s(
+    assert budget_shares.minimise_share(
         plan
-    )
+    ) * plan.budget_s >= budget_shares.CLEAR_LEAD_REST_RUNS * budget_shares.run_s(plan)
     assert budget_shares.budget_s(plan, 30.0) == budget_shares.budget_s(replace(plan, clear_lead=None), 30.0)

@@ -15,19 +15,19 @@ SHORT = replace(PLAN, budget_s=40.0)
 
 
 def test_the_phases_of_a_long_tuning_use_the_whole_budget() -> None:
-    assert pytest.approx(1.0) == budget_shares.SEARCH + budget_shares.CONFIRM + budget_shares.MINIMISE
+    assert pytest.approx(1.0) == budget_shares.SEARCH_SHARE + budget_shares.CONFIRM_SHARE + budget_shares.MINIMISE_SHARE
     assert (
-        budget_shares.CALIBRATE
-        < budget_shares.SEARCH
+        budget_shares.CALIBRATE_SHARE
+        < budget_shares.SEARCH_SHARE
         < budget_shares.choosing_ends(LONG)
         < budget_shares.confirm_ends(LONG)
         < 1.0
     )
-    assert budget_shares.minimise_share(LONG) == pytest.approx(budget_shares.MINIMISE)
+    assert budget_shares.minimise_share(LONG) == pytest.approx(budget_shares.MINIMISE_SHARE)
 
 
 def test_a_short_budget_calibrates_in_two_blocks_and_a_longer_one_in_its_share() -> None:
-    assert budget_shares.calibrate_ends(LONG) == budget_shares.CALIBRATE
+    assert budget_shares.calibrate_ends(LONG) == budget_shares.CALIBRATE_SHARE
     minute = replace(LONG, budget_s=60.0)
     runs = budget_shares.calibrate_ends(minute) * minute.budget_s / budget_shares.run_s(minute)
     assert runs == pytest.approx(budget_shares.CALIBRATING_RUNS)

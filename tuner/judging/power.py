@@ -9,13 +9,12 @@ import math
 from bisect import bisect_left
 from typing import Final
 
-from tuner.judging.statistics import CONFIDENCE, student_quantile
+from tuner.judging.statistics import CONFIDENCE, POWER, student_quantile
 
-POWER: Final = 0.80
 # (z(0.975) + z(0.8))²: so many squared standard errors does a difference need to be found at 95 % and 80 % power.
 NORMAL_PAIRS: Final = 7.84
 # What a session should be able to detect: if it cannot, it says which budget would.
-COARSE: Final = 1.10
+WORTH_DETECTING: Final = 1.10
 FEWEST_BLOCKS: Final = 2
 # More blocks than this are days.
 MOST_NEEDED: Final = 1 << 20
@@ -43,16 +42,16 @@ def normal_difference(sd: float, blocks: int) -> float:
 
 
 def blocks_needed(sd: float) -> int:
-    """Return how many blocks detect a ratio of `COARSE`."""
-    wanted = math.log(COARSE)
+    """Return how many blocks detect a ratio of `WORTH_DETECTING`."""
+    wanted = math.log(WORTH_DETECTING)
     # The negative of a falling figure rises, which is what bisection wants.
     numbers = range(FEWEST_BLOCKS, MOST_NEEDED)
     return FEWEST_BLOCKS + bisect_left(numbers, -wanted, key=lambda count: -smallest_difference(sd, count))
 
 
 def enough(sd: float, blocks: int) -> bool:
-    """Return whether `blocks` blocks detect a ratio of `COARSE`."""
-    return blocks > 0 and smallest_difference(sd, blocks) <= math.log(COARSE)
+    """Return whether `blocks` blocks detect a ratio of `WORTH_DETECTING`."""
+    return blocks > 0 and smallest_difference(sd, blocks) <= math.log(WORTH_DETECTING)
 
 
 def percent(log_ratio: float) -> float | None:

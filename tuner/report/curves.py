@@ -19,7 +19,7 @@ from tuner.report.rows import Row
 from tuner.session.measuring.ledger import Ledger
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.
-LEAST_BEYOND: Final = 10
+LEAST_DRAWN_BEYOND: Final = 10
 # So many points an order of magnitude of the tail; closer ones cannot be told apart on a page.
 STEPS_A_NINE: Final = 12
 # Bars of a distribution an order of magnitude of latency.
@@ -74,7 +74,7 @@ def _curves_of(trial: Trial, runs: Sequence[Run]) -> Row:
 def _printed(measured: Measurement) -> list[list[float]]:
     """Return the percentiles of one run that messages stand behind, as (percentile, µs)."""
     named = ((percentile, getattr(measured, metric)) for metric, percentile in PERCENTILES.items())
-    return [[p, us] for p, us in named if us and measured.observations_beyond(p) >= LEAST_BEYOND]
+    return [[p, us] for p, us in named if us and measured.observations_beyond(p) >= LEAST_DRAWN_BEYOND]
 
 
 def _merged(runs: Sequence[Run]) -> tuple[Any, str]:
@@ -106,7 +106,7 @@ def _points(histogram: Any) -> list[list[float]]:
 
 def _percentiles(count: int) -> Iterator[float]:
     """Return percentiles that are evenly spaced in nines, as long as some messages lie beyond them."""
-    last = math.log10(count / LEAST_BEYOND) if count > LEAST_BEYOND else 0.0
+    last = math.log10(count / LEAST_DRAWN_BEYOND) if count > LEAST_DRAWN_BEYOND else 0.0
     for step in range(int(last * STEPS_A_NINE) + 1):
         yield 100 * (1 - 10 ** (-step / STEPS_A_NINE))
 

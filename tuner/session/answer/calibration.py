@@ -13,15 +13,14 @@ from tuner.hosts.facts import Doubt
 from tuner.judging import power
 from tuner.judging.noise import Spread, paired_sd, sampling_sd, sd_interval, spread
 from tuner.judging.objective import Term
-from tuner.judging.statistics import CONFIDENCE
+from tuner.judging.statistics import CONFIDENCE, POWER
 from tuner.records import Kind, Phase, Run
 from tuner.session.answer import words
 from tuner.session.answer.parts import Calibration, Detectable
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.setup import budget_shares
+from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import Plan
-from tuner.session.setup.prepare import MOST_BLOCKS
 
 # For which budgets `tuner check --noise` says what they can detect.
 BUDGETS_S: Final = (60.0, 300.0, 3600.0)
@@ -79,7 +78,7 @@ def _detectable(evidence: Evidence, sd: float, budget_s: float) -> Detectable:
 
     Where the search found something obvious, so that fewer blocks judge, it is still what the budget could have done.
     """
-    most = MOST_BLOCKS if _alone(evidence) else evidence.plan.blocks
+    most = policy.MOST_BLOCKS if _alone(evidence) else evidence.plan.blocks
     of_budget = replace(evidence.plan, kind=Kind.TUNE, budget_s=budget_s, blocks=most, clear_lead=None)
     blocks, finalists = confirmation(lambda trials: _block_cost_s(evidence, trials), of_budget)
     low, high = sd_interval(sd, len(evidence.gains.over_itself()))
@@ -92,7 +91,7 @@ def _detectable(evidence: Evidence, sd: float, budget_s: float) -> Detectable:
         high_percent=power.percent(power.smallest_difference(high, blocks, finalists)),
         normal_percent=power.percent(power.normal_difference(sd, blocks)),
         enough_s=_enough_s(evidence, sd, of_budget, blocks),
-        power=power.POWER,
+        power=POWER,
         confidence=CONFIDENCE,
     )
 
@@ -103,7 +102,7 @@ def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int,
 
 
 def _enough_s(evidence: Evidence, sd: float, plan: Plan, blocks: int) -> float | None:
-    """Return the budget, in seconds, that detects a difference of `COARSE`; None where the plan's own does."""
+    """Return the budget, in seconds, that detects a difference of `WORTH_DETECTING`; None where the plan's own does."""
     if power.enough(sd, blocks):
         return None
     return budget_shares.budget_s(plan, power.blocks_needed(sd) * _block_cost_s(evidence, 1))

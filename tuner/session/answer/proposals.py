@@ -11,7 +11,7 @@ from tuner.session.answer.parts import Searched, TurnedDown
 from tuner.session.measuring import proposals
 from tuner.session.measuring.ledger import Ledger
 
-MOST_REASONS: Final = 5
+MOST_COUNTED: Final = 5
 
 
 def searched(ledger: Ledger, left_out: Sequence[str]) -> Searched:
@@ -19,7 +19,7 @@ def searched(ledger: Ledger, left_out: Sequence[str]) -> Searched:
     candidates = [trial.number for trial in ledger.trials if trial.role is Role.CANDIDATE]
     measured = [number for number in candidates if ledger.phases_of(number)]
     whole = proposals.told(ledger.runs)
-    common = whole.turned_down.most_common(MOST_REASONS)
+    common = whole.turned_down.most_common(MOST_COUNTED)
     return Searched(
         proposed=len(candidates),
         measured=len(measured),

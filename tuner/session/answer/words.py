@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tuner.figures import shown
 from tuner.judging.noise import Spread
-from tuner.judging.power import COARSE
+from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
 
@@ -46,7 +46,7 @@ def _sd(value: float) -> str:
 
 def coarse() -> str:
     """Return the difference that every session should be able to detect."""
-    return f"{100 * (COARSE - 1):.0f} %"
+    return f"{100 * (WORTH_DETECTING - 1):.0f} %"
 
 
 def detectable(row: Detectable) -> str:

@@ -15,7 +15,7 @@ from tuner.records import Run
 
 # On a host that is disturbed more often than this, disturbance is what it is like: to leave out still more would
 # describe a machine that the user does not have, and would eat the budget.
-MOST_SHARE: Final = 0.2
+MOST_QUARANTINED: Final = 0.2
 
 
 def reasons(run: Run) -> tuple[str, ...]:
@@ -39,11 +39,11 @@ def quarantined(disturbed_blocks: Iterable[int]) -> frozenset[int]:
     """
     out: set[int] = set()
     for before, block in enumerate(sorted(disturbed_blocks)):
-        if len(out) < max(1, int(MOST_SHARE * (block + 1))) and 2 * before <= block:
+        if len(out) < max(1, int(MOST_QUARANTINED * (block + 1))) and 2 * before <= block:
             out.add(block)
     return frozenset(out)
 
 
 def calm(disturbed_blocks: int, blocks: int) -> bool:
     """Return whether the host was quiet enough: what it spoiled could all be left out."""
-    return disturbed_blocks <= max(1, int(MOST_SHARE * blocks))
+    return disturbed_blocks <= max(1, int(MOST_QUARANTINED * blocks))

@@ -19,7 +19,7 @@ from tuner.session.setup import budget_shares
 MOST_PAIRS: Final = 20
 # A calibration is at least two blocks of two runs; where these would be more than a fifth of the budget, none is made.
 LEAST_BUDGET_S: Final = 30.0
-MOST_SHARE: Final = 0.20
+MOST_OF_BUDGET: Final = 0.20
 
 
 def calibrate(session: Session) -> None:
@@ -53,7 +53,7 @@ def _expected_s(session: Session) -> float:
 def _too_small(session: Session) -> bool:
     plan = session.plan
     least_s = 2 * FEWEST_BLOCKS * budget_shares.run_s(plan)
-    little = plan.budget_s < LEAST_BUDGET_S or least_s > MOST_SHARE * plan.budget_s
+    little = plan.budget_s < LEAST_BUDGET_S or least_s > MOST_OF_BUDGET * plan.budget_s
     return not _alone(session) and (little or not budget_shares.calibrates(plan))
 
 

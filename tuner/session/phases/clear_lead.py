@@ -16,28 +16,26 @@ from tuner.measurement import PERCENTILES
 from tuner.records import Phase, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.baseline_shift import seen
-from tuner.session.phases.run_length import SURPLUS
 from tuner.session.phases.search import incumbent, spread
-from tuner.session.phases.verdict import LEAST_BEYOND
-from tuner.session.setup import budget_shares
+from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import ClearLead, Plan
 
 # The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
 # it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
-OBVIOUS: Final = 8.0
+LEAD_ERRORS: Final = 8.0
 
 
 def hastened(evidence: Evidence) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
     plan, leader = evidence.plan, incumbent(evidence)
     begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)
-    if leader is None or begun or not budget_shares.may_be_obvious(plan):
+    if leader is None or begun or not budget_shares.has_room_for_clear_lead(plan):
         return plan
     sd = spread(evidence)
     gain = promise(seen(evidence.gains, leader.number), sd)[0]
-    if gain < OBVIOUS * sd / math.sqrt(budget_shares.OBVIOUS_BLOCKS) or not _observed(evidence, leader):
+    if gain < LEAD_ERRORS * sd / math.sqrt(budget_shares.CLEAR_LEAD_BLOCKS) or not _observed(evidence, leader):
         return plan
-    return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), budget_shares.OBVIOUS_BLOCKS))
+    return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), budget_shares.CLEAR_LEAD_BLOCKS))
 
 
 def words(lead: ClearLead | None) -> str:
@@ -50,7 +48,7 @@ def words(lead: ClearLead | None) -> str:
 
 def _observed(evidence: Evidence, leader: Trial) -> bool:
     """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
-    needed = SURPLUS * LEAST_BEYOND / budget_shares.OBVIOUS_BLOCKS
+    needed = policy.SURPLUS * policy.LEAST_BEYOND / budget_shares.CLEAR_LEAD_BLOCKS
     terms = [term for term in evidence.objective.terms if term.metric in PERCENTILES]
     return all(_beyond(evidence, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
 

@@ -18,8 +18,8 @@ from tuner.judging.power import FEWEST_BLOCKS
 from tuner.records import Kind, Phase, Trial
 from tuner.session.measuring.session import Session
 from tuner.session.phases.finalists import earlier_view, finalists, spread, to_judge
-from tuner.session.phases.verdict import ENOUGH_BLOCKS, sound, start_of, unmet
-from tuner.session.setup import budget_shares
+from tuner.session.phases.verdict import sound, start_of, unmet
+from tuner.session.setup import budget_shares, policy
 
 # The start is measured beside the winner only when the expected gain is so many times its standard error: it costs
 # a third of the blocks. 4 is where 99 of 100 intervals still exclude 1: 1.96 + 2.05.
@@ -78,7 +78,8 @@ def _choose(session: Session, found: Sequence[Trial]) -> None:
     share = budget_shares.choosing_ends(session.plan)
     cost_s = session.evidence.block_cost_s(len(found))
     enough = (
-        ENOUGH_BLOCKS * session.evidence.block_cost_s(1) <= budget_shares.judging(session.plan) * session.plan.budget_s
+        policy.ENOUGH_BLOCKS * session.evidence.block_cost_s(1)
+        <= budget_shares.judging(session.plan) * session.plan.budget_s
     )
     if (
         not found[1:]
@@ -104,7 +105,7 @@ def _companions(session: Session, chosen: Trial) -> list[Trial]:
     if begun := [block for block in session.ledger.blocks(Phase.CONFIRM) if session.ledger.took_part(chosen, block)]:
         return [start] if any(session.ledger.took_part(start, block) for block in begun) else []
     blocks = budget_shares.judging(session.plan) * session.plan.budget_s / session.evidence.block_cost_s(2)
-    if session.clock.hurried or blocks < ENOUGH_BLOCKS:
+    if session.clock.hurried or blocks < policy.ENOUGH_BLOCKS:
         return []
     return (
         [start] if earlier_view(session.evidence, chosen) > CLEAR * spread(session.evidence) / math.sqrt(blocks) else []

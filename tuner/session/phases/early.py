@@ -24,7 +24,7 @@ from tuner.session.setup.plan import Plan
 
 PROOF_S: Final = 15.0
 PROOF_SHARE: Final = 0.20
-FEWEST_BLOCKS: Final = 3
+PROOF_BLOCKS: Final = 3
 
 
 def proof_s(plan: Plan) -> float:
@@ -45,14 +45,14 @@ def finished(answer: Answer, *, stopped: bool) -> bool:
 def provable(session: Session) -> bool:
     """Return whether a session that is asked to end has something to prove, and time for blocks enough to prove it."""
     have = len(session.ledger.blocks(Phase.CONFIRM))
-    lacking_s = (FEWEST_BLOCKS - have) * session.evidence.block_cost_s(1)
+    lacking_s = (PROOF_BLOCKS - have) * session.evidence.block_cost_s(1)
     leader = incumbent(session.evidence)
     return leader is not None and session.clock.fits(lacking_s, Phase.CONFIRM, budget_shares.confirm_ends(session.plan))
 
 
 def cut_short(evidence: Evidence, verdict: Verdict, ending: Ending) -> Verdict:
     """Return the verdict of a session that was asked to end before it had minimised: with what that means, or none at all."""
-    if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < FEWEST_BLOCKS:
+    if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < PROOF_BLOCKS:
         return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_liked(evidence)}")
     what = f"{_stopped(evidence, ending)}, so the search was shorter"
     more = Doubt(what, "a session of the whole budget may find more; --warm-start begins with this")

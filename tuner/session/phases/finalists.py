@@ -12,10 +12,9 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.search import ranked
 from tuner.session.phases.verdict import sound
+from tuner.session.setup import policy
 
 MOST_FINALISTS: Final = 3
-# A profile with fewer settings is chosen before one that is better by less than this.
-MARGIN: Final = 0.01
 # What is known before a profile is judged.
 _EARLIER: Final = (Phase.CALIBRATE, Phase.SEARCH, Phase.CHOOSE)
 
@@ -58,7 +57,7 @@ def to_judge(evidence: Evidence, found: Sequence[Trial]) -> Trial | None:
 
 def _best(evidence: Evidence, able: Sequence[Trial]) -> Trial:
     views = {trial.number: earlier_view(evidence, trial) for trial in able}
-    bar = max(views.values()) + math.log1p(-MARGIN)
+    bar = max(views.values()) + math.log1p(-policy.AS_GOOD)
     as_good = [trial for trial in able if views[trial.number] >= bar]
     return min(as_good, key=lambda trial: (len(trial.settings), -views[trial.number]))
 

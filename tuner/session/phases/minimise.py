@@ -16,7 +16,7 @@ budget holds few:
 
 The burden of proof lies with the setting: a profile that is shorter is easier to understand and to deploy, and what
 the blocks cannot show is at most as large as the interval in its answer says. But where there are fewer than
-`FEWEST_BLOCKS` blocks, or where they are too noisy to tell `LARGE` from nothing, nothing was judged: the setting stays,
+`FEWEST_OF_EACH` blocks, or where they are too noisy to tell `LARGE` from nothing, nothing was judged: the setting stays,
 and its comment says so. (Idle settings leave all the same: there the blocks only have to show no harm.)
 
 A pair that only helps together stays: without either of the two the whole gain is gone, which each one's own gain shows.
@@ -39,11 +39,10 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
 from tuner.session.measuring.tape import Measured, NoMore, Tape
 from tuner.session.phases import suspects
-from tuner.session.phases.finalists import MARGIN
-from tuner.session.setup import budget_shares
+from tuner.session.setup import budget_shares, policy
 
 # Two blocks have one degree of freedom: their interval is no statement.
-FEWEST_BLOCKS: Final = 3
+FEWEST_OF_EACH: Final = 3
 # A setting does not leave while it may be worth more than this.
 LARGE: Final = 1.25
 # Blocks of the first step, which only has to catch what should not happen.
@@ -125,7 +124,7 @@ class Elimination:
     def alone(self) -> None:
         """Measure what each setting is worth by itself."""
         self._measure([self.current], self._evidence.plan.blocks, self._all_but(TOGETHER_PART))
-        self._measure([self.current], FEWEST_BLOCKS - self._fewest(), 1.0)
+        self._measure([self.current], FEWEST_OF_EACH - self._fewest(), 1.0)
 
     def _all_but(self, part: float) -> float:
         """Return the share of the budget at which all but the last part of the phase is over."""
@@ -218,7 +217,7 @@ class Elimination:
         ]
         usual_s = sum(before) / len(before) * len(plan.workloads) if before else budget_shares.run_s(plan)
         left_s = budget_shares.minimise_share(plan) * plan.budget_s - self._tape.spent_s()
-        return max(2, int(left_s / (FEWEST_BLOCKS * usual_s)) - 1)
+        return max(2, int(left_s / (FEWEST_OF_EACH * usual_s)) - 1)
 
     def _each_left_out(self, trial: Trial, most: int) -> list[Trial]:
         """Return the profile without each of its settings, the least promising first, as far as rules allow it."""
@@ -251,7 +250,7 @@ class Elimination:
     def _compared(self, other: Trial, trial: Trial) -> Gain | None:
         """Return how many times better a trial is than another, None when the blocks are too few."""
         gains = tuple(self._tape.over(other, trial).values())
-        return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
+        return gain(gains) if len(gains) >= FEWEST_OF_EACH else None
 
     def _worth(self, name: str) -> Worth:
         """Return what a setting is worth: one figure a block, of the shortest profile that had it there."""
@@ -262,7 +261,7 @@ class Elimination:
     def _alone(self, name: str) -> Gain | None:
         """Return the gain of a setting by itself, None when the blocks are too few."""
         gains = self._gains_alone(name)
-        return gain(gains) if len(gains) >= FEWEST_BLOCKS else None
+        return gain(gains) if len(gains) >= FEWEST_OF_EACH else None
 
     def _gains_alone(self, name: str) -> tuple[float, ...]:
         gains: dict[int, float] = {}
@@ -287,7 +286,7 @@ class Elimination:
         worth = self._worth(name)
         if worth.gain is None or earned(worth.gain):
             return worth
-        if len(self._alone_in(self.current, name)) < FEWEST_BLOCKS:
+        if len(self._alone_in(self.current, name)) < FEWEST_OF_EACH:
             why = f"not judged in what is left before the budget ended; with more settings {worth.why}"
             return replace(worth, gain=None, why=why)
         return replace(worth, why=f"kept, because no gain was shown of the profile without it: {worth.why}")
@@ -314,7 +313,7 @@ class Elimination:
         rest = self._evidence.ledger.find(suspects.without(holder.settings, [name]))
         if rest is not None and not self._tape.runs(rest):
             return "without it runs fail"
-        return f"not judged: the budget gave {blocks} of the {FEWEST_BLOCKS} blocks that it takes"
+        return f"not judged: the budget gave {blocks} of the {FEWEST_OF_EACH} blocks that it takes"
 
 
 def vague(found: Gain) -> bool:
@@ -331,4 +330,4 @@ def unseen(shorter: Minimised) -> list[Doubt]:
 
 def earned(found: Gain) -> bool:
     """Return whether a setting earns its place: some gain is shown, and it is not shown to be below the margin."""
-    return found.low > 1.0 and found.high >= 1.0 + MARGIN
+    return found.low > 1.0 and found.high >= 1.0 + policy.AS_GOOD

@@ -24,13 +24,10 @@ from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.phases.verdict import ENOUGH_BLOCKS, LEAST_BEYOND
-from tuner.session.setup import budget_shares
+from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import LongerRuns, Plan, WhyLonger
 
 LONGEST_S: Final = 10
-# Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
-SURPLUS: Final = 1.2
 # What runs have in common is never less than this part of how far they differ: a calibration has few runs.
 LEAST_COMMON: Final = 0.3
 
@@ -92,7 +89,7 @@ def _observed(evidence: Evidence, term: Term, measurements: list[Measurement]) -
     for duration_s in range(planned_s, LONGEST_S + 1):
         blocks = _judging_blocks(evidence, duration_s - planned_s)
         seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks
-        if seen >= SURPLUS * LEAST_BEYOND and (blocks >= ENOUGH_BLOCKS or duration_s == planned_s):
+        if seen >= policy.SURPLUS * policy.LEAST_BEYOND and (blocks >= policy.ENOUGH_BLOCKS or duration_s == planned_s):
             return LongerRuns(duration_s, WhyLonger.PERCENTILE, term.metric)
     return None
 
@@ -106,7 +103,7 @@ def _judging_blocks(evidence: Evidence, longer_s: int) -> int:
 def _calm(evidence: Evidence, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the duration that makes the most of a budget where runs differ by the number of their messages."""
     of_runs = [sd for each in measurements if (sd := sampling_sd(each)) is not None]
-    if term.metric != "latency_p50_us" or len(of_runs) < ENOUGH_BLOCKS:
+    if term.metric != "latency_p50_us" or len(of_runs) < policy.ENOUGH_BLOCKS:
         return None
     between = statistics.stdev(math.log(each.metrics()[term.metric]) for each in measurements)
     within = statistics.median(of_runs)

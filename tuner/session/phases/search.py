@@ -31,7 +31,7 @@ CONTENDERS: Final = 5
 SECOND_LOOKS: Final = 2
 RARE_LOOKS: Final = 4
 FAR_APART: Final = 4.0
-MOST_BLOCKS: Final = 8
+MOST_LOOKS: Final = 8
 
 
 def search(session: Session, optimizer: Optimizer) -> None:
@@ -205,7 +205,7 @@ def deserving(evidence: Evidence) -> Iterator[Trial]:
     bar = promise(seen(evidence.gains, order[0].number), sd)[0] if order else 0.0
     for trial in order:
         gains = seen(evidence.gains, trial.number)
-        if promise(gains, sd)[1] >= bar and len(gains) < MOST_BLOCKS:
+        if promise(gains, sd)[1] >= bar and len(gains) < MOST_LOOKS:
             yield trial
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from tuner.figures import shown
 from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
-from tuner.judging.power import COARSE, FEWEST_BLOCKS
+from tuner.judging.power import FEWEST_BLOCKS, WORTH_DETECTING
 from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.measure.rate_search import LEAST_MPS
@@ -24,14 +24,10 @@ from tuner.session.answer.words import coarse, spoken
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.setup import budget_shares
+from tuner.session.setup import budget_shares, policy
 
 # What minimising meets comes after the verdict, also in a session that is gone through again.
 _BEFORE: Final = tuple(phase for phase in Phase if phase != Phase.MINIMISE)
-# With fewer the interval is Student's, which supposes normal noise (see `statistics.gain`).
-ENOUGH_BLOCKS: Final = 6
-# A percentile with fewer observations beyond it moves with single messages: its own error is above 10 % of its rank.
-LEAST_BEYOND: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +144,14 @@ def _unjudged(evidence: Evidence, trial: Trial) -> dict[str, float]:
     counts = {
         term.metric: min(evidence.metrics.beyond(number, term) for number in both) for term in evidence.objective.terms
     }
-    return {metric: count for metric, count in counts.items() if count < LEAST_BEYOND}
+    return {metric: count for metric, count in counts.items() if count < policy.LEAST_BEYOND}
 
 
 def _doubts_of_runs(evidence: Evidence, unjudged: dict[str, float]) -> Iterator[Doubt]:
     for metric, count in unjudged.items():
         what = f"{metric} is not judged: {count:.0f} observations of the confirmation lie beyond it"
-        times = f", {math.ceil(LEAST_BEYOND / count)} times as long would do" if count else ""
-        yield Doubt(what, f"{LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
+        times = f", {math.ceil(policy.LEAST_BEYOND / count)} times as long would do" if count else ""
+        yield Doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
     mine = [run for run in evidence.ledger.runs if run.trial == evidence.baseline.number and run.phase in _BEFORE]
     bad = [run for run in mine if run.status != Status.OK]
     if bad:
@@ -175,22 +171,22 @@ def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Doubt]:
         shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
         seen = math.fsum(measured.observations for measured in shown_by)
         for limit, share in rate_searches.tail_shares(limits).items():
-            if seen * share < LEAST_BEYOND:
+            if seen * share < policy.LEAST_BEYOND:
                 what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
-                yield Doubt(what, f"{LEAST_BEYOND} are needed: a longer --budget or --duration")
+                yield Doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration")
     for line in redundant(limits):
         yield Doubt(line, "leave it out")
 
 
 def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Doubt]:
-    if found.blocks < ENOUGH_BLOCKS:
-        needed_s = _budget_for(evidence, ENOUGH_BLOCKS)
+    if found.blocks < policy.ENOUGH_BLOCKS:
+        needed_s = _budget_for(evidence, policy.ENOUGH_BLOCKS)
         what = f"the confirmation had {found.blocks} blocks, and its interval supposes normal noise"
-        yield Doubt(what, f"from {ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
+        yield Doubt(what, f"from {policy.ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
     least = detectable(found)
-    if found.low <= 1.0 and least > math.log(COARSE):
+    if found.low <= 1.0 and least > math.log(WORTH_DETECTING):
         seen = f"a gain below {100 * math.expm1(least):.0f} %" if least < 1.0 else "a gain"
-        needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(COARSE))))
+        needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(WORTH_DETECTING))))
         wanted = f"--budget {needed_s:.0f}s would show one of {coarse()} in 4 of 5 cases"
         yield Doubt(f"{seen} could not be seen surely in {found.blocks} blocks of this noise", wanted)
 

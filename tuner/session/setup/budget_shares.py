@@ -2,7 +2,7 @@
 
 calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
-choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found something obvious
+choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found a clear lead
 minimise           the rest; where that is too little, the confirmation has it
 """
 
@@ -17,12 +17,12 @@ from tuner.records import Kind
 from tuner.session.setup.plan import Plan
 
 # With 60 runs or fewer the calibration has its two blocks of two, and of every run beyond a sixth, until it has its share.
-CALIBRATE: Final = 0.10
+CALIBRATE_SHARE: Final = 0.10
 CALIBRATING_RUNS: Final = 4
 CALIBRATING_MORE: Final = 1 / 6
 # From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
 # gain needs (six blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
-SEARCH: Final = 0.45
+SEARCH_SHARE: Final = 0.45
 JUDGING_RUNS: Final = 12
 SHORT_RUNS: Final = 60
 JUDGING_MORE: Final = 0.75
@@ -32,12 +32,12 @@ JUDGING_MORE: Final = 0.75
 PROPOSALS: Final = 10
 SEARCHING_RUNS: Final = PROPOSALS + 6
 LEAST_JUDGING_RUNS: Final = 6
-CONFIRM: Final = 0.30
-MINIMISE: Final = 0.25
+CONFIRM_SHARE: Final = 0.30
+MINIMISE_SHARE: Final = 0.25
 # This share of the confirmation chooses among finalists; the rest judges the chosen one. In `benchmarks/decisions.py`
 # (true gain 10 %, before sessions were calibrated) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more
 # of it costs power. `docs/benchmarks.md` has what the whole session does now.
-CHOOSING: Final = 0.15
+CHOOSING_PART: Final = 0.15
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
@@ -45,9 +45,9 @@ LEAST_RUNS: Final = 9
 WORTHWHILE_RUNS: Final = 48
 # Where the search found something so good that few blocks prove it, so many do (of the baseline, the chosen one and the
 # start), and minimising has the rest, if that is enough: twelve blocks as above.
-OBVIOUS_BLOCKS: Final = 7
-OBVIOUS_RUNS: Final = 3 * OBVIOUS_BLOCKS
-OBVIOUS_REST_RUNS: Final = 36
+CLEAR_LEAD_BLOCKS: Final = 7
+CLEAR_LEAD_RUNS: Final = 3 * CLEAR_LEAD_BLOCKS
+CLEAR_LEAD_REST_RUNS: Final = 36
 # What a run costs beyond its test: start, calibration, warm-up, drain; and the benchmark's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -92,7 +92,7 @@ def calibrate_ends(plan: Plan) -> float:
     """Return the share of a budget at which its calibration ends."""
     runs = _runs(plan)
     few = CALIBRATING_RUNS + CALIBRATING_MORE * max(0.0, runs - SHORT_RUNS)
-    return min(CALIBRATE, few / runs) if runs else CALIBRATE
+    return min(CALIBRATE_SHARE, few / runs) if runs else CALIBRATE_SHARE
 
 
 def search_ends(plan: Plan) -> float:
@@ -100,9 +100,9 @@ def search_ends(plan: Plan) -> float:
     runs = _runs(plan)
     if is_short_of_runs(plan):
         before = SEARCHING_RUNS + (CALIBRATING_RUNS if calibrates(plan) else 0)
-        return max(SEARCH, before / runs)
+        return max(SEARCH_SHARE, before / runs)
     judging_runs = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
-    return max(SEARCH, 1.0 - judging_runs / runs) if runs else SEARCH
+    return max(SEARCH_SHARE, 1.0 - judging_runs / runs) if runs else SEARCH_SHARE
 
 
 def confirm_ends(plan: Plan) -> float:
@@ -112,25 +112,25 @@ def confirm_ends(plan: Plan) -> float:
     settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
     """
     if plan.clear_lead:
-        return _obvious_ends(plan)
-    if plan.kind is not Kind.TUNE or MINIMISE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
+        return _clear_lead_ends(plan)
+    if plan.kind is not Kind.TUNE or MINIMISE_SHARE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
         return 1.0
-    return SEARCH + CONFIRM
+    return SEARCH_SHARE + CONFIRM_SHARE
 
 
-def _obvious_ends(plan: Plan) -> float:
-    return search_ends(plan) + OBVIOUS_RUNS * run_s(plan) / ((1.0 - CHOOSING) * plan.budget_s)
+def _clear_lead_ends(plan: Plan) -> float:
+    return search_ends(plan) + CLEAR_LEAD_RUNS * run_s(plan) / ((1.0 - CHOOSING_PART) * plan.budget_s)
 
 
-def may_be_obvious(plan: Plan) -> bool:
+def has_room_for_clear_lead(plan: Plan) -> bool:
     """Return whether a plan that would not minimise has time for it when few blocks judge."""
-    rest_s = (1.0 - _obvious_ends(plan)) * plan.budget_s
-    return plan.kind is Kind.TUNE and confirm_ends(plan) >= 1.0 and rest_s >= OBVIOUS_REST_RUNS * run_s(plan)
+    rest_s = (1.0 - _clear_lead_ends(plan)) * plan.budget_s
+    return plan.kind is Kind.TUNE and confirm_ends(plan) >= 1.0 and rest_s >= CLEAR_LEAD_REST_RUNS * run_s(plan)
 
 
 def choosing_ends(plan: Plan) -> float:
     """Return the share of a tuning's budget at which its finalist is chosen."""
-    return search_ends(plan) + CHOOSING * (confirm_ends(plan) - search_ends(plan))
+    return search_ends(plan) + CHOOSING_PART * (confirm_ends(plan) - search_ends(plan))
 
 
 def judging(plan: Plan) -> float:
@@ -145,13 +145,13 @@ def budget_s(plan: Plan, judging_s: float) -> float:
     """
     if plan.kind is not Kind.TUNE:
         return judging_s
-    confirming_s = judging_s / (1 - CHOOSING)
+    confirming_s = judging_s / (1 - CHOOSING_PART)
     runs = confirming_s / run_s(plan)
     beyond = SHORT_RUNS + (runs - JUDGING_RUNS) / JUDGING_MORE if runs > JUDGING_RUNS else 0.0
-    without_minimising_s = max(confirming_s / (1 - SEARCH), beyond * run_s(plan))
+    without_minimising_s = max(confirming_s / (1 - SEARCH_SHARE), beyond * run_s(plan))
     if confirm_ends(replace(plan, budget_s=max(plan.budget_s, without_minimising_s), clear_lead=None)) >= 1.0:
         return without_minimising_s
-    return confirming_s / CONFIRM
+    return confirming_s / CONFIRM_SHARE
 
 
 def minimise_share(plan: Plan) -> float:

@@ -24,15 +24,13 @@ from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import DEFAULT, Profile, errors_in
 from tuner.records import Kind
-from tuner.session.setup import budget_shares, preflight, readback, rule_file
+from tuner.session.setup import budget_shares, policy, preflight, readback, rule_file
 from tuner.session.setup.plan import Contender, Plan
 from tuner.stacks import probe
 from tuner.stacks.onload.naming import Naming
 from tuner.stacks.stack import Stack
 
 DEFAULT_STACK: Final = "kernel"
-# More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
-MOST_BLOCKS: Final = 200
 _MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
@@ -50,7 +48,7 @@ class Request:
     objective: str | None = None
     workload: Mapping[str, object] | None = None
     budget_s: float = 60.0
-    blocks: int = MOST_BLOCKS
+    blocks: int = policy.MOST_BLOCKS
     seed: int = 0
     space: str = ""
     optimizer: str = "skopt"
@@ -245,7 +243,7 @@ def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workloa
     whole = budget_shares.load_search_s if goal.limits else budget_shares.expected_s
     run_s = whole(workloads, fast_start=request.fast_start)
     what_runs = "search over the load" if goal.limits else "run"
-    search_s, confirm_s = 2 * run_s / budget_shares.SEARCH, 4 * run_s / (1 - budget_shares.SEARCH)
+    search_s, confirm_s = 2 * run_s / budget_shares.SEARCH_SHARE, 4 * run_s / (1 - budget_shares.SEARCH_SHARE)
     what, least = {
         Kind.TUNE: ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
         Kind.MINIMISE: ("three blocks of three runs", budget_shares.LEAST_RUNS * run_s),

@@ -1,0 +1,16 @@
+"""The numbers by which a session decides and that more than one of its phases goes by; how a budget is shared stands in `budget_shares`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# More blocks than a session of 10 minutes has time for: the budget decides how many are judged.
+MOST_BLOCKS: Final = 200
+# With fewer blocks the interval of a gain is Student's, which supposes normal noise (see `statistics.gain`).
+ENOUGH_BLOCKS: Final = 6
+# A percentile with fewer observations beyond it moves with single messages: its own error is above 10 % of its rank.
+LEAST_BEYOND: Final = 100
+# Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
+SURPLUS: Final = 1.2
+# A profile with fewer settings is chosen before one that is better by less than this.
+AS_GOOD: Final = 0.01
