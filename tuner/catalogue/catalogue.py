@@ -25,9 +25,11 @@ _MOST_PASSES: Final = 5
 _REMEMBERED: Final = 1 << 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """The parameters of one stack by name, the releases that the data covers, oldest first, and the rules.
+
+    Each is loaded once and equal to itself alone, so that what is said of it can be remembered.
 
     What follows from these alone is worked out once and kept: a search asks for what is in effect thousands of times.
     """

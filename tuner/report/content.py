@@ -10,9 +10,7 @@ from tuner import __version__
 from tuner.errors import Finding
 from tuner.figures import plain as heading
 from tuner.judging.metrics import HIGHER_IS_BETTER
-from tuner.judging.objective import objective
 from tuner.judging.statistics import Gain
-from tuner.measure import workload
 from tuner.measure.chosen import BENCHMARK
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
@@ -32,6 +30,7 @@ from tuner.session.answer.stored import answer_of
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 # More finalists than these cannot be told apart in one plot.
@@ -50,7 +49,7 @@ def content(store: Store, session: StoredSession) -> Row:
     return {
         "report": 1,
         "tuner": __version__,
-        **_about(session),
+        **_about(session, seen.plan),
         "verdict": _verdict(ledger, session, answer),
         "profiles": _profiles(seen, cast),
         "winner": _winner(answer),
@@ -84,19 +83,18 @@ def _proposals(answer: Answer | None) -> list[str]:
     return list(proposals.sentences(found)) if found else []
 
 
-def _about(session: StoredSession) -> Row:
-    plan = session.plan
+def _about(session: StoredSession, plan: Plan) -> Row:
     return {
         "session": session.id,
         "created_at": session.created_at,
         "state": session.state,
-        "kind": plan["kind"],
-        "stack": plan["stack"],
-        "objective": plan["objective"],
-        "judges": objective(plan["objective"]).summary,
-        "workloads": [workload.from_dict(each).key() for each in plan["workloads"]],
+        "kind": plan.kind,
+        "stack": plan.stack,
+        "objective": plan.objective.name,
+        "judges": plan.objective.summary,
+        "workloads": [each.key() for each in plan.workloads],
         "spent_s": session.spent_s,
-        "budget_s": plan["budget_s"],
+        "budget_s": plan.budget_s,
     }
 
 

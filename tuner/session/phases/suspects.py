@@ -47,7 +47,8 @@ def idle(plan: Plan, settings: Mapping[str, str]) -> list[str]:
 
 def removable(plan: Plan, settings: Mapping[str, str], names: Collection[str]) -> bool:
     """Return whether settings may be left out: no rule of the stack is broken by it that was not before."""
-    shorter, whole = (_errors(plan.stack, _key(each), plan.release) for each in (without(settings, names), settings))
+    known = catalogue.load(plan.stack)
+    shorter, whole = (_errors(known, _key(each), plan.release) for each in (without(settings, names), settings))
     return shorter <= whole
 
 
@@ -56,9 +57,9 @@ def _key(settings: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _errors(stack: str, settings: frozenset[tuple[str, str]], release: str | None) -> frozenset[str]:
+def _errors(known: catalogue.Catalogue, settings: frozenset[tuple[str, str]], release: str | None) -> frozenset[str]:
     # Remembered, because a check of a long profile takes some 10 ms in which nothing is measured.
-    return frozenset(str(finding) for finding in errors_in(catalogue.load(stack).check(dict(settings), str, release)))
+    return frozenset(str(finding) for finding in errors_in(known.check(dict(settings), str, release)))
 
 
 def by_promise(plan: Plan, gains: Gains, settings: Mapping[str, str]) -> list[str]:

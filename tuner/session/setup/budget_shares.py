@@ -81,7 +81,7 @@ def calibrates(plan: Plan) -> bool:
 def is_short_of_runs(plan: Plan) -> bool:
     """Return whether a tuning has several workloads and so few runs that its search needs most of them."""
     least, most = SEARCHING_RUNS + LEAST_JUDGING_RUNS, SEARCHING_RUNS + CALIBRATING_RUNS + JUDGING_RUNS
-    return plan.kind == "tune" and len(plan.workloads) > 1 and least <= _runs(plan) < most
+    return plan.kind is Kind.TUNE and len(plan.workloads) > 1 and least <= _runs(plan) < most
 
 
 def _runs(plan: Plan) -> float:
