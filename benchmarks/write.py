@@ -28,7 +28,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 def head() -> str:
     """Return what the figures were measured on."""
     found = facts.read()
-    doubts = "; ".join(doubt.what for doubt in facts.doubts(found, needs_hugepages=False)) or "none"
+    doubts = "; ".join(doubt.message for doubt in facts.doubts(found, needs_hugepages=False)) or "none"
     return "\n".join(
         [
             "# Benchmarks\n",

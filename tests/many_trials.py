@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from tuner import store as stores
-from tuner.hosts.facts import Doubt
+from tuner.errors import doubt
 from tuner.judging.statistics import Gain
 from tuner.measure import histogram
 from tuner.measure.workload import Mode, Workload
@@ -129,7 +129,7 @@ def _answer(evidence: Evidence, winner: Trial, word: str) -> TuneAnswer:
         gain=gain,
         winner=Winner(profile, word),
         finalists=(Finalist(profile, None),),
-        doubts=(Doubt(word, word),),
+        doubts=(doubt(word, word),),
         minimised=None,
         calibration=None,
         warm_start=None,

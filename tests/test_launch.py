@@ -137,7 +137,7 @@ def test_a_rule_that_leaves_the_benchmark_to_the_kernel_is_a_doubt(library: Path
     workload = replace(plan.workloads[0], protocol=Protocol.TCP, address="127.0.0.1")
     found = rule_file.doubts(replace(plan, workloads=(workload,)))
     assert len(found) == len(roles)
-    assert all(role in doubt.what for role, doubt in zip(roles, found, strict=True))
+    assert all(role in doubt.message for role, doubt in zip(roles, found, strict=True))
 
 
 def test_each_end_writes_its_counters_to_its_own_file_and_the_environments_stay_equally_long() -> None:

@@ -13,7 +13,7 @@ wrong is said at once, each with its place and what to do next.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -33,7 +33,7 @@ class Severity(StrEnum):
 class Finding:
     """One thing that is wrong: where it is, what it is, and what would be right.
 
-    `where` names the file and key (`profiles/xlio/my.toml: settings.XLIO_RX_POLL`), `message` the value
+    `where` names the file and key (`profiles/xlio/my.toml: settings.XLIO_RX_POLL`; empty for a doubt about a measurement), `message` the value
     and what is allowed, `suggestion` the next step (empty when there is none to give).
     """
 
@@ -44,7 +44,8 @@ class Finding:
 
     def __str__(self) -> str:
         hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.severity}: {self.where}: {self.message}{hint}"
+        place = f"{self.where}: " if self.where else ""
+        return f"{self.severity}: {place}{self.message}{hint}"
 
 
 class TunerError(Exception):
@@ -88,6 +89,24 @@ def error(where: str, message: str, suggestion: str = "") -> Finding:
 def warning(where: str, message: str, suggestion: str = "") -> Finding:
     """Return a finding that is told and does not stop the command."""
     return Finding(Severity.WARNING, where, message, suggestion)
+
+
+def doubt(what: str, advice: str) -> Finding:
+    """Return a reason to distrust a measurement, and what to do about it: a warning that has no place in a file."""
+    return warning("", what, advice)
+
+
+def doubt_to_json(found: Finding) -> dict[str, str]:
+    """Return a doubt as answers and facts hold it."""
+    return {"what": found.message, "advice": found.suggestion}
+
+
+def doubt_from_json(data: Mapping[str, object]) -> Finding:
+    """Return the doubt that `doubt_to_json` wrote; raise `TypeError` or `KeyError` for anything else."""
+    what, advice = data["what"], data["advice"]
+    if not (isinstance(what, str) and isinstance(advice, str)):
+        raise TypeError("what and advice are text")
+    return doubt(what, advice)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

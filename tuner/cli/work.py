@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -12,7 +11,7 @@ import typer
 
 from tuner import atomic_file
 from tuner.cli.screen.interrupts import Interrupts
-from tuner.errors import UsageError
+from tuner.errors import UsageError, doubt_to_json
 from tuner.records import Kind, State
 from tuner.results import Results
 
@@ -45,7 +44,7 @@ def carry_out(request: Request, results: Results) -> Answer:
     plan = prepare.plan(request, host, shelves(os.environ, Path.cwd()))
     store = Store(results.url)
     facts = host_facts(plan.stack, host)
-    facts["doubts"] += [asdict(doubt) for doubt in rule_file.doubts(plan)]
+    facts["doubts"] += map(doubt_to_json, rule_file.doubts(plan))
     plan = prior.warmed(store, plan, facts)
     session = tuning.begin(store, plan, facts)
     return _watched(store, results, host, plan, session, clock)
@@ -148,5 +147,5 @@ def host_facts(stack: str, host: Host) -> dict[str, Any]:
 
     found = host.facts()
     return found.to_dict() | {
-        "doubts": [asdict(doubt) for doubt in facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)]
+        "doubts": list(map(doubt_to_json, facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)))
     }

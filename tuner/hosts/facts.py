@@ -15,17 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuner.catalogue.memory import Room
+from tuner.errors import Finding, doubt
 
 ROOT: Final = Path("/")
 _CAP_IPC_LOCK: Final = 14  # linux/capability.h
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """One reason to distrust measurements made here, and what to do about it."""
-
-    what: str
-    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +73,32 @@ def has_card(root: Path = ROOT) -> bool:
     return any((root / "sys/class/infiniband").glob("*"))
 
 
-def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Doubt, ...]:
+def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Finding, ...]:
     """Return the reasons to distrust measurements on this machine; the last two only matter to bypass stacks."""
     return tuple(_general_doubts(facts)) + (tuple(_memory_doubts(facts)) if needs_hugepages else ())
 
 
-def _general_doubts(facts: Facts) -> Iterator[Doubt]:
+def _general_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.cpus == 1:
-        yield Doubt("only one CPU may be used: client and server share it", "allow at least two physical cores")
+        yield doubt("only one CPU may be used: client and server share it", "allow at least two physical cores")
     if facts.load_1min is not None and facts.load_1min > 0.5 * facts.cpus:
-        yield Doubt(f"the load is {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other work before tuning")
+        yield doubt(f"the load is {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other work before tuning")
     if facts.governor not in {None, "performance"}:
-        yield Doubt(f"the CPU frequency governor is {facts.governor}", "cpupower frequency-set -g performance")
+        yield doubt(f"the CPU frequency governor is {facts.governor}", "cpupower frequency-set -g performance")
     if facts.turbo:
-        yield Doubt("turbo frequencies are on: speed depends on heat", "switch turbo off while measuring")
+        yield doubt("turbo frequencies are on: speed depends on heat", "switch turbo off while measuring")
     if facts.smt:
-        yield Doubt("SMT siblings share cores", "keep the siblings of the measured CPUs idle, or switch SMT off")
+        yield doubt("SMT siblings share cores", "keep the siblings of the measured CPUs idle, or switch SMT off")
     if facts.hypervisor:
-        yield Doubt("this is a virtual machine: its neighbours are not seen", "tune on the machine that will serve")
+        yield doubt("this is a virtual machine: its neighbours are not seen", "tune on the machine that will serve")
 
 
-def _memory_doubts(facts: Facts) -> Iterator[Doubt]:
+def _memory_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.hugepages_free == 0:
-        yield Doubt("no free huge pages: the stack falls back to normal pages", "sysctl -w vm.nr_hugepages=2048")
+        yield doubt("no free huge pages: the stack falls back to normal pages", "sysctl -w vm.nr_hugepages=2048")
     if facts.memlock_bytes is not None:
         limit = f"{facts.memlock_bytes >> 10} KiB"
-        yield Doubt(f"locked memory is limited to {limit}", "ulimit -l unlimited")
+        yield doubt(f"locked memory is limited to {limit}", "ulimit -l unlimited")
 
 
 def _turbo(root: Path) -> bool | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner import __version__
-from tuner.errors import Finding
+from tuner.errors import Finding, doubt_to_json
 from tuner.figures import plain as heading
 from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import Gain
@@ -66,7 +66,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "phases": {"headers": phase_headers, "rows": phases},
         "doubts": [
             *map(dict, session.facts.get("doubts", ())),
-            *map(to_json, answers.doubts(answer) if answer else ()),
+            *map(doubt_to_json, answers.doubts(answer) if answer else ()),
         ],
         "facts": _facts(ledger, session),
         "evidence": evidence.launches(ledger.trials, ledger.runs),

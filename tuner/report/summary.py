@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
-from tuner.hosts.facts import Doubt
 from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.tables import failure_table, phase_table, profile_table
@@ -53,7 +53,7 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
         yield "## Failures\n"
         yield failures
     yield "## Doubts\n"
-    of_host = [Doubt(each["what"], each["advice"]) for each in session.facts.get("doubts", ())]
+    of_host = list(map(doubt_from_json, session.facts.get("doubts", ())))
     yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ())])
 
 
@@ -99,9 +99,9 @@ def _warm_start(used: WarmStart) -> Iterator[str]:
     yield f"Warm start: {used.outcomes} outcomes of {used.sessions} earlier sessions shaped the search.\n"
 
 
-def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
+def _doubts(doubts: Sequence[Finding]) -> Iterator[str]:
     for doubt in doubts:
-        yield f"- {doubt.what}: {doubt.advice}"
+        yield f"- {doubt.message}: {doubt.suggestion}"
     if not doubts:
         yield "None was found on this host or in its measurements."
 

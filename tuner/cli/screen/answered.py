@@ -69,7 +69,7 @@ def _tuned(answer: TuneAnswer, results: Results) -> Iterator[str]:
     if answer.winner.path:
         yield from _settings(answer)
         yield f"\nprofile  {answer.winner.path}"
-    yield from (wrapped(f"doubt    {doubt.what} ({doubt.advice})") for doubt in answer.doubts)
+    yield from (wrapped(f"doubt    {doubt.message} ({doubt.suggestion})") for doubt in answer.doubts)
     yield f"summary  {results.summary(answer.session)}"
     if answer.calibration:
         yield from (wrapped(f"noise    {line}") for line in words.noise(answer.calibration)[-1:])
@@ -87,7 +87,7 @@ def _settings(answer: TuneAnswer) -> Sequence[str]:
 
 def _compared(answer: CompareAnswer) -> Iterator[str]:
     yield verdict(answer.verdict, answer.why, answer.a, answer.b)
-    yield from (wrapped(f"doubt: {doubt.what} ({doubt.advice})") for doubt in answer.doubts)
+    yield from (wrapped(f"doubt: {doubt.message} ({doubt.suggestion})") for doubt in answer.doubts)
 
 
 def _minimised(answer: MinimiseAnswer) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tuner.hosts.facts import Doubt
+from tuner.errors import Finding
 from tuner.judging.statistics import Estimate, Gain
 from tuner.records import Kind, Status
 from tuner.session.answer.json_form import INLINE, OMIT, to_json
@@ -45,7 +45,7 @@ class TuneAnswer:
     gain_over_start: Gain | None
     """The same over the profile that the search started from, None where that was not measured beside it."""
     finalists: tuple[Finalist, ...]
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[Finding, ...]
     minimised: Minimisation | None
     """None where nothing was minimised: no winner, no setting, or no budget for it."""
     trials: Mapping[Status, int]
@@ -79,7 +79,7 @@ class CompareAnswer:
     b: Described
     gain: Gain | None
     """How many times better b is than a, None where that could not be judged."""
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[Finding, ...]
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
 
@@ -193,7 +193,7 @@ def gain(answer: Answer) -> Gain | None:
     return answer.gain if isinstance(answer, TuneAnswer | CompareAnswer | MinimiseAnswer) else None
 
 
-def doubts(answer: Answer) -> tuple[Doubt, ...]:
+def doubts(answer: Answer) -> tuple[Finding, ...]:
     """Return the reasons to distrust the answer."""
     return answer.doubts if isinstance(answer, TuneAnswer | CompareAnswer) else ()
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
-from tuner.hosts.facts import Doubt
+from tuner.errors import Finding, doubt
 from tuner.judging import power
 from tuner.judging.noise import Spread, paired_sd, sampling_sd, sd_interval, spread
 from tuner.judging.objective import Term
@@ -114,9 +114,9 @@ def _block_cost_s(evidence: Evidence, trials: int) -> float:
     return rate_searches.unit_s(made) * (trials + 1) * len(evidence.plan.workloads)
 
 
-def doubts(found: Calibration | None) -> list[Doubt]:
+def doubts(found: Calibration | None) -> list[Finding]:
     """Return what to doubt of a session whose budget is too small to detect what would matter, by its calibration."""
     row = found.detectable if found else None
     if row is None or row.enough_s is None:
         return []
-    return [Doubt(words.undetectable(row), f"--budget {math.ceil(row.enough_s)}s would detect one of {words.coarse()}")]
+    return [doubt(words.undetectable(row), f"--budget {math.ceil(row.enough_s)}s would detect one of {words.coarse()}")]

@@ -15,7 +15,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from tuner.errors import Finding, TunerError, UsageError, did_you_mean, error
+from tuner.errors import Finding, TunerError, UsageError, did_you_mean, doubt_from_json, doubt_to_json, error
 from tuner.judging.noise import Spread
 from tuner.judging.statistics import Estimate, Gain
 from tuner.measure import workload
@@ -196,14 +196,25 @@ def _spread(found: Spread) -> Json:
     return to_json(found) | {"pairing_helps": found.pairing_helps}
 
 
+def _finding(found: Finding) -> Json:
+    """Return a finding; one without a place is a doubt, which has a form of its own."""
+    return to_json(found) if found.where else dict(doubt_to_json(found))
+
+
+def _finding_of(data: Mapping[str, Any]) -> Finding:
+    return doubt_from_json(data) if "what" in data else from_json(Finding, data, "finding")
+
+
 # Records of below that have a form of their own in JSON.
 _WRITTEN: Final[Mapping[type, Callable[[Any], Any]]] = {
+    Finding: _finding,
     Gain: _gain,
     Estimate: _estimate,
     Spread: _spread,
     Workload: Workload.to_dict,
 }
 _READ: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    Finding: _finding_of,
     Gain: _gain_of,
     Estimate: _estimate_of,
     Workload: workload.from_dict,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tuner.hosts.facts import Doubt
+from tuner.errors import Finding, doubt
 from tuner.records import Role, Status
 from tuner.session.answer.parts import Searched, TurnedDown
 from tuner.session.measuring import proposals
@@ -43,11 +43,11 @@ def sentences(found: Searched) -> Iterator[str]:
         yield f"{line}."
 
 
-def doubts(found: Searched) -> Iterator[Doubt]:
+def doubts(found: Searched) -> Iterator[Finding]:
     """Yield that nothing was searched, nothing where something was."""
     if found.measured:
         return
     if found.used_up:
-        yield Doubt("the search measured no candidate: none that can be run was left", "widen the space with --space")
+        yield doubt("the search measured no candidate: none that can be run was left", "widen the space with --space")
     else:
-        yield Doubt("the search measured no candidate: the known profiles took its time", "give a larger --budget")
+        yield doubt("the search measured no candidate: the known profiles took its time", "give a larger --budget")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tuner.hosts.facts import Doubt
+from tuner.errors import doubt
 from tuner.records import Kind, Phase
 from tuner.session.answer.answers import Answer, decision
 from tuner.session.answer.parts import Decision
@@ -55,7 +55,7 @@ def cut_short(evidence: Evidence, verdict: Verdict, ending: Ending) -> Verdict:
     if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < PROOF_BLOCKS:
         return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_liked(evidence)}")
     what = f"{_stopped(evidence, ending)}, so the search was shorter"
-    more = Doubt(what, "a session of the whole budget may find more; --warm-start begins with this")
+    more = doubt(what, "a session of the whole budget may find more; --warm-start begins with this")
     return replace(verdict, doubts=(*verdict.doubts, more))
 
 

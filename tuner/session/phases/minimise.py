@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Final
 
-from tuner.hosts.facts import Doubt
+from tuner.errors import Finding, doubt
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
 from tuner.records import Phase, Status, Trial
@@ -321,11 +321,11 @@ def vague(found: Gain) -> bool:
     return found.low <= 1.0 and found.high > LARGE
 
 
-def unseen(shorter: Minimised) -> list[Doubt]:
+def unseen(shorter: Minimised) -> list[Finding]:
     """Return what to doubt of a proved profile of which the blocks of this phase did not show the gain again."""
     names = [worth.name for worth in shorter.kept if worth.gain and not earned(worth.gain)]
     what = f"what {', '.join(names)} gained was not seen again in the last {shorter.blocks} blocks"
-    return [Doubt(what, "the host may have changed: `tuner compare` it when the host is calm")] if names else []
+    return [doubt(what, "the host may have changed: `tuner compare` it when the host is calm")] if names else []
 
 
 def earned(found: Gain) -> bool:

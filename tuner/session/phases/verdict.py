@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tuner.errors import Finding, doubt
 from tuner.figures import shown
-from tuner.hosts.facts import Doubt
 from tuner.judging.objective import Objective
 from tuner.judging.power import FEWEST_BLOCKS, WORTH_DETECTING
 from tuner.judging.slo import redundant
@@ -43,7 +43,7 @@ class Verdict:
     gains: tuple[tuple[Trial, Gain], ...]
     why: str
     over_start: Gain | None = None
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[Finding, ...] = ()
     finalists: tuple[Trial, ...] = ()
 
     def gain_of(self, trial: Trial) -> Gain | None:
@@ -56,7 +56,7 @@ def judge(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
     return replace(_judged(evidence, trial, ending), finalists=(trial,))
 
 
-def doubted(verdict: Verdict, more: Iterable[Doubt]) -> Verdict:
+def doubted(verdict: Verdict, more: Iterable[Finding]) -> Verdict:
     """Return a verdict with more doubts."""
     return replace(verdict, doubts=(*verdict.doubts, *more))
 
@@ -147,19 +147,19 @@ def _unjudged(evidence: Evidence, trial: Trial) -> dict[str, float]:
     return {metric: count for metric, count in counts.items() if count < policy.LEAST_BEYOND}
 
 
-def _doubts_of_runs(evidence: Evidence, unjudged: dict[str, float]) -> Iterator[Doubt]:
+def _doubts_of_runs(evidence: Evidence, unjudged: dict[str, float]) -> Iterator[Finding]:
     for metric, count in unjudged.items():
         what = f"{metric} is not judged: {count:.0f} observations of the confirmation lie beyond it"
         times = f", {math.ceil(policy.LEAST_BEYOND / count)} times as long would do" if count else ""
-        yield Doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
+        yield doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
     mine = [run for run in evidence.ledger.runs if run.trial == evidence.baseline.number and run.phase in _BEFORE]
     bad = [run for run in mine if run.status != Status.OK]
     if bad:
         what = f"the baseline failed in {len(bad)} of {len(mine)} runs: {bad[-1].status}: {bad[-1].reason}"
-        yield Doubt(what, "what is compared with it is not better known than it")
+        yield doubt(what, "what is compared with it is not better known than it")
 
 
-def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Doubt]:
+def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
     """Yield what to doubt of a search over the load: a rate of 0, percentiles of few observations, limits that say nothing."""
     limits = evidence.objective.limits
     for each in (evidence.baseline, trial) if limits else ():
@@ -167,28 +167,28 @@ def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Doubt]:
         found = [one for one in answers if (one.trial, one.phase) == (each.number, Phase.CONFIRM)]
         if not all(one.rate_mps for one in found):
             what = f"{each.profile} did not always hold the limits at {LEAST_MPS} msg/s, the least load that is tried"
-            yield Doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
+            yield doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
         shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
         seen = math.fsum(measured.observations for measured in shown_by)
         for limit, share in rate_searches.tail_shares(limits).items():
             if seen * share < policy.LEAST_BEYOND:
                 what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
-                yield Doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration")
+                yield doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration")
     for line in redundant(limits):
-        yield Doubt(line, "leave it out")
+        yield doubt(line, "leave it out")
 
 
-def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Doubt]:
+def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
     if found.blocks < policy.ENOUGH_BLOCKS:
         needed_s = _budget_for(evidence, policy.ENOUGH_BLOCKS)
         what = f"the confirmation had {found.blocks} blocks, and its interval supposes normal noise"
-        yield Doubt(what, f"from {policy.ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
+        yield doubt(what, f"from {policy.ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
     least = detectable(found)
     if found.low <= 1.0 and least > math.log(WORTH_DETECTING):
         seen = f"a gain below {100 * math.expm1(least):.0f} %" if least < 1.0 else "a gain"
         needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(WORTH_DETECTING))))
         wanted = f"--budget {needed_s:.0f}s would show one of {coarse()} in 4 of 5 cases"
-        yield Doubt(f"{seen} could not be seen surely in {found.blocks} blocks of this noise", wanted)
+        yield doubt(f"{seen} could not be seen surely in {found.blocks} blocks of this noise", wanted)
 
 
 def _budget_for(evidence: Evidence, blocks: int) -> float:

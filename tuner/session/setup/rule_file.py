@@ -11,8 +11,7 @@ from tuner.catalogue import facts
 from tuner.conf.lint import MAX_BYTES, lint
 from tuner.conf.match import DEFAULT_ID, Address, Answer, Socket, answer
 from tuner.conf.rules import parse
-from tuner.errors import Finding, UsageError, error
-from tuner.hosts.facts import Doubt
+from tuner.errors import Finding, UsageError, doubt, error
 from tuner.measure.chosen import BENCHMARK
 from tuner.measure.workload import Protocol, Workload
 from tuner.profiles.profile import errors_in
@@ -48,7 +47,7 @@ def unchanged(conf: RuleFile | None) -> str | None:
     return conf.path
 
 
-def doubts(plan: Plan) -> list[Doubt]:
+def doubts(plan: Plan) -> list[Finding]:
     """Return what a session's rule file does to the benchmark's own sockets: those that it leaves to the kernel."""
     if plan.conf is None:
         return []
@@ -69,11 +68,11 @@ def _sockets(plan: Plan, workload: Workload) -> Iterator[Socket]:
         yield Socket(Path(plan.program).name, role, Address(ip, None), id_)
 
 
-def _doubt(conf: RuleFile, role: str, found: Answer) -> Doubt:
+def _doubt(conf: RuleFile, role: str, found: Answer) -> Finding:
     line = found.rule.line if found.rule else 0
     ports = found.rule.first.ports if found.rule else None
     sure = "leaves" if ports is None else "may leave"
     what = (
         f"line {line} of {conf.path} {sure} {BENCHMARK.name}'s own {role} sockets to the kernel: that would be measured"
     )
-    return Doubt(what, f"put `use vma {role} *:*` for {BENCHMARK.name} before it, or measure without --conf")
+    return doubt(what, f"put `use vma {role} *:*` for {BENCHMARK.name} before it, or measure without --conf")
