@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/report.py [FOLDER]
 
-makes the sessions without measuring anything (`tests/many_trials.py`), and leaves pages and screenshots in FOLDER.
+makes the sessions without measuring anything (`many_trials.py`), and leaves pages and screenshots in FOLDER.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "tests"))
 VIEWS = {"desktop": (1280, False), "phone": (390, False), "dark": (1280, True)}
 
 
