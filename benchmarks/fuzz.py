@@ -89,7 +89,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         (("tuner.stacks.xlio_schema", "read_schema", ("f", "3.99.0")),), SCHEMA, ('"properties"', '"oneOf"')
     ),
     "opf": Target(
-        (("tuner.stacks.onload.opf", "from_opf", ("f", {}.get)),), OPF, ("onload_set ", "onload_import ", "EF_")
+        (("tuner.stacks.onload.opf", "read_opf", ("f", {}.get)),), OPF, ("onload_set ", "onload_import ", "EF_")
     ),
 }
 

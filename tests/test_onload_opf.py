@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from typer.testing import CliRunner
 
 from tuner.cli.main import program
 from tuner.errors import Finding, Severity, UsageError
-from tuner.stacks.onload.opf import MAX_CHARACTERS, from_opf, to_opf
+from tuner.stacks.onload.opf import MAX_CHARACTERS, Reading, Source, read_opf, to_opf
 
 names = st.from_regex(r"EF_[A-Z_]{1,12}", fullmatch=True)
 values = st.text(st.characters(min_codepoint=32, max_codepoint=382, exclude_characters="'"), min_size=1).filter(
@@ -47,28 +46,33 @@ def none(_name: str) -> None:
     return None
 
 
-def settings(text: str, **options: object) -> dict[str, str]:
-    found, findings = from_opf(text, "x.opf", none, **options)  # type: ignore[arg-type] # options of the reader
-    assert [one for one in findings if one.severity is Severity.ERROR] == []
-    return found
+def settings(text: str, environment: dict[str, str] | None = None, *, force: bool = False) -> dict[str, str]:
+    reading = read_opf(text, "x.opf", none, environment, force=force)
+    assert reading.skipped == ()
+    return dict(reading.settings)
 
 
-def findings(text: str) -> list[Finding]:
-    return from_opf(text, "x.opf", none)[1]
+def findings(text: str) -> tuple[Finding, ...]:
+    return read_opf(text, "x.opf", none).findings
+
+
+def importing(text: str, **others: str) -> Reading:
+    return read_opf(text, "x.opf", lambda name: Source(name, others[name]) if name in others else None)
 
 
 @given(st.dictionaries(names, values, max_size=6))
 @example({"EF_A": "#", "EF_B": "a=b", "EF_C": '"$X` ; rm\\'})
 def test_what_is_written_reads_back_exactly_and_in_order(written: dict[str, str]) -> None:
-    found, said = from_opf(to_opf(written, "any"), "x.opf", none)
-    assert (list(found.items()), said) == (list(written.items()), [])
+    reading = read_opf(to_opf(written, "any"), "x.opf", none)
+    homes = [name for name, value in written.items() if value.startswith("~")]
+    assert (list(reading.settings.items()), [one.where for one in reading.findings]) == (list(written.items()), homes)
 
 
 @given(st.one_of(st.text(), st.lists(statements).map("\n".join), st.lists(statements).map(";".join)))
 def test_any_text_is_read_without_an_exception(text: str) -> None:
-    found, said = from_opf(text, "x.opf", lambda name: text if name == "latency" else None)
-    assert all(name.startswith("EF_") for name in found)
-    assert all(one.where.startswith("x.opf") for one in said)
+    reading = importing(text, latency=text)
+    assert all(name.startswith("EF_") for name in reading.settings)
+    assert not reading.skipped or reading.findings
 
 
 @given(st.dictionaries(names, values.filter(lambda value: "\n" not in value), min_size=1, max_size=4))
@@ -87,11 +91,10 @@ def test_the_first_setting_wins_and_the_environment_before_all() -> None:
 
 
 def test_an_import_stands_where_it_is_written() -> None:
-    texts = {"latency": "onload_set EF_POLL_USEC 100000\nonload_set EF_INT_DRIVEN 0\n"}
     text = 'onload_set EF_INT_DRIVEN 1\nonload_import latency "$@"\nonload_set EF_POLL_USEC 5\n'
-    found, said = from_opf(text, "x.opf", texts.get)
-    assert found == {"EF_INT_DRIVEN": "1", "EF_POLL_USEC": "100000"}
-    assert [one.where for one in said] == ["x.opf: line 2: latency: line 2", "x.opf: line 3"]
+    reading = importing(text, latency="onload_set EF_POLL_USEC 100000\nonload_set EF_INT_DRIVEN 0\n")
+    assert reading.settings == {"EF_INT_DRIVEN": "1", "EF_POLL_USEC": "100000"}
+    assert [one.where for one in reading.findings] == ["x.opf: line 2: latency: line 2", "x.opf: line 3"]
 
 
 def test_plain_conditions_on_variables_are_followed() -> None:
@@ -109,82 +112,161 @@ then
   onload_set EF_SOCKET_CACHE_MAX $(( ${EF_MAX_ENDPOINTS} / (4 + $MODE) ))
 fi
 """
-    assert settings(text) == {"EF_CLUSTER_NAME": "node", "EF_MAX_ENDPOINTS": "100000", "EF_SOCKET_CACHE_MAX": "20000"}
-    assert settings(text, environment={"EF_NAME": "a"})["EF_SOCKET_CACHE_MAX"] == "20000"
-    assert settings(text, environment={"MODE": "0", "EF_MAX_ENDPOINTS": "8"})["EF_CLUSTER_SIZE"] == "1"
+    reading = read_opf(text, "x.opf", none)
+    assert reading.settings == {
+        "EF_CLUSTER_NAME": "node", "EF_MAX_ENDPOINTS": "100000", "EF_SOCKET_CACHE_MAX": "20000",
+    }  # fmt: skip
+    assert [one.text for one in reading.skipped] == ["MODE=1"]
+    assert settings(text, {"EF_NAME": "a", "MODE": "1"})["EF_SOCKET_CACHE_MAX"] == "20000"
+    assert settings(text, {"MODE": "0", "EF_CLUSTER_NAME": "web"})["EF_CLUSTER_SIZE"] == "1"
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("rm -rf /", "'rm' would be run"),
-        ("onload_set EF_A $(id)", "a command in $(…)"),
-        ("onload_set EF_A `id`", "between backquotes"),
+        ("onload_set EF_A $(id)", "the output of a command"),
+        ("onload_set EF_A `id`", "the output of a command"),
         ("onload_set EF_A 1 > /etc/x", "a file would be written"),
-        ("onload_set EF_A 1 && reboot", "a second command"),
-        ("onload_set EF_A 1; reboot", "'reboot' would be run"),
-        ("cat x | sh", "a pipe"),
-        (". /etc/openonload.sh", "'.' would be run"),
-        ("eval x", "'eval' would be run"),
-        ("export EF_A=1", "'export' would be run"),
-        ("EF_A=1", "not exported"),
-        ("for i in a; do onload_set EF_A 1; done", "block of commands"),
-        ("if onload_stackdump; then", "only a test"),
-        ("onload_set EF_A", "takes NAME VALUE"),
-        ('onload_set EF_A ""', "takes NAME VALUE"),
-        ("onload_set EF_A=b=c", "takes NAME VALUE"),
-        ("onload_set 'x;id' 1", "no name of a variable"),
-        ("onload_set EF_A 'open", "does not end"),
-        ("onload_set EF_A ${EF_B:-1}", "only $NAME"),
+        ("onload_set EF_B 1 && reboot", "'reboot' would be run"),
+        ("onload_set EF_B 1; reboot", "'reboot' would be run"),
+        ("cat x | sh", "'sh' would be run"),
+        (". openonload.sh", "in PATH"),
+        (". /etc/none.sh", "not known"),
+        ("eval $(id)", "the output of a command"),
+        ("export EF_A=$HOME", "HOME is not given"),
+        ("source /etc/x", "only some shells"),
+        ("[[ -n $EF_A ]]", "only some shells"),
+        ("for i in *; do onload_set EF_A 1; done", "names of files"),
+        ("if onload_stackdump; then onload_set EF_A 1; fi", "'onload_stackdump' would be run"),
+        ("if [ -e /etc/x ]; then onload_set EF_A 1; fi", "the files of the host"),
+        ("onload_set 'x;id' 1", "not the name of a variable"),
+        ("onload_set EF_A ${EF_B/a/b}", "only some shells"),
         ("onload_set EF_A *", "names of files"),
+        ('onload_set EF_A "it\'s"', "only where /bin/sh is bash"),
+        ("onload_set EF_A $((1 / 0))", "divides by 0"),
+        ("onload_set EF_A {1,2}", "shells read it differently"),
         ("onload_import nothing", "no profile 'nothing'"),
-        ("exit 1", "the profile ends here"),
+        ("read EF_A", "while the profile is used"),
+        ("while [ $(id) ]; do onload_set EF_A 1; done", "the output of a command"),
+        ("case $SITE in a) onload_set EF_A 1;; esac", "SITE is not given"),
+        ("alias onload_set=rm", "only some shells"),
+        ("exec 2>/tmp/x", "a file would be written"),
     ],
 )
-def test_a_line_that_is_more_than_data_is_a_finding_with_its_place(line: str, words: str) -> None:
-    found, said = from_opf(f"# first\n{line}\n", "x.opf", none)
-    assert found in ({}, {"EF_A": "1"})
-    assert (said[0].severity, said[0].where) == (Severity.ERROR, "x.opf: line 2")
-    assert words in said[0].message
+def test_what_only_a_running_shell_knows_is_left_out_with_its_place(line: str, words: str) -> None:
+    reading = read_opf(f"onload_set EF_FIRST 1\n{line}\n", "x.opf", none)
+    assert {"EF_FIRST": "1"}.items() <= reading.settings.items() or not reading.complete
+    assert "EF_A" not in reading.settings
+    assert reading.findings[0].where == "x.opf: line 2"
+    assert words in " ".join(one.message for one in reading.findings)
+    assert reading.skipped
 
 
 @pytest.mark.parametrize(
-    "block",
+    "line",
     [
-        "for i in a; do x; done",
-        "for i in a b; do\n onload_set EF_X 1\ndone",
-        "while read x\ndo\n if [ $x ]; then\n  for y in z; do :; done\n fi\ndone",
-        "case $A in\n a) onload_set EF_X 1;;\n *) x;; esac",
-        "f() {\n onload_set EF_X 1\n}",
-        "f()\n{\n case $1 in\n a) x;;\n esac\n}",
+        "exit 1",
+        "fail no",
+        "onload_import a",
+        "exec sh",
+        "x() { exit; }; x",
+        "(exit 1); exit",
+        "trap",
+        "true || x; exit",
     ],
 )
-def test_a_block_of_commands_is_left_out_to_its_end_and_no_further(block: str) -> None:
-    found, said = from_opf(f"{block}\nonload_set EF_AFTER 1\n", "x.opf", none)
-    assert found == {"EF_AFTER": "1"}
-    assert [one.where for one in said] == ["x.opf: line 1"]
+def test_a_profile_that_ends_the_wrapper_is_an_error_or_says_that_it_may(line: str) -> None:
+    reading = importing(f"onload_set EF_A 1\n{line}\nonload_set EF_B 1\n", a="exit 3\n")
+    errors = [one.message for one in reading.findings if one.severity is Severity.ERROR]
+    assert (errors == []) == (line == "trap")
+    assert reading.settings == ({"EF_A": "1", "EF_B": "1"} if line == "trap" else {"EF_A": "1"})
 
 
-def test_a_condition_that_depends_on_commands_is_not_guessed() -> None:
-    text = 'fast=\nfor nic in /sys/class/net/*; do\n fast=1\ndone\nif [ "$fast" ]; then\n:\nelse\nonload_set EF_CTPIO_MODE ct\nfi\n'
-    found, said = from_opf(text, "x.opf", none)
-    assert found == {}
-    assert [one.where for one in said] == ["x.opf: line 2", "x.opf: line 5"]
+@pytest.mark.parametrize(
+    "text", ["if [ -z 1 ]; then\n", "fi\n", "onload_set EF_A 'open\n", "x() {", "case a in b", "a | | b", "! ! a"]
+)
+def test_a_syntax_error_is_told_with_its_line_and_what_is_before_it_counts(text: str) -> None:
+    reading = read_opf(f"onload_set EF_B 1\n{text}", "x.opf", none)
+    assert reading.settings == {"EF_B": "1"}
+    assert [one.severity for one in reading.findings] == [Severity.ERROR]
+    assert "syntax error" in reading.findings[0].message
+    assert reading.findings[0].where.startswith("x.opf: line ")
 
 
-def test_commands_in_a_branch_that_is_not_taken_are_only_told() -> None:
-    said = findings('if [ -n "$EF_A" ]; then\nrm x\nfi\nonload_set EF_B 1\n')
-    assert [(one.severity, one.where) for one in said] == [(Severity.WARNING, "x.opf: line 2")]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("for i in a b; do\n onload_set EF_X $i\ndone", {"EF_X": "a"}),
+        ("i=0\nwhile [ $i -lt 3 ]; do i=$((i + 1)); [ $i -eq 2 ] && break; done\nonload_set EF_X $i", {"EF_X": "2"}),
+        ('f() {\n onload_set EF_X "$1"\n}\nf 7', {"EF_X": "7"}),
+        ("A=b\ncase $A in\n a) onload_set EF_X 1;;\n b|c) onload_set EF_X 2;;\n *) x;; esac", {"EF_X": "2"}),
+        ("export EF_X=3 EF_Y\nonload_set EF_X 4", {"EF_X": "3"}),
+        ("EF_X=3\nonload_set EF_X 4", {}),
+        ("onload_set EF_X 4\nunset EF_X", {}),
+        ("(onload_set EF_X 1)\nonload_set EF_Y 1 | cat", {}),
+        ('[ "$EF_Y" ] || onload_set EF_X 1', {"EF_X": "1"}),
+        ("onload_set EF_X ${EF_Y:-${EF_Z:-9}}", {"EF_X": "9"}),
+        (": ${EF_Y:=5}\nonload_set EF_X $EF_Y", {"EF_X": "5"}),
+        ("F=a.b.c\nonload_set EF_X ${F%%.*}\nonload_set EF_Y ${F##*.}\nonload_set EF_Z ${#F}", {"EF_X": "a", "EF_Y": "c", "EF_Z": "5"}),
+        ("x() { return 1; }\nif x; then onload_set EF_X 1; else onload_set EF_X 2; fi", {"EF_X": "2"}),
+        ("if [ $(id) ]; then onload_set EF_X 1; else onload_set EF_X 1; fi", {"EF_X": "1"}),
+        ("cat <<A <<'B'\nonload_set EF_X 1\nA\nonload_set EF_X 2\nB\nonload_set EF_X 3", {"EF_X": "3"}),
+        ("set -- a b\nshift\nonload_set EF_X $1\nonload_set EF_Y $#", {"EF_X": "b", "EF_Y": "1"}),
+        ("eval 'onload_set EF_X 1'", {"EF_X": "1"}),
+        ("$profileforce || onload_set EF_X 1", {"EF_X": "1"}),
+        ("onload_set EF_X 0x10\nonload_set EF_Y $((0x10 | 010))", {"EF_X": "0x10", "EF_Y": "24"}),
+    ],
+)  # fmt: skip
+def test_what_a_shell_would_surely_do_is_done(text: str, expected: dict[str, str]) -> None:
+    assert read_opf(text, "x.opf", none).settings == expected
+
+
+def test_what_depends_on_what_is_left_out_is_left_out_too_and_nothing_else() -> None:
+    text = 'fast=\nfor nic in /sys/class/net/*; do\n fast=1\ndone\nif [ "$fast" ]; then\n:\nelse\nonload_set EF_A ct\nfi\nonload_set EF_B 1\n'
+    reading = read_opf(text, "x.opf", none)
+    assert reading.settings == {"EF_B": "1"}
+    assert [(one.text, one.where) for one in reading.skipped] == [("EF_A", "x.opf: line 2")]
+
+
+def test_code_that_may_set_anything_leaves_everything_behind_it_in_doubt() -> None:
+    reading = read_opf("onload_set EF_A 1\nsource x\nonload_set EF_B 1\n", "x.opf", none)
+    assert (reading.settings, reading.complete) == ({}, False)
+    forced = read_opf("source x\nonload_set EF_B 1\n", "x.opf", none, force=True)
+    assert forced.settings == {"EF_B": "1"}
+
+
+def test_what_is_in_a_branch_that_is_not_taken_concerns_nobody() -> None:
+    assert findings('if [ -n "$EF_A" ]; then\nrm x\nfi\nonload_set EF_B 1\n') == ()
+
+
+def test_a_return_that_is_in_doubt_leaves_only_what_is_behind_it_in_doubt() -> None:
+    reading = read_opf("onload_set EF_A 1\nif [ $(id) ]; then return; fi\nonload_set EF_B 1\n", "x.opf", none)
+    assert reading.settings == {"EF_A": "1"}
+    assert [one.text for one in reading.skipped] == ["EF_B"]
 
 
 def test_imports_that_go_round_end() -> None:
-    said = from_opf("onload_import a", "x.opf", lambda _name: "onload_import a")[1]
-    assert "a → a" in said[0].message
+    said = importing("onload_import a", a="onload_import a").findings
+    assert "a → a" in " ".join(one.message for one in said)
+
+
+@pytest.mark.parametrize(
+    "text", ["while :; do :; done", "f() { f; }\nf", "f() { f; f; }\nf", "X=aa\nwhile :; do X=$X$X; done"]
+)
+def test_a_text_that_never_ends_is_left_out_in_time(text: str) -> None:
+    assert not read_opf(text, "x.opf", none).complete
+
+
+@pytest.mark.parametrize(
+    "text", ["$(" * 5000, "{ " * 5000, '"${A:-' * 5000, "$((" * 5000, "if :; then " * 5000, "((" * 5000, "a() " * 5000]
+)
+def test_a_text_that_is_nested_without_end_is_a_finding(text: str) -> None:
+    assert findings(text)
 
 
 def test_a_file_without_end_is_refused() -> None:
     assert "no profile" in findings("#" * (MAX_CHARACTERS + 1))[0].message
-    assert "missing" in findings("if [ -z 1 ]; then\n")[-1].message
 
 
 @pytest.mark.parametrize("value", ["", "a'b", "a\nb", "\x1b[0m"])
@@ -221,20 +303,13 @@ def test_both_exports_write_the_same_and_neither_replaces_a_file(run: object) ->
     assert "exists and stays" in str(run("export", "latency", "-o", "l.opf").exception)  # type: ignore[operator]
 
 
-def test_an_import_is_found_beside_the_file_or_among_ours(run: object, tmp_path: Path) -> None:
-    (tmp_path / "base.opf-fragment").write_text("onload_set EF_TX_PUSH 0\n")
-    (tmp_path / "mine.opf").write_text("onload_import base\nonload_import latency\n")
-    found = json.loads(run("import", "mine.opf", "--json").stdout)  # type: ignore[operator]
-    assert found["settings"]["EF_TX_PUSH"] == "0"
-    assert found["settings"]["EF_POLL_USEC"] == "100000"
-
-
-def test_a_profile_that_runs_commands_is_refused_unless_they_are_left_out(run: object, tmp_path: Path) -> None:
+def test_a_profile_that_runs_commands_is_refused_where_all_has_to_be_understood(run: object, tmp_path: Path) -> None:
     (tmp_path / "bad.opf").write_text("touch pwned\nonload_set EF_TX_PUSH 0\n")
-    refused = run("import", "bad.opf", "-o", "bad.toml")  # type: ignore[operator]
-    assert refused.exit_code == 1
+    refused = run("import", "bad.opf", "-o", "bad.toml", "--strict")  # type: ignore[operator]
+    assert refused.exit_code == 2
     assert "line 1" in refused.output
     assert not (tmp_path / "bad.toml").exists()
-    taken = run("import", "bad.opf", "--leave-out-commands", "-o", "bad.toml")  # type: ignore[operator]
+    taken = run("import", "bad.opf", "-o", "bad.toml")  # type: ignore[operator]
     assert taken.exit_code == 0, taken.output
+    assert "line 1" in taken.output
     assert not (tmp_path / "pwned").exists()

@@ -188,7 +188,9 @@ _ONLOAD: Final = Noun(
     "Onload: read and write its profiles, explain its stack names, hear what its library says.",
     {
         "import": Command(
-            "onload", "import_", "Read a profile of Onload (.opf) as data and print or write it as a profile of tuner."
+            "onload",
+            "import_",
+            "Read profiles of Onload (.opf) as its wrapper does, and print or write a profile of tuner.",
         ),
         "export": Command(
             "onload",

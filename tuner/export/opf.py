@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Final
 
-from tuner.errors import error
 from tuner.export.form import Deployment, Form, Imported
-from tuner.stacks.onload.opf import from_opf, to_opf
+from tuner.stacks.onload.folders import Folders
+from tuner.stacks.onload.opf import read_opf, to_opf
 
 
 def _render(deployment: Deployment) -> str:
@@ -15,12 +17,9 @@ def _render(deployment: Deployment) -> str:
 
 
 def _read(text: str, where: str) -> Imported:
-    """Return what one file sets; what another that it imports would set cannot be known from it."""
-    asked: list[str] = []
-    settings, findings = from_opf(text, where, asked.append)
-    message = f"imports {', '.join(map(repr, asked))}, and one file is read here"
-    hint = [error(where, message, "`tuner onload import` looks for the others too")] if asked else []
-    return Imported(settings, (*findings, *hint))
+    home = os.environ.get("HOME")
+    reading = read_opf(text, where, Folders(Path(home) if home else None).imported)
+    return Imported(reading.settings, reading.findings)
 
 
 def _unfit(value: str) -> str | None:

@@ -55,7 +55,7 @@ def import_(
     if findings := errors_in(found.findings):
         raise UsageError(f"{file} cannot be read in the form {source}", findings=findings)
     profile, left_out = _profile(found.variables, stack, out.stem if out else _name(file), file)
-    notes = [*left_out, *problems(profile, source=str(file))]
+    notes = [*found.findings, *left_out, *problems(profile, source=str(file))]
     if errors := errors_in(notes):
         raise UsageError(f"{file} sets what {profile.stack} would not take", findings=errors)
     for note in notes:

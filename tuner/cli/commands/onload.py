@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
+from tuner import catalogue
 from tuner.cli import options
 from tuner.cli.commands.export import deployed
 from tuner.cli.deployable import Choice
 from tuner.cli.screen.output import print_json, table
-from tuner.errors import Finding, UsageError, error
-from tuner.profiles.files import MAX_BYTES, save, write
-from tuner.profiles.library import load, locate, shelves
-from tuner.profiles.profile import Profile, errors_in, is_name
-from tuner.stacks.onload.opf import from_opf, to_opf
-
-FOLDERS: Final = (Path(".openonload/profiles"), Path("/usr/libexec/onload/profiles"))
-"""Where Onload's wrapper looks for profiles: under the user's home first, then where it is installed."""
+from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
+from tuner.profiles.files import save, write
+from tuner.profiles.library import load, shelves
+from tuner.profiles.profile import Profile, errors_in, is_name, problems
+from tuner.shell.machine import Skipped
+from tuner.stacks.onload.folders import Folders
+from tuner.stacks.onload.opf import Reading, Source, read_profiles
+from tuner.terminal_text import shown
 
 Environment = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable that is set already. Repeatable.")
@@ -31,7 +32,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.opf", help="A profile of Onload.")],
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE…", help="Files or names of Onload's profiles.")],
     output: Output = None,
     env: Environment = None,
     *,
@@ -39,34 +40,44 @@ def import_(
         bool, typer.Option("--force-profiles", help="As in Onload's wrapper: the last setting wins, not the first.")
     ] = False,
     leave_out: Annotated[
-        bool, typer.Option("--leave-out-commands", help="Take what is data, though commands are left out.")
+        bool,
+        typer.Option("--leave-out-commands/--strict", help="Write what is understood, or nothing if it is not all."),
+    ] = True,
+    keep_unknown: Annotated[
+        bool, typer.Option("--keep-unknown/--drop-unknown", help="Keep names that the catalogue does not have.")
     ] = False,
     force: Force = False,
     json: options.Json = False,
 ) -> None:
-    """Read a profile of Onload (.opf) as data and print or write it as a profile of tuner. Nothing in it is run.
+    """Read profiles of Onload (.opf) as its wrapper does, and print or write a profile of tuner. Nothing is run.
 
-    What would run a command is an error with its line, and nothing is written unless --leave-out-commands says so.
+    A name is looked for in ~/.openonload/profiles, in /usr/libexec/onload/profiles, and as a path. Of several profiles
+    the first setting of a name wins, as with `onload -p A,B`. What only a running shell could know (a command's output,
+    a variable that --env does not give) is left out with all that depends on it, and named with its line.
 
     \b
     Examples:
       tuner onload import /usr/libexec/onload/profiles/latency.opf
-      tuner onload import mine.opf -o profiles/onload/mine.toml --env EF_POLL_USEC=50
+      tuner onload import safe latency-best
+      tuner onload import mine.opf -o profiles/onload/mine.toml --env HOME=/home/md --env SITE=prod
     """
-    settings, findings = from_opf(_text(file), str(file), _importer(file.parent), _variables(env), force=force_profiles)
-    profile = _profile(file, output, settings)
-    usable = bool(settings) and (leave_out or not errors_in(findings))
-    if usable and output is not None:
-        save(profile, output, overwrite=force)
-    path = str(output) if usable and output else None
+    given = _variables(env)
+    folders = _folders(given)
+    sources = [_first(name, folders, fragments=number > 0) for number, name in enumerate(profiles)]
+    reading = read_profiles(sources, folders.imported, given, force=force_profiles)
+    checked = _checked(reading, Path(profiles[0]), output, keep_unknown=keep_unknown)
+    findings = [*folders.unread(), *reading.findings, *checked.findings]
+    refused = bool(errors_in(findings)) or not checked.profile.settings or not (leave_out or not checked.skipped)
+    if not refused and output is not None:
+        save(checked.profile, output, overwrite=force)
     if json:
-        print_json({"profile": profile.name, "settings": settings, "findings": _rows(findings), "path": path})
+        path = None if refused or output is None else str(output)
+        print_json(_imported(checked, reading.imported, findings, path))
     else:
         _tell(findings, to_stderr=True)
-        if usable:
-            typer.echo(path or write(profile).rstrip("\n"))
-    if not usable:
-        raise typer.Exit(1)
+        _say(checked, sources, reading.imported, output, refused=refused)
+    if refused:
+        raise typer.Exit(2)
 
 
 def export(
@@ -173,45 +184,75 @@ def _probed(proof: Any, findings: Sequence[Finding], said: str) -> dict[str, Any
     }
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode()
-    except OSError as reason:
-        raise UsageError(f"{path} cannot be read: {reason.strerror}", advice="name an .opf file") from reason
-    except UnicodeDecodeError as reason:
-        raise UsageError(f"{path} is not UTF-8 text: byte {reason.start}") from reason
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What was read as a profile of ours, what is left out of it, and what is wrong with its names and values."""
+
+    profile: Profile
+    skipped: tuple[Skipped, ...]
+    findings: tuple[Finding, ...]
 
 
-def _importer(beside: Path) -> Any:
-    """Return what finds imported profiles: beside the file, where Onload's wrapper looks, then among ours."""
-    home = os.environ.get("HOME", "")
-    folders = [beside, *(Path(home) / folder for folder in FOLDERS if home or folder.is_absolute())]
-
-    def text(name: str) -> str | None:
-        if not is_name(name):
-            return None
-        files = (folder / f"{name}{ending}" for folder in folders for ending in (".opf", ".opf-fragment"))
-        found = next((path for path in files if path.is_file()), None)
-        return _text(found) if found else _ours(name)
-
-    return text
+def _folders(given: Mapping[str, str]) -> Folders:
+    home = given.get("HOME") or os.environ.get("HOME")
+    return Folders(Path(home) if home else None)
 
 
-def _ours(name: str) -> str | None:
-    places = shelves(os.environ, Path.cwd())
-    try:
-        where = locate(f"onload/{name}", None, places)
-    except UsageError:
-        return None
-    return None if where is None else to_opf(load(str(where.path), "onload", places).settings, name)
+def _first(name: str, folders: Folders, *, fragments: bool) -> Source:
+    source = folders.first(name, fragments=fragments)
+    if source is None:
+        places = f"~/.openonload/profiles, {folders.system}, and as a path"
+        raise UsageError(f"there is no profile {name!r} of Onload", advice=f"it was looked for in {places}")
+    return source
 
 
-def _profile(file: Path, output: Path | None, settings: Mapping[str, str]) -> Profile:
+def _checked(reading: Reading, file: Path, output: Path | None, *, keep_unknown: bool) -> _Checked:
+    known = catalogue.load("onload").parameters
+    unknown = [] if keep_unknown else [name for name in reading.settings if name not in known]
+    settings = {name: value for name, value in reading.settings.items() if name not in unknown}
     stem = (output or file).stem.casefold()
-    name = stem if is_name(stem) else "imported"
     reasons = dict.fromkeys(settings, f"Taken from {file.name}.")
-    return Profile(name, "onload", dict(settings), summary=f"Imported from {file.name}.", reasons=reasons)
+    name = stem if is_name(stem) else "imported"
+    profile = Profile(name, "onload", settings, summary=f"Imported from {file.name}.", reasons=reasons)
+    why = "Onload has no such variable"
+    skipped = [Skipped(str(file), f"{name}={reading.settings[name]}", why) for name in unknown]
+    hints = [did_you_mean(name, known) if nearest(name, known) else "--keep-unknown keeps it" for name in unknown]
+    left = [warning(name, f"is left out: {why}", hint) for name, hint in zip(unknown, hints, strict=True)]
+    wrong = [each for each in problems(profile, source=str(file)) if not keep_unknown or _is_known(each, known)]
+    return _Checked(profile, (*reading.skipped, *skipped), (*left, *wrong))
+
+
+def _is_known(finding: Finding, known: Mapping[str, object]) -> bool:
+    name = finding.where.rpartition("settings.")[2]
+    return name in known or not name.startswith("EF_")
+
+
+def _imported(
+    checked: _Checked, imported: Mapping[str, str], findings: Sequence[Finding], path: str | None
+) -> dict[str, Any]:
+    return {
+        "profile": checked.profile.name,
+        "stack": "onload",
+        "settings": dict(checked.profile.settings),
+        "skipped": [asdict(each) for each in checked.skipped],
+        "imports": dict(imported),
+        "findings": _rows(findings),
+        "path": path,
+    }
+
+
+def _say(
+    checked: _Checked, sources: Sequence[Source], imported: Mapping[str, str], output: Path | None, *, refused: bool
+) -> None:
+    origins = {source.name: source.origin for source in sources if source.origin} | dict(imported)
+    for name, origin in origins.items():
+        typer.echo(f"{shown(name)} is read from {shown(origin)}", err=True)
+    if not refused:
+        typer.echo(str(output) if output else write(checked.profile).rstrip("\n"))
+    elif not checked.profile.settings:
+        typer.echo("error: nothing of Onload is set by this, and no profile is written", err=True)
+    else:
+        typer.echo("error: no profile is written", err=True)
 
 
 def _variables(assignments: Iterable[str] | None) -> dict[str, str]:
@@ -248,4 +289,4 @@ def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 def _tell(findings: Iterable[Finding], *, to_stderr: bool) -> None:
     for finding in findings:
-        typer.echo(finding, err=to_stderr)
+        typer.echo(shown(str(finding)), err=to_stderr)

@@ -1,11 +1,9 @@
-"""Onload's profiles (`.opf`) as data: read without running anything, and written.
+"""Onload's profiles (`.opf`) as data: read as the vendor's wrapper would, without running anything, and written.
 
-For Onload such a file is a shell program. What is read here is the part that says something: `onload_set`,
-`onload_import`, comments, quoting, variables, arithmetic and `if` on a single test. Whatever else stands in a file
-would run a command: it is left out and reported with its line.
-
-A value counts only where the variable is not set yet, so the first one wins, and the caller's environment before all;
-`--force-profiles` of Onload's wrapper turns that round: there the last one wins.
+For Onload such a file is a text of `/bin/sh`, which its wrapper reads with `.`; `tuner/shell` says what it would do. Here
+are the wrapper's own commands. `onload_set` sets and exports what is not set yet, so the first value wins, and the
+caller's environment before all; `--force-profiles` turns that round: there the last one wins. `onload_import` reads
+another profile. Facts: the wrapper of Onload 8.1 to 9.2, and what it was seen to do.
 """
 
 from __future__ import annotations
@@ -14,82 +12,91 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from tuner.errors import Finding, UsageError, error, warning
-from tuner.stacks.onload.shell import Refused, Word, commands, test
-
-Importer = Callable[[str], str | None]
-"""Gives the text of a profile by its name, None where there is none."""
+from tuner.shell.commands import first_doubt, forget, known
+from tuner.shell.evaluation import run
+from tuner.shell.machine import Hosted, Shell, Skipped, Way
+from tuner.shell.state import Cell, Doubt, State, Status, Text, either
 
 MAX_CHARACTERS: Final = 64 * 1024
 MOST_IMPORTS: Final = 8
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ASSIGNED: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
-_PRINTS: Final = frozenset({"log", "vlog", "err", "echo"})
-_STOPS: Final = frozenset({"fail", "exit", "return"})
-_OPENS: Final = re.compile(r"\s*(?:for|while|until|select|case)\b|\s*\w+\s*\(\s*\)")
-_DEPTH: Final = re.compile(
-    r"(?:^|;|\bthen\b|\belse\b|\bdo\b)\s*(?P<word>for|while|until|select|case|done|esac|\}|\w+\s*\(\s*\))(?=[\s;{]|$)"
-)
-_CLOSES: Final = frozenset({"done", "esac", "}"})
-_CHANGES: Final = re.compile(r"(?:\bfor\s+([A-Za-z_]\w*)|\b([A-Za-z_]\w*)=)", re.ASCII)
-# A program text from elsewhere can change every variable.
-_UNBOUNDED: Final = re.compile(r"(?:^|[;&|]|\bthen\b|\belse\b|\bdo\b)\s*(?:\.|eval|source|unset|read)\s")
-_BRANCH: Final = re.compile(r"\s*(?P<word>if|elif|else|fi|then)\b")
+PREFIX: Final = "EF_"
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+# Variables of the wrapper itself that a profile may use; --verbose only changes what is printed.
+_WRAPPER: Final = {"verbose": "false", "os": "linux", "me": "onload"}
+_PRINTS: Final = ("log", "err", "rawecho", "prefix")
+_NOT_PRELOADED: Final = frozenset({"LD_PRELOAD", "LD_AUDIT"})
 
 
-@dataclass(slots=True)
-class _Branch:
-    """One `if`: whether its lines count now, whether a branch was taken or can no longer be, whether outer lines count."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A profile's text, how messages name it, and where it comes from if that says more."""
 
-    active: bool
-    settled: bool
-    outer: bool
-
-
-@dataclass(slots=True)
-class _Reader:
-    """What a file and its imports have set so far."""
-
-    importer: Importer
-    force: bool
-    values: dict[str, str]
-    found: list[Finding] = field(default_factory=list)
-    open_files: list[str] = field(default_factory=list)
-    branches: list[_Branch] = field(default_factory=list)
-    code_left_out: bool = False
-
-    @property
-    def active(self) -> bool:
-        return not self.branches or self.branches[-1].active
-
-    def text_of(self, word: Word) -> str:
-        """Return what a word says; raise `Refused` where that depends on what is not known."""
-        return word.text(self.values, surely=self.code_left_out)
+    name: str
+    text: str
+    origin: str = ""
 
 
-def from_opf(
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What profiles set: `settings` of Onload as a profile of ours holds them, and what is left out, with line and reason.
+
+    `environment` is every variable that the program would get from them, as it is, also those that are not Onload's.
+    `findings` say what is left out too, and what was assumed. `complete` is whether nothing else can be set than what
+    `settings` and `skipped` name: code that is left out may set anything. `imported` says of each profile that was
+    imported where it came from.
+    """
+
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+    skipped: tuple[Skipped, ...]
+    findings: tuple[Finding, ...]
+    complete: bool
+    imported: Mapping[str, str]
+
+
+Importer = Callable[[str], Source | None]
+"""Gives the profile that `onload_import` or `.` names, None where there is none."""
+
+
+def read_opf(
     text: str,
     where: str,
     importer: Importer,
     environment: Mapping[str, str] | None = None,
     *,
     force: bool = False,
-) -> tuple[dict[str, str], list[Finding]]:
-    """Return what a profile sets, with the caller's `environment` before it, and what could not be read as data.
+) -> Reading:
+    """Return what one profile sets for a caller with this `environment`; see `read_profiles`."""
+    return read_profiles([Source(where, text)], importer, environment, force=force)
 
-    Nothing is ever executed. `where` names the file in findings, `importer` gives the text of profiles that it imports,
-    and `force` reads as `--force-profiles` does. Settings are those whose names begin with `EF_`; what would run a
-    command is an error, what would in a branch that is not taken, or only prints, a warning.
+
+def read_profiles(
+    sources: Sequence[Source],
+    importer: Importer,
+    environment: Mapping[str, str] | None = None,
+    *,
+    force: bool = False,
+) -> Reading:
+    """Return what profiles set one after another, as `onload -p A,B` reads them, and what could not be known.
+
+    Nothing is ever executed. Variables of the `environment` that are not given are asked for where something depends on
+    them, but for those of Onload, which count as not set. `force` reads as `--force-profiles` does.
     """
-    reader = _Reader(importer, force, dict(environment or {}))
-    _read(text, where, reader)
-    return {name: value for name, value in reader.values.items() if name.startswith("EF_")}, reader.found
+    given = environment or {}
+    reader = _Reader(importer, force)
+    shell = Shell(_state(given, force=force), _hosted(reader))
+    for source in sources:
+        if not shell.ended:
+            _run(source, shell)
+    return _reading(_final(shell), given, shell, reader)
 
 
 def to_opf(settings: Mapping[str, str], name: str) -> str:
-    """Return settings as the text of a profile that Onload's wrapper and `from_opf` read back exactly.
+    """Return settings as the text of a profile that Onload's wrapper and `read_opf` read back exactly.
 
     Raise `UsageError` naming the profile for what the wrapper cannot set: an empty value, a quotation mark, a line break.
     """
@@ -100,7 +107,7 @@ def to_opf(settings: Mapping[str, str], name: str) -> str:
 
 
 def _unwritable(variable: str, value: str) -> Iterator[Finding]:
-    if not _VARIABLE.fullmatch(variable) or not variable.startswith("EF_"):
+    if not _VARIABLE.fullmatch(variable) or not variable.startswith(PREFIX):
         yield error(variable, "is no variable of Onload", "an .opf sets names that begin with EF_")
     if not value:
         yield error(variable, "is empty, which onload_set cannot set", "leave it out")
@@ -108,186 +115,251 @@ def _unwritable(variable: str, value: str) -> Iterator[Finding]:
         yield error(variable, f"{value!r} holds a quotation mark or a control character", "write it without")
 
 
-def _read(text: str, where: str, reader: _Reader) -> None:
-    if len(text) > MAX_CHARACTERS:
-        reader.found.append(error(where, f"is longer than {MAX_CHARACTERS} characters: no profile"))
-        return
-    outer, reader.branches = reader.branches, []
-    skipping = 0
-    for number, line in _lines(text):
-        place = f"{where}: line {number}"
-        if skipping or _OPENS.match(line):
-            if not skipping:
-                _leave_out(f"{line.strip()!r} begins a block of commands", place, reader)
-            _forget(line, reader)
-            skipping = _depth(line, skipping)
-            continue
-        _line(line, place, reader)
-    if skipping or reader.branches:
-        reader.found.append(error(where, "ends inside a block: done, esac or fi is missing"))
-    reader.branches = outer
+@dataclass(slots=True)
+class _Reader:
+    """Where imports come from, whether the last setting wins, the profiles that are open, and what is only told."""
+
+    importer: Importer
+    force: bool
+    told: list[Finding] = field(default_factory=list)
+    imported: dict[str, str] = field(default_factory=dict)
+    open_profiles: tuple[str, ...] = ()
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line with its number; one that ends in a backslash goes on in the next."""
-    begun, first = "", 0
-    for number, line in enumerate(text.split("\n"), 1):
-        first = first or number
-        if line.endswith("\\") and not line.endswith("\\\\"):
-            begun += line[:-1]
-            continue
-        yield first, begun + line
-        begun, first = "", 0
-    if begun:
-        yield first, begun
+def _state(environment: Mapping[str, str], *, force: bool) -> State:
+    wrapper = {**_WRAPPER, "profileforce": str(force).lower()}
+    state = State(PREFIX, {name: Cell(value) for name, value in wrapper.items()})
+    state.cells |= {name: Cell(value, exported=True) for name, value in environment.items()}
+    state.arguments = Doubt("the command line", "it depends on the program that is started and its arguments")
+    return state
 
 
-def _depth(line: str, before: int) -> int:
-    """Return how many blocks are open behind a line; a block opens with its first word, not with its `do` or `{`."""
-    closings = [match["word"] in _CLOSES for match in _DEPTH.finditer(line)]
-    return max(0, before + closings.count(False) - closings.count(True))
+def _hosted(reader: _Reader) -> dict[str, Hosted]:
+    printing: dict[str, Hosted] = dict.fromkeys(_PRINTS, _print)
+    return {
+        **printing,
+        "vlog": _print_aloud,
+        "onload_set": partial(_set, reader),
+        "onload_import": partial(_import, reader),
+        ".": partial(_source, reader),
+        "fail": _fail,
+        "isloaded": _depends,
+        "nodrivers": _depends,
+    }
 
 
-def _line(line: str, place: str, reader: _Reader) -> None:
-    try:
-        for words in commands(line):
-            _command(words, place, reader)
-    except Refused as reason:
-        _leave_out(reason.why, place, reader)
-        _forget(line, reader)
-        branch = _BRANCH.match(line)
-        if branch and branch["word"] in {"if", "elif"}:
-            _unreadable_branch(branch["word"], reader)
+def _print(_shell: Shell, _arguments: Sequence[Text], _source: str) -> Status:
+    return True
 
 
-def _forget(line: str, reader: _Reader) -> None:
-    """Forget the shell variables that a line which is left out would have changed: nothing may depend on them."""
-    if not reader.active:
-        return
-    everything = _UNBOUNDED.search(line) is not None
-    changed = {name for names in _CHANGES.findall(line) for name in names}
-    for name in [name for name in reader.values if not name.startswith("EF_") and (everything or name in changed)]:
-        del reader.values[name]
+def _print_aloud(_shell: Shell, _arguments: Sequence[Text], _source: str) -> Status:
+    """The wrapper's own word for what is printed with -v only; without, it fails, and so does what ends with it."""
+    return False
 
 
-def _unreadable_branch(word: str, reader: _Reader) -> None:
-    """Take no branch of an `if` whose test cannot be read."""
-    if word == "if" or not reader.branches:
-        reader.branches.append(_Branch(active=False, settled=True, outer=reader.active))
+def _fail(shell: Shell, _arguments: Sequence[Text], source: str) -> Status:
+    shell.skip(source, "it ends here, and the wrapper with it: the program is not started")
+    shell.leave(Way.EXIT)
+    return False
+
+
+def _depends(shell: Shell, _arguments: Sequence[Text], source: str) -> Status:
+    return shell.doubt(f"{source}: it depends on the drivers of the host")
+
+
+def _run(source: Source, shell: Shell) -> None:
+    if len(source.text) > MAX_CHARACTERS:
+        shell.file, shell.line = source.name, 1
+        forget(shell, source.name, f"it is longer than {MAX_CHARACTERS} characters: no profile")
     else:
-        reader.branches[-1].active, reader.branches[-1].settled = False, True
+        run(source.text, source.name, shell)
 
 
-def _leave_out(why: str, place: str, reader: _Reader) -> None:
-    if reader.active:
-        reader.code_left_out = True
-        hint = "write what it should set as `onload_set NAME VALUE`"
-        reader.found.append(error(place, f"is left out, nothing of a profile is executed: {why}", hint))
-    else:
-        reader.found.append(warning(place, f"is left out, in a branch that is not taken: {why}"))
+def _final(shell: Shell) -> State:
+    """Return the state in which the program would be started, or else the one in which the wrapper ends."""
+    state = shell.state
+    for jump in shell.jumps if state is None else ():
+        state = either(state, jump.state, jump.doubt or shell.doubt("it ends in more than one way"))
+    return state or State(PREFIX)
 
 
-def _command(words: Sequence[Word], place: str, reader: _Reader) -> None:
-    first = words[0].plain
-    if first in {"if", "elif", "else", "then", "fi"}:
-        _branch(first, words[1:], place, reader)
-        return
-    if not reader.active:
-        if first not in {"onload_set", "onload_import", ":", "true", *_PRINTS}:
-            raise Refused(f"{first or 'a variable'!r} would be run")
-        return
-    _act(first, words, place, reader)
+def _reading(state: State, given: Mapping[str, str], shell: Shell, reader: _Reader) -> Reading:
+    own = {name: _doubt(name, cell) for name, cell in state.cells.items() if name.startswith(PREFIX)}
+    unsure = [_unsure(name, doubt) for name, doubt in own.items() if doubt is not None]
+    environment = {
+        name: cell.text for name, cell in state.cells.items() if cell.exported and isinstance(cell.text, str)
+    }
+    taken, left = _taken({name: text for name, text in environment.items() if name.startswith(PREFIX)})
+    others = [name for name in environment if not name.startswith(PREFIX) and name not in given]
+    findings = [
+        *(error(each.where, f"syntax error: {each.why}", "a shell stops reading here") for each in shell.faults),
+        *(warning(each.where, _left_out(each), _HINT) for each in shell.skipped),
+        *(warning(each.where, f"{each.text}: {each.why}") for each in shell.notes),
+        *reader.told,
+        *(finding for finding, _ in unsure),
+        *left,
+        *(_foreign(name, environment[name]) for name in others),
+        *_end(shell),
+    ]
+    skipped = [
+        *shell.skipped,
+        *(skip for _, skip in unsure),
+        *(Skipped(one.where, one.where, one.message) for one in left),
+    ]
+    skipped += [Skipped(name, f"{name}={environment[name]}", "it is not a variable of Onload") for name in others]
+    return Reading(taken, environment, tuple(skipped), tuple(findings), state.rest is None, reader.imported)
 
 
-def _act(first: str, words: Sequence[Word], place: str, reader: _Reader) -> None:
-    if first == "onload_set":
-        _set(words[1:], place, reader)
-    elif first == "onload_import":
-        _import(words[1:], place, reader)
-    elif first in _PRINTS:
-        reader.found.append(warning(place, f"only prints: {first} is left out"))
-    elif first in _STOPS:
-        said = " ".join(word.plain or "…" for word in words)
-        raise Refused(f"the profile ends here: {said}")
-    elif first not in {":", "true"}:
-        _assign(words, reader)
+_HINT: Final = "write what it should set as `onload_set NAME VALUE`"
 
 
-def _assign(words: Sequence[Word], reader: _Reader) -> None:
-    """Note a shell variable, which later lines may use; anything else would be run."""
-    match = _ASSIGNED.fullmatch(words[0].source)
-    if match is None or len(words) > 1:
-        raise Refused(f"{words[0].source!r} would be run")
-    if match["name"].startswith("EF_"):
-        raise Refused(f"{match['name']} is assigned and not exported, so that Onload would not see it")
-    reader.values[match["name"]] = reader.text_of(words[0]).partition("=")[2]
+def _left_out(skipped: Skipped) -> str:
+    return f"{skipped.text or 'this'} is left out, nothing of a profile is executed: {skipped.why}"
 
 
-def _branch(word: str, rest: Sequence[Word], place: str, reader: _Reader) -> None:
-    if word == "if":
-        outer = reader.active
-        holds = _holds(rest, place, reader) if outer else False
-        reader.branches.append(_Branch(active=bool(holds), settled=holds is None or holds or not outer, outer=outer))
-        return
-    if not reader.branches:
-        raise Refused(f"{word} without an if")
-    branch = reader.branches[-1]
-    if word == "fi":
-        reader.branches.pop()
-    elif word == "else":
-        branch.active, branch.settled = branch.outer and not branch.settled, True
-    elif word == "elif":
-        holds = _holds(rest, place, reader) if branch.outer and not branch.settled else False
-        branch.active, branch.settled = bool(holds), branch.settled or holds is None or holds
-    if word in {"then", "else", "fi"} and rest:
-        _command(rest, place, reader)
+def _doubt(name: str, cell: Cell) -> Doubt | None:
+    """Return why nobody knows what a program gets of a variable, None where that is known."""
+    if isinstance(cell.text, Doubt):
+        return cell.text
+    hidden = cell.exported is None and cell.text is not None
+    return Doubt(name, "whether programs see it depends on what is left out") if hidden else None
 
 
-def _holds(words: Sequence[Word], place: str, reader: _Reader) -> bool | None:
-    """Return whether a test holds, None where that cannot be known: then no branch is taken."""
-    try:
-        return test(words, reader.text_of)
-    except Refused as reason:
-        _leave_out(reason.why, place, reader)
-        return None
+def _unsure(name: str, doubt: Doubt) -> tuple[Finding, Skipped]:
+    hint = f"--env {doubt.ask}=VALUE says it" if doubt.ask else _HINT
+    return warning(doubt.where, f"{name} is left out: {doubt.why}", hint), Skipped(doubt.where, name, doubt.why)
 
 
-def _set(words: Sequence[Word], place: str, reader: _Reader) -> None:
-    texts = [reader.text_of(word) for word in words]
-    name, value = _assignment(texts)
-    if not _VARIABLE.fullmatch(name):
-        raise Refused(f"{name!r} is no name of a variable")
-    if reader.values.get(name) and not reader.force:
-        if reader.values[name] != value:
-            message = f"{name} keeps {reader.values[name]!r}: onload_set changes only what is not set yet"
-            reader.found.append(warning(place, message, "--force-profiles of Onload lets the last one win"))
-        return
-    # The place of a variable is where it got its value last.
-    reader.values.pop(name, None)
-    reader.values[name] = value
+def _foreign(name: str, value: str) -> Finding:
+    more = ": it changes which libraries are loaded" if name in _NOT_PRELOADED else ""
+    message = (
+        f"is {value!r} for the program where it is not given (--env), is not a variable of Onload, and is left out"
+    )
+    near = name.upper()
+    return warning(name, message + more, f"did you mean {near}?" if near.startswith(PREFIX) else "")
 
 
-def _assignment(texts: Sequence[str]) -> tuple[str, str]:
-    """Return name and value as the wrapper takes them, and refuse what it would misunderstand."""
-    if len(texts) == 2 and texts[1]:  # noqa: PLR2004 onload_set NAME VALUE
-        return texts[0], texts[1]
-    if len(texts) == 1 and texts[0].count("=") == 1 and not texts[0].endswith("="):
-        name, _, value = texts[0].partition("=")
-        return name, value
-    shown = " ".join(texts)
-    raise Refused(f"onload_set takes NAME VALUE or NAME=VALUE, and no empty value: {shown!r}")
+def _end(shell: Shell) -> Iterator[Finding]:
+    if shell.ended:
+        yield error(shell.file or "profile", "the wrapper ends before it starts the program", "see what ends it above")
+    elif shell.jumps and not shell.faults:
+        yield warning(shell.file or "profile", "the wrapper may end before it starts the program")
 
 
-def _import(words: Sequence[Word], place: str, reader: _Reader) -> None:
-    if not words:
-        raise Refused("onload_import without the name of a profile")
-    name = reader.text_of(words[0])
-    if name in reader.open_files or len(reader.open_files) >= MOST_IMPORTS:
-        line = " → ".join([*reader.open_files, name])
-        raise Refused(f"imports go round in a circle, or too deep: {line}")
-    text = reader.importer(name)
-    if text is None:
-        raise Refused(f"there is no profile {name!r} to import")
-    reader.open_files.append(name)
-    _read(text, f"{place}: {name}", reader)
-    reader.open_files.pop()
+def _taken(settings: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
+    """Return the values as a profile of ours can hold them, and what is left out or was changed for that."""
+    taken: dict[str, str] = {}
+    findings = []
+    for name, value in settings.items():
+        plain = value.rstrip("\r")
+        kept = "the wrapper keeps the carriage return at the end of a line with CRLF"
+        if plain == value:
+            taken[name] = value
+        elif re.fullmatch(r"-?[0-9]+", plain):
+            taken[name] = plain
+            findings.append(warning(name, f"{kept}: Onload reads {value!r} as {plain}", "convert the file: dos2unix"))
+        else:
+            findings.append(warning(name, f"is left out: {kept}, as a part of {value!r}", "convert the file: dos2unix"))
+        if value.startswith("~"):
+            findings.append(
+                warning(name, f"the ~ of {value!r} stays as it stands, and is nobody's home", "write $HOME")
+            )
+    return taken, findings
+
+
+def _set(reader: _Reader, shell: Shell, arguments: Sequence[Text], source: str) -> Status:
+    """`onload_set`, which fails where it leaves a variable as it is."""
+    if not arguments:
+        return False
+    name = arguments[0]
+    if isinstance(name, Doubt):
+        return forget(shell, source, name.why)
+    variable, value = _assignment(arguments, shell, source, reader)
+    if not _VARIABLE.fullmatch(variable):
+        shell.skip(source, f"{variable!r} is not the name of a variable")
+        return shell.doubt(source)
+    cell = shell.now.cell(variable)
+    present = cell.text if cell is not None else None
+    if present and not reader.force:
+        return _keep(variable, present, value, shell, reader)
+    shell.assign("VAR", variable)
+    shell.assign("VAL", value)
+    shell.assign(variable, value, export=True)
+    return True
+
+
+def _keep(variable: str, present: Text, value: Text, shell: Shell, reader: _Reader) -> Status:
+    """Leave a variable that is set, or may be. What is in doubt stays so."""
+    if isinstance(present, Doubt):
+        shell.now.put(variable, Cell(present, exported=None))
+        return present
+    if present != value:
+        message = f"{variable} keeps {present!r}: onload_set changes only what is not set yet"
+        reader.told.append(warning(shell.place, message, "--force-profiles of Onload lets the last one win"))
+    return False
+
+
+def _assignment(arguments: Sequence[Text], shell: Shell, source: str, reader: _Reader) -> tuple[str, Text]:
+    """Return name and value as the wrapper takes them: NAME VALUE, or fields 1 and 2 of NAME=VALUE."""
+    first = str(arguments[0])
+    doubt = first_doubt(arguments[1:2])
+    if doubt is not None:
+        return first, doubt
+    if len(arguments) > 1 and arguments[1]:
+        return first, _quotable(str(arguments[1]), shell, source)
+    if "\\" in first or "\n" in first:
+        return first.partition("=")[0], shell.doubt(f"{source}: shells differ in how they print it")
+    name, equals, rest = first.partition("=")
+    value = rest.partition("=")[0] if equals else first
+    if "=" in rest or not equals:
+        why = "cuts it at the second =" if equals else "takes the name for the value, which is empty or missing"
+        message = f"the wrapper {why}: {name} is {value!r}"
+        reader.told.append(warning(shell.place, message, "write `onload_set NAME VALUE`, with a value"))
+    return name, _quotable(value, shell, source)
+
+
+def _quotable(value: str, shell: Shell, source: str) -> Text:
+    if "'" in value:
+        return shell.doubt(f"{source}: the wrapper can set a quotation mark only where /bin/sh is bash")
+    return value
+
+
+def _import(reader: _Reader, shell: Shell, arguments: Sequence[Text], source: str) -> Status:
+    """`onload_import`, which ends with what is printed with -v only, and so fails."""
+    if not arguments or arguments[0] == "":
+        return forget(shell, source, "onload_import without the name of a profile")
+    name = arguments[0]
+    if isinstance(name, Doubt):
+        return forget(shell, source, name.why)
+    done = _read_other(reader, shell, name, arguments[1:], source)
+    return done if isinstance(done, Doubt) else False
+
+
+def _source(reader: _Reader, shell: Shell, arguments: Sequence[Text], source: str) -> Status:
+    """`. FILE`: read as an import is where it is a path; else a shell would look for it in PATH."""
+    doubt = first_doubt(arguments)
+    names = known(arguments)
+    if doubt is not None or not names:
+        return forget(shell, source, doubt.why if doubt else "it names no file")
+    if "/" not in names[0]:
+        return forget(shell, source, f"a shell looks for {names[0]} in PATH")
+    own = shell.now.arguments
+    return _read_other(reader, shell, names[0], [own] if isinstance(own, Doubt) else list(own), source)
+
+
+def _read_other(reader: _Reader, shell: Shell, name: str, arguments: Sequence[Text], source: str) -> Status:
+    if name in reader.open_profiles or len(reader.open_profiles) >= MOST_IMPORTS:
+        line = " → ".join([*reader.open_profiles, name])
+        return forget(shell, source, f"imports go round in a circle, or too deep: {line}")
+    found = reader.importer(name)
+    if found is None:
+        return forget(shell, source, f"there is no profile {name!r} here, and what it sets is not known")
+    outer, open_profiles = shell.now.arguments, reader.open_profiles
+    shell.now.arguments = first_doubt(arguments) or tuple(known(arguments))
+    reader.open_profiles = (*open_profiles, name)
+    reader.imported[name] = found.origin or found.name
+    _run(Source(f"{shell.place}: {found.name}", found.text), shell)
+    reader.open_profiles = open_profiles
+    if not shell.ended:
+        shell.now.arguments = outer
+    return shell.status
