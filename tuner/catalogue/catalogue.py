@@ -273,8 +273,15 @@ def _read(path: Path) -> Catalogue:
 
 
 def _catalogue(stack: str, data: Mapping[str, Any]) -> Catalogue:
-    parameters = {name: _parameter(name, stack, entry) for name, entry in data["parameters"].items()}
+    of_other = data.get("stack", {}).get("equivalents", "")
+    entries = {name: _with_equivalent(entry, of_other) for name, entry in data["parameters"].items()}
+    parameters = {name: _parameter(name, stack, entry) for name, entry in entries.items()}
     return Catalogue(stack, tuple(data["releases"]), parameters, tuple(_rule(row) for row in data.get("rules", ())))
+
+
+def _with_equivalent(entry: Mapping[str, Any], of_other: str) -> dict[str, Any]:
+    """Return the entry of a parameter, in which a key with another stack's name says which of its variables is the same."""
+    return {("equivalent" if key == of_other else key): value for key, value in entry.items()}
 
 
 def _parameter(name: str, stack: str, entry: Mapping[str, Any]) -> Parameter:

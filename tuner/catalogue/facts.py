@@ -79,7 +79,9 @@ class Facts:
     migrates: tuple[str, ...] = ()
     """The stacks whose releases a profile can be migrated to."""
     equivalents: str = ""
-    """The stack whose variables the catalogue names as equivalent to its own."""
+    """The stack whose variables the catalogue names as equivalent to its own, under the key of that stack's name."""
+    named_stacks: bool = False
+    """Whether its sockets lie in stacks that a program can name (`--stackname`)."""
     other_unit: tuple[str, ...] = ()
     """Variables, without prefix, that count something else than those of the same name in `equivalents`."""
 

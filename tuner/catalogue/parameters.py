@@ -110,8 +110,8 @@ class Parameter:
     Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
     read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
     the process, or the stack that a process made and others may join.
-    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `xlio` the
-    variable of XLIO that means the same; `successor` the variable that took its place; `inert` why nothing comes of it
+    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `equivalent`
+    the variable of the stack `Facts.equivalents` that means the same; `successor` the variable that took its place; `inert` why nothing comes of it
     from `inert_since` on, although it is read.
     """
 
@@ -136,7 +136,7 @@ class Parameter:
     since: str = ""
     last: str | None = None
     alias_of: str = ""
-    xlio: str = ""
+    equivalent: str = ""
     successor: str = ""
     inert_since: str = ""
     inert: str = ""

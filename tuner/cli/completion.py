@@ -13,8 +13,6 @@ from typing import Any, Final
 
 import typer
 
-_FIRST_CATALOGUE: Final = "xlio"
-
 
 def attach(command: Callable[..., Any]) -> None:
     """Let every parameter of a command complete by its name; before typer reads it."""
@@ -65,11 +63,12 @@ def _files(incomplete: str) -> Iterator[str]:
 
 
 def variables(given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
-    """Return the variables of a stack, of XLIO when none is named: the kernel stack's are among them."""
+    """Return the variables of a stack, of the first catalogue when none is named: the default stack's are among them."""
     from tuner import catalogue
+    from tuner.catalogue import facts
 
     stack = given.get("stack")
-    return catalogue.load(stack if stack in catalogue.stacks() else _FIRST_CATALOGUE).parameters
+    return catalogue.load(stack if stack in catalogue.stacks() else facts.first()).parameters
 
 
 def sessions(given: Mapping[str, Any], _incomplete: str) -> list[str]:

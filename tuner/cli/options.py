@@ -177,7 +177,7 @@ def rig(
         return made
     from tuner.stacks.onload.naming import naming
 
-    return made | {"stackname": naming(stackname_who, stackname_scope, stackname)}
+    return made | {"stackname": naming(stackname_who, stackname_scope, stackname).variables()}
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

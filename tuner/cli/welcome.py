@@ -68,7 +68,7 @@ _BEGIN: Final = (
     Step("tuner check", "is this host fit to measure?"),
     Step("tuner tune latency --budget 90s", "find the best profile and prove it"),
     Step("tuner profiles list", "the profiles that are known"),
-    Step("tuner params list", "the variables of XLIO, and what they do"),
+    Step("tuner params list", "the variables of a stack, and what they do"),
 )
 
 

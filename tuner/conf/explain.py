@@ -8,6 +8,7 @@ from typing import Final
 from tuner.conf.lint import dead, lost
 from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Rule, documented, parse
+from tuner.conf.words import ID_VARIABLE
 from tuner.terminal_text import shown
 
 
@@ -67,5 +68,5 @@ def _end(end: Endpoint) -> str:
 
 def _programs(instance: Instance) -> str:
     program = "every program" if instance.program == ANY else f"programs called {shown(instance.program)}"
-    id_ = "" if instance.id == ANY else f" with XLIO_APPLICATION_ID={shown(instance.id)}"
+    id_ = "" if instance.id == ANY else f" with {ID_VARIABLE}={shown(instance.id)}"
     return program + id_

@@ -8,7 +8,7 @@ from typing import Final
 
 from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Reading, Rule, Stop, documented, parse
-from tuner.conf.words import LENIENT, PARSED, ROLES, Kind
+from tuner.conf.words import DOCUMENTED_OFFLOADED, LENIENT, OFFLOADED, PARSED, ROLES, Kind
 from tuner.errors import Finding, did_you_mean, error, nearest, warning
 from tuner.terminal_text import shown
 
@@ -109,7 +109,7 @@ def _like(word: str) -> str:
 
 
 _KNOWN_SLIPS: Final = {
-    "xlio": "write `use vma`: the documented word xlio is not known to the parser that is shipped",
+    DOCUMENTED_OFFLOADED: f"write `use {OFFLOADED}`: the documented word {DOCUMENTED_OFFLOADED} is not known to the parser that is shipped",
     "stderr": "write ystderr (it has no effect anyway)",
     "file": "write yfile NAME (it has no effect anyway)",
 }
@@ -121,7 +121,9 @@ def _rule(rule: Rule, source: str) -> Iterator[Finding]:
         if end is not None:
             yield from _endpoint(end, where)
     if rule.transport in {"sdp", "sa"}:
-        yield warning(where, f"transport {rule.transport} never matches: the rule does nothing", "write os or vma")
+        yield warning(
+            where, f"transport {rule.transport} never matches: the rule does nothing", f"write os or {OFFLOADED}"
+        )
     if rule.second is not None and rule.role not in TWO_ENDED:
         yield warning(
             where, f"{rule.role} compares one address: the second one is not looked at", "leave out the second address"

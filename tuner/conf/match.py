@@ -14,8 +14,8 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from tuner.conf.rules import ANY, Endpoint, Instance, Reading, Rule
+from tuner.conf.words import DEFAULT_ID, DOCUMENTED_OFFLOADED, OFFLOADED
 
-DEFAULT_ID: Final = "XLIO_DEFAULT_APPLICATION_ID"
 _ENDS: Final = {"tcp": ("tcp_server", "tcp_client"), "udp": ("udp_receiver", "udp_sender")}
 # Roles whose socket has two known ends; the others compare the first address only.
 TWO_ENDED: Final = ("tcp_client", "udp_connect")
@@ -100,7 +100,7 @@ def _for_all(instance: Instance, role: str) -> Rule | None:
         everything = _is_any(rule.first) and (rule.second is None or _is_any(rule.second))
         if rule.transport == "os" and everything:
             return rule
-        if rule.transport in {"vma", "xlio", "*"}:
+        if rule.transport in {OFFLOADED, DOCUMENTED_OFFLOADED, "*"}:
             return None
     return None
 

@@ -52,14 +52,22 @@ class Dialect:
     literal: bool
 
 
+OFFLOADED: Final = "vma"
+"""The word of the shipped parser for a stack that takes a socket."""
+DOCUMENTED_OFFLOADED: Final = "xlio"
+"""The documented word for the same, which the shipped parser does not know."""
+ID_VARIABLE: Final = "XLIO_APPLICATION_ID"
+"""The variable whose value an instance's id is compared with; VMA has it under its own prefix."""
+DEFAULT_ID: Final = "XLIO_DEFAULT_APPLICATION_ID"
+"""Its default."""
 ROLES: Final = ("tcp_server", "tcp_client", "udp_sender", "udp_receiver", "udp_connect")
 _COMMON: Final = frozenset(
     {"application-id", "log", "destination", "min-level", "syslog", "use", "tcp", "udp", "os", "sdp", "sa", *ROLES}
 )
 PARSED: Final = Dialect(
     name="parsed",
-    keywords=_COMMON | {"vma", "ystderr", "yfile"},
-    transports=frozenset({"os", "vma", "sdp", "sa", "*"}),
+    keywords=_COMMON | {OFFLOADED, "ystderr", "yfile"},
+    transports=frozenset({"os", OFFLOADED, "sdp", "sa", "*"}),
     destinations=frozenset({"ystderr", "syslog"}),
     file_word="yfile",
     goes_on=False,
@@ -67,8 +75,8 @@ PARSED: Final = Dialect(
 )
 DOCUMENTED: Final = Dialect(
     name="documented",
-    keywords=_COMMON | {"vma", "xlio", "stderr", "file"},
-    transports=frozenset({"os", "vma", "xlio", "*"}),
+    keywords=_COMMON | {OFFLOADED, DOCUMENTED_OFFLOADED, "stderr", "file"},
+    transports=frozenset({"os", OFFLOADED, DOCUMENTED_OFFLOADED, "*"}),
     destinations=frozenset({"stderr", "syslog"}),
     file_word="file",
     goes_on=True,

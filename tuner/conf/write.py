@@ -8,11 +8,11 @@ from typing import Final
 
 from tuner.conf.lint import lint
 from tuner.conf.rules import ANY
-from tuner.conf.words import ROLES
+from tuner.conf.words import DOCUMENTED_OFFLOADED, OFFLOADED, ROLES
 from tuner.errors import UsageError, error
 
 _TOKEN: Final = re.compile(r"[^\s#]+")
-_TRANSPORTS: Final = {"os": "os", "vma": "vma", "xlio": "vma"}
+_TRANSPORTS: Final = {"os": "os", OFFLOADED: OFFLOADED, DOCUMENTED_OFFLOADED: OFFLOADED}
 
 
 def write(rules: Sequence[str], program: str = ANY, id_: str = ANY) -> str:
@@ -30,7 +30,7 @@ def write(rules: Sequence[str], program: str = ANY, id_: str = ANY) -> str:
         raise UsageError("application-id takes two words", findings=wrong)
     text = "\n".join([f"application-id {program} {id_}", *map(_line, rules), ""])
     if findings := lint(text, "rules"):
-        advice = "a rule is [os|xlio] ROLE ADDRESS:PORTS, for example 'tcp_server *:5001'"
+        advice = f"a rule is [os|{DOCUMENTED_OFFLOADED}] ROLE ADDRESS:PORTS, for example 'tcp_server *:5001'"
         raise UsageError("the rules are not written: they would not do what they say", findings=findings, advice=advice)
     return text
 

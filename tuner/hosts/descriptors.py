@@ -5,11 +5,13 @@ No right is needed for processes of one's own, and nothing is asked of the progr
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
-_SOCKETS: Final = ("socket:", "onload:")
+# A link is a path, or `KIND:[…]`: the kernel's sockets are `socket:[…]`, and a stack has a kind of its own for its own.
+_KIND: Final = re.compile(r"(?!pipe:|anon_inode:|net:|mnt:|pid:|user:|uts:|ipc:|cgroup:|time:)\w+:\[")
 
 
 def socket_links(launcher: int, proc: Path = PROC) -> tuple[str, ...]:
@@ -24,7 +26,7 @@ def socket_links(launcher: int, proc: Path = PROC) -> tuple[str, ...]:
         descriptors = sorted((proc / program / "fd").iterdir())
     except OSError:  # it ended meanwhile
         return ()
-    return tuple(text for path in descriptors if (text := _target(path)).startswith(_SOCKETS))
+    return tuple(text for path in descriptors if _KIND.match(text := _target(path)))
 
 
 def _child(launcher: int, proc: Path) -> str | None:

@@ -201,8 +201,8 @@ def _equivalent(name: str, source: Edition, target: Edition) -> str | None:
     if source.known.stack == target.known.stack:
         return name
     if target.known.stack == facts.load(source.known.stack).equivalents:
-        return source.known.parameters[name].xlio if name in source.known.parameters else None
-    return next((p.name for p in target.known.settings() if p.xlio == name), None)
+        return source.known.parameters[name].equivalent if name in source.known.parameters else None
+    return next((p.name for p in target.known.settings() if p.equivalent == name), None)
 
 
 def _other_units(source: Edition, target: Edition) -> frozenset[str]:

@@ -17,15 +17,16 @@ from tuner.conf.explain import Explained
 from tuner.conf.explain import explain as explained
 from tuner.conf.lint import MAX_BYTES
 from tuner.conf.lint import lint as findings_of
-from tuner.conf.match import DEFAULT_ID, TWO_ENDED, Address, Answer, Socket
+from tuner.conf.match import TWO_ENDED, Address, Answer, Socket
 from tuner.conf.rules import documented, parse
+from tuner.conf.words import DEFAULT_ID, DOCUMENTED_OFFLOADED, ID_VARIABLE
 from tuner.conf.write import write
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.profiles.profile import errors_in
 from tuner.terminal_text import shown
 from tuner.untrusted import text_of
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The file, usually /etc/libxlio.conf.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The file that the library reads, usually in /etc.")]
 _ROLES: Final = {
     ("tcp", "server"): "tcp_server",
     ("tcp", "client"): "tcp_client",
@@ -81,7 +82,7 @@ def match(
     ],
     role: Annotated[str, typer.Option("--role", help="server or client; for udp also sender, receiver, connect.")],
     proto: Annotated[str, typer.Option("--proto", help="tcp or udp.")] = "tcp",
-    id_: Annotated[str, typer.Option("--id", metavar="ID", help="The value of XLIO_APPLICATION_ID.")] = DEFAULT_ID,
+    id_: Annotated[str, typer.Option("--id", metavar="ID", help=f"The value of {ID_VARIABLE}.")] = DEFAULT_ID,
     other: Annotated[
         str | None, typer.Option("--from", metavar="ADDR:PORT", help="The client's own address, for rules with two.")
     ] = None,
@@ -116,10 +117,14 @@ def new(
     ] = None,
     rule: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="RULE", help="[os|xlio] ROLE ADDRESS:PORTS[:ADDRESS:PORTS]. Repeatable."),
+        typer.Option(
+            "--rule",
+            metavar="RULE",
+            help=f"[os|{DOCUMENTED_OFFLOADED}] ROLE ADDRESS:PORTS[:ADDRESS:PORTS]. Repeatable.",
+        ),
     ] = None,
     program: Annotated[str, typer.Option("--program", metavar="PATTERN", help="Only these programs.")] = "*",
-    id_: Annotated[str, typer.Option("--id", metavar="ID", help="Only with this XLIO_APPLICATION_ID.")] = "*",
+    id_: Annotated[str, typer.Option("--id", metavar="ID", help=f"Only with this {ID_VARIABLE}.")] = "*",
     json: Json = False,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,

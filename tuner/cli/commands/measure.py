@@ -14,7 +14,7 @@ from tuner.results import Results
 @options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
 def measure(
     profile: Annotated[
-        str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (xlio/latency), or file.")
+        str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (kernel/latency), or file.")
     ] = "default",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
     results: options.Results = options.RESULTS,

@@ -22,7 +22,7 @@ from tuner.profiles.profile import Profile
 
 def migrate(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME or a path to a .toml.")],
-    to: Annotated[str, typer.Option("--to", metavar="[STACK:]RELEASE", help="Where to: 3.61, 3.40.2, vma:9.8.84, …")],
+    to: Annotated[str, typer.Option("--to", metavar="[STACK:]RELEASE", help="Where to: 3.61, 3.40.2, STACK:9.8.84, …")],
     since: Annotated[
         str | None, typer.Option("--from", metavar="RELEASE", help="Written for; else the newest that it covers.")
     ] = None,

@@ -10,23 +10,23 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, in_window, size_words, window_words
 from tuner.catalogue.rules import Rule
-from tuner.cli.options import AnyStack, Json, Release, StackName
+from tuner.cli.options import AnyStack, Json, Release
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError, did_you_mean
 
 _LABEL: Final = 12
 _WIDTH: Final = 100
 _BRIEF: Final = 11
-_FIRST: Final = "xlio"  # the largest catalogue, whose names the kernel stack shares
 
 Stack = AnyStack
 
 
 def list_(
-    stack: StackName = _FIRST,
+    stack: AnyStack = None,
     group: Annotated[
         str | None, typer.Option("--group", metavar="GROUP", help="Only this group, such as poll.")
     ] = None,
@@ -34,16 +34,18 @@ def list_(
 ) -> None:
     """List the settings of a stack, and the names in the vendor's documents that only look like settings.
 
+    Without --stack they are those of xlio, among which are the names that the kernel stack reads.
+
     \b
     Examples:
       tuner params list --group poll
       tuner params list --stack kernel --json
     """
-    _answer(_in_group(catalogue.load(stack), group), as_json=json)
+    _answer(_in_group(catalogue.load(stack or facts.first()), group), as_json=json)
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The environment variable, such as XLIO_RX_POLL.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The environment variable that sets it.")],
     stack: Stack = None,
     json: Json = False,
     stack_version: Release = None,
@@ -84,7 +86,9 @@ def record(parameter: Parameter) -> dict[str, Any]:
     """Return every field of a parameter, with its default in the newest release as `default`."""
     fields = dataclasses.asdict(parameter)
     shown = {"name": parameter.name, "stack": parameter.stack, "type": parameter.type, "default": parameter.default()}
-    return shown | fields | {"special": dict(parameter.special)}
+    # The equivalent stands under the name of its stack, as in the catalogue.
+    equivalent = {other: parameter.equivalent} if (other := facts.load(parameter.stack).equivalents) else {}
+    return shown | fields | {"special": dict(parameter.special)} | equivalent
 
 
 def page(parameter: Parameter, found: Catalogue, release: str | None = None) -> str:
@@ -215,7 +219,8 @@ def _holder(name: str, stack: str | None) -> Catalogue:
 
 
 def _stacks() -> list[str]:
-    return sorted(catalogue.stacks(), key=lambda stack: (stack != _FIRST, stack))
+    first = facts.first()
+    return sorted(catalogue.stacks(), key=lambda stack: (stack != first, stack))
 
 
 def _mentions(parameter: Parameter, text: str) -> bool:

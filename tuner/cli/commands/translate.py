@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.cli.options import Json
+from tuner.cli.options import STACK_NAMES, Json
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
 
 
 def translate(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME, or a path to a .toml.")],
-    to: Annotated[str, typer.Option("--to", metavar="STACK", help="The stack to translate for: onload, xlio, kernel.")],
+    to: Annotated[str, typer.Option("--to", metavar="STACK", help=f"The stack to translate for: {STACK_NAMES}.")],
     source: Annotated[str | None, typer.Option("--from", metavar="STACK", help="The stack of the profile.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.toml", help="Write it here.")] = None,
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner import catalogue, stacks
+from tuner.cli import options
 from tuner.cli.options import AnyStack, Json, Lib
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
@@ -75,7 +76,7 @@ def release_of_library(lib: Path, stack: str | None) -> str:
     from tuner.stacks import probe
 
     if stack is None:
-        raise UsageError("--lib needs the stack of the library", advice="add --stack xlio or --stack vma")
+        raise UsageError("--lib needs the stack of the library", advice=f"add --stack: {options.STACK_NAMES}")
     target = stacks.named(stack)
     host = LocalHost()
     found = probe.banner(target, [probe.usable(target, lib, host)], {}, host).release

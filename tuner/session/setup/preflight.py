@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner import stacks
+from tuner.catalogue import facts
 from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
 from tuner.hosts import cpus
 from tuner.hosts.host import Host, has_file, printed
@@ -64,8 +65,9 @@ def preloads(
     stack: Stack, library: Path, further: Sequence[Path], host: Host, *, named: bool, fast_start: bool
 ) -> tuple[Path, ...]:
     """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that is not there."""
-    if named and not stack.mark:
-        raise UsageError(f"stack {stack.name} has no names", advice="--stackname is for --stack onload")
+    if named and not stack.facts.named_stacks:
+        able = " or ".join(each.name for each in facts.every() if each.named_stacks)
+        raise UsageError(f"stack {stack.name} has no names", advice=f"--stackname is for --stack {able}")
     naming = [stackname_library()] if named else []
     wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
     missing = [error(str(path), "no such file") for path in wanted if not has_file(host, path)]

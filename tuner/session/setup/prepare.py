@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,6 @@ from tuner.records import Kind
 from tuner.session.setup import budget_shares, policy, preflight, readback, rule_file
 from tuner.session.setup.plan import Contender, Plan
 from tuner.stacks import probe
-from tuner.stacks.onload.naming import Naming
 from tuner.stacks.stack import Stack
 
 DEFAULT_STACK: Final = "kernel"
@@ -59,7 +58,7 @@ class Request:
     warm_start: bool = False
     load: str = Loading.PRELOAD
     conf: Path | None = None
-    stackname: Naming | None = None
+    stackname: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
@@ -71,7 +70,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     baseline, known = _contenders(request, start, stack, shelves)
     _check_budget(request, goal, workloads)
     of_stack = probe.usable(stack, request.lib, host)
-    named = request.stackname is not None
+    named = bool(request.stackname)
     preloads = preflight.preloads(stack, of_stack, request.preload, host, named=named, fast_start=request.fast_start)
     release = probe.release(stack, preloads[:1], host)
     room = _room(stack, host)
@@ -99,7 +98,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
         adaptable=request.kind is Kind.TUNE and "duration_s" not in (request.workload or {}),
         load=load,
         conf=rule_file.carried(request.conf, stack.name),
-        further=request.stackname.variables() if request.stackname else {},
+        further=dict(request.stackname),
         release=release,
         room=room,
     )

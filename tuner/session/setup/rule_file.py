@@ -7,10 +7,12 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Final
 
+from tuner import catalogue
 from tuner.catalogue import facts
 from tuner.conf.lint import MAX_BYTES, lint
-from tuner.conf.match import DEFAULT_ID, Address, Answer, Socket, answer
+from tuner.conf.match import Address, Answer, Socket, answer
 from tuner.conf.rules import parse
+from tuner.conf.words import OFFLOADED
 from tuner.errors import Finding, UsageError, doubt, error
 from tuner.measure.chosen import BENCHMARK
 from tuner.measure.workload import Protocol, Workload
@@ -59,7 +61,8 @@ def doubts(plan: Plan) -> list[Finding]:
 
 def _sockets(plan: Plan, workload: Workload) -> Iterator[Socket]:
     """Yield the sockets of the benchmark's two ends; their port is chosen when they start."""
-    id_ = plan.baseline.settings.get(facts.load(plan.stack).application_id, DEFAULT_ID)
+    variable = facts.load(plan.stack).application_id
+    id_ = plan.baseline.settings.get(variable, catalogue.load(plan.stack).find(variable).default(plan.release) or "")
     try:
         ip = IPv4Address(workload.address)
     except AddressValueError:
@@ -75,4 +78,4 @@ def _doubt(conf: RuleFile, role: str, found: Answer) -> Finding:
     what = (
         f"line {line} of {conf.path} {sure} {BENCHMARK.name}'s own {role} sockets to the kernel: that would be measured"
     )
-    return doubt(what, f"put `use vma {role} *:*` for {BENCHMARK.name} before it, or measure without --conf")
+    return doubt(what, f"put `use {OFFLOADED} {role} *:*` for {BENCHMARK.name} before it, or measure without --conf")
