@@ -23,7 +23,8 @@ from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, Pair, on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters, between, spoiled, stored
-from tuner.measure.run import Rig
+from tuner.measure import run as runs
+from tuner.measure.run import Rig, playback_text
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Workload
 from tuner.records import Status
@@ -240,3 +241,14 @@ def test_one_machine_is_counted_once_and_stored_as_ever() -> None:
     assert telemetry == stored(
         [between(Counters(0.0, 0.0, 0.0, None, 0.0, 0.0), Counters(1.0, 1.0, 1.0, None, 1.0, 0.0))]
     )
+
+
+def test_a_playback_is_read_whole_or_refused(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "playback.csv"
+    path.write_text("0.1, 64\n")
+    assert playback_text(path, host) == "0.1, 64\n"
+    monkeypatch.setattr(runs, "PLAYBACK_BYTES", 7)
+    with pytest.raises(UsageError, match="larger than 7 bytes"):
+        playback_text(path, host)
+    with pytest.raises(UsageError, match="cannot read the playback"):
+        playback_text(tmp_path / "none.csv", host)

@@ -8,7 +8,9 @@ Stack        a way to run a program's sockets: `kernel`, `xlio`, … It knows ho
              program and the sign that it is really there.
 Profile      a stack and values for some of its parameters. Whatever can be measured is a profile:
              "candidate", "baseline" and "winner" are roles, not classes.
-Workload     what the benchmark (sockperf) is asked to do. Measurements of different workloads are never compared.
+Host         a machine. Whatever is asked of one is asked here; a pair is the host of the server and that of the client.
+Benchmark    the program that measures between a server and a client: sockperf.
+Workload     what the benchmark is asked to do. Measurements of different workloads are never compared.
 Run          a noun: one execution of the benchmark (server and client).
 Measurement  what one run reported, unrounded, in µs and msg/s.
 Block        one workload measured once for each of several profiles, close in time, in random order.

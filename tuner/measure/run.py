@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tuner.errors import UsageError
 from tuner.hosts import cpus, telemetry
-from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.host import Command, Host, ProcessResult
 from tuner.hosts.pair import Job, Pair, RunOutput
 from tuner.measure import launch
 from tuner.measure.benchmark import Benchmark, ParseError
@@ -82,7 +83,7 @@ class Rig:
     def _playback(self, workload: Workload) -> str:
         if workload.playback is None:
             return ""
-        return self.pair.client.read(Path(workload.playback), PLAYBACK_BYTES).decode()
+        return playback_text(Path(workload.playback), self.pair.client)
 
     def _judge(
         self, settings: Mapping[str, str], workload: Workload, output: RunOutput
@@ -103,6 +104,18 @@ class Rig:
         except ParseError as reason:
             return Status.FAILED, reason.message, None
         return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
+
+
+def playback_text(path: Path, host: Host) -> str:
+    """Return the text of a playback on the client's host; raise `UsageError` where it cannot be read whole."""
+    try:
+        data = host.read(path, PLAYBACK_BYTES + 1)
+        text = data.decode()
+    except (OSError, UnicodeDecodeError) as reason:
+        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+    if len(data) > PLAYBACK_BYTES:
+        raise UsageError(f"the playback {path} is larger than {PLAYBACK_BYTES} bytes", advice="use a shorter one")
+    return text
 
 
 def _said(process: ProcessResult) -> str:

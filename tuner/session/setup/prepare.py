@@ -18,7 +18,7 @@ from tuner.judging.objective import Objective, named_by, objective
 from tuner.measure import workload
 from tuner.measure.chosen import BENCHMARK
 from tuner.measure.launch import Launch, Loading
-from tuner.measure.run import Rig
+from tuner.measure.run import Rig, playback_text
 from tuner.measure.workload import Mode, Workload
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
@@ -209,10 +209,9 @@ def _timed(each: Workload, host: Host) -> Workload:
     if each.playback is None:
         return each
     path = Path(each.playback).absolute()
+    text = playback_text(path, host)
     try:
-        lasts_s = BENCHMARK.playback_time_s(host.read(path, workload.PLAYBACK_BYTES).decode())
-    except (OSError, UnicodeDecodeError) as reason:
-        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+        lasts_s = BENCHMARK.playback_time_s(text)
     except UsageError as reason:
         raise UsageError(f"{path}: {reason.message}", findings=reason.findings) from reason
     return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
