@@ -49,6 +49,7 @@ $(STAMP): pyproject.toml constraints.txt $(SOURCES)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@$(BIN)/python -m compileall -q tuner # also where the environment asks Python to write no bytecode
 	@touch $@
 
 clean:

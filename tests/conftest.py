@@ -32,3 +32,8 @@ def tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Ended(int(end.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_kept_in_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

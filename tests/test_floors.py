@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.measurement",),
     ("tuner.records",),
     ("tuner.results",),
-    ("tuner.toml_text", "tuner.untrusted", "tuner.shell", "tuner.atomic_file"),
+    ("tuner.toml_text", "tuner.untrusted", "tuner.shell", "tuner.atomic_file", "tuner.installed"),
     ("tuner.catalogue", "tuner.conf", "tuner.env_text"),
     ("tuner.profiles",),
     ("tuner.hosts",),

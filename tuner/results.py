@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from tuner.records import State
+if TYPE_CHECKING:
+    from tuner.records import State
 
 FOLDER: Final = Path("results")
 """Where results go unless a command is told otherwise, from the current folder."""
@@ -69,6 +69,10 @@ class Results:
         """
         if not self.database.is_file():
             return []
+        import sqlite3  # each command that takes --results imports this module, and few ask it this
+
+        from tuner.records import State
+
         try:
             with closing(sqlite3.connect(f"{self.database.absolute().as_uri()}?mode=ro", uri=True)) as database:
                 rows = database.execute("select id, state from sessions order by created_at").fetchall()

@@ -2,6 +2,6 @@
 
 from tuner.catalogue.catalogue import FOLDER, Catalogue, load
 from tuner.catalogue.parameters import Parameter
-from tuner.catalogue.places import stacks
+from tuner.catalogue.places import is_stack, stacks
 
-__all__ = ["FOLDER", "Catalogue", "Parameter", "load", "stacks"]
+__all__ = ["FOLDER", "Catalogue", "Parameter", "is_stack", "load", "stacks"]

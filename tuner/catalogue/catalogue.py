@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
@@ -12,6 +11,7 @@ from typing import Any, Final
 from tuner.catalogue import facts, overlays, places
 from tuner.catalogue.expressions import Expression, Value, Values, parse
 from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window, window_words
+from tuner.catalogue.parsed import parsed
 from tuner.catalogue.places import stacks
 from tuner.catalogue.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
@@ -23,6 +23,8 @@ FOLDER: Final = places.SHIPPED
 _MOST_PASSES: Final = 5
 # A search looks at the same few thousand values again and again.
 _REMEMBERED: Final = 1 << 14
+# What is in effect has some hundred values.
+_MOST_EFFECTIVE: Final = 1 << 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +75,7 @@ class Catalogue:
         Values are in their canonical spelling; one that is no value stands as it is written. The values of a preset
         (`XLIO_SPEC`) and what the stack corrects by itself (`rules`) are not in it.
         """
-        release = release or self.releases[-1]
-        explicit = {name: self._spelled(name, text, release) for name, text in settings.items()}
-        values = self._plain(release) | explicit
-        for _ in range(_MOST_PASSES):
-            # From the plain defaults each time: a condition that held at first may not hold in the end.
-            changed = self._plain(release) | self._dependent(self._sound(values, explicit), release) | explicit
-            if changed == values:
-                break
-            values = changed
-        return values
+        return dict(self._effective(tuple(settings.items()), release or self.releases[-1]))
 
     def changes_nothing(self, name: str, settings: Mapping[str, str], release: str | None = None) -> bool:
         """Return whether everything in effect in `release` stays as it is when the setting `name` is left out."""
@@ -124,16 +117,31 @@ class Catalogue:
 
         No rule is held against a value that is none, and a caution is none that could be broken.
         """
-        values = numbers(self._readable(settings, release))
         concerned = [rule for rule in self.rules if rule.names & settings.keys() and rule.kind is not RuleKind.CAUTION]
-        return broken(concerned, values, release)
+        return broken(concerned, numbers(self._readable(settings, release)), release) if concerned else []
+
+    @cached_property
+    def _effective(self) -> Callable[[tuple[tuple[str, str], ...], str], Mapping[str, str]]:
+        """What is in effect for settings in a release: a profile is checked, repaired and run, and asked for each time."""
+        return lru_cache(_MOST_EFFECTIVE)(self._settled)
+
+    def _settled(self, settings: tuple[tuple[str, str], ...], release: str) -> Mapping[str, str]:
+        explicit = {name: self._spelled(name, text, release) for name, text in settings}
+        values = self._plain(release) | explicit
+        for _ in range(_MOST_PASSES):
+            # From the plain defaults each time: a condition that held at first may not hold in the end.
+            changed = self._plain(release) | self._dependent(self._sound(values, explicit), release) | explicit
+            if changed == values:
+                break
+            values = changed
+        return values
 
     def _readable(self, settings: Mapping[str, str], release: str | None) -> dict[str, str]:
         return self._sound(self.effective(settings, release), settings)
 
     def _sound(self, values: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         """Return `values` without those of `settings` that are no values of their parameter."""
-        bad = {name for name in settings if not self._is_value(name, values[name])}
+        bad = {name for name in settings if not self.is_value(name, values[name])}
         return {name: value for name, value in values.items() if name not in bad} if bad else dict(values)
 
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
@@ -170,7 +178,7 @@ class Catalogue:
         return lru_cache(_REMEMBERED)(spelled)
 
     @cached_property
-    def _is_value(self) -> Callable[[str, str], bool]:
+    def is_value(self) -> Callable[[str, str], bool]:
         """Whether a text is a value of the parameter of a name."""
 
         def is_value(name: str, text: str) -> bool:
@@ -266,17 +274,42 @@ def _read(path: Path) -> Catalogue:
     try:
         if isinstance(text, Finding):
             raise UsageError(f"{path} cannot be read", findings=[text])
-        return _catalogue(path.stem, tomllib.loads(text))
+        return _catalogue(path, parsed(path, text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
         finding = error(str(path), f"is no catalogue of a stack: {shown(str(reason))[:200]}")
         raise UsageError(f"{path} cannot be used", findings=[finding], advice="see docs/adding-a-stack.md") from reason
 
 
-def _catalogue(stack: str, data: Mapping[str, Any]) -> Catalogue:
-    of_other = data.get("stack", {}).get("equivalents", "")
-    entries = {name: _with_equivalent(entry, of_other) for name, entry in data["parameters"].items()}
-    parameters = {name: _parameter(name, stack, entry) for name, entry in entries.items()}
-    return Catalogue(stack, tuple(data["releases"]), parameters, tuple(_rule(row) for row in data.get("rules", ())))
+def _catalogue(path: Path, data: Mapping[str, Any]) -> Catalogue:
+    parameters = _Parameters(path.stem, data["parameters"], data.get("stack", {}).get("equivalents", ""))
+    if path.parent != FOLDER:
+        tuple(parameters.values())  # what is wrong with a user's file is said at once; tests hold those of the package
+    rules = tuple(_rule(row) for row in data.get("rules", ()))
+    return Catalogue(path.stem, tuple(data["releases"]), parameters, rules)
+
+
+class _Parameters(Mapping[str, Parameter]):
+    """The parameters of a file, each made when it is asked for: most commands ask for few of some hundred."""
+
+    def __init__(self, stack: str, rows: Mapping[str, Mapping[str, Any]], of_other: str) -> None:
+        self._stack = stack
+        self._of_other = of_other
+        self._rows = rows
+        self._made: dict[str, Parameter] = {}
+
+    def __getitem__(self, name: str) -> Parameter:
+        if name not in self._made:
+            self._made[name] = _parameter(name, self._stack, _with_equivalent(self._rows[name], self._of_other))
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def _with_equivalent(entry: Mapping[str, Any], of_other: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Modules ask here instead of knowing a stack by its name, so that a new one is da
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuner.catalogue import places
+from tuner.catalogue.parsed import parsed
 from tuner.errors import Finding, UsageError, did_you_mean, error
 from tuner.terminal_text import shown
 from tuner.untrusted import text_of
@@ -115,7 +115,7 @@ def _read(path: Path) -> Facts:
         raise UsageError(f"{path} cannot be read", findings=[text])
     head, *_ = _BODY.split(text, maxsplit=1)
     try:
-        rows = tomllib.loads(head).get("stack", {})
+        rows = parsed(path, head, "-head").get("stack", {})
     except (ValueError, RecursionError) as reason:
         raise UsageError(f"{path} is not TOML: {shown(str(reason))[:200]}") from reason
     if wrong := _problems(rows, str(path)):

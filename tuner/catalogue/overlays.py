@@ -5,13 +5,13 @@ They lie in `$XDG_DATA_HOME/tuner/catalogue/<stack>-<release>.toml` and are writ
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, release_key
+from tuner.catalogue.parsed import parsed
 from tuner.errors import Finding, UsageError, error
 from tuner.terminal_text import shown
 from tuner.toml_text import Scalar, assignment
@@ -38,8 +38,10 @@ def found(stack: str, folder: Path | None) -> tuple[Overlay, ...]:
     return tuple(sorted(map(read, sorted(paths)), key=lambda each: release_key(each.release)))
 
 
-def applied(parameters: Mapping[str, Parameter], overlays: Iterable[Overlay]) -> dict[str, Parameter]:
+def applied(parameters: Mapping[str, Parameter], overlays: Sequence[Overlay]) -> Mapping[str, Parameter]:
     """Return the parameters of a catalogue with what the overlays add."""
+    if not overlays:
+        return parameters
     whole = dict(parameters)
     for one in overlays:
         whole |= {name: _parameter(name, one, fields) for name, fields in one.parameters.items() if name not in whole}
@@ -60,7 +62,7 @@ def read(path: Path) -> Overlay:
     try:
         if isinstance(text, Finding):
             raise UsageError(f"{path} cannot be read", findings=[text])
-        made = _overlay(tomllib.loads(text))
+        made = _overlay(parsed(path, text))
         for name, fields in made.parameters.items():
             _parameter(name, made, fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:

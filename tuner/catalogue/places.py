@@ -23,11 +23,12 @@ OVERLAYS: Final = "catalogue"
 class Places:
     """The folders of a user: `overlays` has releases that came after this package, `stacks` further stacks.
 
-    None where there is no such folder.
+    `cache` is where data may be kept in a form that is read faster. None where there is no such folder.
     """
 
     overlays: Path | None = None
     stacks: Path | None = None
+    cache: Path | None = None
 
 
 _NOWHERE: Final = Places()
@@ -37,14 +38,20 @@ _current: ContextVar[Places] = ContextVar("places", default=_NOWHERE)
 def of_user(environment: Mapping[str, str]) -> Places:
     """Return the folders of the user whose environment this is."""
     data = data_of(environment)
-    return Places(overlays=data / OVERLAYS, stacks=data / "stacks")
+    somewhere = environment.get("HOME") or Path(environment.get("XDG_CACHE_HOME", "")).is_absolute()
+    cache = _xdg(environment, "XDG_CACHE_HOME", ".cache") if somewhere else None
+    return Places(overlays=data / OVERLAYS, stacks=data / "stacks", cache=cache)
 
 
 def data_of(environment: Mapping[str, str]) -> Path:
     """Return where the data of the user lie whose environment this is, by the rules of XDG."""
+    return _xdg(environment, "XDG_DATA_HOME", ".local/share")
+
+
+def _xdg(environment: Mapping[str, str], variable: str, beneath_home: str) -> Path:
     # A relative path is to be ignored (XDG Base Directory Specification, "Environment variables").
-    stated = Path(environment.get("XDG_DATA_HOME", ""))
-    home = Path(environment.get("HOME", "/")) / ".local" / "share"
+    stated = Path(environment.get(variable, ""))
+    home = Path(environment.get("HOME", "/")) / beneath_home
     return (stated if stated.is_absolute() else home) / "tuner"
 
 
@@ -58,6 +65,16 @@ def overlays() -> Path | None:
     return _current.get().overlays
 
 
+def cache() -> Path | None:
+    """Return the folder in which data may be kept in a form that is read faster, None where none was named."""
+    return _current.get().cache
+
+
+def is_stack(name: str) -> bool:
+    """Return whether a stack of this name has a catalogue."""
+    return _found(name) is not None
+
+
 def stacks() -> tuple[str, ...]:
     """Return the names of the stacks that have a catalogue, sorted."""
     return tuple(sorted({path.stem for folder in _folders() for path in folder.glob("*.toml") if _is_stack(path)}))
@@ -65,8 +82,8 @@ def stacks() -> tuple[str, ...]:
 
 def folder_of(stack: str) -> Path:
     """Return the folder that holds the files of a stack; raise `UsageError` naming the known stacks without one."""
-    found = next((folder for folder in _folders() if (folder / f"{stack}.toml").is_file()), None)
-    if found is None or not stack.isidentifier():
+    found = _found(stack)
+    if found is None:
         raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
     return found
 
@@ -74,6 +91,17 @@ def folder_of(stack: str) -> Path:
 def _folders() -> tuple[Path, ...]:
     added = _current.get().stacks
     return (SHIPPED, added) if added is not None else (SHIPPED,)
+
+
+def _found(stack: str) -> Path | None:
+    return next((each for each in _folders() if _holds(each, stack)), None) if stack.isidentifier() else None
+
+
+def _holds(folder: Path, stack: str) -> bool:
+    try:
+        return (folder / f"{stack}.toml").is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _is_stack(path: Path) -> bool:

@@ -68,7 +68,7 @@ def variables(given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
     from tuner.catalogue import facts
 
     stack = given.get("stack")
-    return catalogue.load(stack if stack in catalogue.stacks() else facts.first()).parameters
+    return catalogue.load(stack if stack and catalogue.is_stack(stack) else facts.first()).parameters
 
 
 def sessions(given: Mapping[str, Any], _incomplete: str) -> list[str]:

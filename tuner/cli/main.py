@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +13,9 @@ from tuner import __version__
 from tuner.cli.group import Group
 from tuner.cli.screen.terminal import adapt
 from tuner.cli.tree import HELP, PROGRAM, beneath
+
+# Catalogues are many small objects that live to the end; to look for cycles among them takes a tenth of a cheap command.
+_GARBAGE: Final = 50_000
 
 
 def program() -> typer.Typer:
@@ -56,6 +60,7 @@ def top(
 def main() -> None:
     """Run the command line; an error becomes one screen on stderr and its exit status."""
     arguments = sys.argv[1:]
+    gc.set_threshold(_GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         adapt(stream, os.environ)
     try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tuner import atomic_file, catalogue
-from tuner.catalogue import releases
+from tuner.catalogue import Catalogue, releases
 from tuner.catalogue.releases import Releases
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles.profile import Place, Profile, errors_in, problems
@@ -59,12 +60,13 @@ def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -
 def parse(text: str, source: str, release: str | None = None) -> Reading:
     """Return the profile that `text` describes and what is wrong with it; `source` names the file in findings."""
     try:
-        table = Table(tomllib.loads(text), source, _KEYS)
+        data, reasons = _content(text)
     except ValueError as reason:
         return Reading(None, (error(source, f"is not TOML: {shown(str(reason))}"),))
     except RecursionError:
         return Reading(None, (error(source, "is not TOML that can be read: too deeply nested"),))
-    profile = _profile(table, comments(text, "settings"))
+    table = Table(data, source, _KEYS)
+    profile = _profile(table, reasons)
     told = {finding.where for finding in table.findings}
     more = (finding for finding in problems(profile, release, source) if finding.where not in told)
     return Reading(profile, (*table.findings, *more))
@@ -94,9 +96,17 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
     atomic_file.save(path, text, overwrite=overwrite)
 
 
+@lru_cache(maxsize=128)  # a profile is read where it lies and where it is installed, and again by who extends it
+def _content(text: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    return tomllib.loads(text), comments(text, "settings")
+
+
 def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:
     stack = table.text("stack", required=True)
-    settings = {name: _as_read(stack, name, text) for name, text in _settings(table).items()}
+    settings = _settings(table)
+    if catalogue.is_stack(stack):
+        known = catalogue.load(stack)
+        settings = {name: _as_read(known, name, text) for name, text in settings.items()}
     return Profile(
         name=table.text("name", required=True),
         stack=stack,
@@ -119,13 +129,12 @@ def _settings(table: Table) -> dict[str, str]:
     return found
 
 
-def _as_read(stack: str, name: str, text: str) -> str:
+def _as_read(known: Catalogue, name: str, text: str) -> str:
     """Return what the stack reads for what a person wrote (`on`, `64k`), the text itself where that is not clear."""
-    parameter = catalogue.load(stack).parameters.get(name) if stack in catalogue.stacks() else None
-    if parameter is None or parameter.problem(text) is None:
+    if known.is_value(name, text) or name not in known.parameters:
         return text
     try:
-        return parameter.canonical(text)
+        return known.parameters[name].canonical(text)
     except ValueError:
         return text
 

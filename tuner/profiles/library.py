@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from tuner import catalogue
 from tuner.errors import Finding, UsageError, did_you_mean
+from tuner.installed import installed
 from tuner.profiles.files import examine, read
 from tuner.profiles.profile import DEFAULT, Place, Profile, errors_in, resolve
 from tuner.terminal_text import shown
@@ -54,7 +54,7 @@ def shelves(environ: Mapping[str, str], cwd: Path) -> tuple[Shelf, ...]:
     configuration = _configuration(environ)
     if configuration is not None:
         found.append(Shelf(Place.USER, configuration / "tuner" / "profiles"))
-    package = _package()
+    package = installed("profiles/shipped")
     return (*found, Shelf(Place.PACKAGE, package)) if package is not None else tuple(found)
 
 
@@ -108,14 +108,6 @@ def _configuration(environ: Mapping[str, str]) -> Path | None:
         return stated
     home = environ.get("HOME", "")
     return Path(home) / ".config" if home else None
-
-
-def _package() -> Path | None:
-    """The build installs the profiles beside the package's compiled parts, which an editable install keeps apart."""
-    try:
-        return Path(str(metadata.distribution("stack-tuner").locate_file("tuner/profiles/shipped")))
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _of_stack(profile: Profile, stack: str | None) -> Profile:

@@ -46,7 +46,7 @@ def _together(profile: Profile, release: str | None, find: Callable[[str, str], 
 
 
 def _doubts(profile: Profile, release: str | None) -> list[Finding]:
-    if profile.stack not in catalogue.stacks():
+    if not catalogue.is_stack(profile.stack):
         return []
     known = catalogue.load(profile.stack)
     return [

@@ -82,7 +82,7 @@ def problems(profile: Profile, release: str | None = None, source: str = "") -> 
     """
     source = source or profile.source
     found = [error(f"{source}: {key}", message, hint) for key, message, hint in _wrong_words(profile)]
-    if profile.stack not in catalogue.stacks():
+    if not catalogue.is_stack(profile.stack):
         return found
     known = catalogue.load(profile.stack)
     if profile.extends is not None:
@@ -131,7 +131,7 @@ def _wrong_words(profile: Profile) -> Iterator[tuple[str, str, str]]:
         yield "name", f"{DEFAULT!r} is the stack without settings", "take another name"
     if profile.extends is not None and not is_name(profile.extends):
         yield "extends", f"{shown(profile.extends)!r} is no name of a profile", _NAME_RULE
-    if profile.stack not in catalogue.stacks():
+    if not catalogue.is_stack(profile.stack):
         hint = did_you_mean(profile.stack, catalogue.stacks())
         yield "stack", f"unknown stack {shown(profile.stack)!r}", hint
 

@@ -1,18 +1,17 @@
 """Where the compiled libraries are that `tuner` puts under a program.
 
 They are built with the package and live in the environment it is installed in, also when the Python files are
-used from a checkout. The metadata of the distribution says where that is.
+used from a checkout.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
 from tuner.errors import MissingTool
+from tuner.installed import installed
 
-DISTRIBUTION: Final = "stack-tuner"
 _ADVICE: Final = "install the package again (`pip install .`): its build compiles this library and needs a C compiler"
 
 
@@ -32,10 +31,7 @@ def stackname_library() -> Path:
 
 
 def _library(name: str) -> Path:
-    try:
-        found = Path(str(distribution(DISTRIBUTION).locate_file(f"tuner/preload/{name}")))
-    except PackageNotFoundError as problem:
-        raise MissingTool(f"{name} is not there: {DISTRIBUTION} is not installed", advice=_ADVICE) from problem
-    if not found.is_file():
-        raise MissingTool(f"{name} is not there: {found}", advice=_ADVICE)
+    found = installed(f"preload/{name}")
+    if found is None:
+        raise MissingTool(f"{name} was not built with this package", advice=_ADVICE)
     return found.resolve()

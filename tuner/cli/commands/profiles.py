@@ -16,7 +16,6 @@ from tuner.cli.screen.output import print_json, table
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles.files import save
 from tuner.profiles.library import Listed, Shelf, find, listing, load, locate, shelves
-from tuner.profiles.lint import lint as lint_profile
 from tuner.profiles.profile import Place, Profile, differences, errors_in
 from tuner.terminal_text import shown
 
@@ -206,7 +205,9 @@ def _subject(reference: str, stack: str | None, places: Sequence[Shelf]) -> Path
 
 
 def _lint(subject: Path | Profile, release: str | None, places: Sequence[Shelf]) -> list[Finding]:
-    return lint_profile(subject, release, lambda name, stack: find(name, stack, places))
+    from tuner.profiles import lint as linting
+
+    return linting.lint(subject, release, lambda name, stack: find(name, stack, places))
 
 
 def _tell(findings: Sequence[Finding], profiles: int, *, json: bool) -> None:
