@@ -111,6 +111,7 @@ def test_an_alias_names_what_to_use() -> None:
     ("arguments", "message", "advice"),
     [
         (("show", "XLIO_RX_POL"), "xlio has no parameter 'XLIO_RX_POL'", "did you mean XLIO_RX_POLL?"),
+        (("show", "VMA_RX_POL"), "vma has no parameter 'VMA_RX_POL'", "did you mean VMA_RX_POLL?"),
         (("show", "XLIO_MS", "--stack", "kernel"), "kernel has no parameter 'XLIO_MS'", "did you mean XLIO_MSS?"),
         (("list", "--stack", "xlo"), "unknown stack 'xlo'", "did you mean xlio?"),
         (("search", "x", "--stack", "kernal"), "unknown stack 'kernal'", "did you mean kernel?"),

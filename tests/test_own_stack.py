@@ -91,6 +91,16 @@ def test_what_is_in_effect_is_worked_out_by_its_release(home: Path) -> None:
     assert "TOY_BUFFERS" not in found["settings"]
 
 
+def test_a_broken_file_is_told_where_its_stack_is_asked_for_and_disturbs_nothing_else(home: Path) -> None:
+    stacks = home / "broken" / "tuner" / "stacks"
+    stacks.mkdir(parents=True)
+    (stacks / "toy.toml").write_text("[stack]\nprefix = 7\n")
+    assert tuner(home, "profiles", "effective", "kernel/latency", data="broken").returncode == 0
+    assert tuner(home, "params", "show", "EF_POLL_USEC", "--stack", "onload", data="broken").returncode == 0
+    done = tuner(home, "params", "list", "--stack", "toy", data="broken")
+    assert (done.returncode, "toy.toml" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("form", ["env", "systemd", "docker"])
 def test_it_is_exported(form: str, home: Path) -> None:
     done = tuner(home, "export", "toy/quick", "--to", form, "--lib", "/opt/libtoy.so")

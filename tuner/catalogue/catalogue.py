@@ -203,7 +203,7 @@ class Catalogue:
 
     def _unknown(self, name: str, where: str) -> Finding:
         if name.startswith(tuple(self._prefixes())):
-            others = [stack for stack in stacks() if stack != self.stack and name in load(stack).parameters]
+            others = [each.stack for each in every() if each.stack != self.stack and name in each.parameters]
             hint = f"{others[0]} has it, {self.stack} would ignore it" if others else self.suggest(name)
             return error(where, f"{self.stack} has no parameter {name}", hint)
         hint = did_you_mean(name, self.parameters) if nearest(name, self.parameters) else ""
@@ -258,7 +258,20 @@ def load(stack: str) -> Catalogue:
 
     Raise `UsageError` naming the known stacks when there is none, or for a file that is no catalogue.
     """
+    facts.load(stack)  # what is wrong with the head is told before what is wrong with the rest
     return _extended(places.folder_of(stack) / f"{stack}.toml", places.overlays())
+
+
+def every() -> tuple[Catalogue, ...]:
+    """Return the catalogues that can be read, in the order of their stacks; a broken file of a user is left out."""
+    return tuple(found for stack in stacks() if (found := _readable(stack)) is not None)
+
+
+def _readable(stack: str) -> Catalogue | None:
+    try:
+        return load(stack)
+    except UsageError:
+        return None
 
 
 @cache

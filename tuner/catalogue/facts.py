@@ -92,8 +92,11 @@ def load(stack: str) -> Facts:
 
 
 def every() -> tuple[Facts, ...]:
-    """Return the facts of all stacks, in the order of their names."""
-    return tuple(load(stack) for stack in places.stacks())
+    """Return the facts of all stacks whose catalogue can be read, in the order of their names.
+
+    A broken file of a user is told where its stack is asked for; no other command suffers from it.
+    """
+    return tuple(found for stack in places.stacks() if (found := _readable(stack)) is not None)
 
 
 def first() -> str:
@@ -106,6 +109,13 @@ def owner(names: Iterable[str]) -> str | None:
     wanted = tuple(names)
     owners = (each for each in every() if not each.names_of)
     return next((each.name for each in owners if any(name.startswith(each.prefix) for name in wanted)), None)
+
+
+def _readable(stack: str) -> Facts | None:
+    try:
+        return load(stack)
+    except UsageError:
+        return None
 
 
 @cache

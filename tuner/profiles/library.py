@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.installed import installed
 from tuner.profiles.files import examine, read
 from tuner.profiles.profile import DEFAULT, Place, Profile, errors_in, resolve
 from tuner.terminal_text import shown
-
-FIRST_STACK = "kernel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def find(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:
     """Return the profile that `reference` names, as it stands in its file; for the errors see `locate`."""
     found = locate(reference, stack, places)
     if found is None:
-        return Profile.defaults(_stated_stack(reference, stack) or FIRST_STACK)
+        return Profile.defaults(_stated_stack(reference, stack) or facts.DEFAULT)
     return _of_stack(read(found.path, found.place), stack)
 
 
@@ -131,10 +130,10 @@ def _named(name: str, stack: str | None, places: Sequence[Shelf]) -> Location:
             found.setdefault(path.parent.name, Location(place, path))
     if not found:
         raise _unknown(name, stack, places)
-    if len(found) > 1 and FIRST_STACK not in found:
+    if len(found) > 1 and facts.DEFAULT not in found:
         choices = ", ".join(f"{of}/{name}" for of in sorted(found))
         raise UsageError(f"several stacks have a profile {name!r}", advice=f"say which: {choices}")
-    return found.get(FIRST_STACK) or next(iter(found.values()))
+    return found.get(facts.DEFAULT) or next(iter(found.values()))
 
 
 def _unknown(name: str, stack: str | None, places: Sequence[Shelf]) -> UsageError:

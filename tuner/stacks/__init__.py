@@ -20,7 +20,7 @@ def named(name: str) -> Stack:
 
 
 def every() -> tuple[Stack, ...]:
-    """Return all stacks, in the order of their names."""
+    """Return all stacks, in the order of their names; raise `UsageError` for one whose module cannot be used."""
     return tuple(map(named, places.stacks()))
 
 

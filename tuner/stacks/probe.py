@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from tuner import stacks
-from tuner.errors import Finding, MissingTool, TunerError, error
+from tuner.catalogue import places
+from tuner.errors import Finding, MissingTool, TunerError, UsageError, error
 from tuner.hosts.host import Command, Host, has_file, printed
 from tuner.stacks import library
 from tuner.stacks.banner import Banner
@@ -104,9 +105,17 @@ def _reasons(said: Proof) -> list[Finding]:
     return [error("output", each) for each in words if each][:_MOST_REASONS]
 
 
+def _tag(name: str) -> str | None:
+    """Return what the banner of a stack starts with, None for a stack of a user whose module cannot be used."""
+    try:
+        return stacks.named(name).version_tag
+    except UsageError:
+        return None
+
+
 def _other(stack: Stack, path: Path, said: Banner) -> Finding:
     """Return that the library is another stack's, when its banner says so."""
-    theirs = next((each.name for each in stacks.every() if each.version_tag == said.tag), None)
+    theirs = next((name for name in places.stacks() if _tag(name) == said.tag), None)
     if theirs is not None:
         return error(str(path), f"is the library of stack {theirs}, not of {stack.name}", f"use --stack {theirs}")
     return error(str(path), f"printed no {stack.version_tag} line when a program started under it")

@@ -77,8 +77,8 @@ def search(
       tuner params search interrupt
       tuner params search "send buffer" --stack xlio
     """
-    names = [stack] if stack else _stacks()
-    parameters = (p for each in names for p in catalogue.load(each).parameters.values())
+    looked_in = [catalogue.load(stack)] if stack else _catalogues()
+    parameters = (p for each in looked_in for p in each.parameters.values())
     _answer([p for p in parameters if _mentions(p, text)], as_json=json)
 
 
@@ -134,7 +134,8 @@ def _doubts(parameter: Parameter, found: Catalogue) -> Iterator[tuple[str, str]]
 
 
 def _elsewhere(parameter: Parameter) -> str:
-    others = [s for s in _stacks() if s != parameter.stack and parameter.name in catalogue.load(s).parameters]
+    having = (each.stack for each in _catalogues() if parameter.name in each.parameters)
+    others = [stack for stack in having if stack != parameter.stack]
     return f" (also in {', '.join(others)}: see --stack)" if others else ""
 
 
@@ -212,15 +213,16 @@ def _known(group: str, groups: Iterable[str]) -> str:
 
 
 def _holder(name: str, stack: str | None) -> Catalogue:
-    """Return the catalogue to look `name` up in: that of `stack`, or the first that has it, or the first of all."""
-    names = [stack] if stack else _stacks()
-    loaded = [catalogue.load(each) for each in names]
-    return next((found for found in loaded if name in found.parameters), loaded[0])
+    """Return the catalogue to look `name` up in: that of `stack`, or the first that has it, or the one of its prefix."""
+    if stack:
+        return catalogue.load(stack)
+    having = (found for found in _catalogues() if name in found.parameters)
+    return next(having, None) or catalogue.load(facts.owner([name]) or facts.first())
 
 
-def _stacks() -> list[str]:
+def _catalogues() -> list[Catalogue]:
     first = facts.first()
-    return sorted(catalogue.stacks(), key=lambda stack: (stack != first, stack))
+    return sorted(catalogue.every(), key=lambda each: (each.stack != first, each.stack))
 
 
 def _mentions(parameter: Parameter, text: str) -> bool:

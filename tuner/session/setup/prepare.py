@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tuner import catalogue, stacks
+from tuner.catalogue import facts
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus
@@ -29,7 +30,6 @@ from tuner.session.setup.plan import Contender, Plan
 from tuner.stacks import probe
 from tuner.stacks.stack import Stack
 
-DEFAULT_STACK: Final = "kernel"
 _MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 # A measurement ends with its runs, not with a budget.
 UNLIMITED_S: Final = 1e9
@@ -64,7 +64,7 @@ class Request:
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
     start = library.load(request.profile, request.stack, shelves) if request.profile else None
-    stack = stacks.named(request.stack or (start.stack if start else DEFAULT_STACK))
+    stack = stacks.named(request.stack or (start.stack if start else facts.DEFAULT))
     goal = objective(request.objective or named_by(start.name if start else ""))
     workloads = _workloads(goal, request, host)
     baseline, known = _contenders(request, start, stack, shelves)
