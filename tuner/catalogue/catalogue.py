@@ -358,15 +358,25 @@ _SHAPED: Final[Mapping[str, Any]] = {
 
 def _conditionals(parameter: Parameter, release: str) -> Iterable[Conditional]:
     """Yield the defaults of a parameter that `release` makes of other settings."""
-    plain = [d for d in parameter.defaults if not d.when and in_window(release, d.since, None)]
+    plain = _unconditional(parameter, release)
     for default in parameter.defaults:
-        when = parse(default.when) if default.when else None
-        formula = parse(default.formula) if default.formula else None
-        if when is None and (formula is None or not plain or plain[-1] is not default):
-            continue
-        if when is None or in_window(release, default.since, default.last):
-            names = frozenset().union(*(each.names for each in (when, formula) if each is not None))
-            yield Conditional(parameter.name, names, when, formula, default.value, default.derived)
+        under_condition = default.when and in_window(release, default.since, default.last)
+        computed = default is plain and default.formula
+        if under_condition or computed:
+            yield _conditional(parameter.name, default)
+
+
+def _unconditional(parameter: Parameter, release: str) -> Default | None:
+    """Return the default that `release` has while no condition holds: the last one that was introduced."""
+    introduced = (each for each in reversed(parameter.defaults) if not each.when)
+    return next((each for each in introduced if in_window(release, each.since, None)), None)
+
+
+def _conditional(name: str, default: Default) -> Conditional:
+    when = parse(default.when) if default.when else None
+    formula = parse(default.formula) if default.formula else None
+    read = [each.names for each in (when, formula) if each is not None]
+    return Conditional(name, frozenset().union(*read), when, formula, default.value, default.derived)
 
 
 def _without(settings: Mapping[str, str], name: str) -> dict[str, str]:

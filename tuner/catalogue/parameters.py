@@ -226,18 +226,25 @@ class Parameter:
     def _canonical(self, text: str, release: str | None) -> str:
         if text in {value for value, _ in self.special}:
             return text
-        meanings = _SPECIAL_WORDS.get(text.casefold(), ())
-        named = [value for value, meaning in self.special if meaning in meanings]
-        if named and not self.choices:
-            return named[0]
         if self.choices:
             choice = self.choice(text, release)
             return text if choice is None else choice.value
-        if self.type is Type.BOOL:
-            return _BOOLEANS.get(text.casefold(), text)
-        if self.type is Type.INT and not _INTEGER.fullmatch(text) and self.unit != "bytes":
+        special = self._special_called(text)
+        if special is not None:
+            return special
+        return _BOOLEANS.get(text.casefold(), text) if self.type is Type.BOOL else self._digits(text)
+
+    def _special_called(self, text: str) -> str | None:
+        """Return the special value that people call `text`, such as the one that means "for ever"."""
+        meanings = _SPECIAL_WORDS.get(text.casefold(), ())
+        return next((value for value, meaning in self.special if meaning in meanings), None)
+
+    def _digits(self, text: str) -> str:
+        """Return a number or a size as the number alone, and what is neither as it is."""
+        counts = self.type is Type.INT and self.unit != "bytes"
+        if self.type not in {Type.INT, Type.SIZE} or (counts and not _INTEGER.fullmatch(text)):
             return text
-        number = as_integer(text) if self.type in {Type.INT, Type.SIZE} else None
+        number = as_integer(text)
         return text if number is None else str(number)
 
 

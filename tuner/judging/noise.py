@@ -74,19 +74,24 @@ def spread(pairs: Sequence[Pair], times_s: Sequence[Pair], sampling_sd: float | 
 
     """
     logs = [(math.log(first), math.log(second)) for first, second in pairs]
-    bulk = _bulk([value for pair in logs for value in pair])
-    calm = [pair for pair in logs if all(value in bulk for value in pair)]
-    timed = zip((t for pair in times_s for t in pair), (value for pair in logs for value in pair), strict=True)
+    bulk = _bulk(_flat(logs))
+    kept = frozenset(bulk)
+    calm = [pair for pair in logs if kept.issuperset(pair)]
+    points = zip(_flat(times_s), _flat(logs), strict=True)
     return Spread(
-        median=statistics.median(value for pair in pairs for value in pair),
+        median=statistics.median(_flat(pairs)),
         runs=2 * len(pairs),
         hiccups=2 * len(pairs) - len(bulk),
         between_runs_sd=statistics.stdev(bulk),
         within_block_sd=_within(calm) if calm else None,
         correlation=_correlation(calm) if len(calm) >= FEWEST_PAIRS else None,
-        drift=_drift([(time_s, value) for time_s, value in timed if value in bulk]),
+        drift=_drift([(time_s, value) for time_s, value in points if value in kept]),
         sampling_sd=sampling_sd,
     )
+
+
+def _flat(pairs: Sequence[Pair]) -> list[float]:
+    return [value for pair in pairs for value in pair]
 
 
 def _bulk(values: Sequence[float]) -> list[float]:

@@ -190,10 +190,13 @@ def _named(name: str, source: Edition, target: Edition) -> str | None:
     parameter = target.known.parameters.get(to or "")
     if parameter is None or parameter.exists_in(target.release):
         return to
-    if parameter.successor:
-        return parameter.successor
-    # Going back, a variable may still have its older name.
-    return next((p.name for p in target.known.settings() if p.successor == to and p.exists_in(target.release)), to)
+    return parameter.successor or _predecessor(parameter.name, target) or to
+
+
+def _predecessor(name: str, target: Edition) -> str | None:
+    """Return the name that a variable still has in an older release, None where it has none there."""
+    older = (each for each in target.known.settings() if each.successor == name)
+    return next((each.name for each in older if each.exists_in(target.release)), None)
 
 
 def _equivalent(name: str, source: Edition, target: Edition) -> str | None:

@@ -133,12 +133,13 @@ def _renamed(name: str, value: str, source: str, known: Catalogue) -> Line:
 
 def _by_row(name: str, value: str, source: str, known: Catalogue) -> Line:
     rows = [row for row in _rows(source, known.stack) if row.reads == name]
-    spelled = catalogue.load(source).effective({name: value})[name]
-    values = numbers({name: spelled})
+    if not rows:
+        return Line(name, value, {}, Fit.NONE, f"{known.stack} has nothing of the kind")
+    values = numbers({name: catalogue.load(source).effective({name: value})[name]})
     row = next((row for row in rows if not row.when or parse(row.when).holds(values)), None)
     if row is None:
-        why = f"{name}={value} says nothing that {known.stack} does not do by itself" if rows else ""
-        return Line(name, value, {}, Fit.NONE, why or f"{known.stack} has nothing of the kind")
+        why = f"{name}={value} says nothing that {known.stack} does not do by itself"
+        return Line(name, value, {}, Fit.NONE, why)
     becomes = {target: str(parse(text).value(values)) for target, text in row.set.items()}
     wrong = [target for target, text in becomes.items() if known.find(target).problem(text) is not None]
     if wrong:
