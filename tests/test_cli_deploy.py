@@ -105,14 +105,14 @@ def test_import_leaves_out_what_is_not_the_stacks_and_says_so() -> None:
     result = run("import", "app.env", "--from", "env", "--stack", "kernel", "--json")
     found = json.loads(result.stdout)
     assert (found["name"], found["settings"]) == ("app", {"XLIO_RX_POLL": "7"})
-    assert [finding["where"] for finding in found["findings"]] == ["app.env: APP_PORT"]
+    assert [entry["where"] for entry in found["skipped"]] == ["app.env: line 2"]
     assert "APP_PORT" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("XLIO_RX_POLL=7\n", "does not say which stack"),
+        ("XLIO_RX_POLL=7\nVMA_RX_POLL=7\n", "does not say which stack"),
         ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POL=7\n", "would not take"),
         ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POLL=many\n", "would not take"),
         ("XLIO_RX_POLL=$X\nXLIO_MSS=`x`\n", "cannot be read in the form env"),

@@ -12,7 +12,8 @@ import typer
 from tuner import catalogue, stacks
 from tuner.cli import options
 from tuner.export import Deployment, Form
-from tuner.profiles.library import load, shelves
+from tuner.intake.reference import meant
+from tuner.profiles.library import shelves
 from tuner.profiles.profile import Profile
 from tuner.results import Results
 from tuner.stacks import probe
@@ -23,7 +24,7 @@ Reference = Annotated[
     str,
     typer.Argument(
         metavar="PROFILE",
-        help="A name, STACK/NAME, a path to a .toml, default, or latest: the winner of the newest session.",
+        help="A name, STACK/NAME, a path to a .toml or to any file that `import` reads, default, or latest.",
     ),
 ]
 Lib = Annotated[
@@ -72,7 +73,10 @@ def chosen(reference: str, stack: str | None, results: Path) -> Profile:
     """Return the profile that is meant, with all that it extends."""
     if reference == LATEST:
         reference = str(_winner(Results(results)))
-    return load(reference, stack, shelves(os.environ, Path.cwd()))
+    found = meant(reference, stack, shelves(os.environ, Path.cwd()))
+    for finding in found.findings:
+        typer.echo(finding, err=True)
+    return found.profile
 
 
 def _winner(results: Results) -> Path:

@@ -84,7 +84,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "import": Command(
         "import_",
         "import_",
-        "Read settings back from a form in which they are deployed, check them, and write them as a profile.",
+        "Read settings out of what you have, check them, and write them as a profile.",
     ),
     "apply": Command(
         "apply",

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 
 from tuner.errors import UsageError, did_you_mean
-from tuner.export.form import Deployment, Form, Imported
+from tuner.export.form import Deployment, Form
 
-__all__ = ["Deployment", "Form", "Imported", "form", "forms"]
+__all__ = ["Deployment", "Form", "form", "forms"]
 
 
 @cache

@@ -5,10 +5,10 @@ Ansible takes a text with `{{` for a template; `!unsafe` says that it is none.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from tuner.export import yaml_text
-from tuner.export.form import Deployment, Form, Imported
+from tuner.export.form import Deployment, Form
 
 _VARIABLE: Final = "tuner_environment"
 
@@ -24,20 +24,11 @@ def _written(value: str) -> str:
     return mark + yaml_text.quoted(value)
 
 
-def _read(text: str, where: str) -> Imported:
-    return yaml_text.read(text, where, _environment)
-
-
-def _environment(document: Any) -> Any:
-    return document[_VARIABLE]
-
-
 FORMS: Final = (
     Form(
         name="ansible",
         summary='variables for Ansible: `environment: "{{ tuner_environment }}"`',
         file_name="{name}.vars.yaml",
         render=_render,
-        read=_read,
     ),
 )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import string
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from tuner.export import yaml_text
-from tuner.export.dollars import doubled, single
-from tuner.export.form import Deployment, Form, Imported
-
-_VARIABLE: Final = string.ascii_letters + "_{"
+from tuner.export.dollars import doubled
+from tuner.export.form import Deployment, Form
 
 
 def _render(deployment: Deployment) -> str:
@@ -24,23 +20,11 @@ def _written(value: str) -> str:
     return yaml_text.quoted(doubled(value))
 
 
-def _read(text: str, where: str) -> Imported:
-    return yaml_text.read(text, where, _environment, partial(single, begins=_VARIABLE))
-
-
-def _environment(document: Any) -> Any:
-    """Return the environment of the only service: Compose takes a mapping or a list of NAME=value."""
-    (service,) = document["services"].values()
-    found = service["environment"]
-    return [entry.split("=", 1) for entry in found] if isinstance(found, list) else found
-
-
 FORMS: Final = (
     Form(
         name="compose",
         summary="fragment for Docker Compose: `docker compose -f compose.yaml -f FILE up`",
         file_name="tuner.compose.yaml",
         render=_render,
-        read=_read,
     ),
 )

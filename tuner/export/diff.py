@@ -5,16 +5,10 @@ A file of the defaults, one NAME=value a line, becomes that of the profile when 
 
 from __future__ import annotations
 
-import re
 from difflib import unified_diff
 from typing import Final
 
-from tuner.errors import Finding
-from tuner.export.form import NAME, Deployment, Form, Imported, no_line_breaks, unquoted
-
-_LINE: Final = re.compile(rf"[+ ]({NAME})=(.*)", re.DOTALL)
-_GONE: Final = re.compile(rf"-{NAME}=")
-_HEAD: Final = ("#", "--- ", "+++ ", "@@ ")
+from tuner.export.form import Deployment, Form, no_line_breaks
 
 
 def _render(deployment: Deployment) -> str:
@@ -29,25 +23,12 @@ def _render(deployment: Deployment) -> str:
     return "".join([*(f"{line}\n" for line in deployment.heading()), *body])
 
 
-def _read(text: str, where: str) -> Imported:
-    variables: dict[str, str] = {}
-    findings: list[Finding] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        found = _LINE.fullmatch(line)
-        if found:
-            variables[found[1]] = found[2]
-        elif line.strip() and not line.startswith(_HEAD) and not _GONE.match(line):
-            findings.append(unquoted(number, where, line, "only lines of NAME=value are read"))
-    return Imported(variables, tuple(findings))
-
-
 FORMS: Final = (
     Form(
         name="diff",
         summary="unified diff of the stack's defaults and the profile, for a review",
         file_name="{name}.diff",
         render=_render,
-        read=_read,
         unfit=no_line_breaks,
     ),
 )

@@ -5,15 +5,12 @@ It has no quotes, so that there is nothing to escape and a line break cannot be 
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from tuner.errors import Finding
-from tuner.export.form import NAME, Deployment, Form, Imported, no_line_breaks, unquoted
+from tuner.export.form import Deployment, Form, no_line_breaks
 
 # Docker's client reads lines by Go's bufio.Scanner, which fails beyond 64 KiB; the name needs room too.
 _MOST_BYTES: Final = 64 * 1024 - 256
-_LINE: Final = re.compile(rf"\s*({NAME})=(.*)", re.DOTALL)
 
 
 def _render(deployment: Deployment) -> str:
@@ -27,25 +24,12 @@ def _unfit(value: str) -> str | None:
     return no_line_breaks(value)
 
 
-def _read(text: str, where: str) -> Imported:
-    variables: dict[str, str] = {}
-    findings: list[Finding] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        found = _LINE.fullmatch(line.removesuffix("\r"))
-        if found:
-            variables[found[1]] = found[2]
-        elif line.strip() and not line.lstrip().startswith("#"):
-            findings.append(unquoted(number, where, line, "write NAME=value"))
-    return Imported(variables, tuple(findings))
-
-
 FORMS: Final = (
     Form(
         name="docker",
         summary="file for `docker run --env-file` (no quotes, one variable a line)",
         file_name="{name}.docker.env",
         render=_render,
-        read=_read,
         unfit=_unfit,
     ),
 )

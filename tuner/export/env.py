@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tuner.export import shell_words
 from tuner.export.form import Deployment, Form
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./-]+", re.ASCII)
@@ -39,6 +38,5 @@ FORMS: Final = (
         summary="environment file for systemd's EnvironmentFile= and for `set -a; . FILE` in a shell",
         file_name="{name}.env",
         render=_render,
-        read=shell_words.read,
     ),
 )

@@ -1,4 +1,4 @@
-"""What a form is: how it writes a profile that is to be deployed, and how it reads it back.
+"""What a form is: how it writes a profile that is to be deployed. What reads it back is `tuner.intake`.
 
 A form refuses a value that it cannot carry. Values are data for every reader of the file: no shell, YAML parser or
 service manager may find a meaning in them.
@@ -56,20 +56,11 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """The environment variables that a file sets, and what in it is not understood."""
-
-    variables: Mapping[str, str]
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Form:
     """One deployable form.
 
     `file_name` is what its file is usually called. `render` writes a deployment whose values it can carry, and
-    `unfit` says of a value why it cannot (None when it can). `read` returns what a text sets, given the text and the
-    name of its file: the text is untrusted and a fault in it is a finding. `stacks` are those it is for, empty for
+    `unfit` says of a value why it cannot (None when it can). `stacks` are those it is for, empty for
     all; `mode` is the permission of a new file. Without `preloads` the file holds the settings alone: who uses it
     preloads the library.
     """
@@ -78,7 +69,6 @@ class Form:
     summary: str
     file_name: str
     render: Callable[[Deployment], str]
-    read: Callable[[str, str], Imported]
     unfit: Callable[[str], str | None] = lambda _: None
     stacks: tuple[str, ...] = ()
     mode: int = 0o644
@@ -109,11 +99,6 @@ class Form:
 def no_line_breaks(value: str) -> str | None:
     """Return why a form whose entries are lines cannot carry `value`, or None when it can."""
     return "holds a line break, which this form cannot carry" if LINE_BREAKS.search(value) else None
-
-
-def unquoted(line: int, where: str, text: str, advice: str = "") -> Finding:
-    """Return the finding that a line says something else than what a variable is."""
-    return error(f"{where}: line {line}", f"{_plain(text)[:60]!r} is not understood", advice)
 
 
 def _problem(name: str, value: str) -> str | None:

@@ -6,12 +6,11 @@ The texts of a ConfigMap are taken as they are; in a container's `env` `$(NAME)`
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from tuner.export import yaml_text
-from tuner.export.dollars import doubled, single
-from tuner.export.form import Deployment, Form, Imported
+from tuner.export.dollars import doubled
+from tuner.export.form import Deployment, Form
 
 _NO_LABEL: Final = re.compile(r"[^a-z0-9]+")
 
@@ -40,33 +39,17 @@ def _env(variables: dict[str, str]) -> list[str]:
     return ["          env:", *rows] if rows else ["          env: []"]
 
 
-def _read_config_map(text: str, where: str) -> Imported:
-    return yaml_text.read(text, where, lambda document: document["data"])
-
-
-def _read_patch(text: str, where: str) -> Imported:
-    return yaml_text.read(text, where, _container_env, partial(single, begins="("))
-
-
-def _container_env(document: Any) -> Any:
-    """Return the pairs of the only container of a patch."""
-    (container,) = document["spec"]["template"]["spec"]["containers"]
-    return [(entry["name"], entry.get("value")) for entry in container["env"]]
-
-
 FORMS: Final = (
     Form(
         name="kubernetes",
         summary="ConfigMap for a container's `envFrom`",
         file_name="{name}.configmap.yaml",
         render=_config_map,
-        read=_read_config_map,
     ),
     Form(
         name="kubernetes-patch",
         summary="patch of a workload's container: `kubectl patch deployment NAME --patch-file FILE`",
         file_name="{name}.patch.yaml",
         render=_patch,
-        read=_read_patch,
     ),
 )

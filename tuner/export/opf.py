@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
-from tuner.export.form import Deployment, Form, Imported
-from tuner.stacks.onload.folders import Folders
-from tuner.stacks.onload.opf import read_opf, to_opf
+from tuner.export.form import Deployment, Form
+from tuner.stacks.onload.opf import to_opf
 
 
 def _render(deployment: Deployment) -> str:
     heading = "\n".join(deployment.heading("onload -p FILE COMMAND"))
     return f"{heading}\n{to_opf(deployment.profile.settings, deployment.profile.name)}"
-
-
-def _read(text: str, where: str) -> Imported:
-    home = os.environ.get("HOME")
-    reading = read_opf(text, where, Folders(Path(home) if home else None).imported)
-    return Imported(reading.settings, reading.findings)
 
 
 def _unfit(value: str) -> str | None:
@@ -34,7 +25,6 @@ FORMS: Final = (
         summary="profile of Onload's wrapper: `onload -p FILE COMMAND…`",
         file_name="{name}.opf",
         render=_render,
-        read=_read,
         unfit=_unfit,
         stacks=("onload",),
         preloads=False,

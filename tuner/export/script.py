@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import Final
 
 from tuner.export import shell_words
-from tuner.export.form import Deployment, Form, Imported
+from tuner.export.form import Deployment, Form
 from tuner.stacks.inheritance import PRELOAD
 
 _PREPARE: Final = """set -eu
@@ -21,9 +20,6 @@ _CLEAR: Final = r"""for name in $(env | sed -n 's/^\({prefix}[A-Za-z0-9_]*\)=.*/
 done
 """
 _EXEC: Final = 'exec "$@"\n'
-_FRAME: Final = re.compile(
-    "|".join((re.escape(_PREPARE), re.escape(_CLEAR).replace(r"\{prefix\}", "[A-Z_]+"), re.escape(_EXEC)))
-)
 
 
 def _exports(deployment: Deployment) -> list[str]:
@@ -43,24 +39,18 @@ def _wrapper(deployment: Deployment) -> str:
     return "\n".join(head) + "\n" + _PREPARE + clear + (f"{exports}\n" if exports else "") + _EXEC
 
 
-def _read_wrapper(text: str, where: str) -> Imported:
-    return shell_words.read(text, where, _FRAME)
-
-
 FORMS: Final = (
     Form(
         name="sh",
         summary="POSIX shell script of exports, to be sourced: `. FILE`",
         file_name="{name}.sh",
         render=_script,
-        read=shell_words.read,
     ),
     Form(
         name="wrapper",
         summary="executable that starts a command under the profile: `FILE COMMAND…`",
         file_name="{name}-run",
         render=_wrapper,
-        read=_read_wrapper,
         mode=0o755,
     ),
 )

@@ -85,13 +85,16 @@ def write(profile: Profile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def save(profile: Profile, path: Path, *, overwrite: bool = False) -> None:
+def save(profile: Profile, path: Path, *, overwrite: bool = False, unknown: frozenset[str] = frozenset()) -> None:
     """Write the profile to `path` in one step, so that nobody ever reads half a file.
 
-    Raise `UsageError` when the file could not be read back, and when `path` exists and `overwrite` is not set.
+    `unknown` are settings that are kept although the catalogue does not have them. Raise `UsageError` when the file
+    could not be read back but for these, and when `path` exists and `overwrite` is not set.
     """
     text = write(profile)
-    if errors := errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path))):
+    findings = errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path)))
+    kept = {f"{path}: settings.{name}" for name in unknown}
+    if errors := [finding for finding in findings if finding.where not in kept]:
         raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
     atomic_file.save(path, text, overwrite=overwrite)
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tuner import catalogue, env_text
+from tuner import catalogue
 from tuner.catalogue import facts, rules
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin, release_of
@@ -23,7 +23,11 @@ from tuner.cli.screen.output import print_json, table
 from tuner.errors import Finding, UsageError, warning
 from tuner.hosts.local import LocalHost
 from tuner.profiles.library import load, shelves
-from tuner.profiles.profile import errors_in
+from tuner.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from tuner.intake.form import Skipped
+    from tuner.intake.taken import Taken
 
 # The sum of the memory says the same with figures.
 _SUMMED: Final = "mem_start"
@@ -37,7 +41,11 @@ def effective(
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable, over the profile. Repeatable.")
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option("--env-file", metavar="FILE", help="A file of NAME=VALUE lines; others are skipped.")
+        Path | None,
+        typer.Option("--env-file", metavar="FILE", help="A file that sets variables, in any form that `import` reads."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="FORM", help="The form of the file: sh, env (systemd), docker, …")
     ] = None,
     stack: AnyStack = None,
     stack_version: Release = None,
@@ -59,8 +67,12 @@ def effective(
     """
     if profile is None and not env and env_file is None:
         raise UsageError("nothing to look at", advice="name a profile, or give --env NAME=VALUE or --env-file FILE")
-    asked, findings = _asked(env or (), env_file)
-    name, settings = _settings(profile, stack, asked)
+    given, base = _pairs(env or ()), _profile(profile, stack)
+    stack = base.stack if base is not None else stack
+    file = _read(env_file, source, stack) if env_file is not None else None
+    asked = dict(file.settings if file is not None else {}) | given
+    name = stack or (file.stack if file is not None else None) or facts.owner(asked) or facts.first()
+    findings, settings = _file_findings(file) if file is not None else [], _settings(base, name, asked)
     known = catalogue.load(name)
     found = in_effect(known, settings, release_of(known, stack_version))
     memory = account(found, rings, LocalHost().room())
@@ -98,38 +110,47 @@ def _memory(lines: Iterable[str]) -> list[str]:
     return [f"{'memory' if number == 0 else '      '}  {line}" for number, line in enumerate(lines)]
 
 
-def _asked(pairs: Iterable[str], path: Path | None) -> tuple[dict[str, str], list[Finding]]:
-    """Return the variables of a file with those of the command line over them."""
-    settings: dict[str, str] = {}
-    findings: list[Finding] = []
-    if path is not None:
-        read = env_text.parse(_text(path), str(path))
-        settings, findings = dict(read.settings), list(read.findings)
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong or errors_in(findings):
-        advice = "write --env NAME=VALUE" if wrong else ""
-        raise UsageError(f"cannot read {wrong[0] if wrong else path}", findings=errors_in(findings), advice=advice)
-    return settings | dict(pair.partition("=")[::2] for pair in pairs), findings
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    if wrong := [text for text in texts if "=" not in text]:
+        raise UsageError(f"cannot read {wrong[0]}", advice="write --env NAME=VALUE")
+    return dict(text.partition("=")[::2] for text in texts)
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(env_text.MAX_BYTES).decode(errors="replace")
-    except OSError as reason:
-        raise UsageError(f"cannot read {path}: {reason.strerror}") from reason
+def _read(path: Path, form: str | None, stack: str | None) -> Taken:
+    """Return what a file sets, whether the library that is loaded reads it or not."""
+    from tuner.intake.taken import Asked, taken
+
+    return taken(path, Asked(form=form, stack=stack, keep_unknown=True, as_set=True))
 
 
-def _settings(profile: str | None, stack: str | None, asked: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return the stack and its variables: the profile's, and those of the environment over them."""
-    if profile is not None:
-        found = load(profile, stack, shelves(os.environ, Path.cwd()))
-        stack, settings = found.stack, {**found.settings}
-    else:
-        settings = {}
-        stack = stack or facts.owner(asked) or facts.first()
+def _file_findings(file: Taken) -> list[Finding]:
+    """Return what is said of a file: what of it is not in force, and what was left out."""
+    unread = [warning(name, f"is not read: {file.library or file.stack} is loaded") for name in file.unread]
+    nothing = (
+        [] if file.settings else [warning("environment", f"nothing is in force: none of it is read by {file.stack}")]
+    )
+    left_out = [
+        warning(each.where, f"left out: {each.text}: {each.why}") for each in file.skipped if _counts(each, file)
+    ]
+    return [*nothing, *unread, *file.findings, *left_out]
+
+
+def _counts(entry: Skipped, file: Taken) -> bool:
+    """Return whether what was left out may have been a setting: what is another program's is left alone."""
+    return (
+        not any(entry.text.startswith(f"{name}=") for name in file.unread) and "is not a variable of" not in entry.why
+    )
+
+
+def _profile(name: str | None, stack: str | None) -> Profile | None:
+    return load(name, stack, shelves(os.environ, Path.cwd())) if name is not None else None
+
+
+def _settings(profile: Profile | None, stack: str, asked: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a stack: the profile's, and those of the environment over them."""
     prefix = facts.load(stack).prefix
-    return stack, settings | {name: text for name, text in asked.items() if name.startswith(prefix)}
+    base = dict(profile.settings) if profile is not None else {}
+    return base | {name: text for name, text in asked.items() if name.startswith(prefix)}
 
 
 def _page(found: Effective, findings: Iterable[Finding], *, every: bool) -> list[str]:

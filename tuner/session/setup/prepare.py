@@ -15,6 +15,7 @@ from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
+from tuner.intake.reference import meant
 from tuner.judging.objective import Objective, named_by, objective
 from tuner.measure import workload
 from tuner.measure.chosen import BENCHMARK
@@ -63,7 +64,7 @@ class Request:
 
 def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
-    start = library.load(request.profile, request.stack, shelves) if request.profile else None
+    start = meant(request.profile, request.stack, shelves).profile if request.profile else None
     stack = stacks.named(request.stack or (start.stack if start else facts.DEFAULT))
     goal = objective(request.objective or named_by(start.name if start else ""))
     workloads = _workloads(goal, request, host)
@@ -134,7 +135,7 @@ def _contenders(
     if request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
         return _contender(start or Profile.defaults(stack.name)), ()
     if request.kind is Kind.COMPARE:
-        other = library.load(request.other or DEFAULT, stack.name, shelves)
+        other = meant(request.other or DEFAULT, stack.name, shelves).profile
         return _contender(start or Profile.defaults(stack.name)), (_contender(other),)
     baseline = library.load(request.baseline or DEFAULT, stack.name, shelves)
     if request.kind is Kind.MINIMISE:

@@ -1,0 +1,69 @@
+"""Ansible: `environment:` of plays, blocks, roles and tasks, and variables that hold an environment.
+
+Ansible takes a text with `{{` for a template, which only Ansible can work out; `!unsafe` says that it is none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tuner.intake.form import Assigned, Form, Reading, Skipped, Source, only, shown
+from tuner.intake.owners import is_stacks
+from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
+
+_UNSAFE: Final = "!unsafe"
+_TEMPLATE: Final = re.compile(r"\{\{|\{%")
+_PLAY: Final = re.compile(r"^-\s+(?:hosts|name|import_playbook|block):|^\s+(?:tasks|roles|hosts|become):", re.MULTILINE)
+_YAML: Final = re.compile(r"^[ \t]*(?:- )?[\"']?[A-Za-z_][\w.-]*[\"']?:(?:[ \t]|$)", re.MULTILINE)
+
+
+def read(source: Source) -> Reading:
+    """Return what stands under names of a stack, in whatever mapping or list of NAME=value, or of name and value."""
+    assigned, skipped = list[Assigned](), list[Skipped]()
+    for tree in documents(source.text, source.where):
+        for mapping in mappings(tree):
+            for name, value in _pairs(mapping):
+                _entry(source, name, value, assigned, skipped)
+    return only(assigned, skipped)
+
+
+def _pairs(mapping: Mapping) -> list[tuple[str, Tree]]:
+    """Return the variables that a mapping holds: as its keys, as a list of texts, or as one entry of name and value."""
+    found = [(name, value) for name, value in mapping.entries.items() if is_stacks(name)]
+    name, value = text_of(mapping.get("name")), mapping.get("value")
+    if is_stacks(name):
+        found.append((name, value if value is not None else mapping))
+    for inner in mapping.entries.values():
+        for item in items_of(inner):
+            name, equals, text = text_of(item).partition("=")
+            if equals and is_stacks(name):
+                found.append((name, Scalar(text, "str", item.line)))
+    return found
+
+
+def _entry(source: Source, name: str, value: Tree, assigned: list[Assigned], skipped: list[Skipped]) -> None:
+    text, where = text_of(value), source.line(value.line)
+    if not isinstance(value, Scalar) or value.kind == "null":
+        skipped.append(Skipped(where, name, "has no literal value"))
+    elif value.kind == "bool" and text.lower() not in {"true", "false"}:
+        skipped.append(
+            Skipped(where, f"{name}: {text}", "is true or false for one version of YAML and a text for another")
+        )
+    elif value.kind != _UNSAFE and _TEMPLATE.search(text):
+        skipped.append(Skipped(where, shown(f"{name}: {text}"), "is a template, which only Ansible can work out"))
+    else:
+        assigned.append(Assigned(name, text, where))
+
+
+def _certainty(source: Source) -> int:
+    if not _YAML.search(source.text) and not source.name.endswith((".yml", ".yaml")):
+        return 0
+    if _PLAY.search(source.text):
+        return 65
+    return 45 if source.name.endswith((".yml", ".yaml")) else 30
+
+
+FORMS: Final = (
+    Form("ansible", "plays, roles and variables of Ansible, and other YAML with names of a stack", _certainty, read),
+)

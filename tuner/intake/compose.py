@@ -1,0 +1,115 @@
+"""Docker Compose: `environment:` of each service, anchors and `<<` followed, what Compose itself fills in named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from tuner.errors import Finding
+from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, shown
+from tuner.intake.yaml_tree import Mapping, Scalar, Sequence, Tree, documents, items_of, text_of
+
+_SERVICES: Final = re.compile(r"^[\"']?services[\"']?:", re.MULTILINE)
+_VARIABLE: Final = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*))", re.ASCII)
+_DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])(.*))?", re.DOTALL | re.ASCII)
+
+
+@dataclass(slots=True)
+class _Service:
+    """What a service has said so far."""
+
+    source: Source
+    assigned: list[Assigned] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    follows: list[Follow] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def skip(self, line: int, text: str, why: str) -> None:
+        self.skipped.append(Skipped(self.source.line(line), shown(text), why))
+
+
+def read(source: Source) -> Reading:
+    """Return what each service gets."""
+    groups, follows, findings = list[Group](), list[Follow](), list[Finding]()
+    for tree in documents(source.text, source.where):
+        services = tree.get("services") if isinstance(tree, Mapping) else None
+        for name, item in services.entries.items() if isinstance(services, Mapping) else ():
+            if isinstance(item, Mapping):
+                service = _service(item, source)
+                follows += service.follows
+                findings += service.findings
+                groups.append(Group(tuple(service.assigned), tuple(service.skipped), name, Scope.SERVICE))
+    return Reading(tuple(groups), tuple(findings), tuple(follows))
+
+
+def _service(item: Mapping, source: Source) -> _Service:
+    service = _Service(source)
+    for file in _files(item.get("env_file")):
+        service.follows.append(Follow(file.text, "docker", source.line(file.line)))
+    if (base := item.get("extends")) is not None:
+        text = text_of(base) or text_of(base.get("service") if isinstance(base, Mapping) else None)
+        service.skip(base.line, f"extends: {text}", "what the other service sets is not read")
+    environment = item.get("environment")
+    if isinstance(environment, Mapping):
+        for name, value in environment.entries.items():
+            _entry(service, name, value)
+    for entry in items_of(environment):
+        _listed(service, entry)
+    return service
+
+
+def _files(tree: Tree | None) -> list[Scalar]:
+    if isinstance(tree, Sequence):
+        return [file for item in tree.items for file in _files(item)]
+    if isinstance(tree, Mapping):
+        return _files(tree.get("path"))
+    return [tree] if isinstance(tree, Scalar) else []
+
+
+def _listed(service: _Service, entry: Tree) -> None:
+    name, equals, value = text_of(entry).partition("=")
+    if equals:
+        _entry(service, name, Scalar(value, "str", entry.line))
+    else:
+        service.skip(entry.line, name, "is passed on from whoever starts Compose")
+
+
+def _entry(service: _Service, name: str, value: Tree) -> None:
+    if not isinstance(value, Scalar):
+        service.skip(value.line, name, "is not a text")
+    elif value.kind == "null":
+        service.skip(value.line, name, "is passed on from whoever starts Compose")
+    elif value.kind == "bool" and value.text.lower() not in {"true", "false"}:
+        service.skip(
+            value.line, f"{name}: {value.text}", "is true or false for one version of YAML and a text for another"
+        )
+    else:
+        _literal(service, name, value)
+
+
+def _literal(service: _Service, name: str, value: Scalar) -> None:
+    variable = next((found for found in _VARIABLE.finditer(value.text) if not found[1]), None)
+    if variable is None:
+        text = value.text.replace("$$", "$")
+        service.assigned.append(Assigned(name, text, service.source.line(value.line)))
+    else:
+        service.skip(value.line, f"{name}: {value.text}", f"Compose fills it in: {_filled(value.text, variable)}")
+
+
+def _filled(text: str, variable: re.Match[str]) -> str:
+    """Return what Compose makes of a text in which a variable stands."""
+    match = _DEFAULT.fullmatch(variable[2] or variable[3])
+    if match is None:
+        return "what it is depends on the environment of Compose"
+    name, sign, default = match[1], match[2] or "", match[3] or ""
+    if "-" in sign:
+        return f"{text.replace(variable[0], default)} unless {name} is set"
+    return f"empty unless {name} is set" if not sign and text == variable[0] else f"it depends on {name}"
+
+
+def _certainty(source: Source) -> int:
+    return 80 if _SERVICES.search(source.text) else 0
+
+
+FORMS: Final = (Form("compose", "services of Docker Compose", _certainty, read),)
