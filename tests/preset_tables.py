@@ -22,15 +22,17 @@ HEAD: Final = """# Presets
 
 Which predefined profiles (`XLIO_SPEC`, `VMA_SPEC`) exist in which releases, and what each sets. A release that does not
 know a name ignores it without a word; the files in `profiles/` spell the values out, so that they work there too. Made by
-`python tests/preset_tables.py` from the catalogues. XLIO and VMA were not measured here: no card was available.
+`python tests/preset_tables.py` from the catalogues. VMA 8.0.3 to 8.2.4 know them by numbers (29, 554, 784, 623, 624, from 8.1.3
+10); what earlier releases had is not known. XLIO 3.940.1 has the presets of 3.40.0, 3.940.2 and 3.941.0 those of 3.40.2. XLIO and VMA were not measured here: no card was available.
 
 """
 
 
 def names() -> list[str]:
-    """Return the presets of all stacks, spelled with underscores."""
-    found = dict.fromkeys(_plain(each.name) for stack in STACKS for each in presets.load(stack))
-    return list(found)
+    """Return the presets of all stacks, spelled with underscores, without those that only had a number once."""
+    every = [each for stack in STACKS for each in presets.load(stack)]
+    lasting = {each.name for each in every if each.last is None or not each.name.isdigit()}
+    return list(dict.fromkeys(_plain(each.name) for each in every if each.name in lasting))
 
 
 def short() -> str:
@@ -65,15 +67,19 @@ def _where(stack: str, name: str) -> str:
     forms = [each for each in presets.load(stack) if _plain(each.name) == name]
     if not forms:
         return "–"
-    # A preset that is spelled in two ways was renamed without a gap.
-    ends = [each.last for each in forms]
+    # What a stack calls it is said where that is not the name of the row, or where it was renamed.
+    words = list(dict.fromkeys(each.name for each in forms))
+    told = [f"`{word}` " if words != [name] else "" for word in words]
+    return ", ".join(each + _span(stack, forms, word) for each, word in zip(told, words, strict=True))
+
+
+def _span(stack: str, forms: list[Preset], word: str) -> str:
     known = catalogue.load(stack).releases
-    if stack != "xlio":
-        return f"{forms[0].since}"
-    spelled = "" if len({each.name for each in forms}) == 1 else f" (`{forms[0].name}` until {forms[-2].last})"
-    first = min((each.since for each in forms), key=known.index)
+    mine = [each for each in forms if each.name == word]
+    first = min((each.since for each in mine), key=known.index)
+    ends = [each.last for each in mine]
     last = None if None in ends else max((end for end in ends if end), key=known.index)
-    return (f"from {first}" if last is None else f"{first} to {last}") + spelled
+    return f"from {first}" if last is None else f"{first} to {last}"
 
 
 def _newest(name: str) -> Preset:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tuner import catalogue
 from tuner.catalogue import presets
-from tuner.catalogue.effective import Effective, Origin, effective, release_of
+from tuner.catalogue.effective import Effective, Origin, effective
 from tuner.catalogue.reading import Fate
 from tuner.errors import UsageError
 from tuner.stacks import banner
@@ -208,9 +208,10 @@ def test_no_environment_breaks_the_model(settings: dict[str, str]) -> None:
 
 
 def test_an_unlisted_release_is_read_as_the_one_before_it() -> None:
-    assert release_of(XLIO, None) == XLIO.releases[-1]
+    assert XLIO.read_as(None) == XLIO.releases[-1]
     assert in_effect({}, "3.40.9").values() == in_effect({}, "3.40.2").values()
-    assert release_of(XLIO, "9.9") == "9.9"
-    for wrong in ("0.1", "newest", ""):
+    assert in_effect({}, "9.9").values() == in_effect({}).values()
+    assert in_effect({}, "0.1").values() == in_effect({}, XLIO.releases[0]).values()
+    for wrong in ("newest", ""):
         with pytest.raises(UsageError, match="is no release of xlio"):
-            release_of(XLIO, wrong)
+            XLIO.read_as(wrong)

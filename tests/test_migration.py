@@ -124,8 +124,14 @@ def test_a_migrated_preset_has_the_effect_that_it_had() -> None:
 def test_stacks_without_common_variables_are_refused() -> None:
     with pytest.raises(UsageError, match="share no variables"):
         carried({}, "xlio:3.61.2", "kernel:0.1.0")
-    with pytest.raises(UsageError, match="has no release '4'"):
-        edition("xlio", "4")
+    with pytest.raises(UsageError, match="'newest' is no release of xlio"):
+        edition("xlio", "newest")
+
+
+def test_a_release_that_is_not_known_is_its_older_neighbour_and_that_is_said() -> None:
+    found = edition("xlio", "4")
+    assert (found.release, "read as 3.70.2" in found.remark) == ("4", True)
+    assert edition("vma", "9.7").remark == ""
 
 
 def test_the_command_prints_a_profile_and_says_on_stderr_what_changed(tmp_path: Path) -> None:

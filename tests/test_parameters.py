@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner import catalogue
-from tuner.catalogue.parameters import Choice, Default, Parameter, Type, as_integer, release_key, size_words
+from tuner.catalogue.parameters import Choice, Default, Parameter, Type, as_integer, size_words
+from tuner.catalogue.releases import release_key
 
 INT = Parameter("N", "s", type=Type.INT, min=-1, max=100, special=(("-1", "for ever"),))
 BYTES = Parameter("B", "s", type=Type.INT, unit="bytes", min=0)

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from tuner.catalogue import facts, overlays, places
 from tuner.catalogue.expressions import Expression, Value, Values, parse
-from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, in_window, window_words
+from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type
 from tuner.catalogue.parsed import parsed
 from tuner.catalogue.places import stacks
+from tuner.catalogue.releases import Taken, Window, in_window, taken, window_words
 from tuner.catalogue.rules import Broken, Rule, RuleKind, broken, numbers, repaired
 from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
 from tuner.terminal_text import shown
@@ -33,6 +34,9 @@ class Catalogue:
 
     Each is loaded once and equal to itself alone, so that what is said of it can be remembered.
 
+    Limits, choices and rules were read in the releases of `read_in`, in every one where it is empty; names and defaults
+    in all. What was not read in a release is not held against it: it is a warning there.
+
     What follows from these alone is worked out once and kept: a search asks for what is in effect thousands of times.
     """
 
@@ -40,6 +44,7 @@ class Catalogue:
     releases: tuple[str, ...]
     parameters: Mapping[str, Parameter]
     rules: tuple[Rule, ...] = ()
+    read_in: tuple[str, ...] = ()
 
     def find(self, name: str) -> Parameter:
         """Return the parameter called `name`; raise `UsageError` with the nearest known name otherwise.
@@ -57,13 +62,35 @@ class Catalogue:
             return f"see `tuner params list --stack {self.stack}`"
         return did_you_mean(name, self.parameters)
 
+    def taken(self, stated: str | None) -> Taken:
+        """Return which release's facts hold for a stated one (the newest when None), and what has to be said of that.
+
+        Raise `UsageError` for text that is no release.
+        """
+        try:
+            return taken(self.stack, self.releases, stated)
+        except ValueError as reason:
+            raise UsageError(str(reason)) from reason
+
+    def read_as(self, stated: str | None) -> str:
+        """Return the release whose facts hold for a stated one, the newest when None; see `taken`."""
+        return self.releases[-1] if stated is None else self.taken(stated).release
+
     def unread(self, parameter: Parameter, release: str | None = None) -> str:
         """Return why `release` (the newest when None) does not read a parameter, empty where it does."""
-        target = release or self.releases[-1]
+        target = self.read_as(release)
         if parameter.exists_in(target):
             return ""
-        window = window_words(parameter.since, parameter.last)
-        return f"{self.stack} {target} does not read {parameter.name}: it is read {window}"
+        return f"{self.stack} {target} does not read {parameter.name}: it is read {parameter.window}"
+
+    def is_read_whole(self, release: str | None) -> bool:
+        """Return whether the limits, choices and rules of a release (the newest when None) were read too."""
+        return not self.read_in or (self.releases[-1] if release is None else release) in self.read_in
+
+    def knows_presets_of(self, release: str) -> bool:
+        """Return whether it is known what the presets of a release set."""
+        first = facts.load(self.stack).presets_since
+        return not first or in_window(release, first, None)
 
     def settings(self) -> tuple[Parameter, ...]:
         """Return the parameters that can be set, without aliases and names that only look like settings."""
@@ -75,7 +102,7 @@ class Catalogue:
         Values are in their canonical spelling; one that is no value stands as it is written. The values of a preset
         (`XLIO_SPEC`) and what the stack corrects by itself (`rules`) are not in it.
         """
-        return dict(self._effective(tuple(settings.items()), release or self.releases[-1]))
+        return dict(self._effective(tuple(settings.items()), self.read_as(release)))
 
     def changes_nothing(self, name: str, settings: Mapping[str, str], release: str | None = None) -> bool:
         """Return whether everything in effect in `release` stays as it is when the setting `name` is left out."""
@@ -102,8 +129,10 @@ class Catalogue:
         Found are unknown and foreign names, names that are no settings, bad values, what `release` does not know,
         and broken rules. Without a release, what the newest one no longer knows is only a warning.
         """
+        release = release and self.read_as(release)
         singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
-        return singly + [_rule_finding(one, settings, where) for one in self.broken(settings, release)]
+        broken = (_rule_finding(one, settings, where) for one in self.broken(settings, release))
+        return singly + [self._held_against(one, release) for one in broken]
 
     def repaired(self, settings: Mapping[str, str], release: str | None = None) -> dict[str, str]:
         """Return `settings` changed so that the rules that concern them hold in `release` (the newest when None).
@@ -164,7 +193,8 @@ class Catalogue:
         """The defaults of a release that other settings change, in the order in which later ones win."""
 
         def conditional(release: str) -> tuple[Conditional, ...]:
-            return tuple(each for p in self.parameters.values() for each in _conditionals(p, release))
+            read = (p for p in self.parameters.values() if p.exists_in(release))
+            return tuple(each for p in read for each in _conditionals(p, release))
 
         return cache(conditional)
 
@@ -194,12 +224,18 @@ class Catalogue:
         elif parameter.kind is not Kind.SETTING:
             yield error(where, f"{name} is {_NO_SETTING[parameter.kind]}, not a setting", _instead(parameter))
         elif (problem := parameter.problem(text)) is not None:
-            yield error(
-                where, f"{text!r} is no value of {name}: it {problem}", _nearest_value(parameter, text, release)
-            )
+            hint = _nearest_value(parameter, text, release)
+            yield self._held_against(error(where, f"{text!r} is no value of {name}: it {problem}", hint), release)
         else:
             yield from self._out_of_window(parameter, text, where, release)
             yield from _undocumented(parameter, text, where)
+
+    def _held_against(self, found: Finding, release: str | None) -> Finding:
+        """Return what limits and rules say of a release, as a warning where they were not read in it."""
+        if self.is_read_whole(release):
+            return found
+        message = f"{found.message} (so in {self.read_in[-1]}; not known for {release})"
+        return warning(found.where, message, found.suggestion)
 
     def _unknown(self, name: str, where: str) -> Finding:
         if name.startswith(tuple(self._prefixes())):
@@ -214,7 +250,10 @@ class Catalogue:
 
     def _out_of_window(self, parameter: Parameter, text: str, where: str, release: str | None) -> Iterator[Finding]:
         tell = warning if release is None else error
-        target = release or self.releases[-1]
+        target = self.read_as(release)
+        if parameter.name == facts.load(self.stack).preset and not self.knows_presets_of(target):
+            yield warning(where, f"which presets {self.stack} {target} has, and what they set, is not known")
+            return
         choice = parameter.choice(text, target)
         if unread := self.unread(parameter, target):
             yield tell(where, unread, _succeeded(parameter))
@@ -298,7 +337,7 @@ def _catalogue(path: Path, data: Mapping[str, Any]) -> Catalogue:
     if path.parent != FOLDER:
         tuple(parameters.values())  # what is wrong with a user's file is said at once; tests hold those of the package
     rules = tuple(_rule(row) for row in data.get("rules", ()))
-    return Catalogue(path.stem, tuple(data["releases"]), parameters, rules)
+    return Catalogue(path.stem, tuple(data["releases"]), parameters, rules, tuple(data.get("read_in", ())))
 
 
 class _Parameters(Mapping[str, Parameter]):
@@ -353,6 +392,7 @@ _SHAPED: Final[Mapping[str, Any]] = {
     "choices": lambda rows: tuple(_choice(row) for row in rows),
     "special": lambda table: tuple(table.items()),
     "constraints": tuple,
+    "gaps": lambda rows: tuple(Window(**row) for row in rows),
 }
 
 

@@ -15,11 +15,11 @@ from typing import Final
 from tuner.catalogue import facts, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.expressions import parse
-from tuner.catalogue.parameters import Kind, in_window, window_words
+from tuner.catalogue.parameters import Kind
 from tuner.catalogue.presets import Preset
 from tuner.catalogue.reading import Fate, Read, copied_to, read
+from tuner.catalogue.releases import in_window
 from tuner.catalogue.rules import Rule, numbers
-from tuner.errors import UsageError
 
 AS_SET: Final = "as set"
 # What is derived settles in two or three passes; more would mean that rules contradict each other.
@@ -61,7 +61,7 @@ class Effective:
 
 def effective(known: Catalogue, settings: Mapping[str, str], release: str | None = None) -> Effective:
     """Return what `release` (the newest when None) makes of an environment, for every variable that it reads."""
-    release = release or known.releases[-1]
+    release = known.read_as(release)
     ignored = dict(_ignored(known, settings, release))
     kept = {name: text for name, text in settings.items() if name not in ignored}
     found = _Model(known, release).worked_out(kept)
@@ -79,7 +79,7 @@ def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Ite
         elif parameter.kind is not Kind.SETTING:
             yield name, f"nothing reads that name{f'; use {parameter.alias_of}' if parameter.alias_of else ''}"
         elif not parameter.exists_in(release):
-            yield name, f"{known.stack} {release} does not read it: {window_words(parameter.since, parameter.last)}"
+            yield name, f"{known.stack} {release} does not read it: {parameter.window}"
         elif by_file and name not in told.json_names:
             yield name, f"{told.json_switch} makes the library read its JSON configuration instead of variables"
 
@@ -134,7 +134,11 @@ class _Model:
             target = copied_to(name)
             if target is not None and target not in settings and target in self.found:
                 yield target, self._set(self._read(target, text), f"set by its older name {name}")
-            yield name, self._set(self._read(name, text), AS_SET)
+            if name == presets.variable(self.known.stack) and not self.known.knows_presets_of(self.release):
+                why = f"which presets {self.known.stack} {self.release} has, and what they set, is not known"
+                yield name, InEffect(text, Origin.EXPLICIT, why, Fate.UNKNOWN)
+            else:
+                yield name, self._set(self._read(name, text), AS_SET)
 
     @staticmethod
     def _set(done: Read, plain: str) -> InEffect:
@@ -210,17 +214,3 @@ def _reason(when: object, formula: object) -> str:
         f"{word} {getattr(part, 'text', '')}" for word, part in (("because", when), ("from", formula)) if part
     ]
     return " ".join(conditions)
-
-
-def release_of(known: Catalogue, stated: str | None) -> str:
-    """Return the release that is meant, the newest when None; raise `UsageError` for text that is no release.
-
-    A release that the catalogue does not list is read as the one before it: what changed since is unknown.
-    """
-    if stated is None:
-        return known.releases[-1]
-    earlier = [each for each in known.releases if in_window(stated, each, None)]
-    if not stated[:1].isdigit() or not earlier:
-        advice = f"known: {known.releases[0]} to {known.releases[-1]}"
-        raise UsageError(f"{stated!r} is no release of {known.stack}", advice=advice)
-    return stated

@@ -44,6 +44,8 @@ class Facts:
     """The stack whose variables these are, for one that reads another's."""
     preset: str = ""
     """The variable that chooses a predefined profile."""
+    presets_since: str = ""
+    """The first release of which it is known what its presets set; empty where that is every one."""
     preset_halves: str = ""
     """The variable that decides which half of a preset counts: `plain` where it switches striding queues off."""
     rule_file: str = ""

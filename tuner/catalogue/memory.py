@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
-from tuner.catalogue.parameters import as_integer, in_window
+from tuner.catalogue.parameters import as_integer
+from tuner.catalogue.releases import in_window
 from tuner.errors import Finding, Severity, error, warning
 
 # What the formulas assume where the interface decides (MTU=0), and the room for headers before a send buffer.

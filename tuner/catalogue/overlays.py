@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type, release_key
+from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type
 from tuner.catalogue.parsed import parsed
+from tuner.catalogue.releases import order
 from tuner.errors import Finding, UsageError, error
 from tuner.terminal_text import shown
 from tuner.toml_text import Scalar, assignment
@@ -35,7 +36,7 @@ class Overlay:
 def found(stack: str, folder: Path | None) -> tuple[Overlay, ...]:
     """Return the overlays of a stack in a folder, oldest release first; raise `UsageError` for a file that is none."""
     paths = folder.glob(f"{stack}-*.toml") if folder is not None else ()
-    return tuple(sorted(map(read, sorted(paths)), key=lambda each: release_key(each.release)))
+    return tuple(sorted(map(read, sorted(paths)), key=lambda each: order(each.release)))
 
 
 def applied(parameters: Mapping[str, Parameter], overlays: Sequence[Overlay]) -> Mapping[str, Parameter]:
@@ -53,7 +54,7 @@ def applied(parameters: Mapping[str, Parameter], overlays: Sequence[Overlay]) ->
 
 def releases(known: tuple[str, ...], overlays: Iterable[Overlay]) -> tuple[str, ...]:
     """Return the releases of a catalogue with those of the overlays, oldest first."""
-    return tuple(sorted({*known, *(one.release for one in overlays)}, key=lambda each: (release_key(each), each)))
+    return tuple(sorted({*known, *(one.release for one in overlays)}, key=order))
 
 
 def read(path: Path) -> Overlay:

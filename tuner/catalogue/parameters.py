@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
+
+from tuner.catalogue.releases import Window, in_window, is_aside, window_words
 
 SIZE_UNITS: Final = {
     "": 1,
@@ -105,7 +107,8 @@ class Parameter:
     """One setting of a stack. The fields are those of the catalogue files; absent facts are None or empty.
 
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
-    `since` and `last` are the first and the last release that read the variable; `last` None means it still does.
+    `since` and `last` are the first and the last release that read the variable; `last` None means it still does, and
+    `gaps` are releases between them that do not.
     `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
     Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
     read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
@@ -135,6 +138,7 @@ class Parameter:
     special: tuple[tuple[str, str], ...] = ()
     since: str = ""
     last: str | None = None
+    gaps: tuple[Window, ...] = ()
     alias_of: str = ""
     equivalent: str = ""
     successor: str = ""
@@ -154,17 +158,24 @@ class Parameter:
         """
         plain = [d for d in self.defaults if not d.when]
         if release is None:
-            return plain[-1].value if plain else None
+            newest = [d.value for d in plain if not is_aside(d.since)]
+            return newest[-1] if newest else None
         known = [d.value for d in plain if in_window(release, d.since, None)]
         return known[-1] if known and self.exists_in(release) else None
 
     def exists_in(self, release: str) -> bool:
         """Return whether `release` reads this variable."""
-        return in_window(release, self.since, self.last)
+        return in_window(release, self.since, self.last) and not any(gap.holds(release) for gap in self.gaps)
 
     def is_inert(self, release: str) -> bool:
         """Return whether nothing comes of this variable in `release`, although it may be read."""
         return bool(self.inert) and in_window(release, self.inert_since, None)
+
+    @property
+    def window(self) -> str:
+        """The releases that read this variable, in words; empty where they are all."""
+        gaps = ", ".join(window_words(gap.since, gap.last) for gap in self.gaps)
+        return window_words(self.since, self.last) + (f", but not {gaps}" if gaps else "")
 
     def choices_in(self, release: str | None) -> tuple[Choice, ...]:
         """Return the allowed values of an enumeration in `release` (the newest when None)."""
@@ -246,30 +257,6 @@ class Parameter:
             return text
         number = as_integer(text)
         return text if number is None else str(number)
-
-
-@cache
-def release_key(release: str) -> tuple[int, ...]:
-    """Return the sort key of a release such as `3.40.2` (`3.50.3-ea` sorts as 3.50.3, `3.40` as 3.40.0)."""
-    key = [int(part) for part in re.findall(r"[0-9]{1,9}", release.partition("-")[0])]
-    while key and key[-1] == 0:
-        key.pop()
-    return tuple(key)
-
-
-def in_window(release: str | None, since: str, last: str | None) -> bool:
-    """Return whether `release` lies between `since` and `last`, both included; None is newer than every `last`."""
-    if release is None:
-        return last is None
-    after = not since or release_key(since) <= release_key(release)
-    return after and (last is None or release_key(release) <= release_key(last))
-
-
-def window_words(since: str, last: str | None) -> str:
-    """Return the releases from `since` to `last` in words, both included; empty where they are all."""
-    if last is None:
-        return f"from {since} on" if since else ""
-    return f"from {since} to {last}" if since else f"until {last}"
 
 
 @lru_cache(1 << 14)

@@ -11,7 +11,7 @@ from typing import Final
 
 from tuner.catalogue import facts, places
 from tuner.catalogue.expressions import Values, parse
-from tuner.catalogue.parameters import in_window
+from tuner.catalogue.releases import in_window
 
 _PLAIN_QUEUES: Final = frozenset({"off", "regular_rq"})
 

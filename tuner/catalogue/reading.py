@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any, Final
 
 from tuner.catalogue import facts
-from tuner.catalogue.parameters import SIZE_UNITS, Parameter, Type, in_window
+from tuner.catalogue.parameters import SIZE_UNITS, Parameter, Type
 from tuner.catalogue.places import SHIPPED
+from tuner.catalogue.releases import in_window
 
 _DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
 _SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
@@ -32,6 +33,7 @@ class Fate(StrEnum):
     DEFAULTED = "defaulted"
     IGNORED = "ignored"
     OVERRIDDEN = "overridden by a rule"
+    UNKNOWN = "not known for this release"
 
 
 @dataclass(frozen=True, slots=True)

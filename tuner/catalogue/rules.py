@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from tuner.catalogue.expressions import Value, parse
-from tuner.catalogue.parameters import as_integer, in_window
+from tuner.catalogue.parameters import as_integer
+from tuner.catalogue.releases import in_window
 
 # More repairs than this mean that rules contradict each other.
 _MOST_REPAIRS: Final = 30

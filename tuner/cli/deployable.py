@@ -50,10 +50,10 @@ class Choice:
         """Return the profile that is meant as a form deploys it; a doubt about its library goes to stderr."""
         profile = chosen(reference, self.stack, self.results)
         stack = stacks.named(profile.stack)
+        release = options.release_of(catalogue.load(profile.stack), self.release)
         parameters = catalogue.load(profile.stack).parameters
-        defaults = {name: parameters[name].default(self.release) for name in profile.settings}
+        defaults = {name: parameters[name].default(release) for name in profile.settings}
         known = {name: value for name, value in defaults.items() if value is not None}
-        release = self.release or catalogue.load(profile.stack).releases[-1]
         preload = _preload(stack, self.lib) if form.preloads else ""
         return Deployment(profile, preload, stack.facts.prefix, self.service, known, release)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from tuner.catalogue import facts
+from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.facts import Facts
 from tuner.results import FOLDER
 
@@ -33,6 +34,16 @@ AnyStack = Annotated[str | None, typer.Option("--stack", metavar="STACK", help=f
 Release = Annotated[
     str | None, typer.Option("--stack-version", metavar="RELEASE", help="The stack's release, e.g. 3.40.2.")
 ]
+
+
+def release_of(known: Catalogue, stated: str | None) -> str:
+    """Return the release that is meant, the newest when None; stderr has what must be said of one that is not known."""
+    found = known.taken(stated)
+    if found.remark:
+        typer.echo(f"warning: {found.remark}", err=True)
+    return found.release
+
+
 Rings = Annotated[
     int,
     typer.Option(

@@ -50,10 +50,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One release of one stack."""
+    """One release of one stack; `remark` is what has to be said of one that the catalogue does not list."""
 
     known: Catalogue
     release: str
+    remark: str = ""
 
     def __str__(self) -> str:
         return f"{self.known.stack} {self.release}"
@@ -72,13 +73,16 @@ class _Carried:
 
 
 def edition(stack: str, release: str) -> Edition:
-    """Return the newest release that `release` names (`3.61` is 3.61.2); raise `UsageError` when there is none."""
+    """Return the newest release that `release` names (`3.61` is 3.61.2), or the one that an unknown one is read as.
+
+    Raise `UsageError` for text that is no release.
+    """
     known = catalogue.load(stack)
     named = [each for each in known.releases if each == release or each.startswith(f"{release}.")]
-    if not named:
-        last = f"known: {', '.join(known.releases[-5:])}" + (" and earlier" if len(known.releases) > 5 else "")  # noqa: PLR2004
-        raise UsageError(f"{stack} has no release {release!r}", advice=last)
-    return Edition(known, named[-1])
+    if named:
+        return Edition(known, named[-1])
+    found = known.taken(release)
+    return Edition(known, found.release, found.remark)
 
 
 def migrate(profile: Profile, source: Edition, target: Edition) -> tuple[Profile, tuple[Note, ...]]:

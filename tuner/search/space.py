@@ -176,7 +176,7 @@ def _unread(known: Catalogue, name: str, release: str | None) -> str:
 
 
 def _with_read_values(known: Catalogue, dimension: Dimension, release: str | None) -> Fitted:
-    parameter, target = known.parameters[dimension.parameter], release or known.releases[-1]
+    parameter, target = known.parameters[dimension.parameter], known.read_as(release)
     read = tuple(value for value in dimension.singles if parameter.problem(value, target) is None)
     if read == dimension.singles:
         return Fitted(dimension)

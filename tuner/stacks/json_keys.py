@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from tuner import catalogue
 from tuner.catalogue import overlays, places
-from tuner.catalogue.parameters import Parameter, as_integer, in_window, release_key
+from tuner.catalogue.parameters import Parameter, as_integer
+from tuner.catalogue.releases import in_window, reached
 
 Plain = bool | int | str
 
@@ -157,7 +158,7 @@ def _keys(release: str, folder: Path | None) -> Mapping[str, Key]:
 
 def has_json(release: str) -> bool:
     """Return whether a release reads a JSON configuration."""
-    return release_key(release) >= release_key(FIRST)
+    return reached(release, FIRST)
 
 
 def _key(name: str, row: Mapping[str, Any]) -> Key:

@@ -14,7 +14,7 @@ from tuner.stacks.banner import Banner
 from tuner.stacks.shown import understood
 
 NOT_SHOWN: Final = "not shown"
-_FINE: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN})
+_FINE: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN, Fate.UNKNOWN.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def verify(
 
     `forced` are the variables that a run sets itself, so that the banner says nothing of what was asked for them.
     """
-    release = banner.release or known.releases[-1]
+    release = known.read_as(banner.release or None)
     model = effective(known, settings, release)
     return list(_each(known, settings, banner, model, forced))
 

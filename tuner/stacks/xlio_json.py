@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tuner import catalogue
-from tuner.catalogue.parameters import Parameter, Type, release_key
+from tuner.catalogue.parameters import Parameter, Type
+from tuner.catalogue.releases import reached
 from tuner.errors import Finding, did_you_mean, error, warning
 from tuner.stacks.json_keys import FIRST, Key, KeyType, Plain, every_key, has_json, keys
 from tuner.terminal_text import CONTROL, shown
@@ -94,7 +95,7 @@ def from_inline(text: str, where: str, release: str) -> tuple[dict[str, str], li
 
 def separator(release: str) -> str:
     """Return what stands between the parts of an inline configuration in `release`."""
-    return ";" if release_key(release) >= release_key(_SEMICOLONS) else ","
+    return ";" if reached(release, _SEMICOLONS) else ","
 
 
 def launched_with(path: str) -> dict[str, str]:

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from tuner import catalogue
 from tuner.catalogue.overlays import MOST_BYTES, Overlay
-from tuner.catalogue.parameters import Kind, Parameter, Type, release_key
+from tuner.catalogue.parameters import Kind, Parameter, Type
 from tuner.catalogue.releases import parse as parse_releases
+from tuner.catalogue.releases import reached
 from tuner.errors import Finding, error, warning
 from tuner.stacks.json_keys import FIRST, Key, KeyType, keys
 from tuner.stacks.xlio_json import RULES, STACK
@@ -75,7 +76,7 @@ def _release_problems(release: str) -> Iterator[Finding]:
     except ValueError:
         yield error("--stack-version", f"{shown(release)!r} is no release", "write for example 3.80.0")
         return
-    if release_key(release) < release_key(FIRST):
+    if not reached(release, FIRST):
         yield error("--stack-version", f"{release} reads no JSON configuration", f"{FIRST} is the first that does")
 
 

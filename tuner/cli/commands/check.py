@@ -11,7 +11,7 @@ import typer
 
 from tuner import catalogue, stacks
 from tuner.catalogue import facts
-from tuner.catalogue.effective import effective, release_of
+from tuner.catalogue.effective import effective
 from tuner.cli import options, work
 from tuner.cli.screen import memory_account
 from tuner.cli.screen.output import print_json, wrapped
@@ -94,9 +94,7 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
     except TunerError:  # the part of the library says so
         release = None
     known = catalogue.load(stack)
-    return memory_account.account(
-        effective(known, found.settings, release and release_of(known, release)), rings, host.room()
-    )
+    return memory_account.account(effective(known, found.settings, release), rings, host.room())
 
 
 def _noise(asked: dict[str, Any], runs: int, results: Path) -> CalibrateAnswer:

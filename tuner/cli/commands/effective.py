@@ -13,7 +13,7 @@ import typer
 from tuner import catalogue
 from tuner.catalogue import facts, rules
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin, release_of
+from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin
 from tuner.catalogue.effective import effective as in_effect
 from tuner.catalogue.parameters import size_words
 from tuner.catalogue.reading import Fate
@@ -74,13 +74,24 @@ def effective(
     name = stack or (file.stack if file is not None else None) or facts.owner(asked) or facts.first()
     findings, settings = _file_findings(file) if file is not None else [], _settings(base, name, asked)
     known = catalogue.load(name)
-    found = in_effect(known, settings, release_of(known, stack_version))
+    release = known.taken(stack_version)
+    found = in_effect(known, settings, release.release)
     memory = account(found, rings, LocalHost().room())
-    told = [*findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
+    remarks = [warning("--stack-version", text) for text in (release.remark, _unread(known, release.release)) if text]
+    told = [*remarks, *findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
     if json:
         print_json(record(found, told, memory))
     else:
         typer.echo("\n".join([*_page(found, told, every=every), *_memory(memory["lines"])]))
+
+
+def _unread(known: Catalogue, release: str) -> str:
+    """Return what is not known of a release, empty where all is."""
+    if known.is_read_whole(release):
+        return ""
+    return (
+        f"what {known.stack} {release} makes of values is not known: limits and rules are those of {known.read_in[-1]}"
+    )
 
 
 def record(found: Effective, findings: Iterable[Finding], memory: Mapping[str, Any]) -> dict[str, Any]:

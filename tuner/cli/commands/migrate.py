@@ -47,6 +47,8 @@ def migrate(
     found = load(profile, stack, shelves(os.environ, Path.cwd()))
     source, target = _source(found, since), _target(to, found.stack)
     made, notes = migrated(found, source, target)
+    for remark in filter(None, (source.remark, target.remark)):
+        typer.echo(f"warning: {remark}", err=True)
     for note in notes:
         typer.echo(note, err=True)
     if output is not None:

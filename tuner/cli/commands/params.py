@@ -12,9 +12,10 @@ import typer
 from tuner import catalogue
 from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, in_window, size_words, window_words
+from tuner.catalogue.parameters import Choice, Kind, Parameter, Type, size_words
+from tuner.catalogue.releases import in_window, window_words
 from tuner.catalogue.rules import Rule
-from tuner.cli.options import AnyStack, Json, Release
+from tuner.cli.options import AnyStack, Json, Release, release_of
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError, did_you_mean
 
@@ -62,7 +63,7 @@ def show(
     if json:
         print_json(record(parameter))
     else:
-        typer.echo(page(parameter, found, stack_version))
+        typer.echo(page(parameter, found, stack_version and release_of(found, stack_version)))
 
 
 def search(
@@ -93,7 +94,8 @@ def record(parameter: Parameter) -> dict[str, Any]:
 
 def page(parameter: Parameter, found: Catalogue, release: str | None = None) -> str:
     """Return all about a parameter as text of labels and wrapped lines; `release` narrows defaults and values."""
-    facts = [*_identity(parameter, release), *_values(parameter, release), *_doubts(parameter, found)]
+    facts = [*_identity(parameter, release), *_values(parameter, release), *_unread(found, release)]
+    facts += _doubts(parameter, found)
     return "\n".join([parameter.name, *(line for label, text in facts if text for line in _wrapped(label, text))])
 
 
@@ -122,6 +124,11 @@ def _values(parameter: Parameter, release: str | None) -> Iterator[tuple[str, st
         yield "default", line
 
 
+def _unread(found: Catalogue, release: str | None) -> Iterator[tuple[str, str]]:
+    if not found.is_read_whole(release):
+        yield "not known", f"what is allowed, and what follows from rules, was read in {', '.join(found.read_in)} only"
+
+
 def _doubts(parameter: Parameter, found: Catalogue) -> Iterator[tuple[str, str]]:
     yield "bad value", parameter.on_invalid
     yield "risk", parameter.risk
@@ -141,7 +148,7 @@ def _elsewhere(parameter: Parameter) -> str:
 
 def _releases(parameter: Parameter) -> str:
     gone = ", then gone" if parameter.last is not None else ""
-    return window_words(parameter.since, parameter.last) + gone
+    return parameter.window + gone
 
 
 def _choice(choice: Choice) -> str:

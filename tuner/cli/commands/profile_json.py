@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tuner import catalogue
-from tuner.cli.options import Json
+from tuner.cli.options import Json, release_of
 from tuner.cli.screen.output import print_json
 from tuner.errors import Finding, UsageError
 from tuner.profiles.files import save
@@ -40,7 +40,7 @@ def to_json(
       tuner profiles json xlio/nginx --inline --stack-version 3.61.2
     """
     found = load(profile, xlio_json.STACK, shelves(os.environ, Path.cwd()))
-    release = stack_version or catalogue.load(xlio_json.STACK).releases[-1]
+    release = release_of(catalogue.load(xlio_json.STACK), stack_version)
     text, findings = (xlio_json.to_inline if inline else xlio_json.to_json)(found.settings, release)
     _refuse(f"{found.name} cannot be said so in {release}", findings)
     environment = {xlio_json.INLINE: text} if inline else {}
@@ -67,7 +67,7 @@ def from_json(
     Examples:
       tuner profiles import /etc/libxlio_config.json -o profiles/xlio/mine.toml
     """
-    release = stack_version or catalogue.load(xlio_json.STACK).releases[-1]
+    release = release_of(catalogue.load(xlio_json.STACK), stack_version)
     text = text_of(file, xlio_json.MOST_BYTES, "a configuration")
     if isinstance(text, Finding):
         raise UsageError(f"{file} cannot be imported", findings=[text])

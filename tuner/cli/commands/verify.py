@@ -57,8 +57,7 @@ def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
     path = probe.usable(target, lib, host)
     banner = probe.banner(target, [path], profile.settings, host)
     settings = verified(target, profile.settings, banner)
-    unknown = banner.release not in catalogue.load(target.name).releases
-    doubt = f"release {banner.release or 'of an unknown form'} is not in the catalogue: it is read as the one before"
+    doubt = _unknown(target.name, banner.release)
     return {
         "stack": target.name,
         "version": banner.release,
@@ -66,8 +65,17 @@ def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
         "profile": profile.name,
         "applied": all(each.fine for each in settings),
         "settings": [each.to_dict() for each in settings],
-        "warnings": [*banner.warnings, *([doubt] if unknown else [])],
+        "warnings": [*banner.warnings, *doubt],
     }
+
+
+def _unknown(stack: str, release: str) -> list[str]:
+    """Return what has to be said of a release that the catalogue does not list, nothing of one that it does."""
+    known = catalogue.load(stack)
+    if not release:
+        return [f"the banner names no release: it is read as {known.releases[-1]}, the newest"]
+    remark = known.taken(release).remark
+    return [remark] if remark else []
 
 
 def release_of_library(lib: Path, stack: str | None) -> str:

@@ -62,6 +62,8 @@ def refusal(stack: str, settings: Mapping[str, str], release: str | None, room: 
     wrong += [str(finding) for finding in too_large(known, settings, release, room)]
     if wrong or release is None:
         return "; ".join(wrong) or None
+    if not known.is_read_whole(known.read_as(release)):
+        return None  # what its limits and rules make of a value is not known
     model = effective(known, settings, release)
     lost = {name: each for name in settings if (each := model.settings.get(name)) and each.fate is not Fate.APPLIED}
     return "; ".join(f"{name}: {each.fate}: {each.why}" for name, each in lost.items()) or None
