@@ -23,7 +23,8 @@ from tuner.judging.statistics import mean_interval
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Run
-from tuner.session.setup.prepare import Request, plan, rig
+from tuner.session.setup.prepare import plan, rig
+from tuner.session.setup.request import Request
 
 PAIRS = 14
 SETTINGS: dict[str, dict[str, str]] = {"plain sockets": {}, "polling": {"XLIO_RX_POLL": "-1"}}

@@ -23,6 +23,7 @@ from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup import prepare
+from tuner.session.setup.request import Request, Search, Task
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.store import Store
 
@@ -34,7 +35,8 @@ NOTHING = "XLIO_SELECT_POLL=0|1|100|10000|-1, XLIO_TX_MC_LOOPBACK=0|1"
 def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     """Return what one session answered."""
     host = LocalHost()
-    asked = prepare.Request(kind=Kind.TUNE, objective="latency", budget_s=budget_s, seed=seed, space=NOTHING)
+    task = Task(objective="latency", seed=seed)
+    asked = Request(kind=Kind.TUNE, budget_s=budget_s, task=task, search=Search(space=NOTHING))
     plan = prepare.plan(asked, host, ())
     plan = replace(plan, known=(plan.baseline,), start=None)
     store = Store(Results(folder).url)

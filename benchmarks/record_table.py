@@ -22,7 +22,8 @@ from tuner.hosts.pair import on_one
 from tuner.measure.run import Rig
 from tuner.measure.workload import Workload
 from tuner.records import Kind, Run
-from tuner.session.setup.prepare import Request, plan, rig
+from tuner.session.setup.prepare import plan, rig
+from tuner.session.setup.request import Request
 
 ROUNDS = 3
 BLOCK = 8

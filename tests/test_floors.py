@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.session.answer",),
     ("tuner.session.phases",),
     ("tuner.session",),
+    ("tuner.api",),
     ("tuner.report", "tuner.export", "tuner.deploy"),
     ("tuner.cli.screen",),
     ("tuner.cli",),

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fake
 import pytest
 from stats_file import FILE
 
 from tuner import stacks
+from tuner.cli import session_options
 from tuner.errors import UsageError
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import LocalHost
@@ -27,10 +27,11 @@ from tuner.measure.launch import Launch, Loading, at, evidence, unsupported
 from tuner.measure.run import Rig
 from tuner.measure.simulated import SimulatedHost
 from tuner.measure.workload import Protocol, Workload
+from tuner.records import Kind
 from tuner.results import Results
 from tuner.session.setup import prepare, rule_file
 from tuner.session.setup.plan import Plan
-from tuner.session.setup.prepare import Request
+from tuner.session.setup.request import Request, Setup, Task
 from tuner.stacks.preloads import kernel_library
 from tuner.store import Store
 
@@ -54,10 +55,9 @@ def library(tmp_path: Path) -> Path:
     return Path(shutil.copy(kernel_library(), tmp_path / "libxlio.so"))
 
 
-def planned(library: Path, **asked: Any) -> Plan:
-    program = fake.install(library.parent)
-    made = {"kind": "measure", "stack": "xlio", "lib": library, "program": str(program), "fast_start": False}
-    request = Request(**{**made, **asked, "budget_s": 1e9})
+def planned(library: Path, stack: str = "xlio", load: Loading = Loading.PRELOAD, conf: Path | None = None) -> Plan:
+    setup = Setup(str(fake.install(library.parent)), library, fast_start=False, load=load, conf=conf)
+    request = Request(Kind.MEASURE, budget_s=1e9, task=Task(stack), setup=setup)
     return prepare.plan(request, Card(lambda _: 3.0), ())
 
 
@@ -85,13 +85,13 @@ def test_dlopen_is_refused_with_the_reason_where_sockperf_cannot(stack_name: str
 
 
 def test_the_way_of_loading_is_in_the_plan_and_an_old_plan_preloads(library: Path) -> None:
-    plan = planned(library, load="dlopen")
+    plan = planned(library, load=Loading.DLOPEN)
     assert Plan.from_dict(plan.to_dict()) == plan
     old = plan.to_dict()
     del old["load"], old["conf"]
     assert (Plan.from_dict(old).load, Plan.from_dict(old).conf) == ("preload", None)
     with pytest.raises(UsageError, match="no way to load"):
-        planned(library, load="dlopn")
+        session_options.setup(load="dlopn")
 
 
 def conf(library: Path, text: str) -> Path:

@@ -26,11 +26,13 @@ from tuner.session.phases.propose import repairer
 from tuner.session.setup import prepare
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import refusal
+from tuner.session.setup.request import Request, Setup, Task
 
 MIB = 1 << 20
 XLIO_BANNER = " XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
 # The library that the kernel stack is built as: any that the loader takes will do, for the host is simulated.
 LIBRARY = stacks.named("kernel").locate("")
+SETUP = Setup("/bin/true", LIBRARY, fast_start=False)
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ class Small(SimulatedHost):
 
 @pytest.mark.parametrize("card", [True, False])
 def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(card: bool) -> None:
-    request = prepare.Request(kind=Kind.MEASURE, stack="xlio", lib=LIBRARY, program="/bin/true", fast_start=False, budget_s=1e9)  # fmt: skip
+    request = Request(kind=Kind.MEASURE, budget_s=1e9, task=Task("xlio"), setup=SETUP)
     if not card:
         assert prepare.plan(request, Small(lambda _: 30.0, card=False), ()).room is None
         return
@@ -149,10 +151,7 @@ def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(car
 
 def test_a_comparison_asks_of_both_whether_they_fit() -> None:
     shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
-    request = prepare.Request(
-        kind=Kind.COMPARE, profile="ultra_latency", other="latency", stack="xlio", lib=LIBRARY, program="/bin/true",
-        fast_start=False, budget_s=1e9,
-    )  # fmt: skip
+    request = Request(Kind.COMPARE, "ultra_latency", "latency", 1e9, task=Task("xlio"), setup=SETUP)
     with pytest.raises(UsageError) as refused:
         prepare.plan(request, Small(lambda _: 30.0, memlock_bytes=1 << 30), shelves)
     assert [one.where for one in refused.value.findings] == ["latency: memory"]

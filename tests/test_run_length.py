@@ -30,7 +30,8 @@ from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate
 from tuner.session.phases.run_length import fitted
 from tuner.session.setup.plan import Plan, WhyLonger
-from tuner.session.setup.prepare import Request, plan
+from tuner.session.setup.prepare import plan
+from tuner.session.setup.request import Request, Setup, Task
 from tuner.session.tuning import begin
 from tuner.store import Store
 
@@ -101,9 +102,11 @@ def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path:
 
 def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
     host, program = LocalHost(), str(fake.install(tmp_path))
-    asked = plan(Request(kind=Kind.TUNE, budget_s=90.0, workload={"duration_s": 1}, program=program), host, ())
+    asked = plan(
+        Request(kind=Kind.TUNE, budget_s=90.0, task=Task(workload={"duration_s": 1}), setup=Setup(program)), host, ()
+    )
     assert asked.adaptable is False
-    assert plan(Request(kind=Kind.TUNE, budget_s=90.0, program=program), host, ()).adaptable is True
+    assert plan(Request(kind=Kind.TUNE, budget_s=90.0, setup=Setup(program)), host, ()).adaptable is True
 
 
 def test_a_session_that_goes_on_keeps_the_length_it_had(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ does not matter whether something was loaded before a folder was named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,16 @@ def _xdg(environment: Mapping[str, str], variable: str, beneath_home: str) -> Pa
 def use(places: Places) -> None:
     """Read from these folders beside the package's own, from now on."""
     _current.set(places)
+
+
+@contextmanager
+def using(places: Places) -> Iterator[None]:
+    """Read from these folders beside the package's own inside the block; other threads and tasks are not concerned."""
+    before = _current.set(places)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def overlays() -> Path | None:

@@ -53,8 +53,13 @@ def shelves(environ: Mapping[str, str], cwd: Path) -> tuple[Shelf, ...]:
     configuration = _configuration(environ)
     if configuration is not None:
         found.append(Shelf(Place.USER, configuration / "tuner" / "profiles"))
+    return (*found, *shipped())
+
+
+def shipped() -> tuple[Shelf, ...]:
+    """Return the place of the profiles that come with this package, which depends on nobody's folders."""
     package = installed("profiles/shipped")
-    return (*found, Shelf(Place.PACKAGE, package)) if package is not None else tuple(found)
+    return (Shelf(Place.PACKAGE, package),) if package is not None else ()
 
 
 def find(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:

@@ -12,13 +12,12 @@ import typer
 from tuner import catalogue, stacks
 from tuner.catalogue import facts
 from tuner.catalogue.effective import effective
-from tuner.cli import options, work
+from tuner.cli import options, session_options
 from tuner.cli.screen import memory_account
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
 from tuner.profiles.library import load, shelves
-from tuner.records import Kind
-from tuner.results import Results
+from tuner.session.setup.request import Setup, Task
 
 if TYPE_CHECKING:  # loaded when noise is measured
     from tuner.session.answer.answers import CalibrateAnswer
@@ -26,7 +25,7 @@ if TYPE_CHECKING:  # loaded when noise is measured
 _INDENT: Final = "      "
 
 
-@options.made_from_options(workload=options.workload, rig=options.rig)
+@options.made_from_options(workload=session_options.workload, setup=session_options.setup)
 def check(
     noise: Annotated[bool, typer.Option("--noise", help="Also measure how far runs of one profile differ.")] = False,
     runs: Annotated[int, typer.Option("--runs", min=4, help="With --noise: runs of the profile, in pairs.")] = 12,
@@ -41,7 +40,7 @@ def check(
     json: options.Json = False,
     *,
     workload: dict[str, object],
-    rig: dict[str, Any],
+    setup: Setup,
 ) -> None:
     """Say whether this host is fit to measure: what is missing, what makes it noisy, and what to do about it.
 
@@ -55,11 +54,9 @@ def check(
       tuner check --noise --runs 20
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
-    answer = _examined(stack, profile, rig, rings, results)
-    found = None
-    if noise and answer["fit"]:
-        asked = {"profile": profile, "stack": stack, "objective": objective, "seed": seed, "workload": workload, **rig}
-        found = _noise(asked, runs, results)
+    answer = _examined(stack, profile, setup, rings, results)
+    task = Task(stack, objective, workload, seed)
+    found = _noise(profile, runs, task, setup, results) if noise and answer["fit"] else None
     if json:
         print_json(answer | ({"noise": found.to_dict()} if found else {}))
         raise typer.Exit(0 if answer["fit"] else 1)
@@ -68,16 +65,16 @@ def check(
         raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
 
 
-def _examined(stack: str, profile: str, rig: dict[str, Any], rings: int, results: Path) -> dict[str, Any]:
+def _examined(stack: str, profile: str, setup: Setup, rings: int, results: Path) -> dict[str, Any]:
     """Return what is needed and whether it is there, what the host is, and for xlio and vma the memory."""
     from tuner.hosts.local import LocalHost
-    from tuner.session.setup.preflight import examine
+    from tuner.session.setup.preflight import examine, host_facts
 
     host = LocalHost()
-    parts = examine(stack, rig["lib"], rig["program"], results, host)
-    answer: dict[str, Any] = {"parts": parts, "host": work.host_facts(stack, host)}
+    parts = examine(stack, setup.lib, setup.program, results, host)
+    answer: dict[str, Any] = {"parts": parts, "host": host_facts(stack, host)}
     if facts.load(stack).pools:
-        answer["memory"] = _memory(profile, stack, rig["lib"], rings)
+        answer["memory"] = _memory(profile, stack, setup.lib, rings)
         parts.append(memory_account.part(profile, answer["memory"]))
     return answer | {"fit": all(part["ok"] for part in parts)}
 
@@ -97,14 +94,13 @@ def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str,
     return memory_account.account(effective(known, found.settings, release), rings, host.room())
 
 
-def _noise(asked: dict[str, Any], runs: int, results: Path) -> CalibrateAnswer:
-    from tuner.session.answer.answers import CalibrateAnswer
-    from tuner.session.setup.prepare import UNLIMITED_S, Request
+def _noise(profile: str, runs: int, task: Task, setup: Setup, results: Path) -> CalibrateAnswer:
+    from tuner import api
+    from tuner.cli import work
 
-    request = Request(kind=Kind.CALIBRATE, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, **asked)
-    found = work.carry_out(request, Results(results))
-    if not isinstance(found, CalibrateAnswer) or found.calibration is None:
-        raise TunerError(f"too few runs of {asked['profile']} ended well; see `tuner sessions show latest`")
+    found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=work.workspace(results))
+    if found.calibration is None:
+        raise TunerError(f"too few runs of {profile} ended well; see `tuner sessions show latest`")
     return found
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
-from tuner.cli import options, work
-from tuner.records import Kind
-from tuner.results import Results
+from tuner.cli import options, session_options
+from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
+@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
-    budget: Annotated[str, typer.Option("--budget", help="Wall time: 30s, 10m.")] = "30s",
+    budget: session_options.Budget = "30s",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
-    task: dict[str, Any],
-    rig: dict[str, Any],
+    task: Task,
+    setup: Setup,
 ) -> None:
     """Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.
 
@@ -32,17 +32,11 @@ def compare(
       tuner compare default latency
       tuner compare latency results/SESSION/best.toml --budget 2m
     """
+    from tuner import api
+    from tuner.cli import work
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
-    from tuner.session.setup.prepare import Request
 
-    request = Request(
-        kind=Kind.COMPARE,
-        profile=a,
-        other=b,
-        budget_s=seconds(budget),
-        workload=workload,
-        **task,
-        **rig,
-    )
-    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)
+    at = work.workspace(results)
+    found = api.compare(a, b, budget_s=seconds(budget), task=replace(task, workload=workload), setup=setup, at=at)
+    answered.tell(found, at.results, json=json)

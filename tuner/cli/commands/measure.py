@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
-from tuner.cli import options, work
-from tuner.records import Kind
-from tuner.results import Results
+from tuner.cli import options, session_options
+from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
+@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
 def measure(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (kernel/latency), or file.")
@@ -21,8 +21,8 @@ def measure(
     json: options.Json = False,
     *,
     workload: dict[str, object],
-    task: dict[str, Any],
-    rig: dict[str, Any],
+    task: Task,
+    setup: Setup,
 ) -> None:
     """Measure one profile several times and print each metric's median, interval and number of runs.
 
@@ -35,10 +35,10 @@ def measure(
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
       tuner measure latency --objective 'max rate where p99 < 50us'
     """
+    from tuner import api
+    from tuner.cli import work
     from tuner.cli.screen import answered
-    from tuner.session.setup.prepare import UNLIMITED_S, Request
 
-    request = Request(
-        kind=Kind.MEASURE, profile=profile, budget_s=UNLIMITED_S, blocks=runs, workload=workload, **task, **rig
-    )
-    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)
+    at = work.workspace(results)
+    found = api.measure(profile, runs=runs, task=replace(task, workload=workload), setup=setup, at=at)
+    answered.tell(found, at.results, json=json)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
-from tuner.cli import options, work
-from tuner.records import Kind
-from tuner.results import Results
+from tuner.cli import options, session_options
+from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=options.task, workload=options.workload, rig=options.rig)
+@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
 def minimise(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Profile to shorten: name, stack and name, or file.")
     ],
-    budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
-    baseline: Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")] = "default",
+    budget: session_options.Budget = "60s",
+    baseline: session_options.Baseline = "default",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
-    task: dict[str, Any],
-    rig: dict[str, Any],
+    task: Task,
+    setup: Setup,
 ) -> None:
     """Leave out of a profile what does not earn its place, and write it with what each remaining setting is worth.
 
@@ -35,17 +35,18 @@ def minimise(
       tuner minimise latency
       tuner minimise results/SESSION/best.toml --objective throughput --budget 5m
     """
+    from tuner import api
+    from tuner.cli import work
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
-    from tuner.session.setup.prepare import Request
 
-    request = Request(
-        kind=Kind.MINIMISE,
-        profile=profile,
-        budget_s=seconds(budget),
+    at = work.workspace(results)
+    found = api.minimise(
+        profile,
         baseline=baseline,
-        workload=workload,
-        **task,
-        **rig,
+        budget_s=seconds(budget),
+        task=replace(task, workload=workload),
+        setup=setup,
+        at=at,
     )
-    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)
+    answered.tell(found, at.results, json=json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.cli import options, work
+from tuner.cli import options
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
@@ -62,9 +62,12 @@ def resume(session: Session = "latest", results: options.Results = options.RESUL
     Example:
       tuner sessions resume latest
     """
+    from tuner import api
+    from tuner.cli import work
     from tuner.cli.screen import answered
 
-    answered.tell(work.resume(Results(results), session), Results(results), json=json)
+    at = work.workspace(results)
+    answered.tell(api.resume(session, at=at), at.results, json=json)
 
 
 def _row(session: Any) -> dict[str, Any]:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
-from tuner.cli import options, work
-from tuner.records import Kind
-from tuner.results import Results
+from tuner.cli import options, session_options
+from tuner.session.setup.request import Search, Setup, Task
 
 
-@options.made_from_options(task=options.task, search=options.searching, workload=options.workload, rig=options.rig)
+@options.made_from_options(
+    task=session_options.task,
+    search=session_options.search,
+    workload=session_options.workload,
+    setup=session_options.setup,
+)
 def tune(
     profile: Annotated[
         str | None, typer.Argument(metavar="PROFILE", help="Profile to start from; names the default objective.")
     ] = None,
-    budget: Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")] = "60s",
+    budget: session_options.Budget = "60s",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
     workload: dict[str, object],
-    task: dict[str, Any],
-    search: dict[str, Any],
-    rig: dict[str, Any],
+    task: Task,
+    search: Search,
+    setup: Setup,
 ) -> None:
     """Find the best profile for this host and workload, prove it, and write it.
 
@@ -37,17 +42,13 @@ def tune(
       tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
+    from tuner import api
+    from tuner.cli import work
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
-    from tuner.session.setup.prepare import Request
 
-    request = Request(
-        kind=Kind.TUNE,
-        profile=profile,
-        budget_s=seconds(budget),
-        workload=workload,
-        **task,
-        **search,
-        **rig,
+    at = work.workspace(results)
+    found = api.tune(
+        profile, budget_s=seconds(budget), task=replace(task, workload=workload), search=search, setup=setup, at=at
     )
-    answered.tell(work.carry_out(request, Results(results)), Results(results), json=json)
+    answered.tell(found, at.results, json=json)

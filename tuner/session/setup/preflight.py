@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner import stacks
-from tuner.catalogue import facts
-from tuner.errors import MissingTool, StoreError, TunerError, UsageError, did_you_mean, error
-from tuner.hosts import cpus
+from tuner.catalogue import facts as stack_facts
+from tuner.errors import MissingTool, StoreError, TunerError, UsageError, doubt_to_json, error
+from tuner.hosts import cpus, facts
 from tuner.hosts.host import Host, has_file, printed
 from tuner.measure.chosen import BENCHMARK
 from tuner.measure.launch import Loading, unsupported
@@ -31,6 +31,13 @@ def examine(stack_name: str, lib: Path | None, program: str, results: Path, host
         "results": lambda: _writable(results),
     }
     return [_part(name, look) for name, look in parts.items()]
+
+
+def host_facts(stack: str, host: Host) -> dict[str, Any]:
+    """Return what a host is and the reasons to distrust it, as JSON-ready values."""
+    found = host.facts()
+    doubts = facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)
+    return found.to_dict() | {"doubts": list(map(doubt_to_json, doubts))}
 
 
 def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
@@ -66,7 +73,7 @@ def preloads(
 ) -> tuple[Path, ...]:
     """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that is not there."""
     if named and not stack.facts.named_stacks:
-        able = " or ".join(each.name for each in facts.every() if each.named_stacks)
+        able = " or ".join(each.name for each in stack_facts.every() if each.named_stacks)
         raise UsageError(f"stack {stack.name} has no names", advice=f"--stackname is for --stack {able}")
     naming = [stackname_library()] if named else []
     wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
@@ -89,11 +96,3 @@ def program_path(
     if cannot:
         raise UsageError(f"{path} cannot do this", findings=cannot)
     return path
-
-
-def loading_called(name: str) -> Loading:
-    """Return the way of loading a library that is called `name`; raise `UsageError` where there is none."""
-    try:
-        return Loading(name)
-    except ValueError as reason:
-        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Loading)) from reason

@@ -1,0 +1,112 @@
+"""All that this program does, as functions: the commands call them, and so can you (`docs/api.md`).
+
+Each carries out one session and returns the record of its kind. What it needs of the world is a `Workspace`: the host,
+the results folder, the database, the folders of profiles, and who watches; nothing is read from the environment, and
+nothing is kept between calls. All raise `UsageError` for a request that cannot be done as asked, `MissingTool` for a
+program or library that is not there, `BaselineFailed` and `StoreError`; all of them are `TunerError`. Where a session
+is interrupted (`KeyboardInterrupt`), every run that ended is in the store, and `resume` goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from tuner.profiles.profile import DEFAULT
+from tuner.records import Kind
+from tuner.session import conduct
+from tuner.session.answer.answers import (
+    Answer,
+    CalibrateAnswer,
+    CompareAnswer,
+    MeasureAnswer,
+    MinimiseAnswer,
+    TuneAnswer,
+)
+from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
+from tuner.session.workspace import Workspace
+
+_Found = TypeVar("_Found", TuneAnswer, CompareAnswer, MinimiseAnswer, MeasureAnswer, CalibrateAnswer)
+_TASK: Final = Task()
+_SEARCH: Final = Search()
+_SETUP: Final = Setup()
+
+
+def tune(
+    profile: str | None = None,
+    *,
+    budget_s: float = 60.0,
+    task: Task = _TASK,
+    search: Search = _SEARCH,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> TuneAnswer:
+    """Find the best profile for a host and a workload, starting from `profile`, and prove that it is better."""
+    request = Request(Kind.TUNE, profile, budget_s=budget_s, task=task, search=search, setup=setup)
+    return _answer(TuneAnswer, request, at)
+
+
+def compare(
+    a: str,
+    b: str,
+    *,
+    budget_s: float = 30.0,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> CompareAnswer:
+    """Say how many times better profile `b` is than `a`, with an interval."""
+    return _answer(CompareAnswer, Request(Kind.COMPARE, a, b, budget_s, task=task, setup=setup), at)
+
+
+def measure(
+    profile: str = DEFAULT,
+    *,
+    runs: int = 5,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> MeasureAnswer:
+    """Measure one profile so many times, each with fresh processes; with a limit as objective, search for its rate."""
+    request = Request(Kind.MEASURE, profile, budget_s=UNLIMITED_S, blocks=runs, task=task, setup=setup)
+    return _answer(MeasureAnswer, request, at)
+
+
+def minimise(
+    profile: str,
+    *,
+    baseline: str = DEFAULT,
+    budget_s: float = 60.0,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> MinimiseAnswer:
+    """Leave out of a profile the settings that are not shown to help, and say what each of the others is worth."""
+    search = Search(baseline=baseline)
+    request = Request(Kind.MINIMISE, profile, budget_s=budget_s, task=task, search=search, setup=setup)
+    return _answer(MinimiseAnswer, request, at)
+
+
+def calibrate(
+    profile: str = DEFAULT,
+    *,
+    runs: int = 12,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> CalibrateAnswer:
+    """Measure one profile against itself, in pairs of runs: how far runs differ, and what budgets can detect."""
+    request = Request(Kind.CALIBRATE, profile, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, task=task, setup=setup)
+    return _answer(CalibrateAnswer, request, at)
+
+
+def resume(session: str = "latest", *, at: Workspace | None = None) -> Answer:
+    """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
+    return conduct.gone_on_with(session, at or Workspace())
+
+
+def _answer(record: type[_Found], request: Request, at: Workspace | None) -> _Found:
+    """Return the answer of a new session, which is the record of its kind."""
+    found = conduct.carried_out(request, at or Workspace())
+    if not isinstance(found, record):
+        raise TypeError(f"a session of kind {request.kind} answered with {type(found).__name__}")
+    return found

@@ -1,0 +1,147 @@
+"""The options of the commands that measure, made into what the API takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli import options
+from tuner.errors import UsageError, did_you_mean
+from tuner.measure.launch import Loading
+from tuner.session.setup.request import Search, Setup, Task
+from tuner.stacks.onload.naming import naming
+
+Baseline = Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")]
+Budget = Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")]
+Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
+Preload = Annotated[
+    list[Path] | None,
+    typer.Option("--preload", metavar="PATH", help="A further library, behind the stack's. Repeatable."),
+]
+FastStart = Annotated[
+    bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
+]
+StackLabel = Annotated[
+    str | None,
+    typer.Option("--stackname", metavar="NAME", help="Onload: name the stack before the program's first socket."),
+]
+StackScope = Annotated[
+    str, typer.Option("--stackname-scope", metavar="SCOPE", help="thread, process, user, global or nochange.")
+]
+StackWho = Annotated[str, typer.Option("--stackname-who", metavar="WHO", help="this_thread or all_threads.")]
+Load = Annotated[
+    str,
+    typer.Option(
+        "--load",
+        help=f"preload, or dlopen: sockperf opens the library itself ({options.those(lambda each: each.load_option)}).",
+    ),
+]
+Conf = Annotated[
+    Path | None,
+    typer.Option(
+        "--conf",
+        metavar="FILE",
+        help=f"Offload rules for both ends ({options.those(lambda each: each.rule_file)}); see `tuner conf`.",
+    ),
+]
+Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]
+Protocol = Annotated[str | None, typer.Option("--protocol", help="tcp or udp.")]
+MessageBytes = Annotated[int | None, typer.Option("--message-bytes", metavar="N", help="Payload of a message.")]
+Rate = Annotated[int | None, typer.Option("--rate", metavar="MPS", help="Messages per second that the client sends.")]
+Burst = Annotated[int | None, typer.Option("--burst", metavar="N", help="Messages sent at once.")]
+ReplyEvery = Annotated[int | None, typer.Option("--reply-every", metavar="N", help="Under load: reply to every Nth.")]
+Duration = Annotated[int | None, typer.Option("--duration", metavar="S", help="Seconds of one run's test.")]
+Multiplexer = Annotated[str | None, typer.Option("--multiplexer", help="recvfrom, select, poll or epoll.")]
+Connections = Annotated[
+    int | None, typer.Option("--connections", metavar="N", help="Sockets between client and server.")
+]
+Threads = Annotated[int | None, typer.Option("--server-threads", metavar="N", help="Threads that share the sockets.")]
+Playback = Annotated[Path | None, typer.Option("--playback", metavar="CSV", help="File of send times and sizes.")]
+Address = Annotated[str | None, typer.Option("--address", help="The server's address on this machine.")]
+ServerCpus = Annotated[str | None, typer.Option("--server-cpus", metavar="LIST", help="CPUs of the server, e.g. 2-3.")]
+ClientCpus = Annotated[str | None, typer.Option("--client-cpus", metavar="LIST", help="CPUs of the client, e.g. 1.")]
+
+
+def workload(
+    mode: Mode = None,
+    protocol: Protocol = None,
+    message_bytes: MessageBytes = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    reply_every: ReplyEvery = None,
+    duration: Duration = None,
+    multiplexer: Multiplexer = None,
+    connections: Connections = None,
+    server_threads: Threads = None,
+    playback: Playback = None,
+    address: Address = None,
+    server_cpus: ServerCpus = None,
+    client_cpus: ClientCpus = None,
+) -> dict[str, object]:
+    """Return the workload options that were given, by the names of `Workload`."""
+    given = {
+        "mode": mode,
+        "protocol": protocol,
+        "message_bytes": message_bytes,
+        "rate_mps": rate,
+        "burst": burst,
+        "reply_every": reply_every,
+        "duration_s": duration,
+        "multiplexer": multiplexer,
+        "connections": connections,
+        "server_threads": server_threads,
+        "playback": str(playback) if playback else None,
+        "address": address,
+        "server_cpus": server_cpus,
+        "client_cpus": client_cpus,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def task(
+    stack: Annotated[
+        str | None,
+        typer.Option("--stack", metavar="STACK", help=f"{options.STACK_NAMES}; else the profile's, or kernel."),
+    ] = None,
+    objective: options.ObjectiveName = None,
+    seed: options.Seed = 0,
+) -> Task:
+    """Return what is judged; its workload has options of its own."""
+    return Task(stack, objective, seed=seed)
+
+
+def search(
+    baseline: Baseline = "default",
+    space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
+    optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
+    ] = False,
+) -> Search:
+    """Return how the best is looked for."""
+    return Search(baseline, space, optimizer, warm_start)
+
+
+def setup(
+    lib: options.Lib = None,
+    preload: Preload = None,
+    fast_start: FastStart = True,
+    sockperf: Sockperf = "sockperf",
+    load: Load = "preload",
+    conf: Conf = None,
+    stackname: StackLabel = None,
+    stackname_scope: StackScope = "process",
+    stackname_who: StackWho = "all_threads",
+) -> Setup:
+    """Return what the runs are made with; raise `UsageError` for words that nothing is called by."""
+    called = {} if stackname is None else naming(stackname_who, stackname_scope, stackname).variables()
+    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, called)
+
+
+def _loading(name: str) -> Loading:
+    try:
+        return Loading(name)
+    except ValueError as reason:
+        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Loading)) from reason

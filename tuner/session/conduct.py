@@ -1,0 +1,71 @@
+"""A session in its workspace: a request is prepared and begun, or a stored one gone on with, and then carried out."""
+
+from __future__ import annotations
+
+from tuner.catalogue import places
+from tuner.errors import UsageError, doubt_to_json
+from tuner.hosts.host import Host
+from tuner.hosts.pair import on_one
+from tuner.records import State, StoredSession
+from tuner.session import tuning
+from tuner.session.answer.answers import Answer
+from tuner.session.answer.stored import answer_of
+from tuner.session.phases import prior
+from tuner.session.setup import preflight, prepare, rule_file
+from tuner.session.setup.plan import Plan
+from tuner.session.setup.request import Request
+from tuner.session.tuning import Tuning
+from tuner.session.workspace import Ongoing, Workspace
+from tuner.store import Store
+
+
+def carried_out(request: Request, at: Workspace) -> Answer:
+    """Return the answer of a new session.
+
+    Raise `TunerError` when it cannot begin or fails, and let `KeyboardInterrupt` through; each run that ended is stored.
+    """
+    with places.using(at.data):
+        return _watched(_begun(request, at), at)
+
+
+def gone_on_with(session: str, at: Workspace) -> Answer:
+    """Return the answer of a stored session, gone on with within what is left of its budget unless it was finished.
+
+    `session` is an id, a beginning that only one id has, or `latest`. Raises as `carried_out`.
+    """
+    with places.using(at.data):
+        store = at.existing_store()
+        row = store.session(session)
+        known = answer_of(row) if row.state is State.DONE else None
+        return known or _watched(_again(row, store, at), at)
+
+
+def _begun(request: Request, at: Workspace) -> Ongoing:
+    """Return a new session, of which nothing is measured yet."""
+    clock = at.clock(request.budget_s)
+    plan = prepare.plan(request, at.host, at.shelves)
+    store = at.store()
+    facts = _facts(plan, at.host)
+    plan = prior.warmed(store, plan, facts)
+    return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
+
+
+def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
+    """Return a stored session with what is left of its budget; raise `UsageError` when that is nothing to go on with."""
+    plan = Plan.from_dict(row.plan)
+    if row.spent_s >= plan.budget_s and not store.runs(row.id):
+        raise UsageError(f"session {row.id} has used its budget and measured nothing", advice="start a new one")
+    return Ongoing(row.id, plan, store, at.clock(plan.budget_s, row.spent_s))
+
+
+def _facts(plan: Plan, host: Host) -> dict[str, object]:
+    """Return what the host is, with the reasons to distrust it and the session's rule file."""
+    found = preflight.host_facts(plan.stack, host)
+    return found | {"doubts": [*found["doubts"], *map(doubt_to_json, rule_file.doubts(plan))]}
+
+
+def _watched(session: Ongoing, at: Workspace) -> Answer:
+    with at.watch(session) as progress:
+        rig = prepare.rig(session.plan, on_one(at.host))
+        made = Tuning(session.store, at.results, rig, progress)
+        return tuning.carry_out(made, session.plan, session.id, session.clock)

@@ -1,0 +1,82 @@
+"""Who takes part in a session: the profiles that a request names, looked up, and the stack and objective that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuner import stacks
+from tuner.catalogue import facts
+from tuner.errors import UsageError
+from tuner.intake.reference import meant
+from tuner.judging.objective import Objective, named_by, objective
+from tuner.profiles import library
+from tuner.profiles.library import Shelf
+from tuner.profiles.profile import DEFAULT, Profile
+from tuner.records import Kind
+from tuner.session.setup.plan import Contender
+from tuner.session.setup.request import Request
+from tuner.stacks.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What is compared with what, by which objective."""
+
+    stack: Stack
+    objective: Objective
+    start: Contender | None
+    """The profile that the request names first, None where it names none."""
+    baseline: Contender
+    known: tuple[Contender, ...]
+    """What the baseline is compared with before any proposal."""
+    named: tuple[Contender, ...]
+    """Those that the request names; what is wrong with another one does not refuse the session."""
+
+
+def contest(request: Request, shelves: Sequence[Shelf]) -> Contest:
+    """Return who takes part; raise `UsageError` for a profile, stack or objective that is not there."""
+    task = request.task
+    first = meant(request.profile, task.stack, shelves).profile if request.profile else None
+    stack = stacks.named(task.stack or (first.stack if first else facts.DEFAULT))
+    goal = objective(task.objective or named_by(first.name if first else ""))
+    baseline, known = _opponents(request, first, stack, shelves)
+    start = _contender(first) if first else None
+    beside = known if request.kind is Kind.COMPARE else ()
+    return Contest(stack, goal, start, baseline, known, (baseline, *([start] if start else []), *beside))
+
+
+def _opponents(
+    request: Request, first: Profile | None, stack: Stack, shelves: Sequence[Shelf]
+) -> tuple[Contender, tuple[Contender, ...]]:
+    """Return the baseline and what it is compared with before any proposal."""
+    only = _contender(first or Profile.defaults(stack.name))
+    if request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
+        return only, ()
+    if request.kind is Kind.COMPARE:
+        return only, (_contender(meant(request.other, stack.name, shelves).profile),)
+    baseline = _contender(library.load(request.search.baseline, stack.name, shelves))
+    if request.kind is Kind.MINIMISE:
+        return baseline, (_contender(_with_settings(first)),)
+    return baseline, _known(first, stack, shelves)
+
+
+def _with_settings(profile: Profile | None) -> Profile:
+    if profile is None or not profile.settings:
+        name = profile.name if profile else DEFAULT
+        raise UsageError(f"profile {name} has no settings to leave out", advice="see `tuner profiles list`")
+    return profile
+
+
+def _known(first: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
+    """Return the first and the stack's stored profiles, each settings dictionary once, the first first."""
+    listed = (item.profile for item in library.listing(shelves, stack.name) if not item.shadowed)
+    offered = (found for found in listed if found and not stack.excluded_settings & found.settings.keys())
+    whole = (library.load(f"{stack.name}/{found.name}", None, shelves) for found in offered)
+    every = [*([first] if first else []), Profile.defaults(stack.name), *whole]
+    distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}
+    return tuple(_contender(profile) for profile in every if distinct[frozenset(profile.settings.items())] is profile)
+
+
+def _contender(profile: Profile) -> Contender:
+    return Contender(profile.name, dict(profile.settings))

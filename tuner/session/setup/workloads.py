@@ -1,0 +1,95 @@
+"""The workloads of a session: the objective's own, with what was asked of them, on the CPUs of the host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.errors import Finding, UsageError, error
+from tuner.hosts import cpus
+from tuner.hosts.host import Host
+from tuner.judging.objective import Objective
+from tuner.measure import workload
+from tuner.measure.chosen import BENCHMARK
+from tuner.measure.run import playback_text
+from tuner.measure.workload import Mode, Workload
+from tuner.profiles.profile import errors_in
+
+
+def workloads_of(goal: Objective, asked: Mapping[str, object], host: Host) -> tuple[Workload, ...]:
+    """Return the objective's workloads with what was asked of them, placed on the host's CPUs.
+
+    Raise `UsageError` with everything that cannot be measured or judged.
+    """
+    _check_beside(goal, asked)
+    made = [_shaped(default, asked) for default in goal.workloads]
+    placed = tuple(_placed(_timed(each, host), host.topology()) for each in made)
+    wrong = errors_in([finding for each in placed for finding in each.problems()])
+    if wrong := (*wrong, *_unjudged(goal, placed)):
+        raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
+    return placed
+
+
+def _check_beside(goal: Objective, asked: Mapping[str, object]) -> None:
+    """Raise `UsageError` when what was asked of the workload is for the objective to say."""
+    if "mode" in asked and len(goal.workloads) > 1:
+        raise UsageError(
+            f"objective {goal.name} measures {len(goal.workloads)} modes and takes no --mode",
+            advice="choose objective latency, tail or throughput with --mode",
+        )
+    if goal.limits and (beside := _beside_limits(asked)):
+        raise UsageError(f"objective {goal.name!r} searches for the rate itself", findings=beside)
+
+
+def _beside_limits(asked: Mapping[str, object]) -> list[Finding]:
+    """Return what was asked of a workload that a search over the load decides itself."""
+    found = (
+        [error("workload.rate_mps", f"{asked['rate_mps']} is one rate", "leave --rate out")]
+        if "rate_mps" in asked
+        else []
+    )
+    mode = asked.get("mode", Mode.UNDER_LOAD)
+    if mode != Mode.UNDER_LOAD:
+        found.append(error("workload.mode", f"{mode} keeps no constant rate", "leave --mode out"))
+    return found
+
+
+def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
+    """Return the objective's own workload with what the user asked; another mode has nothing of its rate and replies."""
+    base = default if asked.get("mode", default.mode) == default.mode else Workload()
+    return workload.from_dict({**base.to_dict(), **asked})
+
+
+def _timed(each: Workload, host: Host) -> Workload:
+    """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
+    if each.playback is None:
+        return each
+    path = Path(each.playback).absolute()
+    text = playback_text(path, host)
+    try:
+        lasts_s = BENCHMARK.playback_time_s(text)
+    except UsageError as reason:
+        raise UsageError(f"{path}: {reason.message}", findings=reason.findings) from reason
+    return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
+
+
+def _placed(each: Workload, found: cpus.Topology) -> Workload:
+    """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
+    chosen = cpus.placement(found, each.server_threads, each.client_threads)
+    allowed = [cpu.number for cpu in found.cpus]
+    named = {
+        "server_cpus": each.server_cpus and cpus.cpu_list(each.server_cpus, allowed, "workload.server_cpus"),
+        "client_cpus": each.client_cpus and cpus.cpu_list(each.client_cpus, allowed, "workload.client_cpus"),
+    }
+    return replace(
+        each, server_cpus=named["server_cpus"] or chosen.server, client_cpus=named["client_cpus"] or chosen.client
+    )
+
+
+def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Finding]:
+    for term in goal.terms:
+        if workloads[term.workload].mode is Mode.THROUGHPUT and term.metric.startswith("latency"):
+            message = f"objective {goal.name} judges {term.metric}, which mode throughput does not measure"
+            yield error("workload.mode", message, "choose another --mode or --objective")

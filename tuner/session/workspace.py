@@ -1,0 +1,92 @@
+"""Where sessions are carried out: the host, the folders, the store, and who watches. Nothing is taken from the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.catalogue import places
+from tuner.catalogue.places import Places
+from tuner.hosts.host import Host
+from tuner.hosts.local import LocalHost
+from tuner.profiles import library
+from tuner.profiles.library import Shelf
+from tuner.results import FOLDER, Results
+from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.progress import Progress, Silent
+from tuner.session.phases import early
+from tuner.session.setup.plan import Plan
+from tuner.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ongoing:
+    """A session that has begun, or that is gone on with."""
+
+    id: str
+    plan: Plan
+    store: Store
+    """It holds what was measured so far, and the host's facts with the reasons to distrust them."""
+    clock: Clock
+
+    def end_early(self) -> float:
+        """Let the session end after the run in flight and a short proof of what it liked best; return the most seconds of that.
+
+        May be called at any time, from another thread or a signal's handler.
+        """
+        early.end_early(self.plan, self.clock)
+        return early.proof_s(self.plan)
+
+
+Watch = Callable[[Ongoing], AbstractContextManager[Progress]]
+"""Called when a session begins; what is entered is told of its progress and left when the session ends, however it ends."""
+
+
+@contextmanager
+def unwatched(_session: Ongoing) -> Iterator[Progress]:
+    """Let nobody watch."""
+    yield Silent()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What sessions are carried out with. Two of them share nothing, so that both can be used in one process."""
+
+    folder: Path = FOLDER
+    """The results folder: profiles that sessions end with, and the database. A relative path starts at the current folder."""
+    database: str | None = None
+    """The URL of the database; None for the SQLite file in the results folder."""
+    host: Host = field(default_factory=LocalHost)
+    """The machine that runs the benchmark, both of its ends."""
+    shelves: Sequence[Shelf] = field(default_factory=library.shipped)
+    """Where profiles are looked for by name, the first one first; only in this package unless others are named."""
+    data: Places = field(default_factory=Places)
+    """The folders of further stacks and releases."""
+    watch: Watch = unwatched
+    now: Callable[[], float] = time.monotonic
+    """The clock that budgets are counted by, in seconds."""
+
+    @staticmethod
+    def of_user(environment: Mapping[str, str], current: Path, folder: Path = FOLDER) -> Workspace:
+        """Return a workspace with the folders that the command line uses for the user of this environment."""
+        return Workspace(folder, shelves=library.shelves(environment, current), data=places.of_user(environment))
+
+    @property
+    def results(self) -> Results:
+        """The files of the results folder."""
+        return Results(self.folder)
+
+    def store(self) -> Store:
+        """Return the store, made where there is none."""
+        return Store(self.database or self.results.url)
+
+    def existing_store(self) -> Store:
+        """Return the store that sessions are read from; raise `UsageError` where the results folder has none."""
+        return Store(self.database) if self.database else Store.existing(self.results)
+
+    def clock(self, budget_s: float, before_s: float = 0.0) -> Clock:
+        """Return a clock that starts now."""
+        return Clock(budget_s, before_s, self.now(), self.now)
