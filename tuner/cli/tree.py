@@ -152,11 +152,16 @@ _PARAMS: Final = Noun(
     },
 )
 _SESSIONS: Final = Noun(
-    "List, show and resume sessions.",
+    "List, show, resume and judge sessions.",
     {
         "list": Command("sessions", "list_", "List the sessions of a results folder, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
         "resume": Command("sessions", "resume", "Go on with an interrupted session within what is left of its budget."),
+        "judge": Command(
+            "sessions",
+            "judge",
+            "Compute a session's answer again from its stored runs alone, and say whether it is the answer that it gave.",
+        ),
     },
 )
 _CONF: Final = Noun(

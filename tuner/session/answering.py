@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tuner.errors import UsageError
 from tuner.judging.statistics import Gain
 from tuner.records import Kind, Phase, Role, Trial
 from tuner.session.answer import proposals, words
@@ -31,6 +32,7 @@ from tuner.session.answer.parts import (
     WarmStart,
     Winner,
 )
+from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.early import cut_short
@@ -42,7 +44,11 @@ from tuner.session.setup import budget_shares
 
 
 def answer(evidence: Evidence, ending: Ending, warm_start: WarmStart | None = None) -> Answer:
-    """Return what a session of any kind answers. No file has been written of it, so that no profile has a path."""
+    """Return what a session of any kind answers. No file has been written of it, so that no profile has a path.
+
+    Raise `BaselineFailed` where nothing can be believed, `UsageError` where there is nothing to compare.
+    """
+    believe_baseline(evidence)
     match evidence.plan.kind:
         case Kind.TUNE:
             return _tuned(evidence, ending, warm_start)
@@ -133,8 +139,17 @@ def _pareto(evidence: Evidence) -> tuple[Described, ...] | None:
     return tuple(described(evidence, trial) for trial in front_of(evidence))
 
 
+def compared(evidence: Evidence) -> Trial:
+    """Return what the baseline is compared with; raise `UsageError` where that is the baseline."""
+    named, baseline = evidence.plan.known[0], evidence.baseline
+    other = evidence.ledger.find(named.settings)
+    if other is None or other == baseline:
+        raise UsageError(f"{named.profile} and {baseline.profile} have the same settings")
+    return other
+
+
 def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
-    other = evidence.ledger.find(evidence.plan.known[0].settings) or evidence.baseline
+    other = compared(evidence)
     found = judge(evidence, other, ending)
     return CompareAnswer(
         session=evidence.ledger.session,

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuner import __version__
-from tuner.errors import TunerError, UsageError
+from tuner.errors import TunerError
 from tuner.judging.slo import redundant
 from tuner.measure.run import Rig
 from tuner.records import Kind, Role, State
 from tuner.results import Results
 from tuner.session.answer.answers import Answer, Failure
 from tuner.session.answer.parts import WarmStart
-from tuner.session.answering import answer, to_minimise
+from tuner.session.answering import answer, compared, to_minimise
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
@@ -111,10 +111,8 @@ def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evid
 
 def _compare(session: Session) -> None:
     named = session.plan.known[0]
-    other = session.journal.enter(named.profile, named.settings, Role.KNOWN)
-    if other == session.baseline:
-        raise UsageError(f"{named.profile} and {session.baseline.profile} have the same settings")
-    repeat(session, [other])
+    session.journal.enter(named.profile, named.settings, Role.KNOWN)
+    repeat(session, [compared(session.evidence)])
 
 
 def _minimise(session: Session) -> None:

@@ -70,6 +70,25 @@ def resume(session: Session = "latest", results: options.Results = options.RESUL
     answered.tell(api.resume(session, at=at), at.results, json=json)
 
 
+def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
+    """Compute a session's answer again from its stored runs alone, and say whether it is the answer that it gave.
+
+    No benchmark is run and nothing is written. Exit status 0: equal, or nothing was answered yet; 1: not equal.
+
+    \b
+    Examples:
+      tuner sessions judge
+      tuner sessions judge latest --results results/example --json
+    """
+    from tuner.cli.screen import judged
+    from tuner.session.judgement import judge as judge_again
+    from tuner.store import Store
+
+    store = Store.existing(Results(results))
+    row = store.session(session)
+    judged.tell(row.id, judge_again(store, row), json=json)
+
+
 def _row(session: Any) -> dict[str, Any]:
     verdict = session.verdict or {}
     return {

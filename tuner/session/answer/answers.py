@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from tuner.errors import Finding
 from tuner.judging.statistics import Estimate, Gain
 from tuner.records import Kind, Status
-from tuner.session.answer.json_form import INLINE, OMIT, to_json
+from tuner.session.answer.json_form import INLINE, OMIT, Json, to_json
 from tuner.session.answer.parts import (
     Calibration,
     Circumstances,
@@ -62,7 +62,7 @@ class TuneAnswer:
     proposals: Searched | None = field(default=None, metadata=OMIT)
     """What became of the search's candidates; None in answers of before this was counted."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 
@@ -83,7 +83,7 @@ class CompareAnswer:
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 
@@ -102,7 +102,7 @@ class MeasureAnswer:
         """The median of each metric with its interval."""
         return self.described.metrics
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 
@@ -129,7 +129,7 @@ class MinimiseAnswer:
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 
@@ -147,7 +147,7 @@ class CalibrateAnswer:
     """What a minute, five and an hour can detect."""
     circumstances: Circumstances = field(metadata=INLINE)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 
@@ -161,7 +161,7 @@ class Failure:
     """The error's message."""
     verdict: Decision = Decision.FAILED
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 

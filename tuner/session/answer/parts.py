@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from tuner.errors import Finding
 from tuner.judging.noise import Spread
 from tuner.judging.statistics import Estimate, Gain
 from tuner.measure.workload import Workload
 from tuner.records import Phase, Status
-from tuner.session.answer.json_form import INLINE, OMIT, key, to_json
+from tuner.session.answer.json_form import INLINE, OMIT, Json, key, to_json
 
 
 class Decision(StrEnum):
@@ -45,7 +44,7 @@ class Described:
     status: Status
     """`ok` only if all its runs are."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
 

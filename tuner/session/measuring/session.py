@@ -6,14 +6,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 
-from tuner.errors import BaselineFailed
 from tuner.judging import slo
 from tuner.measure.block import RateSearch, Step, Watch, measure, shuffled
 from tuner.measure.run import Rig
-from tuner.records import Phase, Role, Run, Status, Trial
+from tuner.records import Phase, Role, Run, Trial
 from tuner.session.measuring import rate_searches
+from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
@@ -22,9 +21,6 @@ from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import Readback, refusal
-
-# A block in which the baseline fails says nothing; after this many in a row nothing after it could be believed.
-BASELINE_FAILURES: Final = 3
 
 Turn = Callable[[], Trial | None]
 """Says whose turn it is in a block when it comes, None when there is nobody new; always the same answer."""
@@ -99,7 +95,7 @@ class Session:
         watch = Watch(partial(self._announce, phase, block), partial(self.clock.fits, 0.0, phase))
         for run in measure(self.rig, (partial(self._step, phase, index, turn) for index, turn in order), watch):
             self._keep(phase, block, run)
-        self._believe_baseline()
+        believe_baseline(self.evidence)
         return block
 
     def _step(self, phase: Phase, index: int, turn: Turn) -> Step | None:
@@ -135,15 +131,6 @@ class Session:
         if counted := self.proposals.taken():
             run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
         self.progress.measured(trial, self.journal.record(trial.number, phase, block, run, self.clock.spent_s()))
-
-    def _believe_baseline(self) -> None:
-        mine = [run for run in self.ledger.runs if run.trial == self.baseline.number]
-        recent = mine[-BASELINE_FAILURES * len(self.plan.workloads) :]
-        if recent and all(run.status != Status.OK for run in recent):
-            raise BaselineFailed(
-                f"the baseline ({self.baseline.profile}) does not run: {recent[-1].status}: {recent[-1].reason}",
-                advice=f"see `tuner sessions show {self.ledger.session}` and `tuner check --stack {self.plan.stack}`",
-            )
 
 
 def always(trial: Trial) -> Turn:
