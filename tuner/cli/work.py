@@ -15,7 +15,7 @@ import typer
 
 from tuner import atomic_file
 from tuner.cli.screen.interrupts import Interrupts
-from tuner.cli.screen.progress import Lines
+from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
 from tuner.records import Kind, State
 from tuner.report.summary import summary
@@ -53,7 +53,7 @@ def _watched(results: Results, session: Ongoing) -> Iterator[Progress]:
             lines.note(f"stopped early; go on with: {again}")
 
 
-def _watcher(stream: TextIO, budget_s: float) -> Lines:
+def _watcher(stream: TextIO, budget_s: float) -> Watch:
     """Return a live view when `stream` is a terminal that can be drawn on, plain lines otherwise."""
     found = terminal(stream, os.environ)
     if found is None or not found.draws:
@@ -63,13 +63,13 @@ def _watcher(stream: TextIO, budget_s: float) -> Lines:
     return Live(found, budget_s)
 
 
-def _tell_doubts(lines: Lines, session: Ongoing) -> None:
+def _tell_doubts(lines: Watch, session: Ongoing) -> None:
     lines.note(f"session {session.id}")
     for doubt in session.store.session(session.id).facts.get("doubts", ()):
         lines.note(f"  doubt: {doubt['what']} ({doubt['advice']})")
 
 
-def _end_early(session: Ongoing, lines: Lines) -> None:
+def _end_early(session: Ongoing, lines: Watch) -> None:
     proof_s = session.end_early()
     then = (
         f"what is best so far is confirmed for up to {proof_s:.0f} s"
@@ -79,14 +79,14 @@ def _end_early(session: Ongoing, lines: Lines) -> None:
     lines.urgent(f"stopping: the run in flight ends, then {then}; Ctrl-C again stops now, and everything is kept")
 
 
-def _write(lines: Lines, session: Ongoing, results: Results) -> None:
+def _write(lines: Watch, session: Ongoing, results: Results) -> None:
     """Write the summary of a session, and its report where people show each other such."""
     atomic_file.write(results.summary(session.id), summary(session.store, session.store.session(session.id)))
     if session.plan.kind in REPORTED:
         _write_report(lines, session, results)
 
 
-def _write_report(lines: Lines, session: Ongoing, results: Results) -> None:
+def _write_report(lines: Watch, session: Ongoing, results: Results) -> None:
     """Write the report beside the summary; that it cannot be made is told and takes nothing from the session."""
     try:
         from tuner.report import files

@@ -20,8 +20,8 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
+from tuner.cli.screen.outlet import Outlet
 from tuner.cli.screen.output import wrapped
-from tuner.cli.screen.progress import Lines
 from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import View, failure, lines, settings_of
 from tuner.figures import shown
@@ -32,11 +32,11 @@ _STYLES: Final = {"best": "green", "failed": "red", "stopping": "yellow"}
 _ERASE_LINE: Final = (ControlType.ERASE_IN_LINE, 2)
 
 
-class Live(Lines):
+class Live:
     """What was noted, and under it the view."""
 
     def __init__(self, terminal: Terminal, budget_s: float) -> None:
-        super().__init__(terminal.stream, terminal)
+        self._outlet = Outlet(self._draw)
         self._size = terminal.size
         self._view = View(budget_s)
         self._drawn: list[str] = []
@@ -50,7 +50,7 @@ class Live(Lines):
         )
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGWINCH, lambda _number, _frame: self._write_all())
+        self._before = signal.signal(signal.SIGWINCH, lambda _number, _frame: self._outlet.say(""))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -87,22 +87,21 @@ class Live(Lines):
         best = f"{trial.profile} ~{gain.ratio:.2f}× ({several})"
         self._view = replace(self._view, best=best, settings=settings_of(trial))
 
+    def note(self, text: str) -> None:
+        """Say it above the view."""
+        self._outlet.say(text.rstrip())
+
     def urgent(self, text: str) -> None:
         """Show it in the view as well, as long as the session takes to end."""
         self._view = replace(self._view, stopping="the run in flight ends, then a short proof; Ctrl-C again: now")
-        super().note(text)
+        self.note(text)
 
     def _show(self, **changes: str | float | bool) -> None:
         self._view = replace(self._view, **changes)  # type: ignore[arg-type] # names and types are View's
-        self._write_all()
+        self._outlet.say("")
 
-    def _write_all(self) -> None:
-        """Write what waits, or draw the view again where nothing does."""
-        if not self._waiting:
-            self._waiting.append("")
-        super()._write_all()
-
-    def _write(self, text: str) -> None:
+    def _draw(self, text: str) -> None:
+        """Write a text, if any, and the view under it again."""
         width, height = self._size()
         self._console.size = (width, height)
         frame = lines(self._view, width - 1)[: max(1, height - 1)]

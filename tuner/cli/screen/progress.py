@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
+from tuner.cli.screen.outlet import Outlet
 from tuner.cli.screen.output import wrapped
 from tuner.cli.screen.terminal import Terminal
 from tuner.cli.screen.view import failure, settings_of, spoken_best
 from tuner.judging.statistics import Gain
 from tuner.records import Run, Status, Trial
+from tuner.session.measuring.progress import Progress
+
+
+class Watch(Progress, Protocol):
+    """Who shows a session to a person, from its beginning to its end."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        """End, whatever ended the session."""
+
+    def urgent(self, text: str) -> None:
+        """Say what a signal's handler has to say, which may come in the middle of writing."""
 
 
 class Lines:
@@ -19,8 +34,7 @@ class Lines:
         self._stream = stream
         self._terminal = found
         self._best = ""
-        self._waiting: list[str] = []
-        self._writing = False
+        self._outlet = Outlet(self._write)
 
     def __enter__(self) -> Self:
         return self
@@ -51,28 +65,11 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Say it."""
-        self._waiting.append(text.rstrip())
-        self._write_all()
+        self._outlet.say(text.rstrip())
 
     def urgent(self, text: str) -> None:
-        """Say what a signal's handler has to say, which may come in the middle of writing."""
+        """Say it."""
         self.note(text)
-
-    def _write_all(self) -> None:
-        """Write what waits. Called again from a signal's handler it leaves that to the call it came into.
-
-        It never raises: a session does not end because nobody reads.
-        """
-        if self._writing:
-            return
-        self._writing = True
-        try:
-            while self._waiting:
-                self._write(self._waiting.pop(0))
-        except OSError:
-            self._waiting.clear()
-        finally:
-            self._writing = False
 
     def _write(self, text: str) -> None:
         width = self._terminal.size()[0] if self._terminal else 0
