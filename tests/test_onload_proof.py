@@ -37,6 +37,38 @@ def test_each_stack_that_is_announced_is_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "release", "stack", "name"),
+    [
+        ("Using Onload 6700428b 2023-06-07 master  [1]", "6700428b 2023-06-07 master", 1, ""),
+        ("Using Onload <dev-snapshot> [2,web]", "<dev-snapshot>", 2, "web"),
+        ("Using OpenOnload 201811-u1 [3]", "201811-u1", 3, ""),
+        ("Sharing Onload v8.1.2-5-gdeadbee [my branch] [4,a-t1]", "v8.1.2-5-gdeadbee [my branch]", 4, "a-t1"),
+        ("Using Onload  [5]", "", 5, ""),
+        ("Using Onload [6]", "", 6, ""),
+    ],
+)
+@pytest.mark.parametrize("front", ["", "feed-1  | ", "Jun 07 10:11:12 host feed[12]: ", "> ", "\x1b[33mfeed |\x1b[0m "])
+def test_a_banner_may_name_any_release(front: str, said: str, release: str, stack: int, name: str) -> None:
+    proof = ONLOAD.proof(f"{front}oo:feed[7]: {said}\n", "")
+    (notice,) = notices(f"{front}oo:feed[7]: {said}\n")
+    assert (proof.loaded, proof.banner.release) == (True, release)
+    assert (notice.process, notice.release, notice.stack, notice.name) == ("feed", release, stack, name)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "oo:feed[7]: Using Onload 9.2.0",
+        "oo:feed[7]: Used Onload 9.2.0 [1]",
+        "foo:feed[7]: Using Onload 9 [1]",
+        "Using Onload 9 [1]",
+    ],
+)
+def test_what_only_resembles_a_banner_is_none(said: str) -> None:
+    assert notices(said) == ()
+
+
 @given(st.text(), st.text())
 def test_no_output_is_too_strange_to_be_judged(stderr: str, stdout: str) -> None:
     assert ONLOAD.proof(stderr, stdout).loaded == bool(notices(f"{stdout}\n{stderr}"))
@@ -87,6 +119,7 @@ def test_a_debug_build_is_not_measured() -> None:
     said = "Onload 9.2.0.43\nCopyright\nBuilt: Jan  1 2026 12:00:00 (%s)\nBuild profile header: <ci/x.h>\n"
     assert "debug build" in library_problem(said % "debug")
     assert (library_problem(said % "release"), version(said)) == ("", "9.2.0.43")
+    assert version("Onload 6700428b 2023-06-07 master \nCopyright\n") == "6700428b 2023-06-07 master"
 
 
 def test_what_is_only_said_to_terminals_becomes_findings() -> None:

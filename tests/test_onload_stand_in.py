@@ -50,7 +50,9 @@ __attribute__((constructor)) static void start(void)
         fprintf(stderr, BANNER, (int)getpid());
 }
 """
+FIELD = Path(__file__).parent / "data" / "field" / "onload"
 BANNER = r"oo:stand-in[%d]: Using Onload 9.2.0.43 [1]\n"
+FROM_GIT = r"oo:stand-in[%d]: Using Onload 6700428b 2023-06-07 master  [1]\n"
 NO_DRIVER = r"citp_oo_get_cpu_khz: Failed to open /dev/onload\n"
 
 
@@ -75,7 +77,8 @@ def tuner(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def measured(folder: Path, library: Path, profile: str, *more: str) -> subprocess.CompletedProcess[str]:
-    program = fake.install(folder, noise=0.01)
+    # Its sockets would be the kernel's, which a run that is looked at in time would see.
+    program = fake.install(folder, noise=0.01, no_sockets=True)
     options = ["--stack", "onload", "--lib", str(library), "--sockperf", str(program), "--results", "r"]
     return tuner(folder, "measure", profile, *options, "--runs", "1", "--json", *more)
 
@@ -91,6 +94,26 @@ def test_a_profile_is_measured_in_an_environment_made_for_it(library: Path, tmp_
     assert json.loads(done.stdout)["settings"]["EF_CTPIO_MODE"] == "ct"
     kept = evidence(tmp_path)["environment"]
     assert (kept["EF_POLL_USEC"], kept["EF_NO_FAIL"], kept["EF_LOG_VIA_IOCTL"]) == ("100000", "0", "0")
+
+
+def test_a_build_from_git_is_measured_checked_and_run(tmp_path: Path) -> None:
+    library = compiled(tmp_path, FROM_GIT)
+    assert measured(tmp_path, library, "latency").returncode == 0
+    checked = tuner(
+        tmp_path, "check", "--stack", "onload", "--lib", str(library), "--sockperf", str(fake.install(tmp_path))
+    )
+    assert (checked.returncode, "6700428b 2023-06-07 master" in checked.stdout) == (0, True), checked.stderr
+    probed = json.loads(tuner(tmp_path, "onload", "probe", "--lib", str(library), "--json").stdout)
+    assert (probed["loaded"], probed["release"]) == (True, "6700428b 2023-06-07 master")
+
+
+@pytest.mark.parametrize("release", ["6700428b 2023-06-07 master ", "<dev-snapshot>"])
+def test_run_takes_the_banner_of_any_release_for_proof(tmp_path: Path, release: str) -> None:
+    source, library = FIELD / "12-banner.c", tmp_path / "libonload.so"
+    words = ["cc", "-shared", "-fPIC", f'-DREL="{release}"', "-o", str(library), str(source)]
+    subprocess.run(words, check=True, timeout=60)
+    done = tuner(tmp_path, "run", "latency", "--stack", "onload", "--lib", str(library), "--", "echo", "hello")
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
 
 
 def test_the_control_run_counts_without_a_stack(library: Path, tmp_path: Path) -> None:

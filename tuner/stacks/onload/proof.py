@@ -14,6 +14,7 @@ from typing import Final
 from tuner.errors import Finding, error, warning
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Proof, Seen, Stack, from_loader_cache, loader_words
+from tuner.terminal_text import plain
 
 CONTROL: Final = "EF_DONT_ACCELERATE"
 API: Final = "onload_set_stackname"
@@ -27,15 +28,17 @@ ONE_SOCKET: Final = (
 )
 """A program that makes one socket, because a stack is made with its first socket and says nothing before."""
 PREFIX: Final = r"oo:(?P<who>.{1,16}?)\[(?P<pid>\d{1,10})\]: "
+# The release is any text: a build from git says its commit, date and branch, and another `<dev-snapshot>`. In front of the
+# line may stand what a container runtime or the journal puts there.
 _BANNER: Final = re.compile(
-    PREFIX + r"(?P<verb>Using|Sharing|Importing) (?P<product>\S+) (?P<release>\d\S*) "
-    r"\[(?P<stack>\d{1,10})(?:,(?P<name>[^\]]*))?\]"
+    r"(?:^|(?<=[\s|>\"'`]))" + PREFIX + r"(?P<verb>Using|Sharing|Importing) (?P<product>\S+)(?: (?P<release>\S.*?))? *"
+    r"\[(?P<stack>\d{1,10})(?:,(?P<name>[^\]]*))?\]\W*$"
 )
 _ACCELERATED: Final = re.compile(r"onload:\[(?:udp|tcp|tcpl):\d+:\d+\]")
 _KERNEL: Final = re.compile(r"onload:\[os_sock:[^\]]*\]|socket:\[\d+\]")
 _NO_DRIVER: Final = "Failed to open /dev/onload"
 _BUILD: Final = re.compile(r"^Built: .*\((?P<kind>release|debug)\)", re.MULTILINE)
-_PRODUCT: Final = re.compile(r"^(?P<product>[A-Za-z]\S*) (?P<release>\d+(?:\.\d+)+)\s*$", re.MULTILINE)
+_PRODUCT: Final = re.compile(r"^(?:\S*Onload (?P<text>\S.*?)|[A-Za-z]\S* (?P<release>\d+(?:\.\d+)+))\s*$", re.MULTILINE)
 _FAILED: Final = (
     re.compile(r"tuner: onload_set_stackname\(.*"),
     re.compile(r".*citp_oo_get_cpu_khz: Failed to open /dev/onload.*"),
@@ -61,9 +64,9 @@ class Notice:
 
 def notices(text: str) -> tuple[Notice, ...]:
     """Return the stacks that the output of processes announces, in their order."""
-    found = (_BANNER.fullmatch(line.strip()) for line in text.splitlines())
+    found = (_BANNER.search(line.strip()) for line in plain(text).splitlines())
     return tuple(
-        Notice(m["who"], int(m["pid"]), m["verb"], m["product"], m["release"], int(m["stack"]), m["name"] or "")
+        Notice(m["who"], int(m["pid"]), m["verb"], m["product"], m["release"] or "", int(m["stack"]), m["name"] or "")
         for m in found
         if m is not None
     )
@@ -93,9 +96,9 @@ def library_problem(said: str) -> str:
 
 
 def version(said: str) -> str:
-    """Return the release that the library or its wrapper prints (`9.2.0.43`), empty when it says none."""
+    """Return the release that the library or its wrapper prints (`9.2.0.43`, `6700428b 2023-06-07 master`), empty when none."""
     found = _PRODUCT.search(said)
-    return found["release"] if found else ""
+    return found["text"] or found["release"] if found else ""
 
 
 def complaints(text: str) -> list[Finding]:
