@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
-from tuner.errors import MissingTool, TunerError, UsageError
+from tuner.errors import MissingTool, ProgramNotFound, TunerError, UsageError
 from tuner.profiles.files import read
 
 TUNER = [sys.executable, "-m", "tuner"]
@@ -221,7 +221,7 @@ def test_run_refuses_a_library_that_does_not_load_as_the_stack() -> None:
 def test_run_refuses_a_missing_library_a_missing_program_and_no_program() -> None:
     with pytest.raises(MissingTool, match="not here"):
         run("run", "latency", "--lib", "/no/such.so", "--", "true")
-    with pytest.raises(UsageError, match="no program nosuchprogram"):
+    with pytest.raises(ProgramNotFound, match="no program nosuchprogram"):
         run("run", "latency", "--no-verify", "--", "nosuchprogram")
     run("run", "latency", status=2)
 

@@ -4,6 +4,7 @@
     ├── UsageError                  exit status 2: what was asked for cannot be done as asked
     ├── MissingTool                 a program or library that a measurement needs is not there
     ├── BaselineFailed              the baseline does not run: nothing after it could be believed
+    ├── ProgramNotFound         exit status 127, ProgramNotExecutable 126: as `env` says of what it cannot start
     └── StoreError                  the results cannot be read or written
 
 The library raises; only `tuner.cli` exits. An error carries findings, so that everything that is
@@ -75,6 +76,18 @@ class MissingTool(TunerError):
 
 class BaselineFailed(TunerError):
     """The baseline could not be measured, so that no comparison is possible."""
+
+
+class ProgramNotFound(TunerError):
+    """The program that is to be started is not there."""
+
+    exit_status = 127
+
+
+class ProgramNotExecutable(TunerError):
+    """The program that is to be started is there and cannot be started."""
+
+    exit_status = 126
 
 
 class StoreError(TunerError):

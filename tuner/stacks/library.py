@@ -8,6 +8,7 @@ from typing import Final
 
 from tuner.errors import Finding, error
 from tuner.hosts.host import Host
+from tuner.hosts.program import MACHINES
 from tuner.terminal_text import shown
 
 _MAGIC: Final = b"\x7fELF"
@@ -15,8 +16,6 @@ _HEADER_BYTES: Final = 20
 _LARGEST_BYTES: Final = 1 << 28
 _SHARED: Final = 3
 _NAME_IT: Final = "name the library with --lib PATH"
-# e_machine of the ELF specification and of its supplements, by the kernel's name of the architecture.
-_MACHINES: Final = {3: "i386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _BITS: Final = {1: 32, 2: 64}
 _ORDERS: Final = {1: "little", 2: "big"}
 
@@ -55,7 +54,7 @@ def _unfit(where: str, header: bytes, machine: str) -> Finding | None:
     found = int.from_bytes(header[18:20], "little" if order == "little" else "big")
     if kind != _SHARED:
         return error(where, "is no shared library but another kind of ELF file", "name the .so")
-    name = _MACHINES.get(found, f"machine {found}")
+    name = MACHINES.get(found, f"machine {found}")
     if name != machine:
         hint = f"install the {machine} build of the library"
         return error(where, f"is built for {name} ({_BITS[header[4]]} bit), and programs here are {machine}", hint)

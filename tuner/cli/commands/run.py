@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +13,11 @@ import typer
 
 from tuner.cli import deployable, options
 from tuner.cli.screen.output import print_json
-from tuner.errors import MissingTool
+from tuner.errors import Finding, MissingTool, TunerError
+from tuner.profiles.profile import errors_in
 
 if TYPE_CHECKING:
+    from tuner.stacks.inheritance import Inherited
     from tuner.stacks.stack import Stack
 
 
@@ -48,6 +50,7 @@ def run(
       tuner run xlio/latency --print
     """
     from tuner import stacks
+    from tuner.hosts.become import inherited
     from tuner.hosts.local import LocalHost
     from tuner.stacks import probe
     from tuner.stacks.inheritance import under
@@ -55,28 +58,53 @@ def run(
     found = deployable.chosen(profile, stack, results)
     used = stacks.named(found.stack)
     library = probe.found(used, lib, LocalHost())
-    launch = under(used, library, found.settings, os.environ)
+    variables = inherited()
+    launch = under(used, library, found.settings, variables)
     for name in launch.set_aside:
         typer.echo(f"warning: set aside: {name}", err=True)
     if show or json:
-        _print(launch.environment, launch.set_aside, json=json)
+        _print(launch, variables, json=json)
     elif not command:
         raise typer.BadParameter("write the program behind --", param_hint="COMMAND")
     else:
+        _hear(_obstacles(command, launch.environment, library), verify=verify)
         if verify:
             _verify(used, library, found.settings)
         _become(command, launch.environment)
 
 
-def _print(environment: Mapping[str, str], set_aside: tuple[str, ...], *, json: bool) -> None:
+def _print(launch: Inherited, variables: Mapping[str, str], *, json: bool) -> None:
     """Print what differs from the environment that is inherited."""
-    changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    changed = {name: value for name, value in launch.environment.items() if variables.get(name) != value}
     if json:
-        print_json({"environment": changed, "set_aside": list(set_aside)})
+        print_json({"environment": changed, "set_aside": list(launch.set_aside)})
         return
-    removed = [name for name in os.environ if name not in environment]
+    removed = [name for name in variables if name not in launch.environment]
     lines = [*(f"unset {name}" for name in removed), *(f"{k}={shlex.quote(v)}" for k, v in changed.items())]
     typer.echo("\n".join(lines))
+
+
+def _obstacles(command: Sequence[str], environment: Mapping[str, str], library: Path) -> list[Finding]:
+    """Return why the library would not be preloaded into the program that the command starts."""
+    from tuner.hosts.program import image_of, images
+    from tuner.stacks.program import Caller, obstacles
+
+    ours = image_of(library)
+    if ours is None:
+        return []
+    caller = Caller(os.getuid(), os.getgid())
+    started = images(command, environment.get("PATH"))
+    return [finding for image in started for finding in obstacles(image, ours.machine, caller)]
+
+
+def _hear(findings: Sequence[Finding], *, verify: bool) -> None:
+    """Tell what keeps the library out of the program; raise `TunerError` for it unless nothing is to be verified."""
+    wrong = errors_in(findings)
+    if wrong and verify:
+        advice = "--no-verify starts it all the same, without the stack"
+        raise TunerError("the program would run without the stack", findings=wrong, advice=advice)
+    for finding in findings:
+        typer.echo(f"warning: {finding.where}: {finding.message}", err=True)
 
 
 def _verify(stack: Stack, library: Path, settings: Mapping[str, str]) -> None:
