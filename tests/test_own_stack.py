@@ -132,8 +132,8 @@ def test_it_is_tuned_within_its_own_space_and_from_its_own_profiles(home: Path) 
     done = tuner(home, *asked)
     assert done.returncode in {0, 3}, done.stderr  # whether one is better is chance: the fake knows no toy
     with sqlite3.connect(home / "r" / "tuner.db") as database:
-        trials = database.execute("select profile from trials where session like '%-tune-toy-%'").fetchall()
-    assert ("quick",) in trials
+        (plan,) = database.execute("select plan from sessions where id like '%-tune-toy-%'").fetchone()
+    assert {"profile": "quick", "settings": {"TOY_POLL_US": "200"}} in json.loads(plan)["known"]
     refused = tuner(home, *asked, "--space", "TOY_MODES")
     assert (refused.returncode, "TOY_MODE" in refused.stderr) == (2, True)
 

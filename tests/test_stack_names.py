@@ -20,7 +20,7 @@ ALLOWED = {
     "cli/commands/profile_json.py": "the commands for the JSON configuration that one stack has",
     "cli/commands/schema.py": "the command for the schema of that configuration",
     "cli/tree.py": "what the nouns and commands for one stack are called, and an example in the help text",
-    "cli/options.py": "`--stackname`, which is for a stack whose sockets lie in stacks with names",
+    "cli/session_options.py": "`--stackname`, which is for a stack whose sockets lie in stacks with names",
     "conf/words.py": "words of the rule files' grammar, kept in this module only",
     "export/opf.py": "a form for one stack: the profile of its own wrapper",
     "export/xlio_config.py": "forms for one stack: its JSON configuration",
