@@ -16,7 +16,7 @@ from functools import partial
 
 from fast_start import PAIRS, measure, ratio, rigs, workload
 
-from tuner.measure.workload import Mode, Workload
+from tuner.runs.workload import Mode, Workload
 
 RATE_MPS = 20_000
 

@@ -24,10 +24,10 @@ from tuner import stacks
 from tuner.errors import BaselineFailed
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
-from tuner.measure.run import Rig
-from tuner.measure.simulated import Latency, SimulatedHost, stopping
 from tuner.records import Kind
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import Latency, SimulatedHost, stopping
 from tuner.session.answer.answers import decision
 from tuner.session.judgement import Judgement, judge
 from tuner.session.measuring.clock import Clock

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from tuner import store as stores
 from tuner.errors import doubt
 from tuner.judging.statistics import Gain
-from tuner.measure import histogram
-from tuner.measure.workload import Mode, Workload
 from tuner.measurement import Measurement, from_dict
 from tuner.records import Phase, Role, Run, State, Status, Trial
 from tuner.results import Results
+from tuner.runs import histogram
+from tuner.runs.workload import Mode, Workload
 from tuner.session.answer.answers import TuneAnswer
 from tuner.session.answer.described import described
 from tuner.session.answer.parts import Decision, Finalist, Winner

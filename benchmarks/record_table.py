@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping
 from tuner.hosts import cpus
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
-from tuner.measure.run import Rig
-from tuner.measure.workload import Workload
 from tuner.records import Kind, Run
+from tuner.runs.run import Rig
+from tuner.runs.workload import Workload
 from tuner.session.setup.prepare import plan, rig
 from tuner.session.setup.request import Request
 

@@ -44,9 +44,9 @@ from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
 from tuner.judging.statistics import median_interval
-from tuner.measure.run import Rig
-from tuner.measure.simulated import BANNER, report
 from tuner.records import Role
+from tuner.runs.run import Rig
+from tuner.runs.simulated import BANNER, report
 from tuner.search.dimension import Dimension
 from tuner.search.registry import make
 from tuner.search.space import SearchSpace

@@ -22,11 +22,11 @@ from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
 from tuner.judging.objective import objective
-from tuner.measure.run import Rig
-from tuner.measure.simulated import BANNER, report, serving
-from tuner.measure.workload import Workload
 from tuner.records import Kind, Run, State, StoredSession, Trial
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import BANNER, report, serving
+from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, Plan

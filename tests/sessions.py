@@ -11,11 +11,11 @@ from typing import Any
 from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Workload
 from tuner.records import Kind
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.plan import Contender, Plan

@@ -15,10 +15,10 @@ from sessions import LATENCY, PLAN, SLO, polling_helps, tune
 from tuner.errors import StoreError, UsageError
 from tuner.judging.objective import objective
 from tuner.judging.statistics import Estimate, Gain
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Workload
 from tuner.records import Kind, State, Status, StoredSession
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 from tuner.session.answer import words
 from tuner.session.answer.answers import OF_KIND, Failure, TuneAnswer, decision
 from tuner.session.answer.json_form import from_json, plain, to_json

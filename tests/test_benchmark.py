@@ -17,19 +17,19 @@ from tuner.judging import metrics
 from tuner.judging.metrics import EVERY, HIGHER_IS_BETTER, SHORT
 from tuner.judging.objective import OBJECTIVES
 from tuner.judging.slo import METRICS as LIMITED
-from tuner.measure.chosen import BENCHMARK
 from tuner.measurement import CORRECTED_LATENCIES, LATENCIES, Measurement
+from tuner.runs.chosen import BENCHMARK
 from tuner.session.setup.plan import Plan
 
 PACKAGE: Final = Path(tuner.__file__).parent
 MENTIONS: Final = {
     "__init__.py": "the glossary says which benchmark there is",
     "cli/commands/run.py": "the example of a command shows a program that people have",
-    "cli/options.py": "--sockperf PATH, and what other options do to it",
-    "measure/chosen.py": "the benchmark that sessions measure with",
-    "measure/full_log.py": "its log of every message",
-    "measure/simulated.py": "its words, for hosts that do not exist",
-    "measure/sockperf.py": "its arguments and its output",
+    "cli/session_options.py": "--sockperf PATH, and what other options do to it",
+    "runs/chosen.py": "the benchmark that sessions measure with",
+    "runs/full_log.py": "its log of every message",
+    "runs/simulated.py": "its words, for hosts that do not exist",
+    "runs/sockperf.py": "its arguments and its output",
 }
 
 
@@ -88,8 +88,8 @@ def test_ports_are_found_and_hidden_in_commands_and_files_alike(argv: list[str])
 def test_the_log_adds_to_what_was_printed() -> None:
     import io
 
-    from tuner.measure.simulated import full_log
-    from tuner.measure.workload import Mode, Workload
+    from tuner.runs.simulated import full_log
+    from tuner.runs.workload import Mode, Workload
 
     workload = Workload(mode=Mode.UNDER_LOAD, rate_mps=1000, reply_every=1)
     found = BENCHMARK.with_log(Measurement(latency_p50_us=3.0), io.BytesIO(full_log(3.0, 1000)), workload)

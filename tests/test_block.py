@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging import slo
-from tuner.measure import rate_search
-from tuner.measure.block import KEY, RateSearch, Step, Turn, Watch, measure, shuffled
-from tuner.measure.rate_search import Start
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Mode, Workload
 from tuner.records import Run, Status
+from tuner.runs import rate_search
+from tuner.runs.block import KEY, RateSearch, Step, Turn, Watch, measure, shuffled
+from tuner.runs.rate_search import Start
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Mode, Workload
 
 STEP: Final = Step(0, {}, Workload())
 SEARCH: Final = RateSearch(3, Start(), 0.01, partial(slo.holds, slo.parse("max rate where p99 < 100us")))

@@ -14,10 +14,10 @@ from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.objective import objective
 from tuner.judging.power import normal_difference, smallest_difference
-from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.session.answer import words
 from tuner.session.answer.json_form import from_json
 from tuner.session.answer.parts import Calibration, Detectable

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Run
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 

@@ -13,10 +13,10 @@ from tuner import stacks
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.phases.early import end_early, proof_s

@@ -6,11 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
-from tuner.measure.launch import Loading
 from tuner.profiles.files import read
 from tuner.records import Kind
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.runs.launch import Loading
 from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
 

@@ -17,12 +17,12 @@ from tuner import stacks
 from tuner.errors import UsageError
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
-from tuner.measure import histogram, sockperf
-from tuner.measure.benchmark import ParseError
-from tuner.measure.full_log import observed, read, waits_ns
-from tuner.measure.run import Rig
-from tuner.measure.simulated import full_log
-from tuner.measure.workload import Mode, Workload
+from tuner.runs import histogram, sockperf
+from tuner.runs.benchmark import ParseError
+from tuner.runs.full_log import observed, read, waits_ns
+from tuner.runs.run import Rig
+from tuner.runs.simulated import full_log
+from tuner.runs.workload import Mode, Workload
 from tuner.stacks.preloads import faststart_library
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"

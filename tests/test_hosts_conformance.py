@@ -23,11 +23,11 @@ from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, Pair, on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters, between, spoiled, stored
-from tuner.measure import run as runs
-from tuner.measure.run import Rig, playback_text
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Workload
 from tuner.records import Status
+from tuner.runs import run as runs
+from tuner.runs.run import Rig, playback_text
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 
 SERVES: Final = "trap 'echo total; exit' INT; echo READY; while :; do sleep 0.02; done"
 STUBBORN: Final = "trap '' INT TERM; echo READY; while :; do sleep 0.02; done"

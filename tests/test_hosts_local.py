@@ -25,9 +25,9 @@ from tuner.hosts import cpus, pair, processes
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, RunOutput, on_one
-from tuner.measure import benchmark, sockperf
-from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 from tuner.measurement import Measurement
+from tuner.runs import benchmark, sockperf
+from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload
 
 HOST: Final = LocalHost()
 PAIR: Final = on_one(HOST)

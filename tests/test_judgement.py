@@ -16,9 +16,9 @@ from sessions import PLAN, polling_helps, tune
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
-from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.records import Kind, Phase, State, StoredSession
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.session.answer.answers import Failure
 from tuner.session.judgement import RELEASE, judge
 from tuner.session.tuning import begin

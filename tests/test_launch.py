@@ -21,14 +21,14 @@ from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, on_one
 from tuner.hosts.simulated import Words
-from tuner.measure.benchmark import Features
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.launch import Launch, Loading, at, evidence, unsupported
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Protocol, Workload
 from tuner.records import Kind
 from tuner.results import Results
+from tuner.runs.benchmark import Features
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.launch import Launch, Loading, at, evidence, unsupported
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Protocol, Workload
 from tuner.session.setup import prepare, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request, Setup, Task

@@ -13,11 +13,11 @@ from sessions import PLAN, Ticking
 from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
-from tuner.measure.workload import Workload
 from tuner.records import Phase, Role
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 from tuner.search.optimizer import Outcome
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure.rate_search import (
+from tuner.runs.rate_search import (
     FINE,
     LEAST_MPS,
     MOST_MPS,

@@ -11,9 +11,9 @@ import pytest
 from sessions import PLAN, tune
 
 from tuner.judging.objective import objective
-from tuner.measure.simulated import SimulatedHost
 from tuner.records import Phase
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.baseline_shift import luck, seen

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
-from tuner.measure.simulated import Latency, SimulatedHost, stopping
-from tuner.measure.workload import Multiplexer, Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase
 from tuner.results import Results
+from tuner.runs.simulated import Latency, SimulatedHost, stopping
+from tuner.runs.workload import Multiplexer, Workload
 from tuner.session.phases import suspects
 from tuner.session.phases.minimise import LARGE
 from tuner.session.setup.plan import Contender, Plan

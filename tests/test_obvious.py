@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sessions import PLAN, polling_helps, tune
 
-from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles.files import read
 from tuner.records import Phase
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store

@@ -13,9 +13,9 @@ from sessions import PLAN, tune
 
 from tuner.judging.objective import objective
 from tuner.judging.pareto import Point, dominates, front, point
-from tuner.measure.simulated import SimulatedHost
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
 from tuner.store import Store
 
 SDS = {"latency_p50_us": 0.02, "rate_mps": 0.02, "cpu_s": 0.02}

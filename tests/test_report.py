@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 from tuner import __version__
 from tuner.cli.main import program
 from tuner.errors import UsageError
-from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store

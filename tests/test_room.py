@@ -18,10 +18,10 @@ from tuner.catalogue.memory import Room
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.hosts import facts
-from tuner.measure.simulated import SimulatedHost
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.records import Kind
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.phases.propose import repairer
 from tuner.session.setup import prepare
 from tuner.session.setup.plan import Contender, Plan

@@ -16,11 +16,11 @@ from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.hosts.simulated import Words
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost, stopping
-from tuner.measure.workload import Workload
 from tuner.records import Kind, Role
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost, stopping
+from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal

@@ -15,12 +15,12 @@ from tuner import catalogue
 from tuner.catalogue.memory import Room
 from tuner.errors import UsageError
 from tuner.judging.objective import objective
-from tuner.measure.simulated import SimulatedHost, stopping
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.space import OBJECTIVES, SearchSpace, fitting, load
 from tuner.session.measuring.progress import Silent

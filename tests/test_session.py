@@ -16,12 +16,12 @@ from tuner import stacks
 from tuner.errors import BaselineFailed, StoreError
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
-from tuner.measure.run import Rig
-from tuner.measure.simulated import BANNER, SimulatedHost, stopping
-from tuner.measure.workload import Workload
 from tuner.profiles.files import read
 from tuner.records import Kind, Phase, Role
 from tuner.results import Results
+from tuner.runs.run import Rig
+from tuner.runs.simulated import BANNER, SimulatedHost, stopping
+from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal

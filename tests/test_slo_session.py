@@ -15,12 +15,12 @@ from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.objective import objective
-from tuner.measure.block import KEY
-from tuner.measure.rate_search import FINE, STEP
-from tuner.measure.run import Rig
-from tuner.measure.simulated import SimulatedHost
 from tuner.records import Kind, Phase
 from tuner.results import Results
+from tuner.runs.block import KEY
+from tuner.runs.rate_search import FINE, STEP
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tuner import measurement as measurements
 from tuner.errors import MissingTool, UsageError
-from tuner.measure import sockperf
-from tuner.measure.benchmark import Features, ParseError
-from tuner.measure.sockperf import parse
-from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 from tuner.measurement import Measurement
+from tuner.runs import sockperf
+from tuner.runs.benchmark import Features, ParseError
+from tuner.runs.sockperf import parse
+from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
 CASES: Final = sorted(path.name.removesuffix(".json") for path in DATA.glob("*.json"))

@@ -26,7 +26,7 @@ ALLOWED = {
     "export/xlio_config.py": "forms for one stack: its JSON configuration",
     "intake/own_forms.py": "forms that one stack alone has, as readers: its wrapper's profiles, its JSON configuration",
     "intake/shell_programs.py": "a wrapper among the commands that start another command",
-    "measure/simulated.py": "the banner of the default stack's library, as a simulated run prints it",
+    "runs/simulated.py": "the banner of the default stack's library, as a simulated run prints it",
 }
 """Modules, below the package, that name a stack, and why."""
 

@@ -19,7 +19,7 @@ from sessions import PLAN, polling_helps, tune
 from tuner.cli.screen import view
 from tuner.cli.screen.live import Live
 from tuner.cli.screen.terminal import Terminal
-from tuner.measure.simulated import SimulatedHost
+from tuner.runs.simulated import SimulatedHost
 
 TUNE = ("tune", "latency", "--optimizer", "random")
 LABELS = ("begin", "calibrate", "search", "choose", "confirm", "minimise")

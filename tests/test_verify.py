@@ -19,8 +19,8 @@ from sessions import PLAN, polling_helps, tune
 
 from tuner import catalogue
 from tuner.hosts.host import Command, ProcessResult
-from tuner.measure.simulated import SimulatedHost
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
 from tuner.session.setup.plan import Contender
 from tuner.session.setup.readback import refusal
 from tuner.stacks import banner, library

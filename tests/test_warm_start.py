@@ -11,10 +11,10 @@ import pytest
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
 from tuner.judging.objective import objective
-from tuner.measure.simulated import SimulatedHost, stopping
-from tuner.measure.workload import Workload
 from tuner.records import State
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost, stopping
+from tuner.runs.workload import Workload
 from tuner.search.optimizer import Outcome
 from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
 from tuner.session.setup.plan import Contender, Plan

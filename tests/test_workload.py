@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import Severity, UsageError
-from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload, from_dict
+from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 
 workloads = st.builds(
     Workload,

@@ -68,7 +68,7 @@ class Measurement:
 
     What follows comes from the benchmark's full log, and is None where none was asked for. A latency that is `corrected`
     counts from when the constant rate of under-load meant a message to be sent; it is the wait until it was sent and
-    half the round trip. The histograms are those of `tuner.measure.histogram`, in their stored form.
+    half the round trip. The histograms are those of `tuner.runs.histogram`, in their stored form.
     """
 
     latency_min_us: float | None = None

@@ -97,7 +97,7 @@ def _members(of: str) -> Source:
     """Return what offers the values of one of the workload's enumerations."""
 
     def source(_given: Mapping[str, Any], _incomplete: str) -> Iterable[str]:
-        from tuner.measure import workload
+        from tuner.runs import workload
 
         return [member.value for member in getattr(workload, of)]
 

@@ -9,7 +9,7 @@ import typer
 
 from tuner.cli import options
 from tuner.errors import UsageError, did_you_mean
-from tuner.measure.launch import Loading
+from tuner.runs.launch import Loading
 from tuner.session.setup.request import Search, Setup, Task
 from tuner.stacks.onload.naming import naming
 

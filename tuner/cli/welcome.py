@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tuner.measure.chosen import BENCHMARK
 from tuner.records import State
 from tuner.results import Results
+from tuner.runs.chosen import BENCHMARK
 
 STEPS: Final = 3
 

@@ -1,6 +1,6 @@
 """A machine that does not exist, beside the real one: its programs say what is made up for them, and nothing takes time.
 
-What benchmarks and tests put on it (`tuner.measure.simulated`) runs through the same `Pair` as real programs.
+What benchmarks and tests put on it (`tuner.runs.simulated`) runs through the same `Pair` as real programs.
 """
 
 from __future__ import annotations

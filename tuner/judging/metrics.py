@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuner.measure.benchmark import Metric
-from tuner.measure.chosen import BENCHMARK
+from tuner.runs.benchmark import Metric
+from tuner.runs.chosen import BENCHMARK
 
 HELD_RATE: Final = "held_rate_mps"
 """The highest offered rate that held every limit of an SLO; 0 where none did. It is made from several runs, and no run has it."""

@@ -15,8 +15,8 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.judging import slo
 from tuner.judging.metrics import HELD_RATE, HIGHER_IS_BETTER
 from tuner.judging.slo import Limit
-from tuner.measure.rate_search import LEAST_MPS
-from tuner.measure.workload import Mode, Workload
+from tuner.runs.rate_search import LEAST_MPS
+from tuner.runs.workload import Mode, Workload
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from typing import Any
 from tuner.errors import Finding, UsageError, error
 from tuner.figures import interval, plain
 from tuner.judging.metrics import SHORT
-from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.charts import Spec, gains
 from tuner.report.markdown import gain
 from tuner.report.rows import Row
 from tuner.report.tables import escaped, markdown
+from tuner.runs import workload
 
 Told = Mapping[str, Any]
 CAUTION = (

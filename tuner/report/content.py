@@ -11,13 +11,13 @@ from tuner.errors import Finding, doubt_to_json
 from tuner.figures import plain as heading
 from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import Gain
-from tuner.measure.chosen import BENCHMARK
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
 from tuner.report.curves import curves
 from tuner.report.held import held
 from tuner.report.rows import Row
 from tuner.report.tables import failure_rows, phase_rows
+from tuner.runs.chosen import BENCHMARK
 from tuner.session.answer import answers, proposals, words
 from tuner.session.answer.answers import Answer, CompareAnswer, TuneAnswer
 from tuner.session.answer.circumstances import host

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tuner.errors import UsageError
-from tuner.measure.chosen import BENCHMARK
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase, Run, Status, Trial
 from tuner.report.rows import Row
+from tuner.runs.chosen import BENCHMARK
 from tuner.session.measuring.ledger import Ledger
 
 # A curve goes on while a handful of messages lie beyond it: one message is a maximum and no percentile.
@@ -90,7 +90,7 @@ def _merged(runs: Sequence[Run]) -> tuple[Any, str]:
 
 def added(stored: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
     """Return the sum of histograms in their stored form, or None and why it cannot be computed."""
-    from tuner.measure import histogram
+    from tuner.runs import histogram
 
     try:
         total = histogram.merge(map(histogram.decode, stored))

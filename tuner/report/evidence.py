@@ -12,9 +12,9 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from tuner.measure.chosen import BENCHMARK
 from tuner.records import Run, Trial
 from tuner.report.rows import Row
+from tuner.runs.chosen import BENCHMARK
 
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tuner.figures import shown
-from tuner.measure.rate_search import Probe
 from tuner.records import Run
 from tuner.report.rows import Row
+from tuner.runs.rate_search import Probe
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.evidence import Evidence
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.figures import interval, plain, shown
-from tuner.measure.chosen import BENCHMARK
 from tuner.report.content import OF_A_RUN, texts
 from tuner.report.page import CORRECTED_SAYS, OF_A_PROFILE, ROLES
 from tuner.report.tables import escaped, markdown
+from tuner.runs.chosen import BENCHMARK
 
 Row = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
-from tuner.measure import workload
 from tuner.records import StoredSession
 from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.runs import workload
 from tuner.session.answer import answers, proposals, words
 from tuner.session.answer.answers import (
     Answer,

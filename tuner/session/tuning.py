@@ -11,9 +11,9 @@ from typing import Any
 from tuner import __version__
 from tuner.errors import TunerError
 from tuner.judging.slo import redundant
-from tuner.measure.run import Rig
 from tuner.records import Kind, Role, State
 from tuner.results import Results
+from tuner.runs.run import Rig
 from tuner.session.answer.answers import Answer, Failure
 from tuner.session.answer.parts import WarmStart
 from tuner.session.answering import answer, compared, to_minimise

@@ -12,8 +12,8 @@ from tuner.errors import TunerError
 from tuner.figures import shown
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.statistics import Estimate
-from tuner.measure.chosen import BENCHMARK
 from tuner.results import Results
+from tuner.runs.chosen import BENCHMARK
 from tuner.session.answer import answers, words
 from tuner.session.answer.answers import (
     Answer,

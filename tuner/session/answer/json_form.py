@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 from tuner.errors import Finding, TunerError, UsageError, did_you_mean, doubt_from_json, doubt_to_json, error
 from tuner.judging.noise import Spread
 from tuner.judging.statistics import Estimate, Gain
-from tuner.measure import workload
-from tuner.measure.workload import Workload
+from tuner.runs import workload
+from tuner.runs.workload import Workload
 
 Json = dict[str, Any]
 Record = TypeVar("Record")

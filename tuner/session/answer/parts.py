@@ -9,8 +9,8 @@ from enum import StrEnum
 from tuner.errors import Finding
 from tuner.judging.noise import Spread
 from tuner.judging.statistics import Estimate, Gain
-from tuner.measure.workload import Workload
 from tuner.records import Phase, Status
+from tuner.runs.workload import Workload
 from tuner.session.answer.json_form import INLINE, OMIT, Json, key, to_json
 
 

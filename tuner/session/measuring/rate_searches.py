@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from tuner.judging import slo
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.slo import Limit
-from tuner.measure import rate_search
-from tuner.measure.block import KEY
-from tuner.measure.rate_search import Probe, Start
 from tuner.measurement import CORRECTED
 from tuner.records import Phase, Run, Status
+from tuner.runs import rate_search
+from tuner.runs.block import KEY
+from tuner.runs.rate_search import Probe, Start
 
 
 def by_series(runs: Iterable[Run]) -> dict[int, list[Run]]:

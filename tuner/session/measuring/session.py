@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tuner.judging import slo
-from tuner.measure.block import RateSearch, Step, Watch, measure, shuffled
-from tuner.measure.run import Rig
 from tuner.records import Phase, Role, Run, Trial
+from tuner.runs.block import RateSearch, Step, Watch, measure, shuffled
+from tuner.runs.run import Rig
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Clock

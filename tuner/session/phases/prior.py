@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tuner.judging.statistics import pooled_sd
-from tuner.measure import workload
 from tuner.records import State, Status, StoredSession, Trial
+from tuner.runs import workload
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.answer.parts import WarmStart
 from tuner.session.measuring.gains import Gains

@@ -20,9 +20,9 @@ from typing import Final
 
 from tuner.judging.noise import sampling_sd
 from tuner.judging.objective import Term
-from tuner.measure.workload import VALID_SHARE_LOST_S, Mode
 from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase
+from tuner.runs.workload import VALID_SHARE_LOST_S, Mode
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import LongerRuns, Plan, WhyLonger

@@ -17,8 +17,8 @@ from tuner.judging.objective import Objective
 from tuner.judging.power import FEWEST_BLOCKS, WORTH_DETECTING
 from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
-from tuner.measure.rate_search import LEAST_MPS
 from tuner.records import Phase, Status, Trial
+from tuner.runs.rate_search import LEAST_MPS
 from tuner.session.answer.parts import Decision
 from tuner.session.answer.words import coarse, spoken
 from tuner.session.measuring import rate_searches

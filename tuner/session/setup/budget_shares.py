@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from tuner.measure.workload import Workload
 from tuner.records import Kind
+from tuner.runs.workload import Workload
 from tuner.session.setup.plan import Plan
 
 # With 60 runs or fewer the calibration has its two blocks of two, and of every run beyond a sixth, until it has its share.

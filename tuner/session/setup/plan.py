@@ -11,11 +11,11 @@ from typing import Any, Final
 from tuner.catalogue.memory import Room
 from tuner.errors import StoreError, UsageError
 from tuner.judging.objective import Objective, objective
-from tuner.measure import workload
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.launch import Loading
-from tuner.measure.workload import Workload
 from tuner.records import Kind
+from tuner.runs import workload
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.launch import Loading
+from tuner.runs.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)

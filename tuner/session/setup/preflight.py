@@ -12,9 +12,9 @@ from tuner.catalogue import facts as stack_facts
 from tuner.errors import MissingTool, StoreError, TunerError, UsageError, doubt_to_json, error
 from tuner.hosts import cpus, facts
 from tuner.hosts.host import Host, has_file, printed
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.launch import Loading, unsupported
-from tuner.measure.workload import Workload
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.launch import Loading, unsupported
+from tuner.runs.workload import Workload
 from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack

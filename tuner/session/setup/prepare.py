@@ -13,11 +13,11 @@ from tuner.errors import UsageError, error
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
 from tuner.judging.objective import Objective
-from tuner.measure.launch import Launch
-from tuner.measure.run import Rig
-from tuner.measure.workload import Workload
 from tuner.profiles.library import Shelf
 from tuner.records import Kind
+from tuner.runs.launch import Launch
+from tuner.runs.run import Rig
+from tuner.runs.workload import Workload
 from tuner.session.setup import budget_shares, preflight, readback, rule_file
 from tuner.session.setup.contest import Contest, contest
 from tuner.session.setup.plan import Plan

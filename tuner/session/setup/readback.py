@@ -11,9 +11,9 @@ from tuner.catalogue.effective import effective
 from tuner.catalogue.memory import Room
 from tuner.catalogue.reading import Fate
 from tuner.errors import Finding, TunerError
-from tuner.measure.run import Rig
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
+from tuner.runs.run import Rig
 from tuner.stacks import probe
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Stack

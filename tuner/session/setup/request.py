@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.launch import Loading
 from tuner.profiles.profile import DEFAULT
 from tuner.records import Kind
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.launch import Loading
 from tuner.session.setup import policy
 
 UNLIMITED_S: Final = 1e9

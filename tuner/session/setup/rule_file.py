@@ -14,9 +14,9 @@ from tuner.conf.match import Address, Answer, Socket, answer
 from tuner.conf.rules import parse
 from tuner.conf.words import OFFLOADED
 from tuner.errors import Finding, UsageError, doubt, error
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.workload import Protocol, Workload
 from tuner.profiles.profile import errors_in
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.workload import Protocol, Workload
 from tuner.session.setup.plan import Plan, RuleFile
 from tuner.untrusted import text_of
 

@@ -11,11 +11,11 @@ from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.judging.objective import Objective
-from tuner.measure import workload
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.run import playback_text
-from tuner.measure.workload import Mode, Workload
 from tuner.profiles.profile import errors_in
+from tuner.runs import workload
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.run import playback_text
+from tuner.runs.workload import Mode, Workload
 
 
 def workloads_of(goal: Objective, asked: Mapping[str, object], host: Host) -> tuple[Workload, ...]:

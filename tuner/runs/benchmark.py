@@ -1,6 +1,6 @@
 """What a benchmark is: a program with two ends, whose arguments are written here and whose output is read here.
 
-A benchmark is a module of these names that starts no process and opens no file; `tuner.measure.chosen` names the one
+A benchmark is a module of these names that starts no process and opens no file; `tuner.runs.chosen` names the one
 that sessions measure with. Who reads its numbers asks its metrics which way is better.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from tuner.errors import Finding, TunerError
-from tuner.measure.workload import Workload
 from tuner.measurement import Measurement
+from tuner.runs.workload import Workload
 
 
 class ParseError(TunerError):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from tuner.measure import rate_search
-from tuner.measure.rate_search import Next, Probe, Start
-from tuner.measure.run import Rig
-from tuner.measure.workload import Workload
 from tuner.records import Run, Status
+from tuner.runs import rate_search
+from tuner.runs.rate_search import Next, Probe, Start
+from tuner.runs.run import Rig
+from tuner.runs.workload import Workload
 
 KEY: Final = "load"
 """The part of a run's evidence that says to which search over the load it belongs."""

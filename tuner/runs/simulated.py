@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters
-from tuner.measure import sockperf
+from tuner.runs import sockperf
 
 Latency = Callable[[Mapping[str, str]], float]
 """A median half round trip in µs for an environment; infinite for a run that hangs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuner.measure import sockperf
-from tuner.measure.benchmark import Benchmark
+from tuner.runs import sockperf
+from tuner.runs.benchmark import Benchmark
 
 BENCHMARK: Final[Benchmark] = sockperf

@@ -19,10 +19,10 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.measure import histogram
-from tuner.measure.benchmark import ParseError
-from tuner.measure.workload import Mode, Workload
 from tuner.measurement import CORRECTED
+from tuner.runs import histogram
+from tuner.runs.benchmark import ParseError
+from tuner.runs.workload import Mode, Workload
 
 Nanoseconds = NDArray[np.int64]
 

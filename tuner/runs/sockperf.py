@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, Final
 
 from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
-from tuner.measure.benchmark import Features, Metric, ParseError
-from tuner.measure.workload import Mode, Multiplexer, Protocol, Workload
 from tuner.measurement import LATENCIES, Measurement
+from tuner.runs.benchmark import Features, Metric, ParseError
+from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload
 
 name: Final = "sockperf"
 install: Final = "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
@@ -164,7 +164,7 @@ def parse(client_output: str, server_output: str, workload: Workload) -> Measure
 
 def with_log(found: Measurement, log: BinaryIO, workload: Workload) -> Measurement:
     """Return a measurement with what the full log adds to it; raise `ParseError` for a log of another form."""
-    from tuner.measure.full_log import observed
+    from tuner.runs.full_log import observed
 
     return replace(found, **observed(log, workload, found.dropped or 0))
 

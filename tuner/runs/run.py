@@ -12,13 +12,13 @@ from tuner.errors import UsageError
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, Host, ProcessResult
 from tuner.hosts.pair import Job, Pair, RunOutput
-from tuner.measure import launch
-from tuner.measure.benchmark import Benchmark, ParseError
-from tuner.measure.chosen import BENCHMARK
-from tuner.measure.launch import Launch
-from tuner.measure.workload import PLAYBACK_BYTES, Workload
 from tuner.measurement import Measurement
 from tuner.records import Run, Status
+from tuner.runs import launch
+from tuner.runs.benchmark import Benchmark, ParseError
+from tuner.runs.chosen import BENCHMARK
+from tuner.runs.launch import Launch
+from tuner.runs.workload import PLAYBACK_BYTES, Workload
 from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tuner.catalogue import facts
 from tuner.errors import Finding, error
-from tuner.measure.benchmark import Benchmark, Features
+from tuner.runs.benchmark import Benchmark, Features
 from tuner.stacks import counters
 
 # Both are equally long, so that the environments of both ends are.
