@@ -273,3 +273,65 @@ def test_named_files_are_read_where_that_is_asked_for(tmp_path: Path) -> None:
     unit.write_text(f"[Service]\nEnvironmentFile=-{tmp_path}/feed\nEnvironment=VMA_RX_POLL=7\n")
     assert imported(str(unit), "--follow")["settings"] == {"VMA_RX_POLL": "5", "VMA_SPEC": "latency"}  # systemd.exec(5)
     assert "--follow" in told(imported(str(unit)))
+
+
+def effective(file: str, *options: str) -> dict[str, Any]:
+    """Return the answer of `tuner profiles effective --env-file FILE --json`."""
+    arguments = ["profiles", "effective", "--env-file", str(FIELD / file), "--json", *options]
+    result = CliRunner().invoke(program(), arguments)
+    if isinstance(result.exception, TunerError):
+        raise result.exception
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+def explicit(answer: dict[str, Any]) -> set[str]:
+    return {name for name, each in answer["settings"].items() if each["from"] == "explicit"}
+
+
+def test_effective_reads_the_same_files() -> None:
+    answer = effective("forms/a3_semicolon.env")
+    assert (answer["stack"], explicit(answer)) == ("vma", {"VMA_RX_POLL", "VMA_SPEC", "VMA_LOG_FILE"})
+    assert answer["settings"]["VMA_AVOID_SYS_CALLS_ON_TCP_FD"]["why"] == "VMA_SPEC=latency"
+    assert effective("forms/e_unit.service")["stack"] == "vma"
+    assert effective("forms/d_compose.yaml")["settings"]["VMA_RX_POLL"]["value"] == "-1"
+
+
+def test_effective_says_that_nothing_is_in_force_under_another_library() -> None:
+    answer = effective("forms/q_wronglib.env")
+    assert (answer["stack"], explicit(answer)) == ("xlio", set())
+    said = [f"{row['where']}: {row['message']}" for row in answer["findings"]]
+    assert "VMA_SPEC: is not read: /usr/lib64/libxlio.so is loaded" in said
+    assert any("nothing is in force" in line for line in said)
+
+
+@pytest.mark.parametrize("release", ["2.1.1", "3.21.2", "3.40.2", "3.50.1", "3.61.2"])
+def test_a_long_environment_is_read_whole_for_every_release(release: str) -> None:
+    text = (FIELD / "forms/m_spdk.env").read_text()
+    names = {line.partition("=")[0] for line in text.splitlines()}
+    answer = effective("forms/m_spdk.env", "--stack-version", release)
+    assert explicit(answer) <= names
+    assert names <= answer["settings"].keys() | answer["ignored"].keys()
+
+
+def test_the_inline_configuration_of_an_environment_stays_what_it_is_for_effective() -> None:
+    assert {"XLIO_USE_NEW_CONFIG", "XLIO_INLINE_CONFIG"} <= explicit(effective("forms/n2_inline.env"))
+
+
+def test_run_and_export_take_such_a_file_in_place_of_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "start.sh"
+    path.write_text("export LD_PRELOAD=libtuner_kernel.so XLIO_RX_POLL=7\nexport OTHER=1\n./server\n")
+    shown = CliRunner().invoke(program(), ["run", str(path), "--print", "--json"])
+    assert json.loads(shown.stdout)["environment"]["XLIO_RX_POLL"] == "7"
+    assert "left out: ./server" in shown.stderr
+    exported = CliRunner().invoke(program(), ["export", str(path), "--to", "docker"])
+    assert "XLIO_RX_POLL=7\n" in exported.stdout
+    assert "OTHER" not in exported.stdout
+
+
+def test_a_file_that_no_profile_can_be_made_of_is_refused_by_run(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_text("PORT=80\n")
+    result = CliRunner().invoke(program(), ["run", str(path), "--print"])
+    assert isinstance(result.exception, UsageError)
+    assert "is a setting of a stack" in result.exception.message

@@ -170,7 +170,7 @@ def _without_blanks(line: str) -> str:
 def read_environ(source: Source) -> Reading:
     """Return what a process has in `/proc/PID/environ`."""
     found = [entry.partition("=") for entry in source.text.split("\0")]
-    return only([Assigned(name, value, source.where) for name, _, value in found if name])
+    return only([Assigned(name, value, source.where) for name, equals, value in found if equals])
 
 
 def read_dump(source: Source) -> Reading:

@@ -2,7 +2,7 @@
 
 A branch makes what it sets uncertain, a loop what it changes; a function counts where it is called; `eval`, `source` and
 their like put everything before them in doubt. What is claimed for sure is what bash itself has in the end, which
-`tests/test_intake_shell.py` and `benchmarks/intake.py` compare.
+`benchmarks/made_up_files.py` and `tests/test_intake_consumers.py` compare.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class Walk:
         quiet.round(node, first)
         self.steps = quiet.steps
         names = {name for name in first.variables if first.get(name) != state.get(name)}
-        second = state.copy()
+        second = either(state, first)
         second.doubt(f"the loop in line {node.line} changes it", names)
         self.conditions.append(f"in a loop: {node.word} in line {node.line}")
         ways = self.round(node, second)

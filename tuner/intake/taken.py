@@ -198,7 +198,7 @@ class _Sorting:
             every,
             (*findings, *self._said(kept), *differences(self.source, self.form, kept)),
             {name: each.where for name, each in kept.items()},
-            {name: each.value for name, each in self.last.items() if is_stacks(name) and name not in mine},
+            {name: each.value for name, each in self.last.items() if is_stacks(name) and name not in {*mine, PRELOAD}},
         )
 
     def _is_mine(self, name: str) -> bool:

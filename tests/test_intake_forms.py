@@ -1,0 +1,353 @@
+"""Each form is read as data: literal values are taken, the rest is named with its line, and no text does harm."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner import intake
+from tuner.errors import UsageError
+from tuner.intake.form import Group
+from tuner.intake.taken import Asked, Taken, taken
+
+FORMS = sorted(intake.forms())
+NASTY = st.sampled_from(
+    [
+        *"\"'\\$`%{}()#=;&|<>!~*?[] \t,:-@\n\r\0",
+        *(
+            "A=",
+            "VMA_RX_POLL=",
+            "if ",
+            "; then ",
+            "fi",
+            "case ",
+            "esac",
+            "<<E",
+            "E\n",
+            "services:",
+            "env:",
+            "- ",
+            "ENV ",
+        ),
+        *("FROM a\n", "[Service]\n", "Environment=", "&a ", "*a ", "<<: ", "${", "$(", "{{"),
+    ]
+)
+
+
+def groups(text: str, form: str) -> tuple[Group, ...]:
+    return intake.form(form).read(intake.Source(text, "file", "file")).groups
+
+
+def values(text: str, form: str) -> dict[str, str]:
+    return {each.name: each.value for group in groups(text, form) for each in group.assigned}
+
+
+def why(text: str, form: str) -> str:
+    return "\n".join(f"{each.where}: {each.text}: {each.why}" for group in groups(text, form) for each in group.skipped)
+
+
+def recognised(text: str, name: str = "file") -> str:
+    return intake.recognised(intake.Source(text, name, name)).name
+
+
+def taken_from(text: str, folder: Path, name: str = "file", asked: Asked | None = None) -> Taken:
+    path = folder / name
+    path.write_text(text)
+    return taken(path, asked or Asked())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(text=st.text(max_size=60) | st.lists(NASTY, max_size=30).map("".join))
+@settings(max_examples=150)
+def test_any_text_is_read_or_refused_and_never_a_crash(form: str, text: str) -> None:
+    try:
+        found = groups(text, form)
+    except UsageError as refusal:
+        assert refusal.message.startswith("file")  # noqa: PT017 # a refusal names the file
+        return
+    assert all(each.why and each.where.startswith("file") for group in found for each in group.skipped)
+
+
+@given(text=st.lists(NASTY, max_size=30).map("".join))
+def test_every_text_is_recognised_as_something(text: str) -> None:
+    assert recognised(text) in FORMS
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "{a: " * 50_000,
+        "(" * 100_000,
+        "${" * 50_000,
+        '{"a":' * 50_000,
+        "if a; then " * 20_000,
+        "`" * 99_999,
+        "- " * 50_000,
+    ],
+    ids=["flow", "map", "brackets", "braces", "json", "if", "ticks", "lists"],
+)
+def test_a_deep_text_ends_no_interpreter(form: str, text: str) -> None:
+    try:
+        assert all(not group.assigned for group in groups(text, form))
+    except UsageError as refusal:
+        assert refusal.message  # noqa: PT017 # it is refused in words
+
+
+def test_aliases_are_counted_before_they_are_written_out() -> None:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(UsageError, match="more than 200000 values"):
+        groups("\n".join(rows), "compose")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("x", "services:\n  a:\n    image: b\n", "compose"),
+        ("x", "apiVersion: v1\nkind: Pod\n", "kubernetes"),
+        ("play.yml", "- hosts: all\n  tasks: []\n", "ansible"),
+        ("x", '[{"Id": "1", "Config": {"Env": ["A=1"]}}]', "inspect"),
+        ("a.nomad", 'job "a" {\n', "nomad"),
+        ("x", 'task "a" {\n env {\n', "nomad"),
+        ("Dockerfile.prod", "FROM a\nENV A=1\n", "dockerfile"),
+        ("x", "[Unit]\nDescription=a\n[Service]\nEnvironment=A=1\n", "systemd"),
+        ("x", "A=1\0B=2\0", "environ"),
+        ("x", "A=1\nB=2\n", "env"),
+        ("x", "A=1; B=2\n", "sh"),
+        ("x", "A=1 # c\n", "sh"),
+        ("x", "setenv VMA_SPEC latency\n", "sh"),
+        ("x", "PWD=/\nSHLVL=1\nVMA_SPEC=latency\nPS1=\\u \\$ \n", "dump"),
+        ("x", "onload_set EF_POLL_USEC 5\n", "opf"),
+        ("x", '{"core": {}}', "xlio-json"),
+    ],
+)
+def test_a_form_is_recognised_by_its_text_or_its_name(name: str, text: str, form: str) -> None:
+    assert recognised(text, name) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("export VMA_A=1 VMA_B=2;", {"VMA_A": "1", "VMA_B": "2"}),
+        ("setenv VMA_A 1; setenv VMA_B 'x y'", {"VMA_A": "1", "VMA_B": "x y"}),
+        ("set -a\nVMA_A=1\nset +a\n", {"VMA_A": "1"}),
+        ("env -i VMA_A=1 ./app", {"VMA_A": "1"}),
+        ("export VMA_B=2; env -i VMA_A=1 ./app", {"VMA_A": "1"}),
+        ("sudo -E env VMA_A=1 nohup taskset -c 1 ./app &", {"VMA_A": "1"}),
+        ("exec taskset 0x3 env VMA_A=1 ./app", {"VMA_A": "1"}),
+        ("docker run -d -p 80:80 -eVMA_A=1 --env=VMA_B=2 --name x img -e VMA_C=3", {"VMA_A": "1", "VMA_B": "2"}),
+        ("podman run --rm -e 'VMA_A=x y' img", {"VMA_A": "x y"}),
+        ("mpirun -np 2 -x VMA_A=1 -x PATH ./app", {"VMA_A": "1"}),
+        ("systemd-run --setenv=VMA_A=1 -E VMA_B=2 ./app", {"VMA_A": "1", "VMA_B": "2"}),
+        ("OPTS=(VMA_A=1 'VMA_B=x y')\nenv \"${OPTS[@]}\" ./app", {"VMA_A": "1", "VMA_B": "x y"}),
+        ("start() {\n  export VMA_A=1\n}\nstart\n", {"VMA_A": "1"}),
+        ("VMA_A=$'a\\tb'", {"VMA_A": "a\tb"}),
+        ("D=/opt/vma\nexport LD_PRELOAD=$D/libvma.so:$LD_PRELOAD", {"LD_PRELOAD": "/opt/vma/libvma.so"}),
+        ('export LD_PRELOAD="libvma.so${LD_PRELOAD:+:$LD_PRELOAD}"', {"LD_PRELOAD": "libvma.so"}),
+        ("export VMA_A=1\nunset VMA_A\n", {}),
+        ("export VMA_A=1\nexport VMA_A=2\n", {"VMA_A": "2"}),
+        ("cat <<'E'\nexport VMA_A=1\nE\n", {}),
+        ("# export VMA_A=1\n", {}),
+        ('declare -x VMA_A="1"\ndeclare -x VMA_B\n', {"VMA_A": "1"}),
+        ("true && export VMA_A=1 || export VMA_A=2", {"VMA_A": "1"}),
+    ],
+)
+def test_a_shells_text_says(text: str, expected: dict[str, str]) -> None:
+    found = {name: value for name, value in values(text, "sh").items() if name.startswith(("VMA", "LD"))}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("export VMA_A=$HOME/x", "depends on $HOME"),
+        ("export VMA_A=$(nproc)", "$(nproc) is worked out"),
+        (
+            "if x; then export VMA_A=1; else export VMA_A=2; fi",
+            "which value counts is decided when it runs: VMA_A=1 or VMA_A=2",
+        ),
+        ("VMA_A=1 ./a; VMA_A=2 ./b", "VMA_A=1 or VMA_A=2"),
+        ("for VMA_A in 1 2; do ./a; done; export VMA_A", "a for sets it"),
+        ("read VMA_A", "read sets it when it runs"),
+        ("export VMA_A=~/x", "~ is the home"),
+        ("export VMA_A='x\nVMA_B=2", "never ends"),
+        ("docker run -e VMA_A img", "is passed on"),
+        (". ./other.sh", "reads another file"),
+        ('eval "$X"', "may set anything"),
+        ("export VMA_B=2; env -i VMA_A=1 ./app", "env -i starts the command without it"),
+    ],
+)
+def test_what_a_shell_decides_is_named(text: str, words: str) -> None:
+    assert words in why(text, "sh")
+    assert "VMA_A" not in values(text, "sh") or "env -i" in words
+
+
+def test_what_stands_under_a_condition_is_taken_and_said() -> None:
+    text = "case $1 in\nstart)\n  export VMA_A=1\n;;\nesac\nf() { export VMA_B=1; }\n[ -e x ] && export VMA_C=1\n"
+    (group,) = groups(text, "sh")
+    said = {each.name: each.said for each in group.assigned}
+    assert said == {
+        "VMA_A": "is set under a condition: case in line 1",
+        "VMA_B": "is set in the function f, which this text does not call",
+        "VMA_C": "is set only if what stands before it succeeds",
+    }
+
+
+def test_a_line_that_no_shell_can_read_is_named_and_the_others_are_read() -> None:
+    text = "export VMA_A=1\necho it's\nexport VMA_B=2\n"
+    assert values(text, "sh") == {"VMA_A": "1", "VMA_B": "2"}
+    assert "line 2" in why(text, "sh")
+
+
+def test_docker_reads_lines_and_nothing_else() -> None:
+    text = "\ufeff# c\n  VMA_A='x' # y\r\nVMA_B\nVMA C=1\n"
+    assert values(text, "docker") == {"VMA_A": "'x' # y"}
+    assert "VMA_B: is passed on" in why(text, "docker")
+    assert "docker refuses the whole file" in why(text, "docker")
+
+
+def test_a_unit_takes_back_names_specifiers_and_unsets() -> None:
+    text = "[Service]\nEnvironment=A=1\nEnvironment=\nEnvironment=B=%i C=100%% D=1\nUnsetEnvironment=D\nPassEnvironment=E\n"
+    text += "ExecStart=/usr/bin/env VMA_A=1 /opt/app\n"
+    assert values(text, "systemd") == {"C": "100%", "VMA_A": "1"}
+    assert "line 4: B=%i: %i is a specifier" in why(text, "systemd")
+    assert "PassEnvironment=E" in why(text, "systemd")
+
+
+def test_the_last_stage_of_a_dockerfile_counts_with_what_it_begins_with() -> None:
+    text = "# escape=`\nFROM a AS base\nENV A=1 B=x\\y\nFROM b AS build\nENV VMA_A=9\nFROM base\nENV C=$A D=$NO `\n# c\n E='$A'\nARG VMA_B=1\n"
+    found = intake.form("dockerfile").read(intake.Source(text, "file"))
+    assert {each.name: each.value for each in found.groups[0].assigned} == {"A": "1", "B": "x\\y", "C": "1", "E": "$A"}
+    assert "D=$NO" in why(text, "dockerfile")
+    assert "ARG VMA_B=1" in why(text, "dockerfile")
+    assert "stage build" in found.findings[0].message
+
+
+def test_compose_follows_anchors_and_names_what_it_fills_in() -> None:
+    text = """
+x-env: &env {VMA_A: "1", VMA_B: "2"}
+services:
+  feed:
+    extends: base
+    env_file: [a.env]
+    environment:
+      <<: *env
+      VMA_B: "3"
+      VMA_C: "a$$b"
+      VMA_D: ${D}
+      VMA_E: true
+"""
+    assert values(text, "compose") == {"VMA_A": "1", "VMA_B": "3", "VMA_C": "a$b", "VMA_E": "true"}
+    assert "VMA_D: ${D}: Compose fills it in: empty unless D is set" in why(text, "compose")
+    assert "extends: base" in why(text, "compose")
+
+
+def test_kubernetes_joins_maps_of_the_same_file_and_decodes_secrets(tmp_path: Path) -> None:
+    secret = base64.b64encode(b"7").decode()
+    text = f"""
+apiVersion: v1
+kind: List
+items:
+- {{apiVersion: v1, kind: Secret, metadata: {{name: s}}, data: {{VMA_A: {secret}}}, stringData: {{VMA_B: "8"}}}}
+- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {{VMA_C: "9", VMA_RX_POLL: "1"}}}}
+- apiVersion: batch/v1
+  kind: CronJob
+  spec:
+    jobTemplate:
+      spec:
+        template:
+          spec:
+            containers:
+            - name: feed
+              envFrom: [{{secretRef: {{name: s}}}}, {{configMapRef: {{name: c}}}}, {{configMapRef: {{name: far}}}}]
+              env:
+              - {{name: VMA_C, value: "10"}}
+              - {{name: VMA_D, value: "$(VMA_C)1"}}
+              - {{name: VMA_E, value: "a$$b"}}
+"""
+    path = tmp_path / "k.yaml"
+    path.write_text(text)
+    found = taken(path, Asked(keep_unknown=True))
+    assert found.settings == {"VMA_A": "7", "VMA_B": "8", "VMA_RX_POLL": "1", "VMA_C": "10", "VMA_E": "a$b"}
+    said = "\n".join(f"{each.text}: {each.why}" for each in found.skipped)
+    assert "envFrom: far" in said
+    assert "VMA_D: $(VMA_C)1" in said
+
+
+def test_a_template_of_helm_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=r"line 2: is a Helm template") as refusal:
+        groups("apiVersion: v1\nkind: {{ .Values.kind }}\n", "kubernetes")
+    assert "helm template" in refusal.value.advice
+
+
+def test_ansible_is_read_at_every_level_and_its_templates_are_named() -> None:
+    text = """
+- hosts: all
+  environment: {VMA_A: "1"}
+  vars: {feed_env: {VMA_B: "2", VMA_C: "{{ poll }}"}}
+  tasks:
+  - block:
+    - shell: ./app
+      environment: {VMA_D: 4, VMA_E: !unsafe "{{ x }}", OTHER: "{{ y }}"}
+"""
+    assert values(text, "ansible") == {"VMA_A": "1", "VMA_B": "2", "VMA_D": "4", "VMA_E": "{{ x }}"}
+    assert "VMA_C: {{ poll }}: is a template" in why(text, "ansible")
+    assert "OTHER" not in why(text, "ansible")
+
+
+def test_nomad_is_read_by_tasks() -> None:
+    text = """
+job "feed" {
+  # env { VMA_X = "0" }
+  task "app" {
+    env { VMA_A = "1"
+      VMA_B = "${NOMAD_CPU}"
+      VMA_C = -1 }
+    template { data = <<EOH
+VMA_Y = "1"
+EOH
+    }
+  }
+  task "side" { env = { "VMA_A" = "2" } }
+}
+"""
+    found = {group.name: {each.name: each.value for each in group.assigned} for group in groups(text, "nomad")}
+    assert found == {"app": {"VMA_A": "1", "VMA_C": "-1"}, "side": {"VMA_A": "2"}}
+    assert "VMA_B = ${NOMAD_CPU}" in why(text, "nomad")
+
+
+def test_docker_inspect_is_read_by_containers() -> None:
+    text = json.dumps([{"Name": "/feed", "Config": {"Env": ["VMA_A=1", "PATH=/bin"]}}])
+    assert values(text, "inspect") == {"VMA_A": "1", "PATH": "/bin"}
+
+
+def test_variables_of_two_stacks_need_a_library_or_a_word(tmp_path: Path) -> None:
+    text = "VMA_RX_POLL=1\nXLIO_RX_POLL=2\n"
+    with pytest.raises(UsageError, match="of vma, xlio"):
+        taken_from(text, tmp_path)
+    assert taken_from(text, tmp_path, asked=Asked(stack="xlio")).settings == {"XLIO_RX_POLL": "2"}
+    assert taken_from(text + "LD_PRELOAD=/x/libvma.so.9\n", tmp_path).settings == {"VMA_RX_POLL": "1"}
+
+
+def test_a_value_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "e").write_bytes(b"VMA_LOG_FILE=/x\xff\nVMA_RX_POLL=1\n")
+    found = taken(tmp_path / "e", Asked())
+    assert found.settings == {"VMA_RX_POLL": "1"}
+    assert [each.why for each in found.skipped] == ["is not UTF-8 text"]
+
+
+def test_a_pipe_and_a_file_beyond_all_bounds_are_not_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a file"):
+        taken(tmp_path, Asked())
+    with pytest.raises(UsageError, match="does not exist"):
+        taken(tmp_path / "none", Asked())
+    (tmp_path / "large").write_bytes(b"A" * (1024 * 1024 + 1))
+    with pytest.raises(UsageError, match="too large"):
+        taken(tmp_path / "large", Asked())
