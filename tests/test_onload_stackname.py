@@ -221,3 +221,97 @@ def test_the_command_answers_in_words_and_in_json() -> None:
     step = json.loads(text)["steps"][0]
     assert (step["result"], step["stack"], step["accelerated"]) == ("socket 1", None, False)
     assert said("--env", f"EF_NAME={'n' * 17}")[0] == 1
+
+
+def test_what_is_restored_is_what_was_saved() -> None:
+    assert stacks(FOO, "save", 'this_thread, global, "bar"', "socket", "restore", "socket") == ["bar", "foo"]
+    assert stacks("save", FOO, "socket", "onload_stackname_restore();", "socket", EF_NAME="web") == ["foo", "web"]
+    assert stacks("save", FOO, "restore", "socket", EF_DONT_ACCELERATE="1") == [None]
+    assert stacks("save", FOO, "restore", "socket", EF_STACK_PER_THREAD="1", EF_NAME="a") == ["a-t1"]
+
+
+def test_saved_names_are_a_pile_of_each_thread() -> None:
+    steps = (FOO, "save", 'this_thread, global, "bar"', "onload_stackname_save()", 'this_thread, global, "z"')
+    assert stacks(*steps, "restore", "socket", "restore", "socket") == ["bar", "foo"]
+    assert results("save", "thread 2: restore", "restore", "restore")[:4] == ["ok", "EINVAL", "ok", "EINVAL"]
+
+
+def test_restoring_what_was_for_all_threads_concerns_all_threads_again() -> None:
+    steps = (
+        'all_threads, global, "a"',
+        "save",
+        'all_threads, global, "b"',
+        "thread 2: socket",
+        "restore",
+        "thread 2: socket",
+    )
+    assert stacks(*steps) == ["b", "a"]
+
+
+def test_saving_in_another_thread_than_chose_is_doubted() -> None:
+    found = explain(['all_threads, global, "a"', "thread 2: save"], {})
+    assert [one.severity for one in found.findings] == [Severity.WARNING]
+    assert explain(['all_threads, global, "a"', "save"], {}).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("share", "first", "second", "stack"),
+    [
+        ("0", 1000, 1000, "web"), ("0", 1000, 1001, None), ("0", 1000, 0, "web"), ("0", 0, 1000, None), ("1001", 1000, 1001, "web"),
+        ("1002", 1000, 1001, None), ("-1", 1000, 1001, "web"),
+    ],
+)  # fmt: skip
+def test_another_user_joins_a_stack_only_where_it_is_shared(
+    share: str, first: int, second: int, stack: str | None
+) -> None:
+    variables = {"EF_NAME": "web", "EF_SHARE_WITH": share}
+    found = explain([f"u{first}: socket", f"p2 u{second}: socket"], variables)
+    assert [landing.stack for landing in found.landings] == ["web", stack]
+    assert any("EACCES" in one.message for one in found.findings) == (stack is None)
+    assert any("huge pages" in one.message for one in found.findings) == (share != "0")
+    strict = explain([f"u{first}: socket", f"p2 u{second}: socket"], {**variables, "EF_NO_FAIL": "0"})
+    assert (strict.landings[1].result == "EACCES") == (stack is None)
+
+
+def test_stacks_of_several_users_with_names_of_their_own_do_not_meet() -> None:
+    found = explain(["u1: socket", "p2 u2: socket", 'u1: this_thread, user, "a"', "u1: socket"], {})
+    assert [landing.accelerated for landing in found.landings if landing.result.startswith("socket")] == [
+        True,
+        True,
+        True,
+    ]
+
+
+def test_a_listener_that_shares_its_port_moves_into_a_stack_of_the_cluster() -> None:
+    variables = {"EF_CLUSTER_SIZE": "2", "EF_CLUSTER_NAME": "prox"}
+    steps = [step for who in ("p1", "p2", "p3") for step in (f"{who}: socket", f"{who}: reuseport")]
+    found = explain([*steps[:4], "p1: listen 1", "p1: accept", *steps[4:]], variables)
+    moved = [landing.stack for landing in found.landings if landing.step.verb == "reuseport"]
+    assert moved == ["prox-c0", "prox-c1", "-"]
+    assert next(landing for landing in found.landings if landing.step.verb == "accept").stack == "prox-c0"
+    assert "one more than the 2 stacks" in errors(found)[0]
+    assert stacks("socket", "reuseport") == ["-"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "where"),
+    [
+        ({"EF_CLUSTER_NAME": "n" * 14, "EF_CLUSTER_SIZE": "2"}, "EF_CLUSTER_NAME"),
+        ({"EF_CLUSTER_NAME": "abcdef", "EF_CLUSTER_SIZE": "2", "EF_SCALABLE_FILTERS": "any"}, "EF_CLUSTER_NAME"),
+        ({"EF_CLUSTER_NAME": "abcde", "EF_CLUSTER_SIZE": "10", "EF_SCALABLE_FILTERS": "any"}, "EF_CLUSTER_NAME"),
+        ({"EF_STACK_PER_THREAD": "1", "EF_SCALABLE_FILTERS": "any"}, "EF_STACK_PER_THREAD"),
+        ({"EF_NAME": "a", "EF_SCALABLE_FILTERS": "any=rss:active"}, "EF_NAME"),
+        ({"EF_SHARE_WITH": "root"}, "EF_SHARE_WITH"),
+        ({"EF_CLUSTER_SIZE": "-1"}, "EF_CLUSTER_SIZE"),
+    ],
+)
+def test_what_clusters_and_scalable_filters_refuse_is_an_error(variables: dict[str, str], where: str) -> None:
+    found = [one for one in variable_findings(variables) if one.severity is Severity.ERROR]
+    assert [one.where for one in found] == [f"environment: {where}"]
+
+
+def test_names_by_call_do_not_go_together_with_the_second_kind_of_scalable_filters() -> None:
+    variables = {"EF_SCALABLE_FILTERS": "any=rss:active:passive", "EF_SCALABLE_FILTERS_ENABLE": "2"}
+    assert errors(explain(["socket"], variables)) == []
+    assert "onload_set_stackname" in errors(explain([FOO], variables))[0]
+    assert "onload_set_stackname" in errors(explain(["save"], variables))[0]

@@ -111,15 +111,18 @@ def stackname(
     """Explain in which stack each new socket lands.
 
     A call is `WHO, SCOPE, "NAME"` as onload_set_stackname() takes it (this_thread or all_threads; thread, process,
-    user, global or nochange; a name, "" or ONLOAD_DONT_ACCELERATE), or socket, pipe, listen, accept and move with the
-    number of a socket. In front may stand who makes it: `thread 2:`, `process 7 thread 9:`. Variables are EF_NAME,
-    EF_STACK_PER_THREAD and EF_DONT_ACCELERATE. The exit status is 1 where Onload would refuse something.
+    user, global or nochange; a name, "" or ONLOAD_DONT_ACCELERATE), save and restore, or socket, pipe, listen, accept,
+    move and reuseport (a bind with SO_REUSEPORT) with the number of a socket. In front may stand who makes it: `thread
+    2:`, `process 7 thread 9:`, `user 1000:`. Variables are EF_NAME, EF_STACK_PER_THREAD, EF_DONT_ACCELERATE,
+    EF_SHARE_WITH, EF_NO_FAIL, and those of clusters and scalable filters. The exit status is 1 where Onload would refuse
+    something.
 
     \b
     Examples:
       tuner onload stackname --env EF_NAME=web
       tuner onload stackname --call 'this_thread, process, "foo"' --call socket --call 'thread 2: socket'
       tuner onload stackname --call 'all_threads, global, "foo"' --call socket --call listen --call accept
+      tuner onload stackname --env EF_NAME=web --call 'user 1000: socket' --call 'process 2 user 1001: socket'
     """
     from tuner.stacks.onload.stackname import explain
 

@@ -109,20 +109,89 @@ def name_findings(call: Naming, where: str) -> list[Finding]:
     return _doubtful(name, length, where)
 
 
-def variable_findings(variables: Mapping[str, str], where: str = "environment") -> list[Finding]:
-    """Return what is wrong or doubtful about EF_NAME, EF_STACK_PER_THREAD and EF_DONT_ACCELERATE, and about others."""
+def variable_findings(
+    variables: Mapping[str, str], where: str = "environment", *, named: bool = False
+) -> list[Finding]:
+    """Return what is wrong or doubtful about the variables that say in which stack a socket lands, and about others.
+
+    `named` is whether the program names its stacks itself.
+    """
     found = []
     for name, value in variables.items():
         if name not in VARIABLES:
             found.append(error(f"{where}: {name}", "does not name stacks", f"known: {', '.join(VARIABLES)}"))
-        elif name != "EF_NAME" and value not in {"0", "1"}:
+        elif name in _SWITCHES and value not in {"0", "1"}:
             found.append(error(f"{where}: {name}", f"{value!r} is no value: the lowest bit counts", "write 0 or 1"))
+        elif name in _NUMBERS and not re.fullmatch(_NUMBERS[name], value, re.ASCII):
+            found.append(error(f"{where}: {name}", f"{value!r} is no value", f"write {_NUMBER_WORDS[name]}"))
     if "EF_NAME" in variables:
         found += _ef_name(variables["EF_NAME"], f"{where}: EF_NAME")
+    if "EF_CLUSTER_NAME" in variables:
+        found += _cluster_name(variables, f"{where}: EF_CLUSTER_NAME")
+    return found + _together(variables, where, named=named)
+
+
+CLUSTER_BYTES: Final = 13
+"""Of the name of a cluster: more are cut off without a word."""
+_SCALABLE_BYTES: Final = 5
+_MANY: Final = 9
+_SWITCHES: Final = ("EF_STACK_PER_THREAD", "EF_DONT_ACCELERATE", "EF_NO_FAIL", "EF_CLUSTER_IGNORE")
+_NUMBERS: Final = {
+    "EF_SHARE_WITH": r"-1|[0-9]{1,10}",
+    "EF_CLUSTER_SIZE": r"[0-9]{1,10}",
+    "EF_SCALABLE_FILTERS_ENABLE": r"[012]",
+}
+_NUMBER_WORDS: Final = {
+    "EF_SHARE_WITH": "the number of a user, 0 for root alone or -1 for everybody",
+    "EF_CLUSTER_SIZE": "the number of stacks, 0 for no clusters",
+    "EF_SCALABLE_FILTERS_ENABLE": "0, 1 or 2",
+}
+VARIABLES: Final = (
+    "EF_NAME",
+    "EF_STACK_PER_THREAD",
+    "EF_DONT_ACCELERATE",
+    "EF_SHARE_WITH",
+    "EF_NO_FAIL",
+    "EF_CLUSTER_NAME",
+    "EF_CLUSTER_SIZE",
+    "EF_CLUSTER_IGNORE",
+    "EF_SCALABLE_FILTERS",
+    "EF_SCALABLE_FILTERS_ENABLE",
+)
+
+
+def _cluster_name(variables: Mapping[str, str], where: str) -> list[Finding]:
+    """Return what Onload cuts off the name of a cluster: it has less room where filters are scalable."""
+    name, size = variables["EF_CLUSTER_NAME"], variables.get("EF_CLUSTER_SIZE", "0")
+    length, most = len(name.encode()), CLUSTER_BYTES
+    if variables.get("EF_SCALABLE_FILTERS"):
+        most = _SCALABLE_BYTES - (size.isdecimal() and int(size) > _MANY)
+    found = []
+    if length > most:
+        cut = name.encode()[:most].decode(errors="replace")
+        found.append(error(where, f"{name!r} has {length} bytes: Onload cuts it to {cut!r}", f"use at most {most}"))
+    if size == "0":
+        found.append(warning(where, "names a cluster, and there is none", "set EF_CLUSTER_SIZE"))
     return found
 
 
-VARIABLES: Final = ("EF_NAME", "EF_STACK_PER_THREAD", "EF_DONT_ACCELERATE")
+def _together(variables: Mapping[str, str], where: str, *, named: bool) -> list[Finding]:
+    """Return combinations that Onload refuses or that undo each other. Source: the code of 8.1 to 9.2."""
+    found = []
+    enabled = variables.get("EF_SCALABLE_FILTERS_ENABLE", "1" if variables.get("EF_SCALABLE_FILTERS") else "0")
+    if variables.get("EF_STACK_PER_THREAD") == "1" and enabled != "0":
+        found.append(
+            error(f"{where}: EF_STACK_PER_THREAD", "does not go together with scalable filters", "leave one out")
+        )
+    if variables.get("EF_NAME") and enabled == "1" and "rss" in variables.get("EF_SCALABLE_FILTERS", ""):
+        found.append(error(f"{where}: EF_NAME", "stacks cannot be named with scalable filters of rss", "leave one out"))
+    if named and enabled == "2":
+        message = "does not go together with onload_set_stackname()"
+        found.append(error(f"{where}: EF_SCALABLE_FILTERS_ENABLE", message, "use 1, or name no stacks"))
+    if variables.get("EF_SHARE_WITH", "0") != "0":
+        message = "switches huge pages off, and whoever shares the stack can read and forge its traffic"
+        found.append(warning(f"{where}: EF_SHARE_WITH", message))
+    return found
 
 
 def _ef_name(name: str, where: str) -> list[Finding]:
