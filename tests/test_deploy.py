@@ -21,7 +21,7 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def put(path: Path, text: str, journal: Journal) -> Applied:
-    return deploy.put(deploy.planned(path, text), journal, "kernel/p as env", 0o640)
+    return deploy.put(deploy.planned(path, lambda _before: text), journal, "kernel/p as env", 0o640)
 
 
 def undo(journal: Journal, path: Path | None = None, *, force: bool = False) -> None:
@@ -133,7 +133,7 @@ def test_a_link_that_took_the_files_place_is_not_followed_back(tmp_path: Path, j
 def test_a_file_that_changes_between_question_and_answer_stays(tmp_path: Path, journal: Journal) -> None:
     path = tmp_path / "app"
     path.write_text("mine\n")
-    change = deploy.planned(path, "A=1\n")
+    change = deploy.planned(path, lambda _before: "A=1\n")
     path.write_text("theirs\n")
     with pytest.raises(UsageError, match="meanwhile"):
         deploy.put(change, journal, "p", 0o644)
@@ -180,7 +180,7 @@ def test_the_difference_that_is_shown_holds_no_control_characters(before: bytes,
 
 
 def test_the_difference_names_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
-    lines = deploy.planned(tmp_path / "app", "A=1\n").diff().splitlines()
+    lines = deploy.planned(tmp_path / "app", lambda _before: "A=1\n").diff().splitlines()
     assert lines == ["--- /dev/null", f"+++ {tmp_path}/app", "@@ -0,0 +1 @@", "+A=1"]
 
 

@@ -6,6 +6,7 @@ The content goes into a draft beside the file, reaches the disk, and then takes 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from tuner.errors import UsageError
 
 FORCE = "take another name, or --force"
+_DRAFT = ".tuner-"
 
 
 def save(path: Path, text: str, *, overwrite: bool, mode: int | None = None, advice: str = FORCE) -> None:
@@ -57,7 +59,7 @@ def write(path: Path, content: str | bytes, *, overwrite: bool = True, mode: int
 @contextmanager
 def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
     """Yield a file beside `path` that holds `data` on the disk; it is removed unless it was renamed."""
-    whole = path.with_name(f".tuner-{os.getpid()}-{os.urandom(6).hex()}")
+    whole = path.with_name(f"{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}")
     try:
         descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 # a Path cannot open a descriptor
@@ -69,6 +71,15 @@ def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
         yield whole
     finally:
         whole.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts in a folder that a program left which was killed while it wrote."""
+    for found in folder.glob(f"{_DRAFT}*-*"):
+        owner = found.name.removeprefix(_DRAFT).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            with contextlib.suppress(OSError):  # it is somebody else's, or gone
+                found.unlink()
 
 
 def flush_folder(folder: Path) -> None:

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuner.export.form import Deployment, Form, no_line_breaks
+from tuner.export import block
+from tuner.export.form import Deployment, Editor, Form, no_line_breaks
 
 # Docker's client reads lines by Go's bufio.Scanner, which fails beyond 64 KiB; the name needs room too.
 _MOST_BYTES: Final = 64 * 1024 - 256
 
 
 def _render(deployment: Deployment) -> str:
-    lines = [f"{name}={value}" for name, value in deployment.variables.items()]
-    return "\n".join([*deployment.heading(), *lines]) + "\n"
+    return "\n".join(_lines(deployment)) + "\n"
+
+
+def _insert(text: str, deployment: Deployment) -> str:
+    return block.appended(text, _lines(deployment))
+
+
+def _lines(deployment: Deployment) -> list[str]:
+    return [*deployment.heading(), *(f"{name}={value}" for name, value in deployment.variables.items())]
 
 
 def _unfit(value: str) -> str | None:
@@ -31,5 +39,6 @@ FORMS: Final = (
         file_name="{name}.docker.env",
         render=_render,
         unfit=_unfit,
+        editor=Editor(block.without, _insert),
     ),
 )

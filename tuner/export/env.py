@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tuner.export.form import Deployment, Form
+from tuner.export import block
+from tuner.export.form import Deployment, Editor, Form
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./-]+", re.ASCII)
 _SPECIAL: Final = re.compile(r'(["\\$`])')
@@ -20,10 +21,17 @@ def _render(deployment: Deployment) -> str:
     return written(deployment.heading(), deployment.variables)
 
 
+def _insert(text: str, deployment: Deployment) -> str:
+    return block.appended(text, [*deployment.heading(), *_lines(deployment.variables)])
+
+
 def written(heading: Sequence[str], variables: Mapping[str, str]) -> str:
     """Return the text of an environment file."""
-    lines = [f"{name}={_quoted(value)}" for name, value in variables.items()]
-    return "\n".join([*heading, *lines]) + "\n"
+    return "\n".join([*heading, *_lines(variables)]) + "\n"
+
+
+def _lines(variables: Mapping[str, str]) -> list[str]:
+    return [f"{name}={_quoted(value)}" for name, value in variables.items()]
 
 
 def _quoted(value: str) -> str:
@@ -38,5 +46,6 @@ FORMS: Final = (
         summary="environment file for systemd's EnvironmentFile= and for `set -a; . FILE` in a shell",
         file_name="{name}.env",
         render=_render,
+        editor=Editor(block.without, _insert),
     ),
 )

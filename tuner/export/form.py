@@ -17,6 +17,8 @@ from tuner.profiles.profile import Profile
 from tuner.stacks.inheritance import PRELOAD
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+WRITTEN: Final = "# Written by tuner "
+"""How the last line of a heading begins: what stands in a file under it is ours."""
 LINE_BREAKS: Final = re.compile(r"[\n\r]")
 
 _VARIABLE: Final = re.compile(NAME, re.ASCII)
@@ -52,7 +54,23 @@ class Deployment:
         facts = [f"verdict: {origin['verdict']}"] if origin.get("verdict") else []
         facts += [f"session: {origin['session']}"] if origin.get("session") else []
         first = f"{self.profile.stack}/{self.profile.name}: {self.profile.summary}".removesuffix(": ")
-        return [f"# {_plain(line)}" for line in (first, *facts, *more, f"Written by tuner {__version__}.")]
+        return [f"# {_plain(line)}" for line in (first, *facts, *more)] + [f"{WRITTEN}{__version__}."]
+
+
+class Unsure(Exception):  # no error of the user's: whoever catches it says what to merge by hand
+    """Why an edit of somebody's file is not certain to mean what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """How a form puts a profile into a file of others.
+
+    `foreign` takes out what an earlier profile added. `insert` puts a deployment into what is left, and changes no
+    line of others beyond the values of the profile's own variables. Both raise `Unsure` or `UsageError`.
+    """
+
+    foreign: Callable[[str], str]
+    insert: Callable[[str, Deployment], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,8 @@ class Form:
     `file_name` is what its file is usually called. `render` writes a deployment whose values it can carry, and
     `unfit` says of a value why it cannot (None when it can). `stacks` are those it is for, empty for
     all; `mode` is the permission of a new file. Without `preloads` the file holds the settings alone: who uses it
-    preloads the library.
+    preloads the library. `editor` is None for a form that is always a whole file; `by_hand` says how people merge it
+    themselves. `reader` is the form of `tuner.intake` that reads it, empty where it has the same name.
     """
 
     name: str
@@ -73,6 +92,9 @@ class Form:
     stacks: tuple[str, ...] = ()
     mode: int = 0o644
     preloads: bool = True
+    editor: Editor | None = None
+    by_hand: str = "see docs/exports.md"
+    reader: str = ""
 
     def write(self, deployment: Deployment) -> str:
         """Return the text of the file; raise `UsageError` with every value that cannot be carried."""

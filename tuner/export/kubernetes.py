@@ -33,7 +33,9 @@ def _patch(deployment: Deployment) -> str:
 
 def _env(variables: dict[str, str]) -> list[str]:
     rows = [
-        f"            - name: {yaml_text.quoted(name)}\n              value: {yaml_text.quoted(doubled(value))}"
+        f"            - name: {yaml_text.quoted(name)}\n              value: {yaml_text.quoted(doubled(value))}\n"
+        # A container that takes the variable from elsewhere would be refused: it may have one source only.
+        "              valueFrom: null"
         for name, value in variables.items()
     ]
     return ["          env:", *rows] if rows else ["          env: []"]
@@ -45,11 +47,14 @@ FORMS: Final = (
         summary="ConfigMap for a container's `envFrom`",
         file_name="{name}.configmap.yaml",
         render=_config_map,
+        by_hand="kubectl apply -f FILE adds it beside what is there",
     ),
     Form(
         name="kubernetes-patch",
         summary="patch of a workload's container: `kubectl patch deployment NAME --patch-file FILE`",
         file_name="{name}.patch.yaml",
         render=_patch,
+        by_hand="kubectl patch deployment NAME --patch-file FILE changes the workload itself",
+        reader="kubernetes",
     ),
 )

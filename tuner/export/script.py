@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Final
 
-from tuner.export import shell_words
-from tuner.export.form import Deployment, Form
+from tuner.export import block, shell_words
+from tuner.export.form import Deployment, Editor, Form, Unsure
 from tuner.stacks.inheritance import PRELOAD
 
 _PREPARE: Final = """set -eu
@@ -19,6 +20,7 @@ _CLEAR: Final = r"""for name in $(env | sed -n 's/^\({prefix}[A-Za-z0-9_]*\)=.*/
     unset "$name"
 done
 """
+_ENDS: Final = re.compile(r"(?:^|[;&|({]|\b(?:then|do|else)\b)[ \t]*(?:exec|exit|return)\b", re.MULTILINE)
 _EXEC: Final = 'exec "$@"\n'
 
 
@@ -29,6 +31,12 @@ def _exports(deployment: Deployment) -> list[str]:
 
 def _script(deployment: Deployment) -> str:
     return "\n".join([*deployment.heading(), *_exports(deployment)]) + "\n"
+
+
+def _insert(text: str, deployment: Deployment) -> str:
+    if found := _ENDS.search(text):
+        raise Unsure(f"{found[0].strip()!r} may end it before lines at its end are reached")
+    return block.appended(text, [*deployment.heading(), *_exports(deployment)])
 
 
 def _wrapper(deployment: Deployment) -> str:
@@ -45,12 +53,15 @@ FORMS: Final = (
         summary="POSIX shell script of exports, to be sourced: `. FILE`",
         file_name="{name}.sh",
         render=_script,
+        editor=Editor(block.without, _insert),
     ),
     Form(
         name="wrapper",
         summary="executable that starts a command under the profile: `FILE COMMAND…`",
         file_name="{name}-run",
         render=_wrapper,
+        by_hand="take another file name: a wrapper is a program of its own",
+        reader="sh",
         mode=0o755,
     ),
 )

@@ -34,9 +34,11 @@ def apply(
     *,
     choice: deployable.Choice,
 ) -> None:
-    """Write a profile to a file in use: show the difference, ask, keep the previous file, replace it in one step.
+    """Put a profile into a file in use: show the difference, ask, keep the previous file, replace it in one step.
 
-    The previous file stays beside the new one, and `--undo` puts it back (or removes the file where there was none).
+    Lines that are not the profile's stay as they are: an environment file, a script or a drop-in gets a block at its end, a
+    Compose file the variables of one service (--service). A file that cannot be edited with certainty is left alone, and
+    what to merge by hand is shown. The previous file stays beside the new one; `--undo` puts it back.
     Mode and owner stay; a symbolic link is never followed. Nothing is changed without a yes.
 
     \b
@@ -57,13 +59,14 @@ def apply(
 def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, json: bool) -> None:
     from tuner import deploy
     from tuner.export import form
+    from tuner.export.merge import merged
 
     name, colon, path = target.partition(":")
     if not (colon and path):
         raise UsageError(f"{target!r} is no target", advice="write FORM:FILE, e.g. env:/etc/default/app")
     wanted = form(name)
     found = choice.deployment(profile, wanted)
-    change = deploy.planned(Path(path), wanted.write(found))
+    change = deploy.planned(Path(path), lambda before: merged(wanted, before, found))
     what = f"{found.profile.stack}/{found.profile.name} as {wanted.name}"
     _show(change, f"{change.path} already holds {what}", json=json)
     answer = {"path": str(change.path), "profile": found.profile.name, "form": wanted.name, "diff": change.diff()}
@@ -80,12 +83,17 @@ def _undo(path: Path | None, *, yes: bool, force: bool, json: bool) -> None:
     from tuner import deploy
 
     journal = deploy.Journal.of(os.environ)
+    if journal.torn:
+        typer.echo(f"warning: {journal.path} ends in a line that was cut off: that line is ignored", err=True)
     applied = deploy.last(journal, path)
     change = deploy.undoing(applied, force=force)
     _show(change, f"{change.path} is as it was before", json=json)
     _ask(f"{'Remove' if change.after is None else 'Put back'} {change.path}?", yes=yes)
-    deploy.undo(applied, change, journal)
-    _tell({"path": str(change.path), "undone": applied.what, "diff": change.diff(), "changed": True}, json=json)
+    kept = deploy.undo(applied, change, journal)
+    done = {"path": str(change.path), "undone": applied.what, "diff": change.diff(), "changed": True}
+    _tell(done | {"kept": str(kept) if kept else None}, json=json)
+    if kept:
+        typer.echo(f"the file had been edited since; that version is kept: {kept}", err=True)
     typer.echo(f"{'removed' if change.after is None else 'put back'} {change.path}", err=True)
 
 

@@ -1,0 +1,8 @@
+"""Puts files into use and takes them back; knows nothing of profiles."""
+
+from tuner.deploy.change import Change, planned
+from tuner.deploy.journal import Applied, Journal
+from tuner.deploy.put import put
+from tuner.deploy.undo import last, undo, undoing
+
+__all__ = ["Applied", "Change", "Journal", "last", "planned", "put", "undo", "undoing"]
