@@ -145,8 +145,9 @@ def _from(holder: _Container, entry: Tree, maps: dict[str, Group]) -> None:
 def _entry(holder: _Container, entry: Mapping) -> None:
     name, value = text_of(entry.get("name")), entry.get("value")
     holder.assigned = [each for each in holder.assigned if each.name != name]
-    if entry.get("valueFrom") is not None and not (isinstance(value, Scalar) and value.text):
-        source = entry.get("valueFrom")
+    source = entry.get("valueFrom")
+    cleared = source is None or (isinstance(source, Scalar) and source.kind == "null")  # a patch clears it so
+    if not cleared and not (isinstance(value, Scalar) and value.text):
         kinds = ", ".join(source.entries) if isinstance(source, Mapping) else "valueFrom"
         holder.skip(entry.line, f"{name}: valueFrom {kinds}", "its value is known only in the cluster")
     elif value is None:
