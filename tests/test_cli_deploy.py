@@ -233,3 +233,19 @@ def test_a_profile_sets_only_variables_of_its_stack(name: str, command: tuple[st
     with pytest.raises(UsageError) as refusal:
         run(*command, path)
     assert name in str(refusal.value.findings[0])
+
+
+FIELD = Path(__file__).parent / "data" / "field" / "onload"
+
+
+@pytest.mark.parametrize(("form", "name"), [("env", "21-app.env"), ("compose", "21-compose.yaml")])
+def test_a_file_of_others_keeps_its_lines_and_comes_back_to_the_byte(form: str, name: str) -> None:
+    theirs = (FIELD / name).read_bytes()
+    Path(name).write_bytes(theirs)
+    run("apply", "onload/latency", "--target", f"{form}:{name}", "--lib", "libonload.so", "--yes")
+    after = Path(name).read_bytes()
+    rest = iter(after.split(b"\n"))
+    assert all(line in rest for line in theirs.split(b"\n"))
+    assert b"EF_POLL_USEC" in after
+    run("apply", "--undo", name, "--yes")
+    assert (Path(name).read_bytes(), files()) == (theirs, [name])

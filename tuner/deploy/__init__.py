@@ -2,7 +2,7 @@
 
 from tuner.deploy.change import Change, planned
 from tuner.deploy.journal import Applied, Journal
-from tuner.deploy.put import put
-from tuner.deploy.undo import last, undo, undoing
+from tuner.deploy.placing import put
+from tuner.deploy.taking_back import last, undo, undoing
 
 __all__ = ["Applied", "Change", "Journal", "last", "planned", "put", "undo", "undoing"]

@@ -16,9 +16,9 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.export.form import Unsure
 from tuner.intake import yaml_tree
 
-MARK: Final = "  # tuner"
+MARK: Final = "  # set by tuner"
 DEFAULT_SERVICE: Final = "app"
-_OURS: Final = re.compile(rf"^[^\n#]*{re.escape(MARK)}\n", re.MULTILINE)
+_OURS: Final = re.compile(rf"^.*{re.escape(MARK)}\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,22 @@ moment in which a file is changed and nobody knows how to take it back.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import stat
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from tuner.atomic_file import draft, flush_folder, sweep
 from tuner.deploy.change import Change, digest, unchanged
 from tuner.deploy.folders import missing, remove_empty
 from tuner.deploy.journal import Applied, Journal
 from tuner.errors import StoreError, TunerError, UsageError
+
+_BACKUP: Final = ".tuner-backup-"
 
 
 def put(change: Change, journal: Journal, what: str, mode: int) -> Applied:
@@ -31,7 +35,7 @@ def put(change: Change, journal: Journal, what: str, mode: int) -> Applied:
     assert change.after is not None  # noqa: S101 # only an undo removes
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = change.path
-    backup = path.with_name(f"{path.name}.tuner-backup-{stamp}") if change.before is not None else None
+    backup = path.with_name(f"{path.name}{_BACKUP}{stamp}") if change.before is not None else None
     folders = tuple(str(folder) for folder in missing(path.parent))
     before = digest(change.before) if change.before is not None else ""
     applied = Applied(stamp, str(path), what, digest(change.after), str(backup or ""), folders, before)
@@ -50,6 +54,7 @@ def _place(change: Change, applied: Applied, journal: Journal, mode: int) -> Non
     path = change.path
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
+    _sweep_backups(path, journal)
     with draft(path, change.after or b"", mode) as whole:
         if change.before is not None:
             _as_before(whole, path, mode)
@@ -58,6 +63,14 @@ def _place(change: Change, applied: Applied, journal: Journal, mode: int) -> Non
             os.link(path, applied.backup)
         journal.add(asdict(applied))
         whole.replace(path)
+
+
+def _sweep_backups(path: Path, journal: Journal) -> None:
+    """Remove further names of the file that a kill left before the journal knew of them."""
+    known = {applied.backup for applied in journal.standing()}
+    for found in path.parent.glob(f"{glob.escape(path.name)}{_BACKUP}*"):
+        if str(found) not in known and path.exists() and found.samefile(path):
+            found.unlink()
 
 
 def _retreat(applied: Applied, journal: Journal) -> None:
