@@ -130,7 +130,11 @@ class Catalogue:
         and broken rules. Without a release, what the newest one no longer knows is only a warning.
         """
         release = release and self.read_as(release)
-        singly = [found for name, text in settings.items() for found in self._doubts(name, text, where(name), release)]
+        singly = [
+            replace(found, where=where(name))
+            for name, text in settings.items()
+            for found in (self._doubts(name, text, release) if name in self.parameters else [self._unknown(name)])
+        ]
         broken = (_rule_finding(one, settings, where) for one in self.broken(settings, release))
         return singly + [self._held_against(one, release) for one in broken]
 
@@ -217,18 +221,25 @@ class Catalogue:
 
         return lru_cache(_REMEMBERED)(is_value)
 
-    def _doubts(self, name: str, text: str, where: str, release: str | None) -> Iterator[Finding]:
-        parameter = self.parameters.get(name)
-        if parameter is None:
-            yield self._unknown(name, where)
-        elif parameter.kind is not Kind.SETTING:
-            yield error(where, f"{name} is {_NO_SETTING[parameter.kind]}, not a setting", _instead(parameter))
+    @cached_property
+    def _doubts(self) -> Callable[[str, str, str | None], tuple[Finding, ...]]:
+        """What is wrong with a value of a known name by itself, wherever it stands: profiles say the same again and again."""
+
+        def doubts(name: str, text: str, release: str | None) -> tuple[Finding, ...]:
+            return tuple(self._doubted(self.parameters[name], text, release))
+
+        return lru_cache(_REMEMBERED)(doubts)
+
+    def _doubted(self, parameter: Parameter, text: str, release: str | None) -> Iterator[Finding]:
+        name = parameter.name
+        if parameter.kind is not Kind.SETTING:
+            yield error("", f"{name} is {_NO_SETTING[parameter.kind]}, not a setting", _instead(parameter))
         elif (problem := parameter.problem(text)) is not None:
             hint = _nearest_value(parameter, text, release)
-            yield self._held_against(error(where, f"{text!r} is no value of {name}: it {problem}", hint), release)
+            yield self._held_against(error("", f"{text!r} is no value of {name}: it {problem}", hint), release)
         else:
-            yield from self._out_of_window(parameter, text, where, release)
-            yield from _undocumented(parameter, text, where)
+            yield from self._out_of_window(parameter, text, release)
+            yield from _undocumented(parameter, text)
 
     def _held_against(self, found: Finding, release: str | None) -> Finding:
         """Return what limits and rules say of a release, as a warning where they were not read in it."""
@@ -237,30 +248,30 @@ class Catalogue:
         message = f"{found.message} (so in {self.read_in[-1]}; not known for {release})"
         return warning(found.where, message, found.suggestion)
 
-    def _unknown(self, name: str, where: str) -> Finding:
+    def _unknown(self, name: str) -> Finding:
         if name.startswith(tuple(self._prefixes())):
             others = [each.stack for each in every() if each.stack != self.stack and name in each.parameters]
             hint = f"{others[0]} has it, {self.stack} would ignore it" if others else self.suggest(name)
-            return error(where, f"{self.stack} has no parameter {name}", hint)
+            return error("", f"{self.stack} has no parameter {name}", hint)
         hint = did_you_mean(name, self.parameters) if nearest(name, self.parameters) else ""
-        return error(where, f"{name} is no variable of {self.stack}: a profile sets only those of its stack", hint)
+        return error("", f"{name} is no variable of {self.stack}: a profile sets only those of its stack", hint)
 
     def _prefixes(self) -> set[str]:
         return {parameter.name.partition("_")[0] + "_" for parameter in self.settings()}
 
-    def _out_of_window(self, parameter: Parameter, text: str, where: str, release: str | None) -> Iterator[Finding]:
+    def _out_of_window(self, parameter: Parameter, text: str, release: str | None) -> Iterator[Finding]:
         tell = warning if release is None else error
         target = self.read_as(release)
         if parameter.name == facts.load(self.stack).preset and not self.knows_presets_of(target):
-            yield warning(where, f"which presets {self.stack} {target} has, and what they set, is not known")
+            yield warning("", f"which presets {self.stack} {target} has, and what they set, is not known")
             return
         choice = parameter.choice(text, target)
         if unread := self.unread(parameter, target):
-            yield tell(where, unread, _succeeded(parameter))
+            yield tell("", unread, _succeeded(parameter))
         elif choice is not None and not choice.exists_in(target):
             window = window_words(choice.since, choice.last)
             hint = _respelled(parameter, text, target) or f"in {target} it {_must(parameter, target)}"
-            yield tell(where, f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
+            yield tell("", f"{parameter.name}={text} is known {window} and ignored by {self.stack} {target}", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,11 +441,11 @@ def _spelled(parameter: Parameter | None, text: str, release: str) -> str:
         return text
 
 
-def _undocumented(parameter: Parameter, text: str, where: str) -> Iterator[Finding]:
+def _undocumented(parameter: Parameter, text: str) -> Iterator[Finding]:
     most = parameter.documented_max
     if most is not None and len(text.encode()) > most:
         message = f"{text!r} has {len(text.encode())} bytes: documented are {most}, more are read but not promised"
-        yield warning(where, message, f"use at most {most}")
+        yield warning("", message, f"use at most {most}")
 
 
 def _instead(parameter: Parameter) -> str:

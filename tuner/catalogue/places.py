@@ -6,6 +6,7 @@ does not matter whether something was loaded before a folder was named.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -105,7 +106,20 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _found(stack: str) -> Path | None:
-    return next((each for each in _folders() if _holds(each, stack)), None) if stack.isidentifier() else None
+    try:
+        return _holder(stack, _folders())
+    except LookupError:
+        return None
+
+
+@functools.cache  # it remembers no exception: what is not there yet may come
+def _holder(stack: str, folders: tuple[Path, ...]) -> Path:
+    """Return the first of the folders that has the catalogue of a stack; raise `LookupError` where none has."""
+    if stack.isidentifier():
+        for folder in folders:
+            if _holds(folder, stack):
+                return folder
+    raise LookupError(stack)
 
 
 def _holds(folder: Path, stack: str) -> bool:
