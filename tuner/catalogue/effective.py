@@ -193,11 +193,16 @@ class _Model:
 
     def _force(self, rule: Rule) -> None:
         known = numbers(self._values())
-        if not rule.names <= known.keys() or parse(rule.ok).holds(known):
+        if not rule.names <= known.keys() or parse(rule.ok).holds(known) or self._of_another_release(rule):
             return
         for name, text in rule.effect or rule.repair:
             if self._reads(name):
                 self._put(name, str(parse(text).value(known)), rule.message, Origin.RULE)
+
+    def _of_another_release(self, rule: Rule) -> bool:
+        """Return whether a rule that was not read in this release is broken by the release's own defaults."""
+        plain = all(self.found[name].origin is Origin.DEFAULT for name in rule.names)
+        return plain and not self.known.is_read_whole(self.release)
 
     def _put(self, name: str, value: str, why: str, origin: Origin) -> None:
         before = self.found.get(name)

@@ -17,6 +17,7 @@ from tuner.catalogue import facts
 from tuner.catalogue.parameters import SIZE_UNITS, Parameter, Type
 from tuner.catalogue.places import SHIPPED
 from tuner.catalogue.releases import in_window
+from tuner.errors import did_you_mean, nearest
 
 _DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
 _SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
@@ -106,7 +107,11 @@ def _choice(parameter: Parameter, text: str, release: str, default: str) -> Read
     known = parameter.choices_in(release)
     found = next((c.value for c in known if text.casefold() in {s.casefold() for s in (c.value, *c.also)}), None)
     if found is None:
-        return Read(default, Fate.DEFAULTED, f"{text!r} is no word that {release} knows: the default, without a word")
+        spelled = [spelling for c in known for spelling in (c.value, *c.also)]
+        hint = f" ({did_you_mean(text, spelled)})" if nearest(text, spelled) else ""
+        return Read(
+            default, Fate.DEFAULTED, f"{text!r} is no word that {release} knows: the default, without a word{hint}"
+        )
     return Read(found)
 
 

@@ -51,6 +51,8 @@ metrics: Final = (
     Metric("rate_mps", "msg/s", higher_is_better=True, short=True),
     Metric("bandwidth_mbytes_per_s", "MB/s", higher_is_better=True),
 )
+_OLDEST: Final = (3, 7)
+"""Earlier releases write other words and have no warm-up field: they are refused and never misread."""
 _IPV6_SINCE: Final = (3, 8)
 """3.7 calls IPv6 addresses invalid, later releases take them."""
 _PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
@@ -66,8 +68,14 @@ def features(version_text: str, help_text: str) -> Features:
         said = next((line for line in map(str.strip, version_text.splitlines()) if line), "nothing")
         advice = "install sockperf 3.7 or later, or name it with --sockperf PATH"
         raise MissingTool(f"this is not sockperf: asked for its version it said {said[:200]!r}", advice=advice)
+    version = tuple(int(part) for part in found[1].split("."))
+    if version < _OLDEST:
+        advice = f"install sockperf 3.7 or later: {install}"
+        raise MissingTool(
+            f"sockperf {found[1]} is too old: what it prints is not what 3.7 to 3.10 print", advice=advice
+        )
     return Features(
-        version=tuple(int(part) for part in found[1].split(".")),
+        version=version,
         loads=frozenset(re.findall(r"--load-[a-z0-9]+", help_text)),
     )
 

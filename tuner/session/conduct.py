@@ -11,7 +11,7 @@ from tuner.session import tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.phases import prior
-from tuner.session.setup import preflight, prepare, rule_file
+from tuner.session.setup import preflight, prepare, readback, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request
 from tuner.session.tuning import Tuning
@@ -59,9 +59,10 @@ def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
 
 
 def _facts(plan: Plan, host: Host) -> dict[str, object]:
-    """Return what the host is, with the reasons to distrust it and the session's rule file."""
+    """Return what the host is, with the reasons to distrust it, the session's rule file and what is known of the library's release."""
     found = preflight.host_facts(plan.stack, host)
-    return found | {"doubts": [*found["doubts"], *map(doubt_to_json, rule_file.doubts(plan))]}
+    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release))
+    return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 
 def _watched(session: Ongoing, at: Workspace) -> Answer:

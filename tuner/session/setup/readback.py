@@ -10,7 +10,7 @@ from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
 from tuner.catalogue.memory import Room
 from tuner.catalogue.reading import Fate
-from tuner.errors import Finding, TunerError
+from tuner.errors import Finding, TunerError, doubt
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
 from tuner.runs.run import Rig
@@ -49,6 +49,14 @@ def _differences(rig: Rig, settings: Mapping[str, str]) -> list[str]:
 def verified(stack: Stack, settings: Mapping[str, str], banner: Banner) -> list[Verified]:
     """Return what became of each setting, by the banner."""
     return verify(catalogue.load(stack.name), settings, banner, stack.forced)
+
+
+def doubts(stack: str, release: str | None) -> list[Finding]:
+    """Return what is not known of the release that a library's banner names, nothing where it names none."""
+    if release is None:
+        return []
+    remark = catalogue.load(stack).taken(release).remark
+    return [doubt(remark, "check with `tuner verify` what the library makes of a profile")] if remark else []
 
 
 def refusal(stack: str, settings: Mapping[str, str], release: str | None, room: Room | None = None) -> str | None:
