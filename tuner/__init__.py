@@ -23,4 +23,71 @@ Verdict      what survived confirmation: improved by so much, with its interval,
 Report       a view of stored sessions, never the source of anything.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
+    from tuner.api import calibrate as calibrate
+    from tuner.api import compare as compare
+    from tuner.api import measure as measure
+    from tuner.api import minimise as minimise
+    from tuner.api import resume as resume
+    from tuner.api import tune as tune
+    from tuner.catalogue.places import Places as Places
+    from tuner.errors import BaselineFailed as BaselineFailed
+    from tuner.errors import MissingTool as MissingTool
+    from tuner.errors import StoreError as StoreError
+    from tuner.errors import TunerError as TunerError
+    from tuner.errors import UsageError as UsageError
+    from tuner.runs.launch import Loading as Loading
+    from tuner.session.answer.answers import Answer as Answer
+    from tuner.session.answer.answers import CalibrateAnswer as CalibrateAnswer
+    from tuner.session.answer.answers import CompareAnswer as CompareAnswer
+    from tuner.session.answer.answers import MeasureAnswer as MeasureAnswer
+    from tuner.session.answer.answers import MinimiseAnswer as MinimiseAnswer
+    from tuner.session.answer.answers import TuneAnswer as TuneAnswer
+    from tuner.session.answer.parts import Decision as Decision
+    from tuner.session.measuring.progress import Progress as Progress
+    from tuner.session.measuring.progress import Silent as Silent
+    from tuner.session.setup.request import Search as Search
+    from tuner.session.setup.request import Setup as Setup
+    from tuner.session.setup.request import Task as Task
+    from tuner.session.workspace import Ongoing as Ongoing
+    from tuner.session.workspace import Workspace as Workspace
+
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "tuner.api": ("calibrate", "compare", "measure", "minimise", "resume", "tune"),
+    "tuner.catalogue.places": ("Places",),
+    "tuner.errors": ("BaselineFailed", "MissingTool", "StoreError", "TunerError", "UsageError"),
+    "tuner.runs.launch": ("Loading",),
+    "tuner.session.answer.answers": (
+        "Answer",
+        "CalibrateAnswer",
+        "CompareAnswer",
+        "MeasureAnswer",
+        "MinimiseAnswer",
+        "TuneAnswer",
+    ),
+    "tuner.session.answer.parts": ("Decision",),
+    "tuner.session.measuring.progress": ("Progress", "Silent"),
+    "tuner.session.setup.request": ("Search", "Setup", "Task"),
+    "tuner.session.workspace": ("Ongoing", "Workspace"),
+}
+"""The API: its names, and the modules that are loaded when one of them is asked for."""
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - names, computed
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the API, so that `import tuner` alone loads nothing else."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

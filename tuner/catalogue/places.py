@@ -25,12 +25,13 @@ OVERLAYS: Final = "catalogue"
 class Places:
     """The folders of a user: `overlays` has releases that came after this package, `stacks` further stacks.
 
-    `cache` is where data may be kept in a form that is read faster. None where there is no such folder.
+    `cache` is where data may be kept in a form that is read faster, `home` where the user's own settings of other programs lie. None where there is no such folder.
     """
 
     overlays: Path | None = None
     stacks: Path | None = None
     cache: Path | None = None
+    home: Path | None = None
 
 
 _NOWHERE: Final = Places()
@@ -42,7 +43,12 @@ def of_user(environment: Mapping[str, str]) -> Places:
     data = data_of(environment)
     somewhere = environment.get("HOME") or Path(environment.get("XDG_CACHE_HOME", "")).is_absolute()
     cache = _xdg(environment, "XDG_CACHE_HOME", ".cache") if somewhere else None
-    return Places(overlays=data / OVERLAYS, stacks=data / "stacks", cache=cache)
+    return Places(overlays=data / OVERLAYS, stacks=data / "stacks", cache=cache, home=_home(environment))
+
+
+def _home(environment: Mapping[str, str]) -> Path | None:
+    stated = environment.get("HOME")
+    return Path(stated) if stated else None
 
 
 def data_of(environment: Mapping[str, str]) -> Path:
@@ -70,6 +76,11 @@ def using(places: Places) -> Iterator[None]:
         yield
     finally:
         _current.reset(before)
+
+
+def home() -> Path | None:
+    """Return the user's home, None where nobody knows it."""
+    return _current.get().home
 
 
 def overlays() -> Path | None:

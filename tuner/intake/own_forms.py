@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue import places
 from tuner.errors import Finding, Severity, UsageError
 from tuner.intake import environment
 from tuner.intake.form import NAME, PRELOAD, Assigned, Form, Group, Reading, Scope, Skipped, Source, lines, only, shown
@@ -35,8 +34,7 @@ def _why(finding: Finding) -> str:
 
 def _read_opf(source: Source) -> Reading:
     """Return what a profile sets, with those that it imports from the wrapper's folders."""
-    home = os.environ.get("HOME")
-    found = read_opf(source.text, source.where, Folders(Path(home) if home else None).imported)
+    found = read_opf(source.text, source.where, Folders(places.home()).imported)
     assigned = tuple(Assigned(name, value, source.where) for name, value in found.settings.items())
     skipped = tuple(Skipped(each.where, shown(each.text), each.why) for each in found.skipped)
     left_out = {each.where for each in skipped}
