@@ -82,6 +82,17 @@ def test_calibrating_measures_pairs_of_runs(tmp_path: Path) -> None:
     assert found.calibration.runs == 12
 
 
+def test_checking_says_what_a_session_would_lack_and_measures_nothing(tmp_path: Path) -> None:
+    at = workspace(tmp_path / "results")
+    found = api.check(setup=Setup(lib=tmp_path / "missing.so"), at=at)
+    assert [part.part for part in found.parts if not part.ok] == ["library of kernel"]
+    assert not found.fit
+    assert found.to_dict()["fit"] is False
+    assert api.check(profile="latency", stack="xlio", at=at).memory is not None
+    assert isinstance(at.host, SimulatedHost)
+    assert at.host.runs == []
+
+
 def test_a_finished_session_answers_again_without_a_run(tmp_path: Path) -> None:
     at = workspace(tmp_path)
     found = api.compare("default", "latency", at=at)

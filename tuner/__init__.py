@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.api import calibrate as calibrate
+    from tuner.api import check as check
     from tuner.api import compare as compare
     from tuner.api import measure as measure
     from tuner.api import minimise as minimise
@@ -51,6 +52,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.session.answer.parts import Decision as Decision
     from tuner.session.measuring.progress import Progress as Progress
     from tuner.session.measuring.progress import Silent as Silent
+    from tuner.session.setup.fitness import Fitness as Fitness
     from tuner.session.setup.request import Search as Search
     from tuner.session.setup.request import Setup as Setup
     from tuner.session.setup.request import Task as Task
@@ -60,7 +62,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "tuner.api": ("calibrate", "compare", "measure", "minimise", "resume", "tune"),
+    "tuner.api": ("calibrate", "check", "compare", "measure", "minimise", "resume", "tune"),
     "tuner.catalogue.places": ("Places",),
     "tuner.errors": ("BaselineFailed", "MissingTool", "StoreError", "TunerError", "UsageError"),
     "tuner.runs.launch": ("Loading",),
@@ -74,6 +76,7 @@ _HOMES: Final = {
     ),
     "tuner.session.answer.parts": ("Decision",),
     "tuner.session.measuring.progress": ("Progress", "Silent"),
+    "tuner.session.setup.fitness": ("Fitness",),
     "tuner.session.setup.request": ("Search", "Setup", "Task"),
     "tuner.session.workspace": ("Ongoing", "Workspace"),
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
+from tuner.catalogue import facts, places
 from tuner.profiles.profile import DEFAULT
 from tuner.records import Kind
 from tuner.session import conduct
@@ -22,6 +23,7 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
+from tuner.session.setup.fitness import Fitness, Needs, fitness
 from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
 from tuner.session.workspace import Workspace
 
@@ -97,6 +99,20 @@ def calibrate(
     """Measure one profile against itself, in pairs of runs: how far runs differ, and what budgets can detect."""
     request = Request(Kind.CALIBRATE, profile, budget_s=UNLIMITED_S, blocks=(runs + 1) // 2, task=task, setup=setup)
     return _answer(CalibrateAnswer, request, at)
+
+
+def check(
+    profile: str = DEFAULT,
+    *,
+    stack: str = facts.DEFAULT,
+    rings: int = 1,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> Fitness:
+    """Say what a host has of all that a session needs, without measuring; `rings` are those that the program will have."""
+    where = at or Workspace()
+    with places.using(where.data):
+        return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.folder)
 
 
 def resume(session: str = "latest", *, at: Workspace | None = None) -> Answer:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tuner import catalogue, stacks
-from tuner.catalogue import facts
-from tuner.catalogue.effective import effective
 from tuner.cli import options, session_options
-from tuner.cli.screen import memory_account
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
-from tuner.profiles.library import load, shelves
+from tuner.profiles.library import shelves
 from tuner.session.setup.request import Setup, Task
 
 if TYPE_CHECKING:  # loaded when noise is measured
     from tuner.session.answer.answers import CalibrateAnswer
+    from tuner.session.setup.fitness import Fitness, Part
 
 _INDENT: Final = "      "
 
@@ -54,47 +52,16 @@ def check(
       tuner check --noise --runs 20
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
-    answer = _examined(stack, profile, setup, rings, results)
+    from tuner.hosts.local import LocalHost
+    from tuner.session.setup.fitness import Needs, fitness
+
+    # Not by the API, which loads the search and the database.
+    found = fitness(Needs(profile, stack, rings, setup), LocalHost(), shelves(os.environ, Path.cwd()), results)
     task = Task(stack, objective, workload, seed)
-    found = _noise(profile, runs, task, setup, results) if noise and answer["fit"] else None
-    if json:
-        print_json(answer | ({"noise": found.to_dict()} if found else {}))
-        raise typer.Exit(0 if answer["fit"] else 1)
-    typer.echo("\n".join([*_lines(answer), *(_told(found) if found else [])]))
-    if not answer["fit"]:
-        raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+    _tell(found, _measured(profile, runs, task, setup, results) if noise and found.fit else None, json=json)
 
 
-def _examined(stack: str, profile: str, setup: Setup, rings: int, results: Path) -> dict[str, Any]:
-    """Return what is needed and whether it is there, what the host is, and for xlio and vma the memory."""
-    from tuner.hosts.local import LocalHost
-    from tuner.session.setup.preflight import examine, host_facts
-
-    host = LocalHost()
-    parts = examine(stack, setup.lib, setup.program, results, host)
-    answer: dict[str, Any] = {"parts": parts, "host": host_facts(stack, host)}
-    if facts.load(stack).pools:
-        answer["memory"] = _memory(profile, stack, setup.lib, rings)
-        parts.append(memory_account.part(profile, answer["memory"]))
-    return answer | {"fit": all(part["ok"] for part in parts)}
-
-
-def _memory(profile: str, stack: str, lib: Path | None, rings: int) -> dict[str, Any]:
-    """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
-    from tuner.hosts.local import LocalHost
-    from tuner.stacks import probe
-
-    found = load(profile, stack, shelves(os.environ, Path.cwd()))
-    host, target = LocalHost(), stacks.named(stack)
-    try:
-        release = probe.release(target, [probe.usable(target, lib, host)], host)
-    except TunerError:  # the part of the library says so
-        release = None
-    known = catalogue.load(stack)
-    return memory_account.account(effective(known, found.settings, release), rings, host.room())
-
-
-def _noise(profile: str, runs: int, task: Task, setup: Setup, results: Path) -> CalibrateAnswer:
+def _measured(profile: str, runs: int, task: Task, setup: Setup, results: Path) -> CalibrateAnswer:
     from tuner import api
     from tuner.cli import work
 
@@ -104,8 +71,18 @@ def _noise(profile: str, runs: int, task: Task, setup: Setup, results: Path) -> 
     return found
 
 
-def _lines(answer: dict[str, Any]) -> list[str]:
-    return [*map(_line, answer["parts"]), *_host(answer["host"])]
+def _tell(found: Fitness, measured: CalibrateAnswer | None, *, json: bool) -> None:
+    """Print what was found, and end with exit status 1 where that does not let anybody measure."""
+    if json:
+        print_json(found.to_dict() | ({"noise": measured.to_dict()} if measured else {}))
+        raise typer.Exit(0 if found.fit else 1)
+    typer.echo("\n".join([*_lines(found), *(_told(measured) if measured else [])]))
+    if not found.fit:
+        raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+
+
+def _lines(found: Fitness) -> list[str]:
+    return [*map(_line, found.parts), *_host(found.host)]
 
 
 def _told(found: CalibrateAnswer) -> list[str]:
@@ -114,16 +91,16 @@ def _told(found: CalibrateAnswer) -> list[str]:
     return answered.noise(found)
 
 
-def _line(part: dict[str, Any]) -> str:
-    said = wrapped(f"{'✓' if part['ok'] else '✗'} {part['part']}: {part['says']}", indent=_INDENT)
-    return "\n".join([said, *_advised(part["advice"])])
+def _line(part: Part) -> str:
+    said = wrapped(f"{'✓' if part.ok else '✗'} {part.part}: {part.says}", indent=_INDENT)
+    return "\n".join([said, *_advised(part.advice)])
 
 
 def _advised(advice: str) -> list[str]:
     return [wrapped(f"{_INDENT}→ {advice}", indent=_INDENT)] if advice else []
 
 
-def _host(facts: dict[str, Any]) -> list[str]:
+def _host(facts: Mapping[str, Any]) -> list[str]:
     known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
     doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
     return [*chain.from_iterable(doubts), "host", *known]

@@ -18,12 +18,12 @@ from tuner.catalogue.effective import effective as in_effect
 from tuner.catalogue.parameters import size_words
 from tuner.catalogue.reading import Fate
 from tuner.cli.options import AnyStack, Json, Release, Rings
-from tuner.cli.screen.memory_account import account
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import Finding, UsageError, warning
 from tuner.hosts.local import LocalHost
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile
+from tuner.session.setup.memory_account import account
 
 if TYPE_CHECKING:
     from tuner.intake.form import Skipped

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner import stacks
 from tuner.catalogue import facts as stack_facts
-from tuner.errors import MissingTool, StoreError, TunerError, UsageError, doubt_to_json, error
-from tuner.hosts import cpus, facts
+from tuner.errors import MissingTool, UsageError, doubt_to_json, error
+from tuner.hosts import facts
 from tuner.hosts.host import Host, has_file, printed
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading, unsupported
 from tuner.runs.workload import Workload
-from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack
-
-
-def examine(stack_name: str, lib: Path | None, program: str, results: Path, host: Host) -> list[dict[str, Any]]:
-    """Return each thing that a session needs on this host: whether it is there, what it says, and what to do."""
-    stack = stacks.named(stack_name)
-    parts = {
-        BENCHMARK.name: lambda: program_path(program, host, ()),
-        f"library of {stack.name}": lambda: _loads(stack, lib, host),
-        "fast start": lambda: str(faststart_library()),
-        "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
-        "results": lambda: _writable(results),
-    }
-    return [_part(name, look) for name, look in parts.items()]
 
 
 def host_facts(stack: str, host: Host) -> dict[str, Any]:
@@ -38,34 +22,6 @@ def host_facts(stack: str, host: Host) -> dict[str, Any]:
     found = host.facts()
     doubts = facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)
     return found.to_dict() | {"doubts": list(map(doubt_to_json, doubts))}
-
-
-def _part(name: str, look: Callable[[], str]) -> dict[str, Any]:
-    try:
-        return {"part": name, "ok": True, "says": look(), "advice": ""}
-    except TunerError as reason:
-        return {"part": name, "ok": False, "says": reason.message, "advice": reason.advice}
-
-
-def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
-    """Return what the stack's library says of itself when a harmless program runs under it."""
-    library = probe.usable(stack, lib, host)
-    proof = probe.proof(stack, [library], {}, host)
-    if not proof.loaded:
-        raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
-    return f"{library}, {proof.banner.tag} {proof.banner.release}"
-
-
-def _cpus_found(placed: cpus.Placement) -> str:
-    note = f" ({placed.note})" if placed.note else ""
-    return f"server on {placed.server}, client on {placed.client}{note}"
-
-
-def _writable(results: Path) -> str:
-    existing = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
-    return str(results)
 
 
 def preloads(

@@ -1,4 +1,4 @@
-"""The memory of a configuration beside what this host has, as JSON, as lines, and as a part of `tuner check`."""
+"""The memory of a configuration beside what this host has, as JSON and as lines."""
 
 from __future__ import annotations
 
@@ -27,13 +27,3 @@ def account(found: Effective, rings: int, room: Room) -> dict[str, Any]:
         "findings": [asdict(each) for each in told],
         "lines": [*taken.lines(), room.words()] if taken.parts else [],
     }
-
-
-def part(profile: str, account: dict[str, Any]) -> dict[str, Any]:
-    """Return an account as a part of `tuner check`: what is wrong, or the sum."""
-    advice = [each["suggestion"] for each in account["findings"] if each["suggestion"]]
-    said = [each["message"] for each in account["findings"]]
-    # What cannot start has the sum in its message.
-    says = [*said, *(account["lines"] if account["starts"] else account["lines"][-1:])]
-    name = f"memory of {profile} in {account['version']}"
-    return {"part": name, "ok": account["starts"], "says": "; ".join(says), "advice": "; ".join(dict.fromkeys(advice))}

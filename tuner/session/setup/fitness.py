@@ -1,0 +1,139 @@
+"""Whether a host is fit to measure: each thing that a session needs there, what the host is, and the memory of a profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner import catalogue, stacks
+from tuner.catalogue.effective import effective
+from tuner.errors import MissingTool, StoreError, TunerError
+from tuner.hosts import cpus
+from tuner.hosts.host import Host
+from tuner.profiles.library import Shelf, load
+from tuner.runs.chosen import BENCHMARK
+from tuner.session.setup.memory_account import account
+from tuner.session.setup.preflight import host_facts, program_path
+from tuner.session.setup.request import Setup
+from tuner.stacks import probe
+from tuner.stacks.preloads import faststart_library
+from tuner.stacks.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that a session needs."""
+
+    part: str
+    ok: bool
+    says: str
+    """What was found, or what is wrong."""
+    advice: str
+    """What to do, empty where nothing is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """What a host has of all that a session needs."""
+
+    parts: tuple[Part, ...]
+    host: Mapping[str, Any]
+    """What the host is and the reasons to distrust it, JSON-ready."""
+    memory: Mapping[str, Any] | None
+    """What the profile takes at start beside what the host has, JSON-ready; None for a stack without pools of its own."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether nothing is missing."""
+        return all(each.ok for each in self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        memory = {} if self.memory is None else {"memory": self.memory}
+        return {"parts": [each.to_dict() for each in self.parts], "host": self.host, **memory, "fit": self.fit}
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Whose fitness is asked for: a profile of a stack, and how many rings the program will have."""
+
+    profile: str
+    stack: str
+    rings: int
+    setup: Setup
+
+
+def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Path) -> Fitness:
+    """Return what a host has of all that a session needs; raise `UsageError` for a stack or a profile that is not there."""
+    stack = stacks.named(needs.stack)
+    parts = _parts(stack, needs.setup, host, results)
+    memory = _memory(needs, stack, host, shelves) if stack.facts.pools else None
+    if memory is not None:
+        parts = (*parts, _of_memory(needs.profile, memory))
+    return Fitness(parts, host_facts(stack.name, host), memory)
+
+
+def _parts(stack: Stack, setup: Setup, host: Host, results: Path) -> tuple[Part, ...]:
+    needed = {
+        BENCHMARK.name: lambda: program_path(setup.program, host, ()),
+        f"library of {stack.name}": lambda: _loads(stack, setup.lib, host),
+        "fast start": lambda: str(faststart_library()),
+        "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
+        "results": lambda: _writable(results),
+    }
+    return tuple(_part(name, look) for name, look in needed.items())
+
+
+def _part(name: str, look: Callable[[], str]) -> Part:
+    try:
+        return Part(name, ok=True, says=look(), advice="")
+    except TunerError as reason:
+        return Part(name, ok=False, says=reason.message, advice=reason.advice)
+
+
+def _memory(needs: Needs, stack: Stack, host: Host, shelves: Sequence[Shelf]) -> dict[str, Any]:
+    """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
+    found = load(needs.profile, stack.name, shelves)
+    try:
+        release = probe.release(stack, [probe.usable(stack, needs.setup.lib, host)], host)
+    except TunerError:  # the part of the library says so
+        release = None
+    return account(effective(catalogue.load(stack.name), found.settings, release), needs.rings, host.room())
+
+
+def _of_memory(profile: str, account: Mapping[str, Any]) -> Part:
+    """Return an account as a part: what is wrong, or the sum."""
+    advice = [each["suggestion"] for each in account["findings"] if each["suggestion"]]
+    said = [each["message"] for each in account["findings"]]
+    # What cannot start has the sum in its message.
+    says = [*said, *(account["lines"] if account["starts"] else account["lines"][-1:])]
+    name = f"memory of {profile} in {account['version']}"
+    return Part(name, account["starts"], "; ".join(says), "; ".join(dict.fromkeys(advice)))
+
+
+def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
+    """Return what the stack's library says of itself when a harmless program runs under it."""
+    library = probe.usable(stack, lib, host)
+    proof = probe.proof(stack, [library], {}, host)
+    if not proof.loaded:
+        raise MissingTool(f"{library} does not work: {proof.reason}", advice=stack.advice)
+    return f"{library}, {proof.banner.tag} {proof.banner.release}"
+
+
+def _cpus_found(placed: cpus.Placement) -> str:
+    note = f" ({placed.note})" if placed.note else ""
+    return f"server on {placed.server}, client on {placed.client}{note}"
+
+
+def _writable(results: Path) -> str:
+    existing = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise StoreError(f"{existing} cannot be written", advice="name another folder with --results DIR")
+    return str(results)
