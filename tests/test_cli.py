@@ -178,7 +178,7 @@ def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf:
     said = tuner(*arguments)
     assert said.status == 0
     assert "noise of latency_p50_us: 8 runs" in said.out
-    assert "a budget of 300 s can detect a difference of" in said.out
+    assert "minimum detectable effect at 300 s: " in said.out
     found = tuner(*arguments, "--objective", "throughput", "--json").json["noise"]
     assert found["calibration"]["runs"] == 8
     assert found["calibration"]["metrics"]["rate_mps"]["median"] > 0
@@ -265,7 +265,7 @@ def test_a_warm_start_says_what_it_starts_from(tuner: Tuner, sockperf: str) -> N
     assert "no finished session" in first.err
     second = tuner(*warm, "--seed", "1")
     assert second.json["warm_start"]["sessions"] == 1
-    assert "of 1 earlier session shape the search" in second.err
+    assert "results of 1 earlier session" in second.err
     assert "Warm start: " in tuner("sessions", "show", second.json["session"]).out
 
 

@@ -51,7 +51,7 @@ def test_the_start_is_measured_beside_a_winner_that_is_far_ahead_and_not_beside_
     slow_start = replace(LONG, start="nginx")
     ahead = tune(tmp_path / "a", SimulatedHost(polling_helps), slow_start)
     assert ahead["gain_over_start"]["blocks"] == judged(ahead)[0]["gain"]["blocks"]
-    assert "where the search began" in ahead["why"]
+    assert "than the starting profile" in ahead["why"]
     close = tune(tmp_path / "b", SimulatedHost(polling_helps_a_little, noise=0.05), slow_start)
     assert close["gain_over_start"] is None
 
@@ -78,7 +78,7 @@ def test_where_every_finalist_fails_when_it_is_judged_the_answer_says_so(tmp_pat
     host.latency = lambda env: math.inf if len(host.runs) > 46 and "XLIO_RX_POLL" in env else polling_helps(env)
     found = tune(tmp_path, host, replace(PLAN, known=PLAN.known[:1], space="XLIO_RX_POLL=-1"))
     assert found["verdict"] == "not improved"
-    assert "was the best and then did not run: timeout" in found["why"]
+    assert "was the best profile, but failed in the confirmation: timeout" in found["why"]
 
 
 def test_an_interrupted_confirmation_goes_on_with_the_profile_it_had_chosen(tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_observations_are_counted_over_all_runs_that_judge(tmp_path: Path) -> No
 def test_where_no_metric_can_be_judged_the_session_fails_with_the_reason(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(at(20_000.0)))
     assert found["verdict"] == "failed"
-    assert "often enough" in found["why"]
+    assert "had enough observations" in found["why"]
     assert len(found["doubts"]) == 2
 
 
 def test_a_budget_that_could_not_show_a_gain_says_how_much_would_do(tmp_path: Path) -> None:
     noisy = tune(tmp_path / "a", SimulatedHost(nothing_helps, noise=0.4))
     assert noisy["verdict"] == "not improved"
-    assert "could not be seen" in noisy["doubts"][0]["what"]
+    assert "under the detection limit" in noisy["doubts"][0]["what"]
     budget_s = float(noisy["doubts"][0]["advice"].split()[1].removesuffix("s"))
     assert budget_s > PLAN.budget_s
     quiet = tune(tmp_path / "b", SimulatedHost(nothing_helps, noise=0.01))
@@ -135,7 +135,10 @@ def test_a_budget_that_could_not_show_a_gain_says_how_much_would_do(tmp_path: Pa
 
 def test_few_blocks_are_a_doubt_because_their_interval_supposes_normal_noise(tmp_path: Path) -> None:
     plan = replace(PLAN, kind=Kind.COMPARE, known=PLAN.known[:1], blocks=5)
-    assert "normal noise" in tune(tmp_path / "a", SimulatedHost(polling_helps), plan)["doubts"][0]["what"]
+    assert (
+        "assumes normally distributed noise"
+        in tune(tmp_path / "a", SimulatedHost(polling_helps), plan)["doubts"][0]["what"]
+    )
     assert tune(tmp_path / "b", SimulatedHost(polling_helps), replace(plan, blocks=6))["doubts"] == []
 
 

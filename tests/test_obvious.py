@@ -53,7 +53,7 @@ def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_pa
     found = tune(tmp_path, host(4.0), SHORT)
     reasons = read(Path(found["winner"]["path"])).reasons
     assert reasons
-    assert all("interval" in reason for reason in reasons.values())
+    assert all("95 % CI" in reason for reason in reasons.values())
     assert all(row["gain"]["low"] > 1.0 for row in found["minimised"]["kept"])
 
 

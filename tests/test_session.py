@@ -28,7 +28,6 @@ from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
-from tuner.session.phases import clear_lead, run_length
 from tuner.session.setup.plan import ClearLead, LongerRuns, Plan, WhyLonger
 from tuner.session.tuning import begin
 from tuner.store import Store
@@ -195,7 +194,13 @@ def test_a_plan_that_holds_sentences_of_an_earlier_release_means_the_same() -> N
         LongerRuns(3, WhyLonger.MESSAGES, "latency_p50_us"),
     )
     lead = ClearLead("it looks odd", 9.8, 7)
-    said = {"lengthened": run_length.words(longer), "obvious": clear_lead.words(lead)}
+    percentile = "runs of 2 s, so that latency_p99_us is observed often enough to be judged"
+    messages = "runs of 3 s, because they differ by the number of their messages more than otherwise"
+    obvious = "it looks odd looks 9.8 times as good or better: about 7 blocks will judge it"
+    said = {
+        "lengthened": f"{percentile}; {messages}",
+        "obvious": f"{obvious}, and then its settings are minimised",
+    }
     assert Plan.from_dict(PLAN.to_dict() | said) == replace(PLAN, lengthened=longer, clear_lead=lead)
     assert Plan.from_dict(PLAN.to_dict() | {"lengthened": "", "obvious": ""}) == PLAN
 

@@ -88,10 +88,10 @@ def test_a_limit_that_no_load_holds_is_an_honest_no_in_words(tmp_path: Path) -> 
     simulated = host(latency_us=500.0)
     found, evidence = measured(tmp_path, simulated, SLO)
     assert found["verdict"] == "not improved"
-    assert "no load of 100 msg/s or more holds p99 < 200us under latency, default, nginx" in found["why"] or (
-        "no load of 100 msg/s or more holds p99 < 200us under default, latency" in found["why"]
+    assert "no rate of 100 msg/s or more meets p99 < 200us with latency, default, nginx" in found["why"] or (
+        "no rate of 100 msg/s or more meets p99 < 200us with default, latency" in found["why"]
     )
-    assert "the least seen was p99 " in found["why"]
+    assert "the lowest measured was p99 " in found["why"]
     assert found["winner"]["profile"] == "default"
     # The search stops where the known profiles end: what nothing comes near is not found at random.
     assert {trial.role for trial in evidence.ledger.trials} == {"baseline", "known"}

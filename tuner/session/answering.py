@@ -16,6 +16,7 @@ from tuner.session.answer.answers import (
     MeasureAnswer,
     MinimiseAnswer,
     TuneAnswer,
+    reason,
 )
 from tuner.session.answer.calibration import calibration, doubts, of_budgets
 from tuner.session.answer.circumstances import circumstances, host
@@ -96,13 +97,13 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
     ledger, found = evidence.ledger, verdict(evidence, ending)
     long = to_minimise(evidence, ending)
     shorter = minimised(evidence, long, judged_objective(evidence, long), proven=True) if long else None
-    trial, gained, why = _emitted(evidence, found, shorter)
+    trial, gained = _emitted(evidence, found, shorter)
     noise = calibration(evidence)
     known = [each for each in ledger.trials if each.role is Role.KNOWN and ledger.tried(each.number)]
-    return TuneAnswer(
+    tuned = TuneAnswer(
         session=ledger.session,
         verdict=found.answer,
-        why=_why(evidence, why),
+        why=_why(evidence, found.why),
         task=_task(evidence),
         baseline=described(evidence, evidence.baseline),
         winner=Winner(described(evidence, trial), None),
@@ -121,16 +122,15 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         warm_start=warm_start,
         proposals=_searched(evidence),
     )
+    return replace(tuned, why=reason(tuned))
 
 
-def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> tuple[Trial, Gain | None, str]:
-    """Return the profile that a tuning ends with, its own gain over the baseline, and that in words."""
+def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> tuple[Trial, Gain | None]:
+    """Return the profile that a tuning ends with, and its own gain over the baseline."""
     winner = found.winner or evidence.baseline
     if shorter is None or shorter.gain is None or not shorter.dropped:
-        return winner, found.gain_of(winner), found.why
-    names = ", ".join(worth.name for worth in shorter.dropped)
-    why = f"{winner.profile} without {names} is {words.spoken(shorter.gain)} as {evidence.baseline.profile}"
-    return shorter.profile, shorter.gain, f"{why}; with: {found.why}"
+        return winner, found.gain_of(winner)
+    return shorter.profile, shorter.gain
 
 
 def _pareto(evidence: Evidence) -> tuple[Described, ...] | None:
@@ -197,9 +197,10 @@ def _left(evidence: Evidence, shorter: Minimised, decision: Decision) -> str:
     original = shorter.original
     if decision is Decision.FAILED:
         return f"no setting of {original.profile} could be judged: {shorter.kept[0].why}"
-    kept = f"{len(shorter.kept)} of {len(original.settings)} settings of {original.profile} stay"
-    gained = f"; that is {words.spoken(shorter.gain)} as {evidence.baseline.profile}" if shorter.gain else ""
-    return kept + gained
+    kept = f"{len(shorter.kept)} of {len(original.settings)} settings of {original.profile} are kept"
+    if shorter.gain is None:
+        return kept
+    return f"{kept}. {words.compared(shorter.profile.profile, shorter.gain, evidence.baseline.profile)}"
 
 
 def _minimisation(shorter: Minimised) -> Minimisation:
@@ -224,7 +225,7 @@ def _calibrated(evidence: Evidence) -> CalibrateAnswer:
 
 
 def _why(evidence: Evidence, why: str) -> str:
-    """Return the reason of a verdict, and what must be said of a host that never calmed down."""
+    """Return the reason of a verdict, and what must be said about a noisy host."""
     return "; ".join(filter(None, [why, words.not_calm(host(evidence))]))
 
 

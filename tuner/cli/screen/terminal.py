@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 PLAIN: Final = "tuner-plain"
 # One character for one, so that what is aligned stays aligned.
-_PLAIN_FORMS: Final = str.maketrans("µ×–—…→✓✗≥≤±·▁▂▃▄▅▆▇█“”’", 'ux--~>+x><~._.,-=+*#""\'')
+_PLAIN_FORMS: Final = str.maketrans("µ×–—−…→✓✗≥≤±·▁▂▃▄▅▆▇█“”’", 'ux---~>+x><~._.,-=+*#""\'')
 _USUAL: Final = (80, 24)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import Finding
 from tuner.judging.statistics import Estimate, Gain
 from tuner.records import Kind, Status
+from tuner.session.answer import words
 from tuner.session.answer.json_form import INLINE, OMIT, Json, to_json
 from tuner.session.answer.parts import (
     Calibration,
@@ -184,8 +185,24 @@ def decision(answer: Answer) -> Decision | None:
 
 
 def reason(answer: Answer) -> str:
-    """Return the answer in words, empty where its figures say everything."""
+    """Return the answer in words, empty where its figures say everything.
+
+    An improvement is worded from the figures, so that one that an earlier release stored reads as one of today.
+    """
+    if isinstance(answer, TuneAnswer) and answer.verdict is Decision.IMPROVED and answer.gain:
+        said = ". ".join(_improvement(answer, answer.gain))
+        return "; ".join(filter(None, [said, words.not_calm(answer.circumstances.host)]))
     return "" if isinstance(answer, CalibrateAnswer) else answer.why or ""
+
+
+def _improvement(answer: TuneAnswer, gained: Gain) -> Iterator[str]:
+    yield words.compared(answer.winner.described.profile, gained, answer.baseline.profile)
+    judged = next((each for each in answer.finalists if each.gain), None)
+    shorter = answer.minimised.dropped if answer.minimised else ()
+    if shorter and judged and judged.gain:
+        yield words.before_removing([worth.name for worth in shorter], judged.gain)
+    if answer.gain_over_start and judged:
+        yield words.over_start(judged.described.profile, answer.gain_over_start)
 
 
 def gain(answer: Answer) -> Gain | None:

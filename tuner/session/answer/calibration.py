@@ -119,4 +119,4 @@ def doubts(found: Calibration | None) -> list[Finding]:
     row = found.detectable if found else None
     if row is None or row.enough_s is None:
         return []
-    return [doubt(words.undetectable(row), f"--budget {math.ceil(row.enough_s)}s would detect one of {words.coarse()}")]
+    return [doubt(words.undetectable(row), f"--budget {math.ceil(row.enough_s)}s detects {words.coarse()}")]

@@ -34,11 +34,11 @@ def searched(ledger: Ledger, left_out: Sequence[str]) -> Searched:
 def sentences(found: Searched) -> Iterator[str]:
     """Yield the account in words, a sentence a line."""
     counts = f"{found.proposed} candidates were proposed, {found.measured} measured ({found.failed} failed)"
-    yield f"{counts}, and {found.turned_down} turned down before they were run."
+    yield f"{counts}, and {found.turned_down} rejected before they were run."
     for reason in found.reasons:
-        yield f"{reason.count} turned down for {reason.what}: {reason.example}."
+        yield f"{reason.count} rejected because of {reason.what}: {reason.example}."
     if found.used_up:
-        yield "The search space was used up: every candidate that can be run had been proposed."
+        yield "The search space was used up: every candidate that can run had been proposed."
     for line in found.left_out:
         yield f"{line}."
 
@@ -48,6 +48,6 @@ def doubts(found: Searched) -> Iterator[Finding]:
     if found.measured:
         return
     if found.used_up:
-        yield doubt("the search measured no candidate: none that can be run was left", "widen the space with --space")
+        yield doubt("the search measured no candidate: none that can run was left", "widen the space with --space")
     else:
-        yield doubt("the search measured no candidate: the known profiles took its time", "give a larger --budget")
+        yield doubt("the search measured no candidate: the known profiles took all its time", "use a larger --budget")

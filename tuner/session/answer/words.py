@@ -1,47 +1,102 @@
-"""What answers say in words: gains, noise, what a budget can detect, a host that was not calm."""
+"""The words of answers: verdicts, gains, noise, what a budget can detect, a host that was noisy. One sentence per fact."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tuner.figures import shown
-from tuner.judging.noise import Spread
+from tuner.judging.noise import Drift, Spread
 from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
 
 
-def spoken(found: Gain) -> str:
-    """Return a gain in words: ratio, interval, confidence and number of blocks."""
-    interval = f"{100 * found.confidence:g} % interval {found.low:.2f} to {found.high:.2f}, {found.blocks} blocks"
-    return f"{found.ratio:.2f} times as good ({interval})"
+def compared(profile: str, gained: Gain, other: str) -> str:
+    """Return that a profile is better or worse than another one, or that neither was shown, with the interval."""
+    if gained.low > 1.0:
+        return f"{profile} is {gained.ratio:.2f}× better than {other} ({_interval(gained)})"
+    if gained.high < 1.0:
+        return f"{profile} is worse than {other}: {ratio(gained)}"
+    return f"{profile} compared with {other}: {ratio(gained)}"
+
+
+def ratio(gained: Gain) -> str:
+    """Return a ratio that need not be a gain, with its interval."""
+    return f"{gained.ratio:.2f}× ({_interval(gained)})"
+
+
+def before_removing(names: Sequence[str], gained: Gain) -> str:
+    """Return what the gain was before settings were removed; the interval is one of the same confidence as before."""
+    return f"Before removing {', '.join(names)}: {_short(gained)}"
+
+
+def over_start(profile: str, gained: Gain) -> str:
+    """Return a profile compared with the one that the search started from."""
+    if gained.low > 1.0:
+        return f"{profile} is {gained.ratio:.2f}× better than the starting profile ({_bounds(gained)})"
+    return f"{profile} compared with the starting profile: {_short(gained)}"
+
+
+def setting(gained: Gain, also_removed: int = 0) -> str:
+    """Return what a setting contributes, together with others that were removed in the same step."""
+    it = "it" if not also_removed else f"it and {also_removed} more"
+    if gained.low > 1.0:
+        return f"{gained.ratio:.2f}× better with {it} ({_interval(gained)})"
+    if gained.high < 1.0:
+        return f"worse with {it}: {ratio(gained)}"
+    return f"no effect shown: {gained.ratio:.2f}× with {it} ({_interval(gained)})"
+
+
+def _interval(gained: Gain) -> str:
+    return f"{100 * gained.confidence:g} % CI {gained.low:.2f}–{gained.high:.2f}, n = {_blocks(gained.blocks)}"
+
+
+def _short(gained: Gain) -> str:
+    return f"{gained.ratio:.2f}× ({_bounds(gained)})"
+
+
+def _bounds(gained: Gain) -> str:
+    return f"{gained.low:.2f}–{gained.high:.2f}, n = {gained.blocks}"
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
 
 
 def noise(found: Calibration) -> list[str]:
-    """Return a calibration in words: a line a metric, and last the smallest difference that the budget can detect."""
+    """Return a calibration in words: a line per metric, and last the minimum detectable effect of the budget."""
     lines = [f"noise of {metric}: {'; '.join(_metric(row))}" for metric, row in found.metrics.items()]
     return [*lines, detectable(found.detectable)] if found.detectable else lines
 
 
 def _metric(row: Spread) -> Iterator[str]:
-    yield f"{row.runs} runs, median {shown(row.median)}"
-    yield f"runs differ by {_sd(row.between_runs_sd)}"
-    if row.within_block_sd is not None:
-        yield f"those of one block by {_sd(row.within_block_sd)}"
+    yield f"median {shown(row.median)} of {row.runs} runs"
+    within = "" if row.within_block_sd is None else f", {_cv(row.within_block_sd)} within blocks"
+    yield f"CV {_cv(row.between_runs_sd)} between runs{within}"
     if row.correlation is not None:
-        helps = "quieter" if row.pairing_helps else "no quieter"
-        yield f"correlation in a block {row.correlation:.2f}: a ratio inside a block is {helps} than a run"
+        helps = "reduces noise" if row.pairing_helps else "does not reduce noise here"
+        yield f"intraclass correlation {_signed(row.correlation, '.2f')}: pairing {helps}"
     if row.drift is not None:
-        yield f"drift from {100 * row.drift.low:+.1f} to {100 * row.drift.high:+.1f} % a minute"
+        yield _drift(row.drift)
     if row.hiccups:
-        yield f"hiccups apart from that: {row.hiccups}"
+        yield f"outlier runs excluded: {row.hiccups}"
     if row.sampling_sd is not None and row.sampling_sd < row.between_runs_sd / 2:
-        yield "longer runs would not help, more runs do"
+        yield "use more runs, not longer ones"
 
 
-def _sd(value: float) -> str:
-    return f"{shown(100 * math.expm1(value))} %"
+def _drift(found: Drift) -> str:
+    low, high = (_signed(100 * value, "+.1f") for value in (found.low, found.high))
+    return f"drift {low} to {high} % per minute (95 % CI)"
+
+
+def _signed(value: float, form: str) -> str:
+    return f"{value:{form}}".replace("-", "−")
+
+
+def _cv(log_sd: float) -> str:
+    """Return a standard deviation of logarithms as a coefficient of variation, which it is nearly."""
+    return f"{shown(100 * math.expm1(log_sd))} %"
 
 
 def coarse() -> str:
@@ -50,25 +105,26 @@ def coarse() -> str:
 
 
 def detectable(row: Detectable) -> str:
-    """Return in words what a budget can detect."""
-    how = f"{100 * row.power:.0f} % power with {row.blocks} blocks to judge by"
-    more = f"; --budget {math.ceil(row.enough_s)}s would do for {coarse()}" if row.enough_s else ""
+    """Return the minimum detectable effect of a budget."""
+    how = f"power {100 * row.power:.0f} %, n = {_blocks(row.blocks)}"
+    more = f"; for {coarse()} use --budget {math.ceil(row.enough_s)}s" if row.enough_s else ""
+    at = f"minimum detectable effect at {row.budget_s:g} s"
     if row.percent is None:
-        return f"a budget of {row.budget_s:g} s can detect no difference on this host ({how}){more}"
-    between = f"{shown(row.low_percent)} to {shown(row.high_percent) if row.high_percent else '∞'} %"
-    least = f"{shown(row.percent)} % ({between}) or more"
-    return f"a budget of {row.budget_s:g} s can detect a difference of {least}: {how}{more}"
+        return f"{at}: none, this host is too noisy ({how}){more}"
+    between = f"{shown(row.low_percent)}–{shown(row.high_percent) if row.high_percent else '∞'} %"
+    return f"{at}: {shown(row.percent)} % ({100 * row.confidence:g} % CI {between}, {how}){more}"
 
 
 def undetectable(row: Detectable) -> str:
     """Return in words what a budget cannot detect."""
-    least = "1000 times" if row.percent is None else f"{shown(row.percent)} %"
-    return f"a budget of {row.budget_s:g} s can detect no difference below {least}"
+    if row.percent is None:
+        return f"a budget of {row.budget_s:g} s cannot detect any difference on this host"
+    return f"a budget of {row.budget_s:g} s cannot detect differences below {shown(row.percent)} %"
 
 
 def not_calm(host: HostCalm) -> str:
-    """Return what a verdict must say of a host that did not calm down; empty when it was calm."""
+    """Return what a verdict must say about a noisy host; empty for a quiet one."""
     if host.calm:
         return ""
     why = ", ".join(f"{reason} ({count})" for reason, count in host.reasons.items())
-    return f"the host did not calm down: {host.disturbed} of {host.blocks} blocks were disturbed: {why}"
+    return f"noisy host: {host.disturbed} of {host.blocks} blocks were disturbed: {why}"

@@ -25,7 +25,7 @@ MOST_OF_BUDGET: Final = 0.20
 def calibrate(session: Session) -> None:
     """Measure the baseline against itself for a tenth of the budget (or the plan's blocks), and say what that means."""
     if _too_small(session):
-        session.progress.note("calibrate: left out, because the budget is too small for it")
+        session.progress.note("calibrate: skipped, because the budget is too small")
         return
     session.progress.phase(Phase.CALIBRATE, _expected_s(session))
     while _wanted(session):

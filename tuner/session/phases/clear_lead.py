@@ -42,8 +42,8 @@ def words(lead: ClearLead | None) -> str:
     """Return in words what a clear lead changes, empty where there is none."""
     if lead is None:
         return ""
-    why = f"{lead.profile} looks {lead.ratio:.2g} times as good or better: about {lead.blocks} blocks will judge it"
-    return f"{why}, and then its settings are minimised"
+    why = f"{lead.profile} leads by at least ~{lead.ratio:.2g}×: {lead.blocks} blocks suffice to confirm it"
+    return f"{why}; the remaining time minimises its settings"
 
 
 def _observed(evidence: Evidence, leader: Trial) -> bool:

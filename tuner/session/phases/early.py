@@ -53,9 +53,9 @@ def provable(session: Session) -> bool:
 def cut_short(evidence: Evidence, verdict: Verdict, ending: Ending) -> Verdict:
     """Return the verdict of a session that was asked to end before it had minimised: with what that means, or none at all."""
     if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < PROOF_BLOCKS:
-        return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_liked(evidence)}")
+        return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_leading(evidence)}")
     what = f"{_stopped(evidence, ending)}, so the search was shorter"
-    more = doubt(what, "a session of the whole budget may find more; --warm-start begins with this")
+    more = doubt(what, "a session with the whole budget may find more; --warm-start starts from this result")
     return replace(verdict, doubts=(*verdict.doubts, more))
 
 
@@ -63,6 +63,6 @@ def _stopped(evidence: Evidence, ending: Ending) -> str:
     return f"stopped after {ending.spent_s:.0f} s of {evidence.plan.budget_s:.0f} s"
 
 
-def _liked(evidence: Evidence) -> str:
+def _leading(evidence: Evidence) -> str:
     leader = incumbent(evidence)
-    return f"the search liked {leader.profile} best" if leader else "no other profile had been measured"
+    return f"{leader.profile} was leading" if leader else "no other profile had been measured"

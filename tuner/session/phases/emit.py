@@ -14,7 +14,7 @@ from tuner.records import Role, Trial
 from tuner.results import BEST
 from tuner.session.answer.answers import Answer, MinimiseAnswer, TuneAnswer
 from tuner.session.answer.parts import Decision
-from tuner.session.answer.words import spoken
+from tuner.session.answer.words import compared
 from tuner.session.measuring.evidence import Evidence
 
 
@@ -62,7 +62,7 @@ def _origin(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> dict[str
         "objective": answer.task.objective,
         "workload": "; ".join(workload.key() for workload in answer.task.workloads),
         "baseline": baseline,
-        "verdict": f"{spoken(answer.gain)} as {baseline}" if answer.gain else answer.why,
+        "verdict": compared(answer.winner.described.profile, answer.gain, baseline) if answer.gain else answer.why,
     }
 
 

@@ -33,8 +33,8 @@ from tuner.errors import Finding, doubt
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
 from tuner.records import Phase, Status, Trial
+from tuner.session.answer import words
 from tuner.session.answer.parts import Worth
-from tuner.session.answer.words import spoken
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
 from tuner.session.measuring.tape import Measured, NoMore, Tape
@@ -287,9 +287,9 @@ class Elimination:
         if worth.gain is None or earned(worth.gain):
             return worth
         if len(self._alone_in(self.current, name)) < FEWEST_OF_EACH:
-            why = f"not judged in what is left before the budget ended; with more settings {worth.why}"
+            why = f"not judged by itself before the budget was used up; together with more settings: {worth.why}"
             return replace(worth, gain=None, why=why)
-        return replace(worth, why=f"kept, because no gain was shown of the profile without it: {worth.why}")
+        return replace(worth, why=f"kept, because no gain was shown without it: {worth.why}")
 
     def _farewell(self, name: str) -> Worth:
         """Return what was seen of a dropped setting: alone, or with those that left in the same step."""
@@ -300,20 +300,19 @@ class Elimination:
         longer, shorter = next(pair for pair in steps if name in pair[0].settings and name not in pair[1].settings)
         others = len(longer.settings) - len(shorter.settings) - 1
         found = self._compared(shorter, longer)
-        group = f"it and {others} more" if others else "it"
-        return replace(worth, why=f"{spoken(found)} as without {group}" if found else worth.why)
+        return replace(worth, why=words.setting(found, others) if found else worth.why)
 
     def _why(self, holder: Trial, name: str, found: Gain | None, blocks: int) -> str:
         if found is not None and vague(found):
-            return f"not judged: {found.blocks} blocks were too noisy to tell {LARGE:g} times as good from nothing"
+            return f"not judged: {found.blocks} blocks were too noisy to distinguish a gain of {LARGE:g}× from none"
         if found is not None:
-            return f"{spoken(found)} as without it"
+            return words.setting(found)
         if not suspects.removable(self._evidence.plan, holder.settings, [name]):
             return "another setting needs it"
         rest = self._evidence.ledger.find(suspects.without(holder.settings, [name]))
         if rest is not None and not self._tape.runs(rest):
-            return "without it runs fail"
-        return f"not judged: the budget gave {blocks} of the {FEWEST_OF_EACH} blocks that it takes"
+            return "runs fail without it"
+        return f"not judged: the budget allowed {blocks} of the {FEWEST_OF_EACH} blocks that are needed"
 
 
 def vague(found: Gain) -> bool:
@@ -324,8 +323,8 @@ def vague(found: Gain) -> bool:
 def unseen(shorter: Minimised) -> list[Finding]:
     """Return what to doubt of a proved profile of which the blocks of this phase did not show the gain again."""
     names = [worth.name for worth in shorter.kept if worth.gain and not earned(worth.gain)]
-    what = f"what {', '.join(names)} gained was not seen again in the last {shorter.blocks} blocks"
-    return [doubt(what, "the host may have changed: `tuner compare` it when the host is calm")] if names else []
+    what = f"the gain of {', '.join(names)} was not reproduced in the last {shorter.blocks} blocks"
+    return [doubt(what, "the host may have changed: run `tuner compare` when the host is quiet")] if names else []
 
 
 def earned(found: Gain) -> bool:

@@ -48,10 +48,10 @@ class Prior:
 
     def __str__(self) -> str:
         if not self.outcomes:
-            return "warm start: no finished session of this host has the same stack, objective, workload and baseline"
+            return "warm start: no finished session on this host has the same stack, objective, workload and baseline"
         noun = "session" if self.sessions == 1 else "sessions"
-        counted = f"{len(self.outcomes)} outcomes of {self.sessions} earlier {noun}"
-        return f"warm start: {counted} shape the search; none counts as a measurement"
+        counted = f"{len(self.outcomes)} results of {self.sessions} earlier {noun}"
+        return f"warm start: the search uses {counted}; they do not count as measurements"
 
 
 def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:

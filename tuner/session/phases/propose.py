@@ -61,7 +61,7 @@ def check_runnable(plan: Plan) -> None:
     runnable = (repair(searched.sample(rng)) is not None for _ in range(DRAWS))
     if sum(islice((each for each in runnable if each), LEAST_RUNNABLE)) < LEAST_RUNNABLE:
         raise UsageError(
-            f"hardly anything of this search space can be run: fewer than {LEAST_RUNNABLE} of {DRAWS} samples",
+            f"almost nothing in this search space can run: fewer than {LEAST_RUNNABLE} of {DRAWS} samples",
             findings=[error(where, count.examples[where]) for where, _ in count.turned_down.most_common(MOST_REASONS)],
             advice="search other parameters or values with --space, or start from another profile",
         )

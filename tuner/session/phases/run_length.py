@@ -57,8 +57,8 @@ def words(lengthened: Sequence[LongerRuns]) -> str:
 
 def _because(longer: LongerRuns) -> str:
     if longer.why is WhyLonger.MESSAGES:
-        return "because they differ by the number of their messages more than otherwise"
-    return f"so that {longer.metric} is observed often enough to be judged"
+        return "because short runs have too few messages"
+    return f"so that {longer.metric} has enough observations to be judged"
 
 
 def _needed(evidence: Evidence, index: int) -> LongerRuns | None:

@@ -142,8 +142,8 @@ class _Lessons:
         self.session.proposals.use_up()
         count = sum(trial.role is Role.CANDIDATE for trial in self.session.ledger.trials)
         self.session.progress.note(
-            f"the search space is used up: no candidate that can be run is left after {count}; "
-            "the time goes to the leading profiles and to the confirmation"
+            f"the search space is used up after {count} candidates; "
+            "the remaining time goes to the leading profiles and the confirmation"
         )
 
 

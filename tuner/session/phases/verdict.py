@@ -19,8 +19,8 @@ from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.records import Phase, Status, Trial
 from tuner.runs.rate_search import LEAST_MPS
+from tuner.session.answer import words
 from tuner.session.answer.parts import Decision
-from tuner.session.answer.words import coarse, spoken
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
@@ -68,7 +68,7 @@ def unmet(evidence: Evidence) -> Verdict | None:
     if not found or any(each.rate_mps for each in found):
         return None
     tried = [trial.profile for trial in evidence.ledger.trials if evidence.ledger.tried(trial.number)]
-    what = f"no load of {LEAST_MPS} msg/s or more holds {' and '.join(map(str, limits))} under {', '.join(tried)}"
+    what = f"no rate of {LEAST_MPS} msg/s or more meets {' and '.join(map(str, limits))} with {', '.join(tried)}"
     return Verdict(Decision.NOT_IMPROVED, None, (), f"{what}: {_nearest_miss(evidence)}")
 
 
@@ -76,7 +76,7 @@ def _nearest_miss(evidence: Evidence) -> str:
     """Return how near the best run came, so that a limit can be chosen that something holds."""
     rows = [run.measurement.metrics() for run in evidence.ledger.runs if run.measurement]
     best = {limit: min(row[limit.measured] for row in rows) for limit in evidence.objective.limits}
-    return f"the least seen was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
+    return f"the lowest measured was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
 
 
 def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
@@ -100,15 +100,15 @@ def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
 def _improved(evidence: Evidence, trial: Trial, found: Gain, goal: Objective) -> Verdict:
     found = as_claimed(found)
     over_start = _over_start(evidence, trial, goal)
-    why = f"{trial.profile} is {spoken(found)} as {evidence.baseline.profile}"
-    if over_start is not None:
-        why += f", and {spoken(over_start)} as {evidence.plan.start}, where the search began"
+    why = words.compared(trial.profile, found, evidence.baseline.profile)
     return Verdict(Decision.IMPROVED, trial, ((trial, found),), why, over_start)
 
 
 def _not_improved(evidence: Evidence, trial: Trial, found: Gain) -> Verdict:
-    why = f"no profile beats {evidence.baseline.profile} on this host and workload: the best, {trial.profile}, is"
-    return Verdict(Decision.NOT_IMPROVED, None, ((trial, found),), f"{why} {spoken(found)}")
+    why = f"no profile was shown to be better than {evidence.baseline.profile} on this host with this workload"
+    return Verdict(
+        Decision.NOT_IMPROVED, None, ((trial, found),), f"{why}. The best, {trial.profile}: {words.ratio(found)}"
+    )
 
 
 def _over_start(evidence: Evidence, winner: Trial, goal: Objective) -> Gain | None:
@@ -149,14 +149,14 @@ def _unjudged(evidence: Evidence, trial: Trial) -> dict[str, float]:
 
 def _doubts_of_runs(evidence: Evidence, unjudged: dict[str, float]) -> Iterator[Finding]:
     for metric, count in unjudged.items():
-        what = f"{metric} is not judged: {count:.0f} observations of the confirmation lie beyond it"
-        times = f", {math.ceil(policy.LEAST_BEYOND / count)} times as long would do" if count else ""
-        yield doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration{times}")
+        what = f"{metric} is not judged: only {count:.0f} observations of the confirmation lie beyond it"
+        times = f", {math.ceil(policy.LEAST_BEYOND / count)} times as long is enough" if count else ""
+        yield doubt(what, f"{policy.LEAST_BEYOND} are needed: use a longer --budget or --duration{times}")
     mine = [run for run in evidence.ledger.runs if run.trial == evidence.baseline.number and run.phase in _BEFORE]
     bad = [run for run in mine if run.status != Status.OK]
     if bad:
         what = f"the baseline failed in {len(bad)} of {len(mine)} runs: {bad[-1].status}: {bad[-1].reason}"
-        yield doubt(what, "what is compared with it is not better known than it")
+        yield doubt(what, "the comparison is no more reliable than its baseline")
 
 
 def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
@@ -166,14 +166,14 @@ def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
         answers = evidence.metrics.searches.answers()
         found = [one for one in answers if (one.trial, one.phase) == (each.number, Phase.CONFIRM)]
         if not all(one.rate_mps for one in found):
-            what = f"{each.profile} did not always hold the limits at {LEAST_MPS} msg/s, the least load that is tried"
-            yield doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so that the ratio is a bound")
+            what = f"{each.profile} did not always meet the limits at {LEAST_MPS} msg/s, the lowest rate that is tried"
+            yield doubt(what, f"its rate counts as {LEAST_MPS} msg/s there, so the ratio is only a bound")
         shown_by = [one.run.measurement for one in found if one.run and one.run.measurement]
         seen = math.fsum(measured.observations for measured in shown_by)
         for limit, share in rate_searches.tail_shares(limits).items():
             if seen * share < policy.LEAST_BEYOND:
-                what = f"{limit.metric} of {each.profile} was judged by {seen * share:.0f} observations beyond it"
-                yield doubt(what, f"{policy.LEAST_BEYOND} are needed: a longer --budget or --duration")
+                what = f"{limit.metric} of {each.profile} was judged by only {seen * share:.0f} observations beyond it"
+                yield doubt(what, f"{policy.LEAST_BEYOND} are needed: use a longer --budget or --duration")
     for line in redundant(limits):
         yield doubt(line, "leave it out")
 
@@ -181,14 +181,14 @@ def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
 def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
     if found.blocks < policy.ENOUGH_BLOCKS:
         needed_s = _budget_for(evidence, policy.ENOUGH_BLOCKS)
-        what = f"the confirmation had {found.blocks} blocks, and its interval supposes normal noise"
-        yield doubt(what, f"from {policy.ENOUGH_BLOCKS} blocks on it does not: --budget {needed_s:.0f}s")
+        what = f"only {found.blocks} confirmation blocks: the interval assumes normally distributed noise"
+        yield doubt(what, f"with {policy.ENOUGH_BLOCKS} blocks it does not: use --budget {needed_s:.0f}s")
     least = detectable(found)
     if found.low <= 1.0 and least > math.log(WORTH_DETECTING):
-        seen = f"a gain below {100 * math.expm1(least):.0f} %" if least < 1.0 else "a gain"
+        unseen = f"gains below {100 * math.expm1(least):.0f} % are" if least < 1.0 else "any gain is"
         needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(WORTH_DETECTING))))
-        wanted = f"--budget {needed_s:.0f}s would show one of {coarse()} in 4 of 5 cases"
-        yield doubt(f"{seen} could not be seen surely in {found.blocks} blocks of this noise", wanted)
+        wanted = f"--budget {needed_s:.0f}s detects {words.coarse()} with 80 % power"
+        yield doubt(f"{unseen} under the detection limit (n = {found.blocks} blocks, this noise)", wanted)
 
 
 def _budget_for(evidence: Evidence, blocks: int) -> float:
@@ -203,16 +203,16 @@ def _budget_for(evidence: Evidence, blocks: int) -> float:
 def _failure(evidence: Evidence, trial: Trial) -> str:
     mine = (run for run in reversed(evidence.ledger.runs) if run.trial == trial.number and run.phase in _BEFORE)
     bad = next(run for run in mine if run.status != Status.OK)
-    return f"{trial.profile} was the best and then did not run: {bad.status}: {bad.reason}"
+    return f"{trial.profile} was the best profile, but failed in the confirmation: {bad.status}: {bad.reason}"
 
 
 def _too_few(evidence: Evidence, goal: Objective, ending: Ending) -> str:
     if not goal.terms:
-        return f"nothing that objective {goal.name} judges was observed often enough to be judged"
+        return f"no metric of objective {goal.name} had enough observations to be judged"
     runs = [run for run in evidence.ledger.runs if run.phase == Phase.CONFIRM]
     bad = [run for run in runs if run.status != Status.OK]
     if bad:
-        return f"the confirmation's runs failed: {bad[-1].status}: {bad[-1].reason}"
+        return f"runs of the confirmation failed: {bad[-1].status}: {bad[-1].reason}"
     needed_s = _budget_for(evidence, FEWEST_BLOCKS + 1)
-    ended = "the session was stopped" if ending.stopped else "the budget ended"
-    return f"{ended} before {FEWEST_BLOCKS} blocks of confirmation; {needed_s:.0f}s would do"
+    ended = "the session was stopped" if ending.stopped else "the budget was used up"
+    return f"{ended} before {FEWEST_BLOCKS} confirmation blocks were measured; use --budget {needed_s:.0f}s"
