@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import fake
 import pytest
 from typer.testing import CliRunner
 
@@ -335,3 +336,14 @@ def test_a_file_that_no_profile_can_be_made_of_is_refused_by_run(tmp_path: Path)
     result = CliRunner().invoke(program(), ["run", str(path), "--print"])
     assert isinstance(result.exception, UsageError)
     assert "is a setting of a stack" in result.exception.message
+
+
+def test_a_session_starts_from_such_a_file_and_doubts_what_was_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "start.sh"
+    path.write_text("export LD_PRELOAD=libtuner_kernel.so XLIO_RX_POLL=-1\nexport XLIO_MSS=$MTU\n./server\n")
+    words = ["measure", str(path), "--sockperf", str(fake.install(tmp_path)), "--runs", "1", "--json"]
+    result = CliRunner().invoke(program(), [*words, "--results", str(tmp_path / "results")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["settings"] == {"XLIO_RX_POLL": "-1"}
+    assert "line 2: left out: XLIO_MSS=$MTU: depends on $MTU" in result.stderr
+    assert "./server" not in result.stderr

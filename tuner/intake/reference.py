@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner.errors import Finding, UsageError, warning
-from tuner.intake.profile import intake, unusable
+from tuner.intake.owners import is_stacks
+from tuner.intake.profile import Intake, intake, unusable
 from tuner.intake.taken import Asked
 from tuner.profiles.library import Shelf, load
 from tuner.profiles.profile import Profile
@@ -31,6 +32,19 @@ def meant(reference: str, stack: str | None, places: Sequence[Shelf]) -> Meant:
         raise UsageError(f"{reference} sets what {found.profile.stack} would not take", findings=errors)
     left_out = (warning(each.where, f"left out: {each.text}: {each.why}") for each in found.skipped)
     return Meant(found.profile, (*found.findings, *left_out))
+
+
+def said_of(references: Iterable[str | None], stack: str | None) -> tuple[Finding, ...]:
+    """Return what is said of the settings in those references that are files, each with its place in its words."""
+    files = (reference for reference in references if reference is not None and is_file(reference))
+    said = (finding for file in files for finding in _of_settings(intake(Path(file), Asked(stack=stack))))
+    return tuple(replace(finding, message=f"{finding.where}: {finding.message}") for finding in said)
+
+
+def _of_settings(found: Intake) -> tuple[Finding, ...]:
+    lost = [each for each in found.skipped if is_stacks(each.text.partition("=")[0])]
+    advice = "write its value into the file"
+    return (*found.findings, *(warning(each.where, f"left out: {each.text}: {each.why}", advice) for each in lost))
 
 
 def is_file(reference: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuner.catalogue import places
-from tuner.errors import UsageError, doubt_to_json
+from tuner.errors import Finding, UsageError, doubt_to_json
 from tuner.hosts.host import Host
 from tuner.hosts.pair import on_one
+from tuner.intake.reference import said_of
 from tuner.records import State, StoredSession
 from tuner.session import tuning
 from tuner.session.answer.answers import Answer
@@ -45,7 +48,7 @@ def _begun(request: Request, at: Workspace) -> Ongoing:
     clock = at.clock(request.budget_s)
     plan = prepare.plan(request, at.host, at.shelves)
     store = at.store()
-    facts = _facts(plan, at.host)
+    facts = _facts(plan, at.host, said_of((request.profile, request.other), request.task.stack))
     plan = prior.warmed(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
 
@@ -58,10 +61,10 @@ def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
     return Ongoing(row.id, plan, store, at.clock(plan.budget_s, row.spent_s))
 
 
-def _facts(plan: Plan, host: Host) -> dict[str, object]:
-    """Return what the host is, with the reasons to distrust it, the session's rule file and what is known of the library's release."""
+def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]:
+    """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
     found = preflight.host_facts(plan.stack, host)
-    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release))
+    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release), *said)
     return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 
