@@ -156,6 +156,9 @@ def test_a_form_is_recognised_by_its_text_or_its_name(name: str, text: str, form
         ("cat <<'E'\nexport VMA_A=1\nE\n", {}),
         ("# export VMA_A=1\n", {}),
         ('declare -x VMA_A="1"\ndeclare -x VMA_B\n', {"VMA_A": "1"}),
+        ("taskset -c 3 bash -c 'VMA_A=1 LD_PRELOAD=libvma.so ./a'", {"VMA_A": "1", "LD_PRELOAD": "libvma.so"}),
+        ("su - md -c 'export VMA_A=1; ./a'", {"VMA_A": "1"}),
+        ("set -gx VMA_A latency", {"VMA_A": "latency"}),
         ("true && export VMA_A=1 || export VMA_A=2", {"VMA_A": "1"}),
     ],
 )
@@ -334,6 +337,17 @@ def test_variables_of_two_stacks_need_a_library_or_a_word(tmp_path: Path) -> Non
         taken_from(text, tmp_path)
     assert taken_from(text, tmp_path, asked=Asked(stack="xlio")).settings == {"XLIO_RX_POLL": "2"}
     assert taken_from(text + "LD_PRELOAD=/x/libvma.so.9\n", tmp_path).settings == {"VMA_RX_POLL": "1"}
+
+
+def test_a_library_at_a_path_that_is_not_known_still_decides_the_stack(tmp_path: Path) -> None:
+    found = taken_from('export XLIO_RX_POLL=1\nexport LD_PRELOAD="$D/libtuner_kernel.so"\n', tmp_path)
+    assert (found.stack, found.settings, found.library) == ("kernel", {"XLIO_RX_POLL": "1"}, "")
+
+
+def test_a_task_of_ecs_is_read_by_its_containers() -> None:
+    text = '{"containerDefinitions": [{"name": "a", "environment": [{"name": "VMA_A", "value": "1"}]}]}'
+    assert recognised(text) == "kubernetes"
+    assert values(text, "kubernetes") == {"VMA_A": "1"}
 
 
 def test_a_value_that_is_no_text_is_left_out(tmp_path: Path) -> None:

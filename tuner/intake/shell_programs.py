@@ -52,6 +52,9 @@ _CONTAINER_FLAGS: Final = re.compile(
     r"-[ditPq]+|--(?:detach|interactive|tty|rm|init|privileged|read-only|publish-all|no-healthcheck|oom-kill-disable"
     r"|sig-proxy|disable-content-trust|quiet|help)"
 )
+# Programs to which a text for a shell is given as one word.
+_SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "zsh", "su", "runuser", "ssh"})
+_SCRIPT: Final = re.compile(r"(?:^|[\s;&])[A-Za-z_][A-Za-z0-9_]*=\S*\s", re.ASCII)
 _TABLE: Final[Mapping[str, frozenset[str]]] = {
     "mpirun": frozenset({"-x"}),
     "mpiexec": frozenset({"-x"}),
@@ -61,13 +64,17 @@ _TABLE: Final[Mapping[str, frozenset[str]]] = {
 
 @dataclass(slots=True)
 class Command:
-    """A command as it will start: the words that give variables, those that are passed on, what it reads or clears."""
+    """A command as it will start: the words that give variables, those that are passed on, what it reads or clears.
+
+    `scripts` are texts that it gives to another shell.
+    """
 
     given: list[Word] = field(default_factory=list)
     passed: list[Word] = field(default_factory=list)
     files: list[Word] = field(default_factory=list)
     unset: list[Word] = field(default_factory=list)
     clears: bool = False
+    scripts: list[str] = field(default_factory=list)
     program: tuple[Word, ...] = ()
 
 
@@ -89,6 +96,9 @@ def command(words: Sequence[Word]) -> Command:
             _listed(rest[1:], _TABLE[name], found)
         break
     found.program = tuple(rest)
+    names = {(word.literal or "").rpartition("/")[2] for word in words}
+    texts = (word.literal or "" for word in words)
+    found.scripts = [text for text in texts if names & _SHELLS and _SCRIPT.search(text)]
     return found
 
 

@@ -332,6 +332,8 @@ class Walk:
         ]
         for word in found.passed:
             self._skip(word.line, word.source, "is passed on from whoever starts it")
+        for source in found.scripts:
+            self._inside(source, line, state)
         text = " ".join(word.source for word in (found.program if found.given and found.program else words))
         if found.given or before:
             self.starts.append((line, text))
@@ -339,6 +341,21 @@ class Walk:
             why = "the command that it starts" if found.given or before else _NOT_RUN + _meant(words)
             self._skip(line, text, why)
         return Sure.MAYBE
+
+    def _inside(self, source: str, line: int, state: State) -> None:
+        """Follow a text that another shell is to run, as in `bash -c '…'`."""
+        if self.evals >= _MOST_EVALS:
+            return
+        self.evals += 1
+        try:
+            body = parse(source)
+        except Unreadable:
+            return
+        lines = len(self.skipped)
+        self._apart(Apart((body,), "in a shell that is started", line), state)
+        # Lines of the inner text are no lines of this one; what it starts is named as a whole.
+        del self.skipped[lines:]
+        self.given = [replace(each, value=replace(each.value, line=line)) for each in self.given]
 
     def _skip(self, line: int, text: str, why: str) -> None:
         entry = Skipped(self.source.line(line), shown(text), why)
@@ -402,7 +419,9 @@ class Walk:
         return Sure.YES
 
     def _set(self, words: list[Word], state: State) -> Sure:
-        """Follow `set -a` and `set -o allexport`."""
+        """Follow `set -a` and `set -o allexport`, and `set -gx NAME value` of fish."""
+        if len(words) > 2 and words[1].literal in {"-gx", "-xg", "-Ux", "-xU", "--export"}:  # noqa: PLR2004 # an option and a name
+            return self._setenv([words[0], *words[2:]], state)
         for option, following in zip(words[1:], [*words[2:], None], strict=False):
             text = option.literal or "--"
             named = text[1:] in {"o", "eo"} and following is not None and following.literal == "allexport"

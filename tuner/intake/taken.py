@@ -142,7 +142,10 @@ def _named(groups: Sequence[Group], name: str, where: str) -> Group:
 
 def _stack(last: Mapping[str, Assigned], where: str, skipped: Sequence[Skipped], form: Form) -> str:
     """Return the stack that is loaded, or else the only one whose variables are set."""
-    loaded = libraries(last[PRELOAD].value) if PRELOAD in last else []
+    named = last[PRELOAD].value if PRELOAD in last else ""
+    # A path that depends on a variable still names the library at its end.
+    lost = [entry.text.partition("=")[2].strip("\"'") for entry in skipped if entry.text.startswith(f"{PRELOAD}=")]
+    loaded = libraries(":".join([named, *lost]))
     if loaded:
         return loaded[0][0]
     stacks = stacks_of(last)

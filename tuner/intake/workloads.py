@@ -19,7 +19,7 @@ from tuner.intake.owners import is_stacks
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _KINDS: Final = re.compile(r'^[ \t]*-?[ \t]*["\']?(?:apiVersion|kind)["\']?[ \t]*:', re.MULTILINE)
-_CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
+_CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers", "containerDefinitions")
 _PATCH: Final = re.compile(r"^\s*containers:\s*$", re.MULTILINE)
 _HELM: Final = re.compile(r"\{\{-?\s*(?:\.|if|range|with|end|include|template|toYaml|define|\$)")
 _EXPANDED: Final = re.compile(r"\$\(([^)]*)\)")
@@ -111,7 +111,7 @@ def _container(item: Mapping, source: Source, maps: dict[str, Group]) -> Group:
     holder = _Container(source)
     for entry in items_of(item.get("envFrom")):
         _from(holder, entry, maps)
-    for entry in items_of(item.get("env")):
+    for entry in items_of(item.get("env") or item.get("environment")):
         if isinstance(entry, Mapping):
             _entry(holder, entry)
     name = text_of(item.get("name")) or "container"
