@@ -14,7 +14,8 @@ from shell_texts import Writer, environment
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
-from tuner.errors import Severity
+from tuner.errors import Severity, TunerError
+from tuner.profiles.files import read as read_profile
 from tuner.stacks.onload.folders import SYSTEM, Folders, vendor
 from tuner.stacks.onload.opf import Source, read_opf, read_profiles
 
@@ -24,7 +25,8 @@ SAFE_FIRST = {"EF_EPOLL_MT_SAFE": "0", "EF_TCP_SNDBUF_MODE": "1", "EF_POLL_USEC"
 
 def asked(*words: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(program(), list(words))
-    return done.exit_code, done.stdout, done.stderr
+    status = done.exception.exit_status if isinstance(done.exception, TunerError) else done.exit_code
+    return status, done.stdout, done.stderr
 
 
 def imported(*words: str) -> dict[str, Any]:
@@ -101,13 +103,40 @@ def test_several_profiles_are_combined_as_the_wrapper_does() -> None:
     assert imported("latency-best", "safe", "--force-profiles")["settings"]["EF_EPOLL_MT_SAFE"] == "0"
 
 
-def test_a_text_for_a_boolean_is_refused_with_what_to_write_by_either_command(tmp_path: Path) -> None:
+def test_a_text_for_a_boolean_is_written_as_onload_reads_it_by_either_command(tmp_path: Path) -> None:
     file = str(FIELD / "03-bool-text.opf")
-    status, _, words = asked("onload", "import", file, "-o", str(tmp_path / "x.toml"))
-    assert (status, words.count("write 1")) == (2, 2)
-    done = CliRunner().invoke(program(), ["import", file, "--from", "opf", "--stack", "onload"])
-    assert [one.suggestion for one in done.exception.findings] == ["write 1", "write 1"]  # type: ignore[union-attr] # raised
-    assert not (tmp_path / "x.toml").exists()
+    for words in (("onload", "import"), ("import", "--stack", "onload")):
+        out = tmp_path / f"{words[0]}.toml"
+        status, _, told = asked(*words, file, "-o", str(out))
+        assert (status, told.count("'true' is read as 0")) == (0, 1)
+        assert 'EF_INT_DRIVEN = "0"' in out.read_text(encoding="utf-8")
+        assert 'EF_TX_PUSH = "0"' in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", sorted(FIELD.glob("*.opf")), ids=lambda path: path.stem)
+def test_both_commands_make_the_same_profile(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    one, other = tmp_path / "a" / "x.toml", tmp_path / "b" / "x.toml"
+    for path in (one, other):
+        path.parent.mkdir()
+    statuses = asked("onload", "import", str(file), "-o", str(one))[0], asked("import", str(file), "-o", str(other))[0]
+    assert statuses[0] == statuses[1]
+    assert one.exists() == other.exists()
+    if one.exists():
+        assert read_profile(one).settings == read_profile(other).settings
+
+
+@pytest.mark.parametrize(
+    ("setting", "read"),
+    [
+        ("EF_TX_PUSH 3", "1"), ("EF_TX_PUSH 2", "0"), ("EF_MAX_PACKETS 4k", "1024"), ("EF_POLL_USEC 100ms", None), ("EF_CTPIO_MODE fast", None),
+        ("EF_RXQ_SIZE 65536", "32768"), ("EF_POLL_USEC -1", "-1"), ("EF_INTERFACE_WHITELIST 'eth0 eth1'", "eth0 eth1"), ("EF_CTPIO_MODE ct", "ct"),
+    ],
+)  # fmt: skip
+def test_a_value_is_taken_as_onload_takes_it(setting: str, read: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "x.opf"
+    file.write_text(f"onload_set {setting}\n", encoding="utf-8")
+    assert imported(str(file))["settings"].get(setting.split(maxsplit=1)[0]) == read
 
 
 def test_the_same_is_said_whether_the_profile_is_printed_or_written(tmp_path: Path) -> None:
@@ -115,7 +144,7 @@ def test_the_same_is_said_whether_the_profile_is_printed_or_written(tmp_path: Pa
         printed = asked("onload", "import", str(file))
         written = asked("onload", "import", str(file), "-o", str(tmp_path / f"{file.stem}.toml"))
         assert (printed[0], printed[2]) == (written[0], written[2])
-    assert len(list(tmp_path.iterdir())) == 10
+    assert len(list(tmp_path.iterdir())) == 11
 
 
 def test_names_that_onload_does_not_have_are_dropped_or_kept_as_asked(tmp_path: Path) -> None:
@@ -131,11 +160,13 @@ def test_every_value_that_onload_would_mistake_is_told_at_once() -> None:
     answer = imported(str(FIELD / "10-unchecked.opf"))
     wrong = [one["where"].rpartition(".")[2] for one in answer["findings"] if one["severity"] == Severity.ERROR]
     assert wrong == [
-        "EF_UL_EPOLL", "EF_POLL_USEC", "EF_INT_DRIVEN", "EF_RXQ_SIZE", "EF_CTPIO_MODE", "EF_PACKET_BUFFER_MODE",
-        "EF_TCP_CLIENT_LOOPBACK",
+        "EF_UL_EPOLL", "EF_RXQ_SIZE", "EF_PACKET_BUFFER_MODE", "EF_TCP_CLIENT_LOOPBACK",
     ]  # fmt: skip
+    assert "EF_POLL_USEC: is left out: '100ms'" in said(answer)
+    assert "EF_INT_DRIVEN: 'true' is read as 0" in said(answer)
     assert {one["text"].partition("=")[0] for one in answer["skipped"]} == {
-        "ef_poll_usec", "NOT_MINE", "LD_LIBRARY_PATH", "EF_TCP_NODELAY", "EF_TCP_FASTSTART",
+        "ef_poll_usec", "NOT_MINE", "LD_LIBRARY_PATH", "EF_TCP_NODELAY", "EF_TCP_FASTSTART", "EF_POLL_USEC",
+        "EF_CTPIO_MODE",
     }  # fmt: skip
     assert answer["path"] is None
 
@@ -184,16 +215,15 @@ def test_an_import_takes_paths_with_a_folder_only(tmp_path: Path, monkeypatch: p
 def test_what_is_recorded_of_the_vendors_profiles_is_what_our_profiles_spell_out() -> None:
     """Those that need no number of workers: they differ only in what is the default anyway."""
     from tuner import catalogue
-    from tuner.profiles.files import read
 
     known = catalogue.load("onload")
     for path in sorted((Path(__file__).parents[1] / "profiles" / "onload").glob("*.toml")):
         source = vendor(path.stem, fragments=True)
         reading = read_profiles([source] if source else [], lambda name: vendor(name, fragments=True))
-        ours = known.effective(read(path).settings)
+        ours = known.effective(read_profile(path).settings)
         # Sleeping while polling is of no use where epoll does not poll, so our node-js leaves it out.
         recorded = {name: value for name, value in reading.settings.items() if name != "EF_SLEEP_SPIN_USEC"}
-        theirs = known.effective({**read(path).settings, **recorded})
+        theirs = known.effective({**read_profile(path).settings, **recorded})
         assert (path.stem, ours) == (path.stem, theirs)
 
 

@@ -22,6 +22,7 @@ from tuner.errors import did_you_mean, nearest
 _DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
 _SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
 _CPUS: Final = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", re.ASCII)
+_WHOLE: Final = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+\s*", re.ASCII)
 _LONG: Final = 1 << 63
 _UNSIGNED: Final = 1 << 64
 
@@ -50,6 +51,8 @@ def read(parameter: Parameter, text: str, release: str, default: str) -> Read:
     """Return what `release` makes of `text`; `default` is what it falls back to."""
     if facts.load(parameter.stack).strict:
         return _strictly(parameter, text, release, default)
+    if parameter.scope:
+        return _scoped(parameter, text, default)
     if parameter.choices:
         return _choice(parameter, text, release, default)
     return _READERS.get(parameter.type, _as_it_is)(parameter, text, default)
@@ -98,6 +101,33 @@ def _strictly(parameter: Parameter, text: str, release: str, default: str) -> Re
         choice = parameter.choice(text, release)
         return Read(choice.value if choice else parameter.canonical(text, release))
     return Read(default, Fate.IGNORED, f"{text!r} {problem}: ignored with a warning")
+
+
+def _scoped(parameter: Parameter, text: str, default: str) -> Read:
+    """Read an option of a process or of a stack, as its library does: each in its own way.
+
+    A process takes whole numbers, of any size, and keeps its default for anything else. A stack takes what `atoi` makes
+    of a text, of a switch the lowest bit, and brings other numbers into range.
+    """
+    if parameter.type not in _NUMERIC or (parameter.choices and not _numeric(parameter)):
+        known = not parameter.choices or parameter.problem(text) is None
+        return Read(text) if known else Read(default, Fate.DEFAULTED, f"{text!r} is no word that it knows: the default")
+    if parameter.scope == "process" and _WHOLE.fullmatch(text) is None:
+        return Read(default, Fate.DEFAULTED, f"{text!r} is no number: the default {default} stays")
+    number = atoi(text)
+    if parameter.type is Type.BOOL:
+        return Read(str(number & 1), why=_reading(text, str(number & 1), {"0", "1"}))
+    if parameter.scope == "process" or parameter.choices or parameter.problem(str(number)) is None:
+        return Read(str(number), why=_reading(text, str(number)))
+    low, high = (number if end is None else end for end in (parameter.min, parameter.max))
+    near = max(low, min(high, number))
+    if near == number:  # inside, and still none that it takes: a size that is no power of two
+        return Read(str(number), why=_reading(text, str(number)))
+    return Read(str(near), Fate.CLAMPED, f"{number} is out of range: {near} is the nearest")
+
+
+def _numeric(parameter: Parameter) -> bool:
+    return all(re.fullmatch(r"-?[0-9]+", choice.value) for choice in parameter.choices)
 
 
 def _choice(parameter: Parameter, text: str, release: str, default: str) -> Read:
@@ -187,4 +217,5 @@ def _joined(first: str, second: str) -> str:
     return f"{first}; {second}" if first else second
 
 
+_NUMERIC: Final = frozenset({Type.INT, Type.BOOL, Type.ENUM})
 _READERS: Final = {Type.INT: _number, Type.BOOL: _switch, Type.SIZE: _size, Type.CPUSET: _cpus}

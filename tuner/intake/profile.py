@@ -40,7 +40,7 @@ def intake(path: Path, asked: Asked, name: str = "") -> Intake:
     """Return the profile that a file says; raise `UsageError` where it says nothing that a stack would take."""
     found = taken(path, asked)
     known = catalogue.load(found.stack)
-    read = {key: _read(known, key, text) for key, text in found.settings.items()}
+    read = {key: as_read(known, key, text) for key, text in found.settings.items()}
     refused = {key: why for key, (value, why) in read.items() if value is None}
     kept = {key: value for key, (value, _) in read.items() if value is not None}
     skipped = [Skipped(found.places[key], shown(f"{key}={found.settings[key]}"), why) for key, why in refused.items()]
@@ -76,7 +76,7 @@ def name_for(path: Path) -> str:
     return _NO_NAME.sub("-", path.stem.lower()).strip("-._") or "imported"
 
 
-def _read(known: Catalogue, name: str, text: str) -> tuple[str | None, str]:
+def as_read(known: Catalogue, name: str, text: str) -> tuple[str | None, str]:
     """Return what a profile holds for a text, and why that is not plainly the text.
 
     That is what the library makes of it, the text itself where that is no value either, None where it is ignored.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -210,19 +210,41 @@ def _first(name: str, folders: Folders, *, fragments: bool) -> Source:
 
 
 def _checked(reading: Reading, file: Path, output: Path | None, *, keep_unknown: bool) -> _Checked:
-    known = catalogue.load("onload").parameters
-    unknown = [] if keep_unknown else [name for name in reading.settings if name not in known]
-    settings = {name: value for name, value in reading.settings.items() if name not in unknown}
+    """Return the profile, with values as Onload reads them, like `tuner import`."""
+    from tuner.intake.profile import as_read
+
+    known = catalogue.load("onload")
+    settings: dict[str, str] = {}
+    skipped, findings = [*reading.skipped], []
+    for name, text in reading.settings.items():
+        value, why = as_read(known, name, text) if name in known.parameters or keep_unknown else (None, _UNKNOWN)
+        if value is None:
+            skipped.append(Skipped(str(file), f"{name}={text}", why))
+            findings.append(
+                warning(name, f"is left out: {why}", _hint(name, known.parameters) if why == _UNKNOWN else "")
+            )
+            continue
+        settings[name] = value
+        findings += [warning(name, why)] if why else []
+    profile = _profile(settings, file, output)
+    wrong = [
+        each for each in problems(profile, source=str(file)) if not keep_unknown or _is_known(each, known.parameters)
+    ]
+    return _Checked(profile, tuple(skipped), (*findings, *wrong))
+
+
+_UNKNOWN: Final = "Onload has no such variable"
+
+
+def _hint(name: str, known: Mapping[str, object]) -> str:
+    return did_you_mean(name, known) if nearest(name, known) else "--keep-unknown keeps it"
+
+
+def _profile(settings: Mapping[str, str], file: Path, output: Path | None) -> Profile:
     stem = (output or file).stem.casefold()
     reasons = dict.fromkeys(settings, f"Taken from {file.name}.")
     name = stem if is_name(stem) else "imported"
-    profile = Profile(name, "onload", settings, summary=f"Imported from {file.name}.", reasons=reasons)
-    why = "Onload has no such variable"
-    skipped = [Skipped(str(file), f"{name}={reading.settings[name]}", why) for name in unknown]
-    hints = [did_you_mean(name, known) if nearest(name, known) else "--keep-unknown keeps it" for name in unknown]
-    left = [warning(name, f"is left out: {why}", hint) for name, hint in zip(unknown, hints, strict=True)]
-    wrong = [each for each in problems(profile, source=str(file)) if not keep_unknown or _is_known(each, known)]
-    return _Checked(profile, (*reading.skipped, *skipped), (*left, *wrong))
+    return Profile(name, "onload", settings, summary=f"Imported from {file.name}.", reasons=reasons)
 
 
 def _is_known(finding: Finding, known: Mapping[str, object]) -> bool:
