@@ -130,9 +130,3 @@ def _either(a: Variable, b: Variable) -> Variable:
     values = tuple(dict.fromkeys((*a.values, *b.values)))
     exported = a.exported if a.exported is b.exported else Sure.MAYBE
     return Variable(values, a.unset or b.unset, exported, a.doubt or b.doubt, a.fixed or b.fixed)
-
-
-def exported(state: State) -> Mapping[str, str]:
-    """Return the variables that a program inherits for sure, with the texts that they have for sure."""
-    pairs = ((name, each.known) for name, each in state.variables.items() if each.exported is Sure.YES)
-    return {name: value.text for name, value in pairs if value is not None and not value.elements}

@@ -7,7 +7,7 @@ arrays, `&>`, `<<<`. A text that no shell could read raises `Unreadable` with it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -406,8 +406,3 @@ class _Parser(Scanner):
                 self.take("|")
         self.take(")")
         return "*" in sources
-
-
-def lines_of(nodes: Iterable[Node]) -> list[int]:
-    """Return the lines in which the nodes begin, as far as they say it."""
-    return [line for node in nodes if isinstance(line := getattr(node, "line", 0), int) and line]

@@ -19,7 +19,6 @@ _LETTERS: Final = dict(zip("abfnrtvs", "\a\b\f\n\r\t\v ", strict=True))
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|[abfnrtvs\\\"'])", re.DOTALL)
 _SPECIFIER: Final = re.compile(r"%(.?)", re.DOTALL)
 _STARTS: Final = re.compile(r"Exec(?:Start|StartPre|Condition|Reload)")
-_EMPTY: Final = frozenset({"", "\n"})
 
 
 @dataclass(slots=True)
