@@ -375,7 +375,7 @@ class _Parameters(Mapping[str, Parameter]):
         return len(self._rows)
 
 
-def _with_equivalent(entry: Mapping[str, Any], of_other: str) -> dict[str, Any]:
+def _with_equivalent(entry: Mapping[str, Any], of_other: str) -> dict[str, object]:
     """Return the entry of a parameter, in which a key with another stack's name says which of its variables is the same."""
     return {("equivalent" if key == of_other else key): value for key, value in entry.items()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
@@ -57,7 +57,7 @@ class Memory:
         """The bytes that the first socket takes: the whole block where there is one."""
         return self.total if self.limit is None else self.limit
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return JSON-ready values."""
         return {"parts": [asdict(part) for part in self.parts], "total_bytes": self.total, "limit_bytes": self.limit}
 

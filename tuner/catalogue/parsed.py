@@ -19,12 +19,13 @@ from tuner.catalogue import places
 from tuner.errors import Finding
 from tuner.untrusted import text_of
 
+Toml = dict[str, Any]
 MOST_BYTES: Final = 1 << 25
 # What cannot stand in TOML, so that no text goes on where another ends.
 _END: Final = "\0"
 
 
-def parsed(path: Path, text: str, part: str = "") -> dict[str, Any]:
+def parsed(path: Path, text: str, part: str = "") -> Toml:
     """Return what `text` says, which is the data file `path` or a `part` of it.
 
     Raise `ValueError` or `RecursionError` where it is not TOML.
@@ -37,13 +38,13 @@ def parsed(path: Path, text: str, part: str = "") -> dict[str, Any]:
     return _keep(kept, text, _parsed(text)) if known is None else known
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> Toml:
     import tomllib  # what is kept needs none of it
 
     return tomllib.loads(text)
 
 
-def _kept(kept: Path, text: str) -> dict[str, Any] | None:
+def _kept(kept: Path, text: str) -> Toml | None:
     found = text_of(kept, MOST_BYTES, "a parsed file")
     if isinstance(found, Finding) or not found.startswith(text + _END):
         return None
@@ -53,7 +54,7 @@ def _kept(kept: Path, text: str) -> dict[str, Any] | None:
     return None
 
 
-def _keep(kept: Path, text: str, data: dict[str, Any]) -> dict[str, Any]:
+def _keep(kept: Path, text: str, data: Toml) -> Toml:
     """Return `data`, which is kept unless there is no room, no permission, or a date, which JSON has not."""
     with suppress(OSError, TypeError, RecursionError):
         atomic_file.write(kept, text + _END + json.dumps(data, ensure_ascii=False), mode=0o600)

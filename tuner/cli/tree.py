@@ -89,7 +89,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "apply": Command(
         "apply",
         "apply",
-        "Write a profile to a file in use: show the difference, ask, keep the previous file, replace it in one step.",
+        "Put a profile into a file in use: show the difference, ask, keep the previous file, replace it in one step.",
     ),
     "run": Command("run", "run", "Start a program under a profile."),
 }

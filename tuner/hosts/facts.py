@@ -12,7 +12,7 @@ import resource
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, doubt
@@ -38,7 +38,7 @@ class Facts:
     memory_available_bytes: int | None
     memlock_bytes: int | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the facts as JSON-ready values."""
         return asdict(self)
 

@@ -80,7 +80,7 @@ class Telemetry:
     load_1min: float | None = None
     frequency_khz: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return what is known as JSON-ready values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
@@ -141,7 +141,7 @@ _COUNTS: Final = (
 )
 
 
-def stored(machines: Sequence[Telemetry]) -> dict[str, Any]:
+def stored(machines: Sequence[Telemetry]) -> dict[str, object]:
     """Return the JSON form of what happened in a run: that of the one machine, or by the end that a machine had."""
     each = [machine.to_dict() for machine in machines]
     return each[0] if len(each) == 1 else dict(zip(_ENDS, each, strict=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import facts, memory, presets
@@ -107,7 +107,7 @@ def migrate(profile: Profile, source: Edition, target: Edition) -> tuple[Profile
     return made, tuple(dict.fromkeys(carried.notes))
 
 
-def record(profile: Profile, notes: tuple[Note, ...], source: Edition, target: Edition) -> dict[str, Any]:
+def record(profile: Profile, notes: tuple[Note, ...], source: Edition, target: Edition) -> dict[str, object]:
     """Return a migration as JSON."""
     return {
         "from": str(source),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from tuner.records import Run, Status
 from tuner.runs import rate_search
@@ -105,7 +105,7 @@ def _searched(rig: Rig, step: Step, search: RateSearch, watch: Watch) -> Iterato
         asked = after if run.status is Status.OK and watch.goes_on() else None
 
 
-def _said(search: RateSearch, asked: Next) -> dict[str, Any]:
+def _said(search: RateSearch, asked: Next) -> dict[str, int]:
     said = {"series": search.number, "offered_mps": asked.offered_mps, "long": asked.long}
     return said | {"start_mps": search.start.rate_mps, "known": search.start.known}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tuner.catalogue import facts
 from tuner.errors import Finding, error
@@ -59,7 +59,7 @@ def wanted(stack: str) -> tuple[str, ...]:
     return tuple(_STATS.values()) if facts.load(stack).statistics else ()
 
 
-def evidence(stack: str, written: Mapping[str, str]) -> dict[str, Any]:
+def evidence(stack: str, written: Mapping[str, str]) -> dict[str, object]:
     """Return what the counters of a run say, as JSON-ready evidence; empty where no file was written."""
     read = {end: counters.read(written[name]) for end, name in _STATS.items() if name in written}
     found = [asdict(finding) for end, each in read.items() for finding in counters.findings(each, end, stack)]

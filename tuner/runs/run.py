@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from tuner.errors import UsageError
 from tuner.hosts import cpus, telemetry
@@ -122,7 +121,7 @@ def _said(process: ProcessResult) -> str:
     return f"{process.stdout}\n{process.stderr}"
 
 
-def _evidence(job: Job, output: RunOutput) -> dict[str, Any]:
+def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
     """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
     processes = {"server": (job.server, output.server), "client": (job.client, output.client)}
     kept = {name: value for name, value in job.client.environment.items() if name != PAD}

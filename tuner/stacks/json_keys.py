@@ -166,7 +166,7 @@ def _key(name: str, row: Mapping[str, Any]) -> Key:
     return Key(name=name, **{**row, **shaped})
 
 
-def _added(row: Mapping[str, Any], release: str) -> dict[str, Any]:
+def _added(row: Mapping[str, Any], release: str) -> dict[str, object]:
     """Return a row of an overlay as one of the data file."""
     truth = {"truth": (row["false"], row["true"])} if "true" in row else {}
     return {name: value for name, value in row.items() if name not in {"true", "false"}} | truth | {"since": release}

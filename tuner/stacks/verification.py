@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import Effective, effective
@@ -37,7 +37,7 @@ class Verified:
         """Whether nothing speaks against the setting."""
         return self.status in _FINE
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return JSON-ready values."""
         return asdict(self)
 

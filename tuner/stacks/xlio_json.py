@@ -166,7 +166,7 @@ class _Reading:
             self.findings.append(_too_old(self.where, self.release))
         return not self.findings
 
-    def tree(self, text: str) -> dict[str, Any] | None:
+    def tree(self, text: str) -> dict[str, object] | None:
         """Return the object that the text is, None with a finding when it is none."""
         if len(text) > MOST_BYTES:
             self.findings.append(error(self.where, f"is larger than {MOST_BYTES} characters"))
@@ -247,7 +247,7 @@ class _Reading:
             return "unknown key: the library does not start with it"
         return f"{self.release} does not know this key: it is there from {other.since} to {other.last or 'now'}"
 
-    def _object(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    def _object(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, object]:
         twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
         for name in twice:
             self.wrong(name, "stands twice in one object: which one counts is not defined")

@@ -121,7 +121,7 @@ def _leaves(
 
 def _leaf(path: str, node: Mapping[str, Any]) -> Leaf | None:
     forms = [form for form in node.get("oneOf", [node]) if isinstance(form, dict)] if _has_forms(node) else []
-    by_type: dict[str, dict[str, Any]] = {str(f["type"]): f for f in forms if isinstance(f.get("type"), str)}
+    by_type: dict[str, dict[str, object]] = {str(f["type"]): f for f in forms if isinstance(f.get("type"), str)}
     integer = by_type.get("integer", {})
     kind = _kind(by_type, node)
     if kind is None or not re.fullmatch(r"[A-Za-z0-9_.]{1,200}", path):
@@ -184,7 +184,7 @@ def _integer(value: object) -> int | None:
 def _overlay(leaves: list[Leaf], release: str, where: str, findings: list[Finding]) -> Overlay:
     known = catalogue.load(STACK).parameters
     names = {key.key: name for name, key in keys(release).items()}
-    parameters, defaults, other = dict[str, Any](), dict[str, str](), dict[str, Any]()
+    parameters, defaults, other = dict[str, dict[str, object]](), dict[str, str](), dict[str, dict[str, object]]()
     for leaf in leaves:
         name = leaf.variable or names.get(leaf.key) or leaf.key
         old = keys(release).get(name)
@@ -225,14 +225,14 @@ def _differ(old: Key, new: Key) -> bool:
     return any(getattr(old, part) != getattr(new, part) for part in ("key", "type", "min", "max", "words"))
 
 
-def _row(key: Key) -> dict[str, Any]:
+def _row(key: Key) -> dict[str, object]:
     found = {"key": key.key, "type": key.type.value, "min": key.min, "max": key.max, "words": dict(key.words)}
     truth = {"false": key.truth[0], "true": key.truth[1]} if key.truth != ("0", "1") else {}
     power = {"power_of_two": True} if key.power_of_two else {}
     return {name: value for name, value in (found | power | truth).items() if value not in (None, {})}
 
 
-def _fields(leaf: Leaf) -> dict[str, Any]:
+def _fields(leaf: Leaf) -> dict[str, object]:
     default = {} if leaf.default is None else {"default": _text(leaf)}
     limits = {
         "min": leaf.min,

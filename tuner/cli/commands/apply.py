@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -112,6 +112,6 @@ def _ask(question: str, *, yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _tell(answer: dict[str, Any], *, json: bool) -> None:
+def _tell(answer: dict[str, object], *, json: bool) -> None:
     if json:
         print_json(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -183,7 +183,7 @@ def _address(text: str, option: str) -> Address:
     return Address(ip if isinstance(ip, IPv4Address) else getattr(ip, "ipv4_mapped", None), number)
 
 
-def _record(answer: Answer) -> dict[str, Any]:
+def _record(answer: Answer) -> dict[str, object]:
     rule, instance = answer.rule, answer.instance
     return {
         "offloaded": answer.offloaded,

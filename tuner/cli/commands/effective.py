@@ -94,7 +94,7 @@ def _unread(known: Catalogue, release: str) -> str:
     )
 
 
-def record(found: Effective, findings: Iterable[Finding], memory: Mapping[str, Any]) -> dict[str, Any]:
+def record(found: Effective, findings: Iterable[Finding], memory: Mapping[str, Any]) -> dict[str, object]:
     """Return what is in effect as JSON."""
     settings = {
         name: {"value": each.value, "from": each.origin, "why": each.why} | ({"fate": each.fate} if each.fate else {})

@@ -95,7 +95,7 @@ def _bounded(lines: list[str]) -> Iterator[str]:
         yield f"and {len(lines) - _MOST_TOLD} more: --json has all"
 
 
-def _answer(found: Any, out: Path | None, notes: Iterable[Finding]) -> dict[str, Any]:
+def _answer(found: Any, out: Path | None, notes: Iterable[Finding]) -> dict[str, object]:
     return {
         "name": found.profile.name,
         "stack": found.profile.stack,

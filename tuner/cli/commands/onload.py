@@ -177,7 +177,7 @@ def probe(
         raise typer.Exit(1)
 
 
-def _probed(proof: Any, findings: Sequence[Finding], said: str) -> dict[str, Any]:
+def _probed(proof: Any, findings: Sequence[Finding], said: str) -> dict[str, object]:
     return {
         "loaded": proof.loaded,
         "reason": proof.reason,
@@ -254,7 +254,7 @@ def _is_known(finding: Finding, known: Mapping[str, object]) -> bool:
 
 def _imported(
     checked: _Checked, imported: Mapping[str, str], findings: Sequence[Finding], path: str | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "profile": checked.profile.name,
         "stack": "onload",
@@ -288,7 +288,7 @@ def _variables(assignments: Iterable[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in parts}
 
 
-def _step(landing: Any) -> dict[str, Any]:
+def _step(landing: Any) -> dict[str, object]:
     place = landing.step.place
     return {
         "call": landing.step.text,
@@ -308,7 +308,7 @@ def _cells(step: Mapping[str, Any]) -> tuple[str, ...]:
     return step["call"], str(step["process"]), str(step["thread"]), step["result"], stack, step["why"]
 
 
-def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def _rows(findings: Iterable[Finding]) -> list[dict[str, object]]:
     return [asdict(finding) for finding in findings]
 
 

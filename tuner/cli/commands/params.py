@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -83,7 +83,7 @@ def search(
     _answer([p for p in parameters if _mentions(p, text)], as_json=json)
 
 
-def record(parameter: Parameter) -> dict[str, Any]:
+def record(parameter: Parameter) -> dict[str, object]:
     """Return every field of a parameter, with its default in the newest release as `default`."""
     fields = dataclasses.asdict(parameter)
     shown = {"name": parameter.name, "stack": parameter.stack, "type": parameter.type, "default": parameter.default()}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -142,7 +142,7 @@ def _shelves() -> tuple[Shelf, ...]:
     return shelves(os.environ, Path.cwd())
 
 
-def _row(listed: Listed) -> dict[str, Any]:
+def _row(listed: Listed) -> dict[str, object]:
     profile = listed.profile
     return {
         "name": listed.name,
@@ -166,7 +166,7 @@ def _cells(listed: Listed) -> tuple[str, ...]:
     return (name, listed.place, size, hidden + listed.profile.summary)
 
 
-def _record(profile: Profile) -> dict[str, Any]:
+def _record(profile: Profile) -> dict[str, object]:
     return {
         "name": profile.name,
         "stack": profile.stack,
@@ -220,7 +220,7 @@ def _tell(findings: Sequence[Finding], profiles: int, *, json: bool) -> None:
     typer.echo(f"profiles: {profiles}, errors: {errors}, warnings: {len(findings) - errors}")
 
 
-def _comparison(a: Profile, b: Profile) -> dict[str, Any]:
+def _comparison(a: Profile, b: Profile) -> dict[str, object]:
     found = differences(a, b)
     return {
         "a": {"profile": a.name, "stack": a.stack},

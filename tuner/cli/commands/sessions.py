@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from tuner.cli import options
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
+
+if TYPE_CHECKING:
+    from tuner.records import StoredSession
 
 Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
 
@@ -23,13 +26,11 @@ def list_(results: options.Results = options.RESULTS, json: options.Json = False
     """
     from tuner.store import Store
 
-    rows = [_row(session) for session in Store.existing(Results(results)).sessions()]
+    found = Store.existing(Results(results)).sessions()
     if json:
-        print_json(rows)
+        print_json([_row(session) for session in found])
     else:
-        headers = ["session", "state", "verdict", "ratio", "spent s"]
-        cells = [[r["session"], r["state"], r["verdict"], shown(r["ratio"]), shown(r["spent_s"])] for r in rows]
-        typer.echo(table(headers, cells))
+        typer.echo(table(["session", "state", "verdict", "ratio", "spent s"], [_cells(session) for session in found]))
 
 
 def show(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
@@ -89,13 +90,25 @@ def judge(session: Session = "latest", results: options.Results = options.RESULT
     judged.tell(row.id, judge_again(store, row), json=json)
 
 
-def _row(session: Any) -> dict[str, Any]:
-    verdict = session.verdict or {}
+def _row(session: StoredSession) -> dict[str, object]:
     return {
         "session": session.id,
         "created_at": session.created_at,
         "state": session.state,
-        "verdict": verdict.get("verdict", ""),
-        "ratio": (verdict.get("gain") or {}).get("ratio"),
+        "verdict": _verdict(session),
+        "ratio": _ratio(session),
         "spent_s": session.spent_s,
     }
+
+
+def _cells(session: StoredSession) -> tuple[str, ...]:
+    return session.id, session.state, _verdict(session), shown(_ratio(session)), shown(session.spent_s)
+
+
+def _verdict(session: StoredSession) -> str:
+    return str((session.verdict or {}).get("verdict", ""))
+
+
+def _ratio(session: StoredSession) -> float | None:
+    ratio: float | None = ((session.verdict or {}).get("gain") or {}).get("ratio")
+    return ratio

@@ -56,7 +56,7 @@ def _pairs(settings: Any) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items()) or "-"
 
 
-def _record(found: Any, output: Path | None) -> dict[str, Any]:
+def _record(found: Any, output: Path | None) -> dict[str, object]:
     lines = [
         {"name": line.name, "value": line.value, "becomes": dict(line.becomes), "fit": line.fit, "why": line.why}
         for line in found.lines

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,7 @@ from tuner.errors import UsageError
 
 if TYPE_CHECKING:
     from tuner.profiles.profile import Profile
+    from tuner.stacks.verification import Verified
 
 
 def verify(
@@ -40,14 +42,43 @@ def verify(
 
     answer = _answer(load(profile, stack, shelves(os.environ, Path.cwd())), lib)
     if json:
-        print_json(answer)
+        print_json(answer.to_dict())
     else:
         typer.echo("\n".join(_lines(answer)))
-    if not answer["applied"]:
+    if not answer.applied:
         raise typer.Exit(1)
 
 
-def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What became of each setting of a profile under a library, and what else has to be said of it."""
+
+    stack: str
+    release: str
+    library: str
+    profile: str
+    settings: tuple[Verified, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def applied(self) -> bool:
+        """Whether nothing speaks against any of the settings."""
+        return all(each.fine for each in self.settings)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-ready values."""
+        return {
+            "stack": self.stack,
+            "version": self.release,
+            "library": self.library,
+            "profile": self.profile,
+            "applied": self.applied,
+            "settings": [each.to_dict() for each in self.settings],
+            "warnings": self.warnings,
+        }
+
+
+def _answer(profile: Profile, lib: Path | None) -> _Answer:
     """Return what became of each setting of a profile under the library."""
     from tuner.hosts.local import LocalHost
     from tuner.session.setup.readback import verified
@@ -58,15 +89,8 @@ def _answer(profile: Profile, lib: Path | None) -> dict[str, Any]:
     banner = probe.banner(target, [path], profile.settings, host)
     settings = verified(target, profile.settings, banner)
     doubt = _unknown(target.name, banner.release)
-    return {
-        "stack": target.name,
-        "version": banner.release,
-        "library": str(path),
-        "profile": profile.name,
-        "applied": all(each.fine for each in settings),
-        "settings": [each.to_dict() for each in settings],
-        "warnings": [*banner.warnings, *doubt],
-    }
+    warnings = (*banner.warnings, *doubt)
+    return _Answer(target.name, banner.release, str(path), profile.name, tuple(settings), warnings)
 
 
 def _unknown(stack: str, release: str) -> list[str]:
@@ -93,11 +117,11 @@ def release_of_library(lib: Path, stack: str | None) -> str:
     return found
 
 
-def _lines(answer: dict[str, Any]) -> Iterable[str]:
-    yield f"{answer['stack']} {answer['version']}  {answer['library']}"
+def _lines(answer: _Answer) -> Iterable[str]:
+    yield f"{answer.stack} {answer.release}  {answer.library}"
     rows = [
-        (each["name"], each["asked"], each["shown"] if each["shown"] is not None else "–", each["status"], each["why"])
-        for each in answer["settings"]
+        (each.name, each.asked, each.shown if each.shown is not None else "–", each.status, each.why)
+        for each in answer.settings
     ]
     yield table(("VARIABLE", "ASKED", "SHOWN", "BECAME", "WHY"), rows) if rows else "the profile sets nothing"
-    yield from (f"the library warns: {words}" for words in answer["warnings"])
+    yield from (f"the library warns: {words}" for words in answer.warnings)

@@ -34,7 +34,7 @@ class Part:
     advice: str
     """What to do, empty where nothing is."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return JSON-ready values."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -54,7 +54,7 @@ class Fitness:
         """Whether nothing is missing."""
         return all(each.ok for each in self.parts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return JSON-ready values."""
         memory = {} if self.memory is None else {"memory": self.memory}
         return {"parts": [each.to_dict() for each in self.parts], "host": self.host, **memory, "fit": self.fit}
@@ -98,7 +98,7 @@ def _part(name: str, look: Callable[[], str]) -> Part:
         return Part(name, ok=False, says=reason.message, advice=reason.advice)
 
 
-def _memory(needs: Needs, stack: Stack, host: Host, shelves: Sequence[Shelf]) -> dict[str, Any]:
+def _memory(needs: Needs, stack: Stack, host: Host, shelves: Sequence[Shelf]) -> dict[str, object]:
     """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
     found = load(needs.profile, stack.name, shelves)
     try:
