@@ -152,9 +152,10 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     known = [session.enter_known(known) for known in session.plan.known]
     able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
     untried = [trial for trial in able if not session.ledger.tried(trial.number)]
+    short = budget_shares.is_short_of_runs(session.plan)
     least = int(len(untried) == len(able))  # the first known profile is measured in any case
     first = untried[: min(room, max(least, _room_for_known(session)))]
-    if first and not _proposals_owed(session):
+    if first and (not _proposals_owed(session) or (len(first) == len(untried) and not short)):
         return [always(trial) for trial in first]
     if unmet(session.evidence):
         return []  # what nothing known comes near is not found by trying at random
@@ -168,7 +169,8 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
 def _room_for_known(session: Session) -> int:
     """Return how many known profiles may go before the next proposal.
 
-    They are the best bets, so that all go first; where a search is short of runs, those that leave it its proposals.
+    They are the best bets, so that all go first where there is time for both: a search that has few runs left, because it
+    is short or its blocks were disturbed, takes those that leave it its proposals.
     """
     left_s = session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan))
     slots = int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1))
@@ -178,16 +180,16 @@ def _room_for_known(session: Session) -> int:
 
 def _second_looks(session: Session) -> int:
     """Return how many contenders of the next block were measured before."""
-    if _proposals_owed(session):
+    if budget_shares.is_short_of_runs(session.plan) and _proposals_owed(session):
         return 0
     every = RARE_LOOKS if _far_apart(session.evidence) else SECOND_LOOKS
     return int(len(session.ledger.blocks(Phase.SEARCH)) % every == 0)
 
 
 def _proposals_owed(session: Session) -> int:
-    """Return how many proposals a search that is short of runs still has to make before anything else."""
-    short = budget_shares.is_short_of_runs(session.plan) and not session.evidence.objective.limits
-    if not short or session.proposals.used_up:
+    """Return how many proposals a search still has to make before known profiles take the rest of its time."""
+    owes = budget_shares.owes_proposals(session.plan) and not session.evidence.objective.limits
+    if not owes or session.proposals.used_up:
         return 0
     proposed = sum(trial.role is Role.CANDIDATE for trial in session.ledger.trials)
     return max(0, budget_shares.PROPOSALS - proposed)

@@ -84,6 +84,12 @@ def is_short_of_runs(plan: Plan) -> bool:
     return plan.kind is Kind.TUNE and len(plan.workloads) > 1 and least <= _runs(plan) < most
 
 
+def owes_proposals(plan: Plan) -> bool:
+    """Return whether a tuning is long enough for its search to make `PROPOSALS` beside some known profiles."""
+    enough = SEARCHING_RUNS + CALIBRATING_RUNS + JUDGING_RUNS
+    return is_short_of_runs(plan) or (plan.kind is Kind.TUNE and _runs(plan) >= enough)
+
+
 def _runs(plan: Plan) -> float:
     return plan.budget_s / run_s(plan)
 
