@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import simulation
+
 from tuner import stacks
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
-from tuner.records import Kind
 from tuner.results import Results
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
-from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.plan import Contender, Plan
@@ -24,23 +24,12 @@ from tuner.store import Store
 
 DEFAULT = Contender("default", {})
 LATENCY = Contender("latency", {"XLIO_RX_POLL": "-1", "XLIO_TCP_NODELAY": "1"})
-PLAN = Plan(
-    kind=Kind.TUNE,
-    stack="kernel",
-    preloads=("/usr/lib/libtuner_kernel.so",),
-    program="/usr/bin/sockperf",
-    objective=objective("latency"),
-    workloads=(Workload(),),
-    baseline=DEFAULT,
+PLAN = replace(
+    simulation.PLAN,
     known=(LATENCY, DEFAULT, Contender("nginx", {"XLIO_TCP_SEND_BUFFER_SIZE": "2097152"})),
     start="latency",
-    fixed={},
-    space="",
-    optimizer="random",
-    seed=1,
     budget_s=60.0,
     blocks=8,
-    fast_start=True,
 )
 # The highest rate at which p99 stays below a limit.
 GOAL = objective("max rate where p99 < 200us")

@@ -5,6 +5,16 @@
 #define FOR_EACH_KIND for (enum kind kind = 0; kind < KINDS; kind++)
 #define FOR_EACH_WAY for (enum way way = 0; way < WAYS; way++)
 
+static void receive_a_later_byte(enum way way, struct ends ends)
+{
+    struct later later;
+    char data[8] = "";
+    start_later(&later, send_byte, &ends.there);
+    EXPECT(receive(way, ends.here, data, sizeof data, 0) == 1);
+    EXPECT(data[0] == 'x');
+    finish_later(&later);
+}
+
 CHECK_THAT(data_that_is_there_is_received)
 {
     FOR_EACH_KIND
@@ -28,12 +38,7 @@ CHECK_THAT(data_that_comes_later_is_received)
         struct ends ends = connect_ends(kind);
         FOR_EACH_WAY
         {
-            struct later later;
-            char data[8] = "";
-            start_later(&later, send_byte, &ends.there);
-            EXPECT(receive(way, ends.here, data, sizeof data, 0) == 1);
-            EXPECT(data[0] == 'x');
-            finish_later(&later);
+            receive_a_later_byte(way, ends);
         }
         close_ends(ends);
     }
@@ -245,11 +250,7 @@ CHECK_THAT(data_within_a_time_limit_is_received)
         EXPECT(setsockopt(ends.here, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
         FOR_EACH_WAY
         {
-            struct later later;
-            char data[8];
-            start_later(&later, send_byte, &ends.there);
-            EXPECT(receive(way, ends.here, data, sizeof data, 0) == 1);
-            finish_later(&later);
+            receive_a_later_byte(way, ends);
         }
         close_ends(ends);
     }
@@ -514,11 +515,7 @@ CHECK_THAT(unix_sockets_are_received_from_as_ever)
         struct ends ends = {.here = pair[0], .there = pair[1]};
         FOR_EACH_WAY
         {
-            struct later later;
-            char data[8];
-            start_later(&later, send_byte, &ends.there);
-            EXPECT(receive(way, ends.here, data, sizeof data, 0) == 1);
-            finish_later(&later);
+            receive_a_later_byte(way, ends);
         }
         close_ends(ends);
     }
