@@ -1,14 +1,19 @@
 """The effective configuration is what the real libraries said of themselves: every recorded banner is predicted.
 
-The recordings in `data/banners` were made without a card; `INDEX.tsv` names the variables of each.
+The recordings in `data/banners` were made without a card; `INDEX.tsv` names the variables of each. Those in
+`data/effective` are 1,600 random environments given to four real libraries, and what their banners showed; a number in
+place of that is how the program ended.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -18,18 +23,18 @@ from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.catalogue.effective import Effective, Origin, effective
 from tuner.catalogue.reading import Fate
-from tuner.errors import UsageError
+from tuner.errors import Severity, UsageError
+from tuner.session.setup.readback import refusal
 from tuner.stacks import banner
-from tuner.stacks.shown import understood
+from tuner.stacks.shown import QUIRKS, Quirk, agrees, understood
+from tuner.stacks.verification import verify
 
+LIBRARIES: Final = ("xlio-3.40.2", "xlio-3.61.2", "xlio-3.70.2", "vma-9.8.84")
+ENVIRONMENTS: Final = Path(__file__).parent / "data" / "effective"
 RECORDED: Final = Path(__file__).parent / "data" / "banners"
 STACKS: Final = ("kernel", "vma", "xlio")
 XLIO: Final = catalogue.load("xlio")
 
-# Where a banner says something else than what is in effect: the vendor's cause of each.
-QUIRKS: Final = {
-    ("xlio", "3.61.2", "XLIO_PRINT_REPORT"): "the banner knows only Enabled and Disabled and prints Enabled for auto",
-}
 # A value that differs from the usual default and is not marked as changed: the library compares with what it derived.
 UNMARKED: Final = {"XLIO_QP_COMPENSATION_LEVEL"}
 
@@ -67,12 +72,10 @@ def test_every_recording_is_looked_at() -> None:
 @pytest.mark.parametrize(("library", "variables", "name"), cases(), ids=[name for _, _, name in cases()])
 def test_a_recorded_banner_shows_what_was_predicted(library: str, variables: dict[str, str], name: str) -> None:
     stack, _, release = library.partition("-")
-    known = catalogue.load(stack)
     found = in_effect(variables, release, stack)
-    said = {each: understood(known.parameters[each], text, release) for each, text in shown(name).items()}
-    told = {each: value for each, value in said.items() if (stack, release, each) not in QUIRKS}
+    told = shown(name)
     assert told
-    assert {each: found.settings[each].value for each in told} == told
+    assert not unlike(found, told, variables)
 
 
 @pytest.mark.parametrize(("library", "variables", "name"), cases(), ids=[name for _, _, name in cases()])
@@ -85,11 +88,114 @@ def test_what_a_recorded_banner_does_not_show_is_the_default(
     assert {each: found[each] for each in visible} == {each: plain[each] for each in visible}
 
 
-@pytest.mark.parametrize("quirk", QUIRKS, ids=str)
-def test_a_quirk_is_still_one(quirk: tuple[str, str, str]) -> None:
-    stack, release, name = quirk
-    said = understood(catalogue.load(stack).parameters[name], shown(f"xlio-{release}-trace_details.txt")[name], release)
-    assert said != in_effect({}, release, stack).settings[name].value
+def unlike(
+    found: Effective, told: Mapping[str, str | None], variables: Mapping[str, str]
+) -> dict[str, tuple[str | None, str]]:
+    """Return what a banner shows other than predicted: the text, and the value."""
+    known = catalogue.load(found.stack)
+    values = {name: found.settings[name].value for name in told}
+    return {
+        name: (text, values[name])
+        for name, text in told.items()
+        if text is not None
+        and not agrees(known.parameters[name], values[name], text, found.release, variables.get(name))
+    }
+
+
+@cache
+def random_cases(name: str) -> dict[str, Any]:
+    """Return the environments given to a real library, and what its banner showed: `default`, and what differed from it."""
+    return dict(json.loads(gzip.decompress((ENVIRONMENTS / f"{name}.json.gz").read_bytes())))
+
+
+def mispredicted(library: str, kind: str) -> list[tuple[dict[str, str], dict[str, tuple[str | None, str]]]]:
+    told = random_cases(library)
+    wrong = []
+    for variables, showed in told[kind]:
+        found = in_effect(variables, told["release"], told["stack"])
+        if isinstance(showed, dict):
+            missing = {name for name, text in showed.items() if text is None}
+            idle = found.settings[f"{told['stack'].upper()}_PROGRESS_ENGINE_INTERVAL"].value == "0"
+            differing = unlike(found, told["default"] | showed, variables)
+            assert {name.partition("_")[2] for name in missing} == ({"PROGRESS_ENGINE_WCE_MAX"} if idle else set())
+            wrong += [(variables, differing)] if differing else []
+        else:
+            assert Fate.FATAL in {each.fate for each in found.settings.values()}
+    return wrong
+
+
+@pytest.mark.parametrize("kind", ["plausible", "odd"])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_a_real_library_made_of_a_random_environment_is_predicted(library: str, kind: str) -> None:
+    assert len(random_cases(library)[kind]) == {"plausible": 250, "odd": 150}[kind]
+    assert mispredicted(library, kind) == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_verify_is_never_surprised_by_a_real_library(library: str) -> None:
+    told = random_cases(library)
+    known = catalogue.load(told["stack"])
+    for variables, showed in (row for kind in ("plausible", "odd") for row in told[kind]):
+        if isinstance(showed, dict):
+            texts = {name: text for name, text in (told["default"] | showed).items() if text is not None}
+            read = banner.Banner(tag="X", release=told["release"], shown=texts)
+            assert [str(each) for each in verify(known, variables, read, {}) if not each.predicted] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "showing", "status"),
+    [
+        ("XLIO_SKIP_POLL_IN_RX", "2", "Epoll Only", Fate.APPLIED),
+        ("XLIO_TCP_CTL_THREAD", "with_wakeup", "With Wakeup", Fate.APPLIED),
+        ("XLIO_TCP_CTL_THREAD", "no_wakeup", "No Wakeup", Fate.APPLIED),
+        ("XLIO_MEMORY_LIMIT", "100000000", "95 MB", Fate.APPLIED),
+        ("XLIO_MEMORY_LIMIT", "100000000", "94 MB", Fate.OVERRIDDEN),
+        ("XLIO_TX_BUF_SIZE", "128KB", "128 KB", Fate.CLAMPED),
+    ],
+)
+def test_a_value_that_a_banner_words_in_its_own_way_is_no_other_value(
+    name: str, asked: str, showing: str, status: Fate
+) -> None:
+    (found,) = verify(XLIO, {name: asked}, banner.Banner(tag="X", release="3.40.2", shown={name: showing}), {})
+    assert found.status == status
+
+
+@pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: str(quirk.name))
+def test_every_quirk_of_a_banner_has_its_cause_and_is_seen_in_a_recording(quirk: Quirk) -> None:
+    assert quirk.cause
+    rows = [(told, row) for told in map(random_cases, LIBRARIES) for row in (*told["plausible"], *told["odd"])]
+    assert any(_shows(quirk, told, *row) for told, row in rows if isinstance(row[1], dict))
+
+
+def _shows(quirk: Quirk, told: Mapping[str, Any], variables: dict[str, str], showed: Mapping[str, str | None]) -> bool:
+    """Return whether a banner shows something else than is in effect, of a variable that the quirk concerns."""
+    known = catalogue.load(told["stack"])
+    lines = told["default"] | showed if quirk.shown else showed
+    names = [name for name in lines if quirk.holds_for(known.parameters[name], told["release"])]
+    if not names:
+        return False
+    found = in_effect(variables, told["release"], told["stack"])
+    said = understood(known.parameters[names[0]], str(lines[names[0]]), told["release"])
+    return said != found.settings[names[0]].value
+
+
+@pytest.mark.parametrize("size", ["4096", "16GB", "1K"])
+def test_a_hugepage_size_that_makes_the_library_abort_is_said(size: str) -> None:
+    found = in_effect({"XLIO_HUGEPAGE_SIZE": size}, "3.70.2").settings["XLIO_HUGEPAGE_SIZE"]
+    assert found.fate is Fate.FATAL
+    assert "aborts the program" in found.why
+    assert in_effect({"XLIO_HUGEPAGE_SIZE": size}, "3.61.2").settings["XLIO_HUGEPAGE_SIZE"].fate is Fate.APPLIED
+    problems = XLIO.check({"XLIO_HUGEPAGE_SIZE": size}, str, "3.70.2")
+    assert [each.severity for each in problems if "aborts" in each.message] == [Severity.ERROR]
+    shown_as_set = banner.Banner(tag="X", release="3.70.2", shown={"XLIO_HUGEPAGE_SIZE": "4 KB"})
+    (verified,) = verify(XLIO, {"XLIO_HUGEPAGE_SIZE": size}, shown_as_set, {})
+    assert verified.status == Fate.FATAL
+    assert "aborts" in str(refusal("xlio", {"XLIO_HUGEPAGE_SIZE": size}, "3.70.2"))
+
+
+def test_an_obsolete_variable_has_no_effect() -> None:
+    found = in_effect({"VMA_HUGETBL": "1"}, None, "vma").settings["VMA_HUGETBL"]
+    assert (found.fate, found.why) == (Fate.INERT, "the library only complains about it")
 
 
 @pytest.mark.parametrize(("name", "value", "line"), odd_values(), ids=[f"{n}={v}" for n, v, _ in odd_values()])
@@ -121,7 +227,16 @@ def test_an_odd_value_becomes_what_the_library_made_of_it(name: str, value: str,
         ({"XLIO_STRQ": "off"}, "XLIO_RX_WRE", "32768", Origin.DEFAULT, "the default where XLIO_STRQ == 'off'"),
         ({"XLIO_STRQ": "off", "XLIO_SPEC": "latency"}, "XLIO_RX_WRE", "256", Origin.PRESET, "XLIO_SPEC=latency"),
         ({"XLIO_NGINX_WORKERS_NUM": "20"}, "XLIO_MEMORY_LIMIT", str(20 * 3 << 30), Origin.PRESET, "nginx"),
-        ({"XLIO_WORKER_THREADS": "2"}, "XLIO_SELECT_POLL", "-1", Origin.DEFAULT, "XLIO_WORKER_THREADS > 0"),
+        ({"XLIO_WORKER_THREADS": "2"}, "XLIO_SELECT_POLL", "-1", Origin.RULE, "polls for ever"),
+        ({"XLIO_WORKER_THREADS": "4", "XLIO_SELECT_POLL": "100"}, "XLIO_SELECT_POLL", "-1", Origin.RULE, "sets XLIO_SELECT_POLL to -1"),
+        ({"XLIO_WORKER_THREADS": "2"}, "XLIO_CQ_MODERATION_ENABLE", "1", Origin.DEFAULT, "the default"),
+        ({"XLIO_RX_WRE": "16384"}, "XLIO_QP_COMPENSATION_LEVEL", "1024", Origin.RULE, "XLIO_RX_WRE / 2"),
+        ({"XLIO_SPEC": "none", "XLIO_NGINX_WORKERS_NUM": "2"}, "XLIO_MEMORY_LIMIT", str(8 << 30), Origin.PRESET, "nginx"),
+        ({"XLIO_TX_BUF_SIZE": "1MB"}, "XLIO_TX_BUF_SIZE", "262144", Origin.RULE, "must not exceed 262144"),
+        ({"XLIO_UTLS_HIGH_WMARK_DEK_CACHE_SIZE": "16"}, "XLIO_UTLS_LOW_WMARK_DEK_CACHE_SIZE", "512", Origin.DEFAULT, ""),
+        ({"XLIO_PROGRESS_ENGINE_WCE_MAX": "0"}, "XLIO_PROGRESS_ENGINE_INTERVAL", "0", Origin.RULE, "nothing to drain"),
+        ({"XLIO_STRQ": "off", "XLIO_STRQ_NUM_STRIDES": "4096"}, "XLIO_STRQ_NUM_STRIDES", "2048", Origin.DEFAULT, "read only where"),
+        ({"XLIO_MEMORY_LIMIT": "-1"}, "XLIO_MEMORY_LIMIT", str((1 << 64) - 1), Origin.EXPLICIT, "nothing checks that"),
         ({"XLIO_TCP_CTL_THREAD": "delegate"}, "XLIO_PROGRESS_ENGINE_INTERVAL", "0", Origin.RULE, "delegated"),
     ],
 )  # fmt: skip

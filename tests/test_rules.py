@@ -170,7 +170,11 @@ def test_rule_names_are_unique() -> None:
         ({"XLIO_BUFFER_BATCHING_MODE": "0"}, {"XLIO_TX_BUFS_BATCH_TCP": "1"}),
         ({"XLIO_TSO": "auto", "XLIO_RING_MIGRATION_RATIO_TX": "20"}, {"XLIO_RING_MIGRATION_RATIO_TX": "-1"}),
         ({"XLIO_DISABLE_FLOW_TAG": "1", "XLIO_MC_FORCE_FLOWTAG": "1"}, {"XLIO_MC_FORCE_FLOWTAG": "0"}),
-        ({"XLIO_UTLS_HIGH_WMARK_DEK_CACHE_SIZE": "100"}, {"XLIO_UTLS_LOW_WMARK_DEK_CACHE_SIZE": "50"}),
+        (
+            {"XLIO_UTLS_HIGH_WMARK_DEK_CACHE_SIZE": "100", "XLIO_UTLS_LOW_WMARK_DEK_CACHE_SIZE": "512"},
+            {"XLIO_UTLS_LOW_WMARK_DEK_CACHE_SIZE": "50"},
+        ),
+        ({"XLIO_UTLS_HIGH_WMARK_DEK_CACHE_SIZE": "100"}, {}),
         (
             {"XLIO_TCP_CTL_THREAD": "delegate", "XLIO_RING_ALLOCATION_LOGIC_RX": "0"},
             {

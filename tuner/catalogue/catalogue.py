@@ -150,7 +150,7 @@ class Catalogue:
 
         No rule is held against a value that is none, and a caution is none that could be broken.
         """
-        concerned = [rule for rule in self.rules if rule.names & settings.keys() and rule.kind is not RuleKind.CAUTION]
+        concerned = [rule for rule in self.rules if rule.touches(settings) and rule.kind is not RuleKind.CAUTION]
         return broken(concerned, numbers(self._readable(settings, release)), release) if concerned else []
 
     @cached_property

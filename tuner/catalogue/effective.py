@@ -8,18 +8,18 @@ variable as the library reads it, then what the library derives and forces. Noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from tuner.catalogue import facts, presets
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.expressions import parse
-from tuner.catalogue.parameters import Kind
+from tuner.catalogue.expressions import Value, parse
+from tuner.catalogue.parameters import Kind, Type
 from tuner.catalogue.presets import Preset
-from tuner.catalogue.reading import Fate, Read, copied_to, read
+from tuner.catalogue.reading import Fate, Read, compared, older_names, read, replaced, signed
 from tuner.catalogue.releases import in_window
-from tuner.catalogue.rules import Rule, numbers
+from tuner.catalogue.rules import Rule, RuleKind, broken, numbers
 
 AS_SET: Final = "as set"
 # What is derived settles in two or three passes; more would mean that rules contradict each other.
@@ -99,6 +99,10 @@ class _Model:
         self.known = known
         self.release = release
         self.found: dict[str, InEffect] = {}
+        fixes = [rule for rule in known.rules if rule.kind.is_fix and rule.concerns(release)]
+        self.rules = [rule for rule in fixes if not rule.late]
+        self.late = [rule for rule in fixes if rule.late]
+        self.forced: set[str] = set()
 
     def worked_out(self, settings: Mapping[str, str]) -> dict[str, InEffect]:
         plain = self.known.effective({}, self.release)
@@ -107,23 +111,31 @@ class _Model:
         explicit = dict(self._explicit(settings))
         self._preset(explicit)
         self.found |= explicit
-        self._settle(frozenset(explicit))
+        self._settle(settings)
+        self._finish(settings)
         return self.found
 
     def _default(self, value: str) -> InEffect:
         return InEffect(value, Origin.DEFAULT, f"the default of {self.known.stack} {self.release}")
 
     def _depend(self, explicit: Mapping[str, str]) -> None:
-        """Put the defaults that other settings change in place of the plain ones."""
-        values = {**self._values(), **explicit}
+        """Put the defaults that other settings change in place of the plain ones, but for those that are set last."""
+        values = {
+            **self._values(),
+            **{name: text for name, text in explicit.items() if not self._chooses_none(name, text)},
+        }
+        last = {name for rule in self.late for name, _ in rule.outcome}
         for each in self.known.conditional(self.release):
             # One conditional default is read by the next, as a worker count brings a preset.
             known = numbers(values)
-            if not each.derived and each.formula is None and each.in_force(known):
+            if not each.derived and each.formula is None and each.parameter not in last and each.in_force(known):
                 if each.parameter not in explicit:
                     values[each.parameter] = each.value(known)
                 why = f"the default where {each.when.text}" if each.when else ""
                 self.found[each.parameter] = InEffect(each.value(known), Origin.DEFAULT, why)
+
+    def _chooses_none(self, name: str, value: str) -> bool:
+        return name == presets.variable(self.known.stack) and value == presets.NONE
 
     def _read(self, name: str, text: str) -> Read:
         default = self.found[name].value if name in self.found else ""
@@ -131,14 +143,34 @@ class _Model:
 
     def _explicit(self, settings: Mapping[str, str]) -> Iterator[tuple[str, InEffect]]:
         for name, text in settings.items():
-            target = copied_to(name)
-            if target is not None and target not in settings and target in self.found:
-                yield target, self._set(self._read(target, text), f"set by its older name {name}")
-            if name == presets.variable(self.known.stack) and not self.known.knows_presets_of(self.release):
+            if self._chooses_none(name, text) and self.found[name].value != presets.NONE:
+                yield name, InEffect(self.found[name].value, Origin.DEFAULT, self.found[name].why, Fate.OVERRIDDEN)
+            elif name == presets.variable(self.known.stack) and not self.known.knows_presets_of(self.release):
                 why = f"which presets {self.known.stack} {self.release} has, and what they set, is not known"
                 yield name, InEffect(text, Origin.EXPLICIT, why, Fate.UNKNOWN)
             else:
-                yield name, self._set(self._read(name, text), AS_SET)
+                yield name, self._idle(name, text, settings) or self._set(self._read(name, text), AS_SET)
+        yield from self._copied(settings)
+
+    def _copied(self, settings: Mapping[str, str]) -> Iterator[tuple[str, InEffect]]:
+        """Yield the variables that take the value of an older name, which wins over the newer one."""
+        for name in self.found:
+            for older in older_names(name):
+                if older in settings:
+                    yield name, self._set(self._read(name, settings[older]), f"set by its older name {older}")
+
+    def _idle(self, name: str, text: str, settings: Mapping[str, str]) -> InEffect | None:
+        """Return what is in effect of a variable of which nothing comes, None for one that the library acts on."""
+        parameter = self.known.parameters[name]
+        if parameter.is_inert(self.release):
+            return InEffect(self._read(name, text).value, Origin.EXPLICIT, parameter.inert, Fate.INERT)
+        condition = parameter.read_when
+        if not condition:
+            return None
+        other = {each: self._read(each, settings[each]).value for each in parse(condition).names if each in settings}
+        if parse(condition).holds(numbers({**self._values(), **other})):
+            return None
+        return InEffect(self.found[name].value, Origin.DEFAULT, f"read only where {condition}", Fate.IGNORED)
 
     @staticmethod
     def _set(done: Read, plain: str) -> InEffect:
@@ -153,7 +185,7 @@ class _Model:
         if preset is None:
             return
         for name, text in self._of(preset, explicit).items():
-            value = self._spelled(name, text)
+            value = replaced(name, self._spelled(name, text))
             self.found[name] = InEffect(value, Origin.PRESET, f"{chooser}={preset.name}")
             if name in explicit and explicit[name].fate is Fate.IGNORED:
                 explicit[name] = InEffect(value, Origin.PRESET, explicit[name].why, Fate.IGNORED)
@@ -172,43 +204,64 @@ class _Model:
         except ValueError:  # a preset may go beyond what a person may set
             return text
 
-    def _settle(self, explicit: frozenset[str]) -> None:
+    def _settle(self, settings: Mapping[str, str]) -> None:
         """Apply what is derived and what rules force, until nothing changes."""
         for _ in range(_MOST_PASSES):
             before = self._values()
-            self._derive(explicit)
-            for rule in self.known.rules:
-                if rule.kind.is_fix and rule.concerns(self.release):
-                    self._force(rule)
+            self._derive(settings)
+            for rule in self.rules:
+                self._force(rule, settings)
             if self._values() == before:
                 return
 
-    def _derive(self, explicit: frozenset[str]) -> None:
-        for each in self.known.conditional(self.release):
-            known = numbers(self._values())
-            forced = self.found.get(each.parameter)
-            free = each.parameter not in explicit and not (forced and forced.origin is Origin.RULE)
-            if free and (each.derived or each.formula) and each.in_force(known):
-                self._put(each.parameter, each.value(known), _reason(each.when, each.formula), Origin.RULE)
+    def _finish(self, settings: Mapping[str, str]) -> None:
+        """Apply what is decided last, and mark what keeps the library from starting."""
+        for rule in self.late:
+            self._force(rule, settings)
+        # What several values together amount to is the account of the memory (`tuner.catalogue.memory`).
+        hard = (rule for rule in self.known.rules if rule.kind is RuleKind.HARD_FAIL and len(rule.names) == 1)
+        for one in broken((rule for rule in hard if rule.touches(settings)), self._compared(), self.release):
+            (name,) = one.rule.names
+            self.found[name] = replace(self.found[name], why=one.rule.message, fate=Fate.FATAL)
 
-    def _force(self, rule: Rule) -> None:
-        known = numbers(self._values())
-        if not rule.names <= known.keys() or parse(rule.ok).holds(known) or self._of_another_release(rule):
+    def _derive(self, settings: Mapping[str, str]) -> None:
+        for each in self.known.conditional(self.release):
+            known = self._compared()
+            free = each.parameter not in settings and each.parameter not in self.forced
+            if free and (each.derived or each.formula) and each.in_force(known):
+                self._put(each.parameter, each.value(known), _reason(each.when, each.formula))
+
+    def _force(self, rule: Rule, settings: Mapping[str, str]) -> None:
+        known = self._compared()
+        unasked = rule.where_set and rule.where_set not in settings
+        if unasked or not rule.names <= known.keys() or parse(rule.ok).holds(known) or self._of_another_release(rule):
             return
-        for name, text in rule.effect or rule.repair:
+        for name, text in rule.outcome:
             if self._reads(name):
-                self._put(name, str(parse(text).value(known)), rule.message, Origin.RULE)
+                self._put(name, str(parse(text).value(known)), rule.message)
+                self.forced.add(name)
 
     def _of_another_release(self, rule: Rule) -> bool:
         """Return whether a rule that was not read in this release is broken by the release's own defaults."""
         plain = all(self.found[name].origin is Origin.DEFAULT for name in rule.names)
         return plain and not self.known.is_read_whole(self.release)
 
-    def _put(self, name: str, value: str, why: str, origin: Origin) -> None:
+    def _put(self, name: str, value: str, why: str) -> None:
         before = self.found.get(name)
-        if before is None or before.value != value:
+        kept = self._kept(name, value)
+        if before is None or before.value != kept:
             fate = Fate.OVERRIDDEN if before and before.fate else None
-            self.found[name] = InEffect(value, origin, why, fate)
+            self.found[name] = InEffect(kept, Origin.RULE, why, fate)
+
+    def _kept(self, name: str, value: str) -> str:
+        """Return a value as its variable holds it: numbers in 32 bits."""
+        narrow = self.known.parameters[name].type is Type.INT and value.lstrip("-").isdigit()
+        return str(signed(int(value))) if narrow else value
+
+    def _compared(self) -> dict[str, Value]:
+        """Return the values as the library compares them."""
+        read = numbers(self._values())
+        return {name: compared(name, value) if isinstance(value, int) else value for name, value in read.items()}
 
     def _values(self) -> dict[str, str]:
         return {name: found.value for name, found in self.found.items()}

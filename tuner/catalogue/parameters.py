@@ -112,7 +112,8 @@ class Parameter:
     `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
     Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
     read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
-    the process, or the stack that a process made and others may join.
+    the process, or the stack that a process made and others may join. `read_when` is the condition over other settings
+    without which the stack leaves the variable unread.
     `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong; `equivalent`
     the variable of the stack `Facts.equivalents` that means the same; `successor` the variable that took its place; `inert` why nothing comes of it
     from `inert_since` on, although it is read.
@@ -134,6 +135,7 @@ class Parameter:
     form: str = ""
     documented_max: int | None = None
     scope: str = ""
+    read_when: str = ""
     choices: tuple[Choice, ...] = ()
     special: tuple[tuple[str, str], ...] = ()
     since: str = ""

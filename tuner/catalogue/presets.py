@@ -13,6 +13,8 @@ from tuner.catalogue import facts, places
 from tuner.catalogue.expressions import Values, parse
 from tuner.catalogue.releases import in_window
 
+# The value of the variable that chooses a preset where none is chosen.
+NONE: Final = "none"
 _PLAIN_QUEUES: Final = frozenset({"off", "regular_rq"})
 
 

@@ -20,11 +20,13 @@ from tuner.catalogue.releases import in_window
 from tuner.errors import did_you_mean, nearest
 
 _DIGITS: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", re.ASCII)
-_SIZE: Final = re.compile(r"[ \t\n\v\f\r]*(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
+_SIZE: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)([A-Za-z]*)", re.ASCII)
 _CPUS: Final = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", re.ASCII)
 _WHOLE: Final = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+\s*", re.ASCII)
 _LONG: Final = 1 << 63
 _UNSIGNED: Final = 1 << 64
+_WORD: Final = 1 << 32
+_HALF_WORD: Final = 1 << 16
 
 
 class Fate(StrEnum):
@@ -36,6 +38,8 @@ class Fate(StrEnum):
     IGNORED = "ignored"
     OVERRIDDEN = "overridden by a rule"
     UNKNOWN = "not known for this release"
+    INERT = "no effect"
+    FATAL = "the library does not start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +65,35 @@ def read(parameter: Parameter, text: str, release: str, default: str) -> Read:
 def atoi(text: str) -> int:
     """Return what C's `atoi` makes of a text: the digits it begins with, or 0, wrapped to 32 bits."""
     match = _DIGITS.match(text)
-    number = max(-_LONG, min(_LONG - 1, int(match[1][:25]))) if match else 0
-    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
+    return signed(max(-_LONG, min(_LONG - 1, int(match[1][:25]))) if match else 0)
+
+
+def signed(number: int) -> int:
+    """Return a number as 32 bits hold it with a sign, which is how a banner shows it."""
+    return (number + _WORD // 2) % _WORD - _WORD // 2
+
+
+def compared(name: str, number: int) -> int:
+    """Return a number as the library compares it: without a sign where it keeps it in an unsigned variable."""
+    return number % _WORD if _suffix_of(name) in _listed("unsigned") else number
 
 
 def size(text: str) -> int:
-    """Return what the libraries make of a size: `strtoul` (0x and leading 0 count) and a unit; 0 for anything else."""
+    """Return what the libraries make of a size: `strtoul` (a sign, 0x and leading 0 count) and a unit; 0 for anything else."""
     match = _SIZE.fullmatch(text)
-    if match is None or match[2].upper() not in SIZE_UNITS:
+    if match is None or match[3].upper() not in SIZE_UNITS:
         return 0
-    digits = match[1][:30]
+    digits = match[2][:30]
     octal = digits.startswith("0") and digits.isdigit()
     try:
         number = int(digits, 8 if octal else 0)
     except ValueError:  # an octal number ends before an 8, and what follows is no unit
         return 0
-    return min(number, _UNSIGNED - 1) * SIZE_UNITS[match[2].upper()] % _UNSIGNED
+    if number >= _UNSIGNED:
+        number = _UNSIGNED - 1
+    elif match[1] == "-":
+        number = -number
+    return number * SIZE_UNITS[match[3].upper()] % _UNSIGNED
 
 
 def copied_to(name: str) -> str | None:
@@ -86,13 +103,39 @@ def copied_to(name: str) -> str | None:
     return None if target is None else f"{prefix}_{target}"
 
 
+def older_names(name: str) -> tuple[str, ...]:
+    """Return the older names of a variable in the order in which their values are copied: the last one wins."""
+    return tuple(
+        each for suffix in _rules()["copied"] if copied_to(each := f"{name.partition('_')[0]}_{suffix}") == name
+    )
+
+
+def replaced(name: str, value: str) -> str:
+    """Return the value that the library takes instead of one that means another, whoever set it."""
+    return str(_rules()["replaced"].get(_suffix_of(name), {}).get(value, value))
+
+
 @cache
 def _rules() -> dict[str, Any]:
     return tomllib.loads((SHIPPED / "libraries.reading.toml").read_text(encoding="utf-8"))
 
 
+@cache
+def _listed(table: str) -> frozenset[str]:
+    """The variables of a list, without their prefix, or with it where only that library does so."""
+    return frozenset(_rules()[table])
+
+
+def _is_in(parameter: Parameter, table: str) -> bool:
+    return _suffix(parameter) in _listed(table) or parameter.name in _listed(table)
+
+
 def _suffix(parameter: Parameter) -> str:
-    return parameter.name.partition("_")[2]
+    return _suffix_of(parameter.name)
+
+
+def _suffix_of(name: str) -> str:
+    return name.partition("_")[2]
 
 
 def _strictly(parameter: Parameter, text: str, release: str, default: str) -> Read:
@@ -151,29 +194,36 @@ def _numbered(parameter: Parameter, text: str, release: str, default: str) -> Re
     why = _reading(text, number)
     if found is not None:
         return Read(found, why=why)
-    if _suffix(parameter) in _rules()["default"]:
+    if number in _rules()["kept"].get(parameter.name, ()):
+        return Read(number, why=why or f"{number} is none of its values, and the library takes it")
+    if _is_in(parameter, "default"):
         return Read(default, Fate.DEFAULTED, why or f"{number} is none of its values: the default")
     return Read(number, why=why or f"{number} is none of its values, and nothing checks that")
 
 
 def _number(parameter: Parameter, text: str, default: str) -> Read:
-    number = str(atoi(text))
-    meant = _rules()["replaced"].get(_suffix(parameter), {}).get(number)
-    if meant is not None:
-        return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} becomes {meant} without a word")
-    return _within(parameter, int(number), default, _reading(text, number))
-
-
-def _switch(_parameter: Parameter, text: str, _default: str) -> Read:
     number = atoi(text)
-    return Read(str(int(number != 0)), why=_reading(text, str(number), {"0", "1"}))
+    meant = replaced(parameter.name, str(number))
+    if meant != str(number):
+        return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} becomes {meant} without a word")
+    if _is_in(parameter, "sixteen_bits"):
+        number %= _HALF_WORD
+    return _within(parameter, number, default, _reading(text, str(number)))
+
+
+def _switch(parameter: Parameter, text: str, _default: str) -> Read:
+    number = atoi(text)
+    on = number > 0 if _is_in(parameter, "positive") else number != 0
+    return Read(str(int(on)), why=_reading(text, str(number), {"0", "1"}))
 
 
 def _size(parameter: Parameter, text: str, default: str) -> Read:
     number = size(text)
+    if _is_in(parameter, "narrow"):
+        number %= _WORD
     odd = number == 0 and text.strip("0") != ""
     why = f"{text!r} is no size and is read as 0" if odd else ""
-    if number == 0 and _suffix(parameter) in _rules()["zero"]:
+    if number == 0 and _is_in(parameter, "zero"):
         return Read(default, Fate.DEFAULTED, why or "0 means the default")
     return _within(parameter, number, default, why)
 
@@ -182,12 +232,23 @@ def _within(parameter: Parameter, number: int, default: str, why: str) -> Read:
     """Return a number as the library takes it: checked, brought into range, or as it comes."""
     if parameter.problem(str(number)) is None:
         return Read(str(number), why=why)
-    if _suffix(parameter) in _rules()["default"]:
+    if _is_in(parameter, "default"):
         return Read(default, Fate.DEFAULTED, _joined(why, f"{number} is out of range: the default {default}"))
-    if _suffix(parameter) in _rules()["clamp"]:
-        near = str(_nearest(parameter, number))
-        return Read(near, Fate.CLAMPED, _joined(why, f"{number} is out of range: {near} is the nearest"))
+    near = _brought_in(parameter, number)
+    if near != number:
+        return Read(str(near), Fate.CLAMPED, _joined(why, f"{number} is out of range: {near} is the nearest"))
     return Read(str(number), why=_joined(why, f"{number} is out of range, and nothing checks that"))
+
+
+def _brought_in(parameter: Parameter, number: int) -> int:
+    """Return the number that a library takes instead of one out of range, the same where nothing checks it."""
+    if _is_in(parameter, "clamp_unsigned"):
+        return _nearest(parameter, number % _WORD)
+    if _is_in(parameter, "clamp"):
+        return _nearest(parameter, number)
+    if _is_in(parameter, "raise") and parameter.min is not None:
+        return max(parameter.min, number)
+    return number
 
 
 def _nearest(parameter: Parameter, number: int) -> int:

@@ -7,7 +7,7 @@ knows its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -42,7 +42,9 @@ class Rule:
 
     `repair` maps a variable to the expression for its new value; it is empty where only a person can decide. `effect`
     is what the stack itself does instead, where that is not the same.
-    `since` and `last` are the first and the last release that it concerns, None or empty without a limit.
+    `since` and `last` are the first and the last release that it concerns, None or empty without a limit. With
+    `where_set` it is looked at only where that variable is set. A `late` one is applied when everything else is decided,
+    and nothing is derived from what it sets.
     """
 
     id: str
@@ -53,11 +55,23 @@ class Rule:
     effect: tuple[tuple[str, str], ...] = ()
     since: str = ""
     last: str | None = None
+    where_set: str = ""
+    late: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """The variables that the condition reads."""
         return parse(self.ok).names
+
+    @property
+    def outcome(self) -> tuple[tuple[str, str], ...]:
+        """What the stack itself makes of a broken rule: variables and the expressions for their new values."""
+        return self.effect or self.repair
+
+    def touches(self, settings: Container[str]) -> bool:
+        """Return whether it is about any of these settings."""
+        wanted = not self.where_set or self.where_set in settings
+        return wanted and any(name in settings for name in self.names)
 
     def concerns(self, release: str | None) -> bool:
         """Return whether the rule holds in `release`, in the newest one when it is None."""
@@ -93,7 +107,7 @@ def repaired(
     """
     current = dict(settings)
     for _ in range(_MOST_REPAIRS):
-        concerned = [rule for rule in rules if rule.names & current.keys()]
+        concerned = [rule for rule in rules if rule.touches(current)]
         changes = _first_repair(broken(concerned, numbers(effective(current)), release), current)
         if not changes:
             break

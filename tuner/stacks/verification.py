@@ -11,7 +11,7 @@ from tuner.catalogue.effective import Effective, effective
 from tuner.catalogue.parameters import Parameter
 from tuner.catalogue.reading import Fate
 from tuner.stacks.banner import Banner
-from tuner.stacks.shown import understood
+from tuner.stacks.shown import agrees, understood
 
 NOT_SHOWN: Final = "not shown"
 _FINE: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN, Fate.UNKNOWN.value})
@@ -77,23 +77,37 @@ def _unseen(name: str, text: str, banner: Banner, model: Effective) -> Verified:
     found = model.settings[name]
     if name in banner.cut:
         return Verified(name, text, None, NOT_SHOWN, "its line in the banner was cut short", predicted=True)
-    if found.fate is Fate.DEFAULTED:
-        return Verified(name, text, None, Fate.DEFAULTED, found.why, predicted=True)
+    if found.fate in {Fate.DEFAULTED, Fate.INERT, Fate.FATAL, Fate.IGNORED}:
+        return Verified(name, text, None, found.fate, found.why, predicted=True)
     return Verified(name, text, None, NOT_SHOWN, "the banner of this release does not tell", predicted=True)
 
 
 def _seen(parameter: Parameter, text: str, shown: str, model: Effective) -> Verified:
-    said = understood(parameter, shown, model.release)
     expected = model.settings[parameter.name]
-    predicted = said == expected.value
-    if said == _meant(parameter, text, model.release):
-        return Verified(parameter.name, text, said, Fate.APPLIED, "", predicted)
+    meant = _meant(parameter, text, model.release)
+    predicted = agrees(parameter, expected.value, shown, model.release, text)
+    if expected.fate in {Fate.FATAL, Fate.INERT}:
+        return Verified(
+            parameter.name, text, understood(parameter, shown, model.release), expected.fate, expected.why, predicted
+        )
+    if agrees(parameter, meant, shown, model.release):
+        # A banner that repeats what was asked for is no proof where its library is known to take something else.
+        unlike = predicted and expected.value != meant and expected.fate is not Fate.APPLIED
+        status, why = (_kept(expected.fate), expected.why) if unlike else (Fate.APPLIED, "")
+        return Verified(parameter.name, text, meant, status, why, predicted)
+    said = understood(parameter, shown, model.release)
     if predicted:
         return Verified(parameter.name, text, said, _fate(expected.fate), expected.why, predicted=True)
     default = parameter.default(model.release)
-    status = Fate.DEFAULTED if said == default else Fate.OVERRIDDEN
+    status = (
+        Fate.DEFAULTED if default is not None and agrees(parameter, default, shown, model.release) else Fate.OVERRIDDEN
+    )
     why = f"the library shows {shown}, and {expected.value} was expected of {model.stack} {model.release}"
     return Verified(parameter.name, text, said, status, why, predicted=False)
+
+
+def _kept(found: Fate | None) -> Fate:
+    return Fate.DEFAULTED if found is Fate.DEFAULTED else Fate.CLAMPED
 
 
 def _fate(found: Fate | None) -> Fate:

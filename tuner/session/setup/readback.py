@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import memory
@@ -18,6 +19,9 @@ from tuner.stacks import probe
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Stack
 from tuner.stacks.verification import Verified, verify
+
+# What has no effect beside the other settings is as good as left out.
+_HARMLESS: Final = frozenset({Fate.APPLIED, Fate.IGNORED, Fate.INERT})
 
 
 class Readback:
@@ -73,7 +77,7 @@ def refusal(stack: str, settings: Mapping[str, str], release: str | None, room: 
     if not known.is_read_whole(known.read_as(release)):
         return None  # what its limits and rules make of a value is not known
     model = effective(known, settings, release)
-    lost = {name: each for name in settings if (each := model.settings.get(name)) and each.fate is not Fate.APPLIED}
+    lost = {name: each for name in settings if (each := model.settings.get(name)) and each.fate not in _HARMLESS}
     return "; ".join(f"{name}: {each.fate}: {each.why}" for name, each in lost.items()) or None
 
 
