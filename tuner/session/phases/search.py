@@ -161,7 +161,8 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
         return []  # what nothing known comes near is not found by trying at random
     if session.proposals.used_up:
         return [always(trial) for trial in islice(deserving(session.evidence), room)]
-    again = first or list(islice(deserving(session.evidence), _second_looks(session)))
+    looks = 0 if _proposals_owed(session) and (short or untried) else _second_looks(session)
+    again = first or list(islice(deserving(session.evidence), looks))
     taken = {trial.number for trial in again}
     return [*map(always, again), *(cache(partial(lessons.contender, taken)) for _ in range(room - len(again)))]
 
@@ -173,15 +174,14 @@ def _room_for_known(session: Session) -> int:
     is short or its blocks were disturbed, takes those that leave it its proposals.
     """
     left_s = session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan))
-    slots = int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1))
+    # The last block seldom fills what is left.
+    slots = int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1)) - 1
     owed = _proposals_owed(session)
     return slots - owed if owed else CONTENDERS
 
 
 def _second_looks(session: Session) -> int:
     """Return how many contenders of the next block were measured before."""
-    if budget_shares.is_short_of_runs(session.plan) and _proposals_owed(session):
-        return 0
     every = RARE_LOOKS if _far_apart(session.evidence) else SECOND_LOOKS
     return int(len(session.ledger.blocks(Phase.SEARCH)) % every == 0)
 
