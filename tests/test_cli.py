@@ -177,7 +177,7 @@ def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf:
     arguments = ("check", "--noise", "--runs", "8", "--sockperf", sockperf)
     said = tuner(*arguments)
     assert said.status == 0
-    assert "noise of latency_p50_us: 8 runs" in said.out
+    assert " of 8 runs; CV " in said.out
     assert "minimum detectable effect at 300 s: " in said.out
     found = tuner(*arguments, "--objective", "throughput", "--json").json["noise"]
     assert found["calibration"]["runs"] == 8
@@ -249,7 +249,12 @@ def test_minimising_says_what_it_dropped_and_what_the_rest_is_worth(tuner: Tuner
     assert {row["name"] for row in ended.json["minimised"]["dropped"]} == {"XLIO_SELECT_POLL", "XLIO_TCP_NODELAY"}
     assert ended.json["gain"]["ratio"] == pytest.approx(12.0, rel=0.1)
     again = tuner("sessions", "resume", ended.json["session"])
-    assert "dropped:\n  XLIO_SELECT_POLL=-1" in again.out
+    assert "removed:\n  XLIO_SELECT_POLL=-1" in again.out
+    assert "next:\n  tuner run latest -- COMMAND" in again.out
+    assert "statistics:" not in again.out
+    asked = tuner("sessions", "resume", ended.json["session"], "--verbose")
+    assert asked.out.startswith(again.out)
+    assert "\ntime: " in asked.out.replace("  ", "").split("statistics:")[1]
     assert "XLIO_RX_POLL=-1  1" in again.out
     assert str(ended.json["winner"]["path"]) in again.out
     shown = tuner("sessions", "show", ended.json["session"])

@@ -177,10 +177,8 @@ def test_no_line_of_a_table_is_longer_than_the_terminal(rows: list[tuple[str, st
 
 
 def test_a_table_that_is_too_wide_becomes_lines_behind_their_headers() -> None:
-    narrow = output.table(
-        ("median", "default", "best"), [("latency_p50_us", "40.5 (40 to 41)", "4.6 (4.5 to 4.7)")], 40
-    )
-    assert narrow == "latency_p50_us\n  default  40.5 (40 to 41)\n  best     4.6 (4.5 to 4.7)"
+    narrow = output.table(("median", "default", "best"), [("latency_p50_us", "40.5 (40–41)", "4.6 (4.5–4.7)")], 40)
+    assert narrow == "latency_p50_us\n  default  40.5 (40–41)\n  best     4.6 (4.5–4.7)"
 
 
 def test_json_keeps_the_signs_of_the_field(capsys: pytest.CaptureFixture[str]) -> None:

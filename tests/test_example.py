@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import example_texts
+
 from tuner.profiles.files import read
 from tuner.records import Kind
 from tuner.report.summary import summary
@@ -22,6 +24,15 @@ def test_the_summary_of_the_example_is_made_again_from_its_database(tmp_path: Pa
     store = Store.existing(Results(tmp_path))
     session = store.session("latest")
     assert summary(store, session) == (EXAMPLE / session.id / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_terminal_of_the_example_says_at_its_end_what_its_database_says_today() -> None:
+    recorded = example_texts.TERMINAL.read_text(encoding="utf-8")
+    assert example_texts.texts(recorded)[1] == recorded
+
+
+def test_the_profile_of_the_example_is_made_again_from_its_database() -> None:
+    assert example_texts.profile() == read(example_texts.BEST)
 
 
 def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_the_page_forbids_requests_and_any_script_but_its_own(html: str) -> None
 
 def test_every_section_of_the_content_is_on_the_page_and_in_the_markdown(html: str, found: dict[str, Any]) -> None:
     text = files.as_markdown(found, None, files.Plots.SVG)
-    for said in (found["curves"]["why"], "1.97", "not computed", "quarantine", "sockperf", "Pareto front", "Doubts"):
+    for said in (found["curves"]["why"], "1.97", "not computed", "discarded", "sockperf", "Pareto front", "Warnings"):
         assert said.lower() in unescape(html).lower(), said
         assert said.lower() in text.lower(), said
     assert json.loads(files.as_json(found)) == json.loads(json.dumps(found))
@@ -204,7 +204,7 @@ def test_sessions_of_the_same_workload_are_compared(tmp_path: Path) -> None:
     found = files.found(store, store.sessions())
     assert [each["session"] for each in found["sessions"]] == ["20260102-a", "20260202-b"]
     page = files.as_html(found)
-    assert "no interval of it can be computed" in page
+    assert "has no confidence interval" in page
     assert '<figure class="plot"' in page
     assert "20260202-b" in files.as_markdown(found, None, files.Plots.SVG)
 
@@ -217,7 +217,7 @@ def test_sessions_of_different_workloads_are_refused_and_what_differs_is_said(tm
     text = str(refused.exception)
     assert isinstance(refused.exception, UsageError)
     findings = refused.exception.findings
-    assert "did not measure the same" in text
+    assert "cannot be compared" in text
     assert {finding.where for finding in findings} == {
         "20260202-b: workload.message_bytes",
         "20260202-b: workload.protocol",
@@ -282,7 +282,7 @@ def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path
     answers = [int(row[5].replace(",", "")) for row in found["held"]["rows"]]
     assert min(answers) <= found["profiles"][0]["metrics"]["held_rate_mps"]["value"] <= max(answers)
     for text in (files.as_html(found), files.as_markdown(found, None, files.Plots.SVG)):
-        for said in ("Searches over the load", "held rate, msg/s", "p99 corrected, µs", "meant a message to be sent"):
+        for said in ("Searches for the highest rate", "held rate, msg/s", "p99 corrected, µs", "should have been sent"):
             assert said in text, said
 
 
@@ -293,8 +293,9 @@ def test_what_the_stack_counted_is_shown_with_the_settings_it_points_at(found: d
     for form in (files.as_html, lambda each: files.as_markdown(each, None, files.Plots.SVG)):
         assert "5 packets dropped" in form(told)
         assert "XLIO_X" in unescape(form(told)).replace("\\", "")
-        assert "point at no setting" in form(calm)
-        assert "What the stack counted" not in form(found)
+        assert "Counters of the stack" in form(calm)
+        assert "indicate no problem" in form(calm)
+        assert "Counters of the stack" not in form(found)
 
 
 def test_the_report_names_the_release_that_measured_and_not_the_one_that_writes(tmp_path: Path) -> None:
@@ -305,7 +306,7 @@ def test_the_report_names_the_release_that_measured_and_not_the_one_that_writes(
         report = report_of(store, store.session(name))
         found[name] = report["facts"]["measured with"]["tuner"]
         assert "tuner" not in report["facts"]["host"]
-        assert ("not known" if not facts else "0.0.9") in files.as_markdown(report, None, files.Plots.SVG)
+        assert f"| tuner | {'unknown' if not facts else '0.0.9'} |" in files.as_markdown(report, None, files.Plots.SVG)
     assert found == {"of-another": "0.0.9", "of-before": None}
 
 

@@ -222,7 +222,7 @@ PICTURE = View(
     left_s=52.0,
     runs=26,
     failed=1,
-    best="candidate-8 ~11.11× (10.6 to 11.6, 3 blocks)",
+    best="candidate-8 ~11.11× (10.6–11.6, n = 3 blocks)",
     settings="XLIO_RX_POLL=7295 XLIO_SELECT_POLL=-1 XLIO_TCP_NODELAY=1 XLIO_RX_POLL_YIELD=1",
     now="candidate-11, block 9",
     gains=(2.01, 2.02, 1.9, 0.4, 0.02, None, 2.39, 2.41, 2.2, 2.408),
@@ -244,10 +244,10 @@ def test_the_manual_page_is_set_without_a_warning() -> None:
 
 
 def test_a_sparkline_goes_from_the_worst_to_the_best_and_marks_failures() -> None:
-    assert sparkline([0.0, math.log(2), None, math.log(8)], 40) == "▁▃×█  1 to 8×"
+    assert sparkline([0.0, math.log(2), None, math.log(8)], 40) == "▁▃×█  1–8×"
     assert sparkline([], 40) == ""
     assert sparkline([None], 40) == "×"
-    assert sparkline([0.5] * 300, 30).count("▅") == 30 - len("  1.65 to 1.65×")
+    assert sparkline([0.5] * 300, 30).count("▅") == 30 - len("  1.65–1.65×")
 
 
 @given(st.text())

@@ -21,7 +21,7 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     """Return a metric as it stands in an answer: median, interval, and number of runs."""
     if found is None:
         return "–"
-    return f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])}; {found['runs']})"
+    return f"{shown(found['value'])} ({shown(found['low'])}–{shown(found['high'])}; n = {found['runs']})"
 
 
 def side_by_side(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
@@ -34,7 +34,7 @@ def side_by_side(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) 
 
 def interval(found: Mapping[str, Any] | None) -> str:
     """Return a metric's median and interval."""
-    return "–" if found is None else f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])})"
+    return "–" if found is None else f"{shown(found['value'])} ({shown(found['low'])}–{shown(found['high'])})"
 
 
 def profile_rows(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:

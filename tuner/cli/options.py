@@ -15,6 +15,9 @@ from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.facts import Facts
 from tuner.results import FOLDER
 
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Also the statistics: noise, minimum detectable effect, time per phase.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 RESULTS: Final = FOLDER
 """The folder that `--results` names when nobody does."""

@@ -156,7 +156,7 @@ _SESSIONS: Final = Noun(
     {
         "list": Command("sessions", "list_", "List the sessions of a results folder, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
-        "resume": Command("sessions", "resume", "Go on with an interrupted session within what is left of its budget."),
+        "resume": Command("sessions", "resume", "Continue an interrupted session within the rest of its budget."),
         "judge": Command(
             "sessions",
             "judge",

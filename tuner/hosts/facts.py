@@ -80,22 +80,24 @@ def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Finding, ...]:
 
 def _general_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.cpus == 1:
-        yield doubt("only one CPU may be used: client and server share it", "allow at least two physical cores")
+        yield doubt("only one CPU is available: client and server share it", "allow at least two physical cores")
     if facts.load_1min is not None and facts.load_1min > 0.5 * facts.cpus:
-        yield doubt(f"the load is {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other work before tuning")
+        yield doubt(f"load average {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other programs before tuning")
     if facts.governor not in {None, "performance"}:
-        yield doubt(f"the CPU frequency governor is {facts.governor}", "cpupower frequency-set -g performance")
+        yield doubt(f"CPU frequency governor: {facts.governor}", "cpupower frequency-set -g performance")
     if facts.turbo:
-        yield doubt("turbo frequencies are on: speed depends on heat", "switch turbo off while measuring")
+        yield doubt("turbo frequencies are on: speed depends on temperature", "switch turbo off while measuring")
     if facts.smt:
-        yield doubt("SMT siblings share cores", "keep the siblings of the measured CPUs idle, or switch SMT off")
+        yield doubt(
+            "SMT is on: siblings share a core", "keep the siblings of the measured CPUs idle, or switch SMT off"
+        )
     if facts.hypervisor:
-        yield doubt("this is a virtual machine: its neighbours are not seen", "tune on the machine that will serve")
+        yield doubt("virtual machine: interference from other guests is invisible", "tune on the production host")
 
 
 def _memory_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.hugepages_free == 0:
-        yield doubt("no free huge pages: the stack falls back to normal pages", "sysctl -w vm.nr_hugepages=2048")
+        yield doubt("no free huge pages: the stack uses normal pages instead", "sysctl -w vm.nr_hugepages=2048")
     if facts.memlock_bytes is not None:
         limit = f"{facts.memlock_bytes >> 10} KiB"
         yield doubt(f"locked memory is limited to {limit}", "ulimit -l unlimited")

@@ -158,11 +158,9 @@ def course(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
         layers.append({"data": {"values": values}, "mark": cross, "encoding": _told()})
     x = _axis("order", "trial", scale={"nice": False, "domain": [0, len(rows) + 1]}, axis={"tickMinStep": 1})
     domain = [min(bottom, 1.0) * 0.92, max(high, 1.0) * 1.15]
-    y = _axis("ratio", "times as good as the baseline", scale={"type": "log", "domain": domain, "nice": False})
+    y = _axis("ratio", "gain over the baseline (×)", scale={"type": "log", "domain": domain, "nice": False})
     said = f"Gain of {len(good)} trials in the order of the search, and the best so far"
-    return f"{said}; {len(bad)} that gave none are crosses at the bottom.", _layered(
-        good, layers, {"x": x, "y": y}, 280
-    )
+    return f"{said}; {len(bad)} failed trials are crosses at the bottom.", _layered(good, layers, {"x": x, "y": y}, 280)
 
 
 def _course_marks() -> Spec:
@@ -179,7 +177,9 @@ def _step_of_the_best(rows: Sequence[Row]) -> Spec:
 def _trial_words(row: Mapping[str, Any]) -> str:
     if row["ratio"] is None:
         return f"{row['profile']}: {row['status']}: {row['reason'] or 'no gain'}"
-    return f"{row['profile']}: {row['ratio']:.2f} times as good ({row['low']:.2f} to {row['high']:.2f}, {row['blocks']} blocks)"
+    return (
+        f"{row['profile']}: gain {row['ratio']:.2f}× ({row['low']:.2f}–{row['high']:.2f}, n = {row['blocks']} blocks)"
+    )
 
 
 def worth(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
@@ -194,11 +194,11 @@ def worth(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
         _line_at_one("x"),
     ]
     clear = {"test": "datum.low > 1", "value": ACCENT}
-    x = _axis("ratio", "times as good with it as without it", scale={"type": "log", "zero": False, "nice": False})
+    x = _axis("ratio", "gain with the setting (×)", scale={"type": "log", "zero": False, "nice": False})
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 300, "grid": False}}
     color = {"condition": clear, "value": MUTED}
     spec = _layered(rows, layers, {"x": x, "y": y, "color": color}, 24 + 26 * len(rows))
-    return f"What {len(rows)} settings are worth, with their intervals; the line at 1 is no effect.", spec
+    return f"Gain of {len(rows)} settings with confidence intervals; the line at 1 is no effect.", spec
 
 
 def _line_at_one(channel: str) -> Spec:
@@ -210,7 +210,7 @@ def _line_at_one(channel: str) -> Spec:
 
 
 def _worth_words(row: Mapping[str, Any]) -> str:
-    return f"{row['name']}={row['value']}: {row['ratio']:.2f} times ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['name']}={row['value']}: gain {row['ratio']:.2f}× ({row['low']:.2f}–{row['high']:.2f})"
 
 
 def tradeoff(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
@@ -222,7 +222,7 @@ def tradeoff(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     color = {"field": "on", "scale": {"domain": ["front", "beaten"], "range": [ACCENT, SOFT]}, "legend": None}
     named = [row for row in rows if row["role"] in COLOUR_OF_ROLE]
     text = {"mark": {"type": "text", "align": "left", "dx": 9, "fontSize": 11, "color": INK}}
-    size = {"field": "cpu_s", "type": "quantitative", "title": "CPU s a run", "scale": {"range": [30, 260]}}
+    size = {"field": "cpu_s", "type": "quantitative", "title": "CPU s per run", "scale": {"range": [30, 260]}}
     point = {
         "mark": {"type": "point", "filled": True, "opacity": 0.75},
         "encoding": _told() | {"color": color, "size": size},
@@ -231,7 +231,7 @@ def tradeoff(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     x = _axis(
         "latency_us", f"{plain(found['latency'])} (left is better)", scale={"type": "log", "nice": False, "padding": 60}
     )
-    y = _axis("rate_mps", "messages received a second", scale={"type": "log", "nice": False, "padding": 24})
+    y = _axis("rate_mps", "messages received per second", scale={"type": "log", "nice": False, "padding": 24})
     said = f"Latency against rate of {len(rows)} profiles; {sum(row['front'] for row in rows)} are on the Pareto front."
     return said, _layered(rows, layers, {"x": x, "y": y}, 280)
 
@@ -266,13 +266,13 @@ def noise(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     x = _axis("run", "run of the session", scale={"nice": False})
     y = _axis("value", f"{plain(found['metric'])} of the baseline", scale={"zero": False})
     out = sum(row["quarantined"] for row in rows)
-    return f"{len(rows)} runs of the baseline in order; {out} in quarantine are crosses.", _layered(
+    return f"{len(rows)} runs of the baseline in order; {out} discarded ones are crosses.", _layered(
         rows, layers, {"x": x, "y": y}, 200
     )
 
 
 def _run_words(row: Mapping[str, Any], metric: str) -> str:
-    out = ", quarantined" if row["quarantined"] else ""
+    out = ", discarded" if row["quarantined"] else ""
     return f"run {row['run']} ({row['phase']}, block {row['block']}): {plain(metric)} {shown(row['value'])}{out}"
 
 
@@ -283,7 +283,7 @@ def gains(rows: Sequence[Mapping[str, Any]], title: str) -> tuple[str, Spec] | N
     if made is None:
         return None
     made[1]["encoding"]["x"]["title"] = title
-    return f"{title} of {len(rows)} sessions, with intervals.", made[1]
+    return f"{title} of {len(rows)} sessions, with confidence intervals.", made[1]
 
 
 def _listed(series: Sequence[Mapping[str, Any]]) -> str:

@@ -22,8 +22,8 @@ from tuner.runs import workload
 
 Told = Mapping[str, Any]
 CAUTION = (
-    "Each gain is measured against its own session's baseline. Sessions share no block, so that a difference between two "
-    "of them may be the day or the host, and no interval of it can be computed."
+    "Each gain is relative to the baseline of its own session. Sessions share no block: a difference between two of them may "
+    "come from the day or the host, and has no confidence interval."
 )
 
 
@@ -40,22 +40,22 @@ def check(sessions: Sequence[StoredSession]) -> None:
     """Raise `UsageError` with everything that differs in what the sessions measured and judged."""
     findings = [finding for other in sessions[1:] for finding in _differences(sessions[0], other)]
     if findings:
-        advice = "measurements of different workloads are never compared; leave out the others"
-        raise UsageError("these sessions did not measure the same", findings=findings, advice=advice)
+        advice = "measurements of different workloads cannot be compared; leave out the others"
+        raise UsageError("these sessions cannot be compared", findings=findings, advice=advice)
 
 
 def _differences(first: StoredSession, other: StoredSession) -> Iterator[Finding]:
     mine, theirs = first.plan["workloads"], other.plan["workloads"]
     where = f"{other.id}: "
     if len(mine) != len(theirs):
-        yield error(f"{where}workloads", f"{len(theirs)} workloads, and {len(mine)} in {first.id}")
+        yield error(f"{where}workloads", f"{len(theirs)} workloads, but {len(mine)} in {first.id}")
     for a, b in zip(mine, theirs, strict=False):
         one, two = workload.from_dict(a).to_dict(), workload.from_dict(b).to_dict()
         for name in (name for name in one if one[name] != two[name] and name not in _OF_A_HOST):
-            yield error(f"{where}workload.{name}", f"{two[name]!r}, and {one[name]!r} in {first.id}")
+            yield error(f"{where}workload.{name}", f"{two[name]!r}, but {one[name]!r} in {first.id}")
     if first.plan["objective"] != other.plan["objective"]:
-        message = f"{other.plan['objective']}, and {first.plan['objective']} in {first.id}"
-        yield error(f"{where}objective", message, "a gain means what its objective judges")
+        message = f"{other.plan['objective']}, but {first.plan['objective']} in {first.id}"
+        yield error(f"{where}objective", message, "gains of different objectives cannot be compared")
 
 
 # Where the traffic runs is the host's business and not part of what is asked of it.
@@ -97,12 +97,12 @@ def tables(compared: Told) -> list[Table]:
     facts = [[row["fact"].replace("_", " "), *map(str, row["values"])] for row in compared["differs"]]
     names = [_label(each) for each in sessions]
     return [
-        Table("The answers", ["session", "verdict", "times as good", "as"], answers),
+        Table("Verdicts", ["session", "verdict", "gain", "as"], answers),
         *(table for role in ("baseline", "winner") if (table := _metrics(sessions, role))),
         Table(
-            "In what the sessions differ",
+            "Differences between the sessions",
             ["fact", *names],
-            facts or [["nothing that was recorded", *[""] * len(names)]],
+            facts or [["none recorded", *[""] * len(names)]],
         ),
     ]
 
@@ -131,7 +131,7 @@ def plots(compared: Told) -> dict[str, tuple[str, Spec]]:
     rows = [
         {"label": _label(each), **each["verdict"]["gain"]} for each in compared["sessions"] if each["verdict"]["gain"]
     ]
-    made = gains(rows, "times as good as its own baseline")
+    made = gains(rows, "gain over its own baseline (×)")
     return {"gains": made} if made else {}
 
 

@@ -115,9 +115,9 @@ def _verdict(ledger: Ledger, session: StoredSession, answer: Answer | None) -> R
 
 def _headline(word: str, gain: Gain | None, baseline: str) -> str:
     if word in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL} and gain:
-        return f"{gain.ratio:.2f} times as good as {baseline}"
+        return f"{gain.ratio:.2f}× {'better than' if gain.low > 1.0 else 'compared with'} {baseline}"
     told = {
-        Decision.NOT_IMPROVED: f"Nothing beats {baseline}",
+        Decision.NOT_IMPROVED: f"No improvement over {baseline} found",
         Decision.FAILED: "The session failed",
         "measured": f"{baseline}, measured",
         State.STOPPED: "Stopped before a verdict",
@@ -128,8 +128,8 @@ def _headline(word: str, gain: Gain | None, baseline: str) -> str:
 
 def _unfinished(session: StoredSession, answer: Answer | None) -> str:
     if answer:
-        return "The profile was measured and compared with nothing."
-    return f"What was measured is kept: tuner sessions resume {session.id}"
+        return "The profile was measured and not compared with another one."
+    return f"All runs are kept. To continue: tuner sessions resume {session.id}"
 
 
 def _cast(ledger: Ledger, session: StoredSession, answer: Answer | None) -> dict[str, Trial]:
@@ -184,11 +184,11 @@ def _worth(seen: Evidence, answer: Answer | None) -> Row:
     if minimised := answers.minimisation(answer) if answer else None:
         rows = [_flat(each, kept=True) for each in minimised.kept]
         rows += [_flat(each, kept=False) for each in minimised.dropped]
-        why = f"Measured: the profile with the setting and without it, in the same {minimised.blocks} blocks."
+        why = f"Measured: the profile with and without the setting, in the same {minimised.blocks} blocks."
         return {"source": "minimise", "why": why, "rows": rows}
     settings = _settings(answer)
     if not settings:
-        return {"source": "none", "why": "Not computed: there is no winner with settings.", "rows": []}
+        return {"source": "none", "why": "Not computed: no winner with settings.", "rows": []}
     rows, why = course.model(seen.gains, settings)
     return {"source": "model", "why": why, "rows": rows}
 
@@ -215,7 +215,7 @@ def _tradeoff(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
         for trial in seen.ledger.trials
         if (found := _point(seen, trial, latency))
     ]
-    why = f"{heading(latency)} against messages received a second, and CPU seconds a run of client and server together."
+    why = f"{heading(latency)} against messages received per second, and CPU seconds per run (client and server)."
     missing = f"Not computed: no profile reported {latency}, rate_mps and cpu_s together."
     return {"latency": latency, "points": points, "why": why if points else missing}
 
@@ -237,7 +237,7 @@ def _noise(seen: Evidence, answer: Answer | None) -> Row:
     return {
         "metric": term.metric,
         "words": words.noise(calibration) if calibration else [],
-        "why": "" if calibration else "Not computed: this session made no calibration, so that the noise is unknown.",
+        "why": "" if calibration else "Not computed: this session has no calibration, so the noise is unknown.",
         "runs": runs,
         "host": to_json(calm) | {"sentence": words.not_calm(calm)},
         "disturbed": [
@@ -284,4 +284,4 @@ def _run(ledger: Ledger, run: Run) -> Row:
 def texts(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the facts of a part of the report as name and text; what is not known is said so."""
     for name, value in about.items():
-        yield name.replace("_", " "), "not known" if value is None else str(value)
+        yield name.replace("_", " "), "unknown" if value is None else str(value)

@@ -40,11 +40,11 @@ def curves(ledger: Ledger, trials: Sequence[Trial]) -> Row:
 
 def _why(found: Sequence[Row], *, merged: bool) -> str:
     if not found:
-        return "No run of the finalists reported percentiles, so that there is no curve."
+        return "No run of the finalists reported percentiles, so there is no curve."
     if merged:
-        return "All messages of all runs that judge, by adding the runs' histograms; percentiles are never averaged."
+        return "All messages of the runs that decide, from the sum of their histograms; percentiles are never averaged."
     problems = sorted({row["problem"] for row in found if row["problem"]})
-    return f"One thin line a run, through the percentiles that {BENCHMARK.name} printed: " + "; ".join(problems) + "."
+    return f"One thin line per run, through the percentiles that {BENCHMARK.name} printed: " + "; ".join(problems) + "."
 
 
 def _confirmed(ledger: Ledger, trial: Trial) -> list[Run]:

@@ -20,9 +20,9 @@ def held(evidence: Evidence) -> Row:
     limits = evidence.objective.limits
     rows = list(_rows(evidence)) if limits else []
     why = (
-        f"Each row is one search for the {evidence.objective.name}: what was offered, in order, ✓ where every limit held and "
-        "✗ where one did not. The runs of one second only bracket the rate; the long ones make the answer. "
-        "A profile's rate, with its interval over its searches, stands among the profiles."
+        f"Each row is one search for the {evidence.objective.name}: the offered rates in order, ✓ where every limit was met and "
+        "✗ where not. Runs of one second only bracket the rate; the long ones decide. "
+        "The rate of a profile, with its interval over all searches, is in the table of profiles."
     )
     return {"why": why if limits else "", "headers": list(HEADERS), "rows": rows}
 

@@ -27,8 +27,8 @@ def _head(content: Row) -> Iterator[str]:
     yield f"**{escaped(verdict['answer'])}**: {escaped(verdict['why'])}.\n"
     yield f"Session {escaped(content['session'])}, {content['created_at']}, {content['state']}.\n"
     if winner := content["winner"]:
-        yield f"## The profile\n\n{escaped(winner['path'] or 'The baseline stays.')}\n"
-        yield _block([f"{name}={value}" for name, value in winner["settings"].items()] or ["(no setting)"])
+        yield f"## The profile\n\n{escaped(winner['path'] or 'Nothing to change: keep the baseline.')}\n"
+        yield _block([f"{name}={value}" for name, value in winner["settings"].items()] or ["(no settings)"])
 
 
 def _block(lines: Sequence[str]) -> str:
@@ -43,7 +43,7 @@ def _profiles(content: Row) -> Iterator[str]:
     cells = [[plain(name), *(interval(row["metrics"].get(name)) for row in rows)] for name in present]
     counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in rows]
     corrected = f" {CORRECTED_SAYS}" if any("corrected" in name for name in present) else ""
-    yield f"## Profiles\n\nMedian of the runs and its interval. Latency is half the round trip.{corrected}\n"
+    yield f"## Profiles\n\nMedian of the runs and its confidence interval. Latency is half the round trip.{corrected}\n"
     yield markdown(headers, [*cells, ["runs", *counts]])
 
 
@@ -60,18 +60,18 @@ def _plot(plots: Mapping[str, tuple[str, str]], name: str) -> Iterator[str]:
 
 
 def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    yield "## The search\n"
+    yield "## Search\n"
     yield from _plot(plots, "course")
-    headers = ["trial", "profile", "role", "times as good", "blocks", "status", "reason"]
+    headers = ["trial", "profile", "role", "gain", "blocks", "status", "reason"]
     cells = [
         [str(row["order"]), row["profile"], row["role"], gain(row), str(row["blocks"]), row["status"], row["reason"]]
         for row in content["course"]
     ]
-    yield markdown(headers, cells) if cells else "Nothing was searched in this session.\n"
+    yield markdown(headers, cells) if cells else "This session did not search.\n"
     if content["proposals"]:
         yield "".join(f"- {escaped(line)}\n" for line in content["proposals"])
     if content["held"]["rows"]:
-        yield f"### Searches over the load\n\n{escaped(content['held']['why'])}\n"
+        yield f"### Searches for the highest rate\n\n{escaped(content['held']['why'])}\n"
         yield markdown(content["held"]["headers"], content["held"]["rows"])
     failures = content["failures"]
     yield "### Failures by reason\n"
@@ -83,28 +83,28 @@ def gain(row: Row) -> str:
     if row["ratio"] is None:
         return "–"
     bounded = row["low"] is not None and row["high"] is not None
-    return f"{row['ratio']:.2f}" + (f" ({row['low']:.2f} to {row['high']:.2f})" if bounded else "")
+    return f"{row['ratio']:.2f}" + (f" ({row['low']:.2f}–{row['high']:.2f})" if bounded else "")
 
 
 def _settings(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     worth, pairs = content["worth"], content["interactions"]
-    yield f"## What each setting is worth\n\n{escaped(worth['why'])}\n"
+    yield f"## Effect of each setting\n\n{escaped(worth['why'])}\n"
     yield from _plot(plots, "worth")
-    kept = {True: "kept", False: "dropped"}
+    kept = {True: "kept", False: "removed"}
     cells = [[f"{row['name']}={row['value']}", kept[row["kept"]], gain(row), row["why"]] for row in worth["rows"]]
     if cells:
-        yield markdown(["setting", "", "times as good with it", "seen"], cells)
-    yield f"### Settings together\n\n{escaped(pairs['why'])}\n"
+        yield markdown(["setting", "", "gain with it", "evidence"], cells)
+    yield f"### Interactions of settings\n\n{escaped(pairs['why'])}\n"
     if pairs["rows"]:
-        yield markdown(["pair", "beyond the product"], [[row["name"], gain(row)] for row in pairs["rows"]])
+        yield markdown(["pair", "interaction (×)"], [[row["name"], gain(row)] for row in pairs["rows"]])
     yield from _counted(content["counted"])
 
 
 def _counted(found: Row) -> Iterator[str]:
     if found:
         lines = [f"- {each['where']}: {each['message']} {each['suggestion']}".rstrip() for each in found["findings"]]
-        yield "### What the stack counted\n"
-        yield "".join(f"{escaped(line)}\n" for line in lines) or "Its counters point at no setting.\n"
+        yield "### Counters of the stack\n"
+        yield "".join(f"{escaped(line)}\n" for line in lines) or "Its counters indicate no problem.\n"
 
 
 def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -120,20 +120,20 @@ def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     found, host = content["noise"], content["noise"]["host"]
-    yield "## Noise, drift, quarantine\n"
+    yield "## Noise and drift\n"
     yield "".join(f"- {escaped(line)}\n" for line in [*found["words"], found["why"]] if line)
     yield from _plot(plots, "noise")
     out = [row for row in found["disturbed"] if row["quarantined"]]
-    yield f"The host disturbed {host['disturbed']} of {host['blocks']} blocks; {len(out)} are in quarantine.\n"
+    yield f"The host disturbed {host['disturbed']} of {host['blocks']} blocks; {len(out)} were discarded.\n"
     yield "".join(f"- block {row['block']}: {escaped(', '.join(row['reasons']))}\n" for row in found["disturbed"])
     if content["phases"]["rows"]:
         yield markdown(content["phases"]["headers"], content["phases"]["rows"])
 
 
 def _ends(content: Row) -> Iterator[str]:
-    yield "## Doubts\n"
+    yield "## Warnings\n"
     doubts = [f"- {escaped(doubt['what'])}: {escaped(doubt['advice'])}\n" for doubt in content["doubts"]]
-    yield "".join(doubts) or "None was found on this host or in its measurements.\n"
+    yield "".join(doubts) or "None.\n"
     yield f"## Host, stack, {BENCHMARK.name}\n"
     yield f"Measured: {escaped('; '.join(content['workloads']))}. Judged: {escaped(content['judges'])}.\n"
     for name, about in content["facts"].items():

@@ -31,7 +31,9 @@ OF_A_PROFILE: Final = (
     "cpu_s",
 )
 # What the words of a table of metrics need to be understood.
-CORRECTED_SAYS: Final = "A corrected latency counts from when the constant rate meant a message to be sent."
+CORRECTED_SAYS: Final = (
+    "A corrected latency counts from the time at which a message should have been sent at the constant rate."
+)
 ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "finalist": "finalist", "winner": "winner"}
 
 

@@ -52,14 +52,14 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
     if failures := failure_table(trials, runs):
         yield "## Failures\n"
         yield failures
-    yield "## Doubts\n"
+    yield "## Warnings\n"
     of_host = list(map(doubt_from_json, session.facts.get("doubts", ())))
     yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ())])
 
 
 def _verdict(answer: Answer | None) -> str:
     if answer is None:
-        return "There is no verdict yet."
+        return "No verdict yet."
     return f"Verdict: **{answers.decision(answer) or 'measured'}**. {answers.reason(answer)}"
 
 
@@ -68,15 +68,15 @@ def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
     rows = [answer.baseline, *answer.known]
     if winner.profile not in {row.profile for row in rows}:
         rows.append(winner)
-    yield "## Profiles\n\nMedian of the runs (interval; runs). Latency is half the round trip, in µs.\n"
+    yield "## Profiles\n\nMedian of the runs (confidence interval; n = runs). Latency is half the round trip, in µs.\n"
     yield profile_table([row.to_dict() for row in rows])
     if isinstance(answer, TuneAnswer) and answer.pareto:
         yield "## Pareto front\n\nNo other profile was better in median latency, rate and CPU together.\n"
         yield profile_table([_on_axes(row).to_dict() for row in answer.pareto])
     yield "## Winner\n"
-    yield f"{winner.profile}: {answer.winner.path or 'the baseline stays'}\n"
-    yield "".join(f"    {name}={value}\n" for name, value in winner.settings.items()) or "    (no setting)\n"
-    yield f"Time: {shown(answer.time.wall_s)} s, of which {shown(answer.time.runs_s)} s inside runs.\n"
+    yield f"{winner.profile}: {answer.winner.path or 'nothing to change'}\n"
+    yield "".join(f"    {name}={value}\n" for name, value in winner.settings.items()) or "    (no settings)\n"
+    yield f"Time: {shown(answer.time.wall_s)} s, {shown(answer.time.runs_s)} s of it in runs.\n"
 
 
 def _on_axes(row: Described) -> Described:
@@ -89,21 +89,21 @@ def _noise(answer: TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer |
     if calibration:
         yield "".join(f"- {line}\n" for line in words.noise(calibration)).rstrip()
     quarantined = answer.circumstances.quarantined
-    yield f"- blocks that the host disturbed: {host.disturbed} of {host.blocks}; quarantined: {quarantined}."
+    yield f"- blocks disturbed by the host: {host.disturbed} of {host.blocks}; discarded: {quarantined}."
     if not host.calm:
         yield f"- {words.not_calm(host)}"
     yield ""
 
 
 def _warm_start(used: WarmStart) -> Iterator[str]:
-    yield f"Warm start: {used.outcomes} outcomes of {used.sessions} earlier sessions shaped the search.\n"
+    yield f"Warm start: the search used {used.outcomes} results of {used.sessions} earlier sessions.\n"
 
 
 def _doubts(doubts: Sequence[Finding]) -> Iterator[str]:
     for doubt in doubts:
         yield f"- {doubt.message}: {doubt.suggestion}"
     if not doubts:
-        yield "None was found on this host or in its measurements."
+        yield "None."
 
 
 def workloads(plan: Mapping[str, Any]) -> str:

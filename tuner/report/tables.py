@@ -33,7 +33,7 @@ def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
 def phase_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
     """Return, as Markdown, how many runs each phase made, how they ended, and the seconds they took."""
     headers, rows = phase_rows(trials, runs)
-    return markdown(headers, rows) if rows else "No run was made.\n"
+    return markdown(headers, rows) if rows else "No runs.\n"
 
 
 def phase_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:

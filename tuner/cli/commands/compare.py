@@ -18,6 +18,7 @@ def compare(
     budget: session_options.Budget = "30s",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
+    verbose: options.Verbose = False,
     *,
     workload: dict[str, object],
     task: Task,
@@ -37,6 +38,6 @@ def compare(
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results)
+    at = work.workspace(results, verbose=verbose)
     found = api.compare(a, b, budget_s=seconds(budget), task=replace(task, workload=workload), setup=setup, at=at)
-    answered.tell(found, at.results, json=json)
+    answered.tell(found, at.results, json=json, verbose=verbose)

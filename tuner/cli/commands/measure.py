@@ -19,6 +19,7 @@ def measure(
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
     results: options.Results = options.RESULTS,
     json: options.Json = False,
+    verbose: options.Verbose = False,
     *,
     workload: dict[str, object],
     task: Task,
@@ -39,6 +40,6 @@ def measure(
     from tuner.cli import work
     from tuner.cli.screen import answered
 
-    at = work.workspace(results)
+    at = work.workspace(results, verbose=verbose)
     found = api.measure(profile, runs=runs, task=replace(task, workload=workload), setup=setup, at=at)
-    answered.tell(found, at.results, json=json)
+    answered.tell(found, at.results, json=json, verbose=verbose)

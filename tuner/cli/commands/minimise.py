@@ -20,6 +20,7 @@ def minimise(
     baseline: session_options.Baseline = "default",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
+    verbose: options.Verbose = False,
     *,
     workload: dict[str, object],
     task: Task,
@@ -40,7 +41,7 @@ def minimise(
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results)
+    at = work.workspace(results, verbose=verbose)
     found = api.minimise(
         profile,
         baseline=baseline,
@@ -49,4 +50,4 @@ def minimise(
         setup=setup,
         at=at,
     )
-    answered.tell(found, at.results, json=json)
+    answered.tell(found, at.results, json=json, verbose=verbose)

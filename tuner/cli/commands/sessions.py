@@ -56,8 +56,13 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
         typer.echo(summary(store, row), nl=False)
 
 
-def resume(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
-    """Go on with an interrupted session within what is left of its budget.
+def resume(
+    session: Session = "latest",
+    results: options.Results = options.RESULTS,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Continue an interrupted session within the rest of its budget.
 
     \b
     Example:
@@ -67,8 +72,8 @@ def resume(session: Session = "latest", results: options.Results = options.RESUL
     from tuner.cli import work
     from tuner.cli.screen import answered
 
-    at = work.workspace(results)
-    answered.tell(api.resume(session, at=at), at.results, json=json)
+    at = work.workspace(results, verbose=verbose)
+    answered.tell(api.resume(session, at=at), at.results, json=json, verbose=verbose)
 
 
 def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:

@@ -24,6 +24,7 @@ def tune(
     budget: session_options.Budget = "60s",
     results: options.Results = options.RESULTS,
     json: options.Json = False,
+    verbose: options.Verbose = False,
     *,
     workload: dict[str, object],
     task: Task,
@@ -47,8 +48,8 @@ def tune(
     from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results)
+    at = work.workspace(results, verbose=verbose)
     found = api.tune(
         profile, budget_s=seconds(budget), task=replace(task, workload=workload), search=search, setup=setup, at=at
     )
-    answered.tell(found, at.results, json=json)
+    answered.tell(found, at.results, json=json, verbose=verbose)

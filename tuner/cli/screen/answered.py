@@ -7,13 +7,13 @@ from typing import Final, NoReturn
 
 import typer
 
+from tuner.cli.screen import next_steps, statistics
 from tuner.cli.screen.output import print_json, table, verdict, wrapped
-from tuner.errors import TunerError
+from tuner.errors import Finding, TunerError
 from tuner.figures import shown
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.statistics import Estimate
 from tuner.results import Results
-from tuner.runs.chosen import BENCHMARK
 from tuner.session.answer import answers, words
 from tuner.session.answer.answers import (
     Answer,
@@ -25,15 +25,18 @@ from tuner.session.answer.answers import (
 )
 from tuner.session.answer.parts import Decision, Minimisation, Worth
 
+MOST_SETTINGS: Final = 8
+"""Settings and warnings are listed up to so many, so that the answer fits a screen."""
+MOST_WARNINGS: Final = 3
 _STATUS: Final = {Decision.NOT_IMPROVED: 3, Decision.FAILED: 1}
 
 
-def tell(answer: Answer, results: Results, *, json: bool) -> NoReturn:
+def tell(answer: Answer, results: Results, *, json: bool, verbose: bool = False) -> NoReturn:
     """Print what a session answered and leave with its exit status."""
     if json:
         print_json(answer.to_dict())
     else:
-        typer.echo("\n".join(_lines(answer, results)))
+        typer.echo("\n".join(lines(answer, results, verbose=verbose)))
     raise typer.Exit(_status(answer))
 
 
@@ -45,14 +48,20 @@ def _status(answer: Answer) -> int:
     return _STATUS.get(decided, 0) if decided else 0
 
 
-def _lines(answer: Answer, results: Results) -> list[str]:
+def lines(answer: Answer, results: Results, *, verbose: bool = False) -> list[str]:
+    """Return what a person needs to go on: the verdict, what to set, warnings, what to do next; `verbose`: the statistics."""
+    said = _lines(answer, results, verbose=verbose)
+    return [*said, *(statistics.lines(answer) if verbose else ())]
+
+
+def _lines(answer: Answer, results: Results, *, verbose: bool) -> list[str]:
     match answer:
         case TuneAnswer():
-            return list(_tuned(answer, results))
+            return list(_tuned(answer, results, verbose=verbose))
         case CompareAnswer():
-            return list(_compared(answer))
+            return list(_compared(answer, results))
         case MinimiseAnswer():
-            return list(_minimised(answer))
+            return list(_minimised(answer, results))
         case MeasureAnswer():
             return list(_measured(answer))
         case CalibrateAnswer():
@@ -61,46 +70,71 @@ def _lines(answer: Answer, results: Results) -> list[str]:
             raise TunerError(answer.why)
 
 
-def _tuned(answer: TuneAnswer, results: Results) -> Iterator[str]:
+def _tuned(answer: TuneAnswer, results: Results, *, verbose: bool) -> Iterator[str]:
     baseline, winner = answer.baseline, answer.winner.described
     shown_beside = [baseline] if winner.profile == baseline.profile else [baseline, winner]
     yield verdict(answer.verdict, answer.why, *shown_beside)
     yield ""
     if answer.winner.path:
-        yield from _settings(answer)
-        yield f"\nprofile  {answer.winner.path}"
-    yield from (wrapped(f"doubt    {doubt.message} ({doubt.suggestion})") for doubt in answer.doubts)
-    yield f"summary  {results.summary(answer.session)}"
-    if answer.calibration:
-        yield from (wrapped(f"noise    {line}") for line in words.noise(answer.calibration)[-1:])
-    share = 100 * answer.time.runs_s / answer.time.wall_s
-    yield wrapped(
-        f"spent    {answer.time.wall_s:.1f} s, {share:.0f} % of it inside {answer.runs} runs of {BENCHMARK.name}"
-    )
-
-
-def _settings(answer: TuneAnswer) -> Sequence[str]:
-    if answer.minimised:
-        return _worths(answer.minimised)[1:]
-    return [f"  {name}={value}" for name, value in answer.winner.described.settings.items()]
-
-
-def _compared(answer: CompareAnswer) -> Iterator[str]:
-    yield verdict(answer.verdict, answer.why, answer.a, answer.b)
-    yield from (wrapped(f"doubt: {doubt.message} ({doubt.suggestion})") for doubt in answer.doubts)
-
-
-def _minimised(answer: MinimiseAnswer) -> Iterator[str]:
-    yield verdict(answer.verdict, answer.why, answer.baseline, answer.winner.described)
-    yield from _worths(answer.minimised)
+        yield from _settings(answer, verbose=verbose)
+    elif answer.verdict is Decision.NOT_IMPROVED:
+        yield f"keep {baseline.profile}: there is nothing to change\n"
+    yield from _warnings(answer.doubts, verbose=verbose)
     if answer.winner.path:
-        yield f"\nprofile  {answer.winner.path}"
+        yield f"profile  {answer.winner.path}"
+    yield f"summary  {results.summary(answer.session)}"
+    yield from next_steps.lines(answer, results)
 
 
-def _worths(found: Minimisation) -> list[str]:
-    """Return the settings that stay and those that were dropped, each with what was seen of it."""
-    lines = ["", *map(_worth, found.kept)]
-    return [*lines, "", "dropped:", *map(_worth, found.dropped)] if found.dropped else lines
+def _settings(answer: TuneAnswer, *, verbose: bool) -> Iterator[str]:
+    if answer.minimised:
+        kept = list(map(_worth, answer.minimised.kept))
+    else:
+        kept = [f"  {name}={value}" for name, value in answer.winner.described.settings.items()]
+    most = len(kept) if verbose else MOST_SETTINGS
+    yield "set:"
+    yield from kept[:most]
+    if len(kept) > most:
+        yield f"  … and {len(kept) - most} more: see the profile"
+    yield ""
+    if verbose and answer.minimised:
+        yield from _removed(answer.minimised)
+
+
+def _removed(minimised: Minimisation) -> Iterator[str]:
+    if minimised.dropped:
+        yield "removed:"
+        yield from map(_worth, minimised.dropped)
+        yield ""
+
+
+def _warnings(doubts: Sequence[Finding], *, verbose: bool = False) -> Iterator[str]:
+    most = len(doubts) if verbose else MOST_WARNINGS
+    yield from (wrapped(f"warning: {doubt.message} ({doubt.suggestion})") for doubt in doubts[:most])
+    if len(doubts) > most:
+        yield f"… and {len(doubts) - most} more warnings: see the summary"
+    if doubts:
+        yield ""
+
+
+def _compared(answer: CompareAnswer, results: Results) -> Iterator[str]:
+    yield verdict(answer.verdict, answer.why, answer.a, answer.b)
+    yield ""
+    yield from _warnings(answer.doubts)
+    yield from next_steps.lines(answer, results)
+
+
+def _minimised(answer: MinimiseAnswer, results: Results) -> Iterator[str]:
+    yield verdict(answer.verdict, answer.why, answer.baseline, answer.winner.described)
+    yield ""
+    if answer.minimised.kept:
+        yield "set:"
+        yield from map(_worth, answer.minimised.kept)
+        yield ""
+    yield from _removed(answer.minimised)
+    if answer.winner.path:
+        yield f"profile  {answer.winner.path}"
+    yield from next_steps.lines(answer, results)
 
 
 def _worth(found: Worth) -> str:
@@ -110,7 +144,7 @@ def _worth(found: Worth) -> str:
 def _measured(answer: MeasureAnswer) -> Iterator[str]:
     metrics = answer.described.metrics
     if not metrics:
-        raise TunerError(f"no run of {answer.described.profile} ended well; see `tuner sessions show latest`")
+        raise TunerError(f"every run of {answer.described.profile} failed; see `tuner sessions show latest`")
     if answer.why:
         yield answer.why
     rows = [[metric, *_cells(found)] for metric, found in metrics.items()]
@@ -122,7 +156,7 @@ def _cells(found: Estimate) -> list[str]:
 
 
 def noise(answer: CalibrateAnswer) -> list[str]:
-    """Return what a calibration alone found: the noise, what budgets can detect, and a host that was not calm."""
+    """Return the result of a calibration alone: the noise, what budgets can detect, and whether the host was noisy."""
     measured = words.noise(answer.calibration) if answer.calibration else []
     said = [*measured, *map(words.detectable, answer.budgets), words.not_calm(answer.circumstances.host)]
     return ["noise", *(f"  {line}" for line in said if line)]

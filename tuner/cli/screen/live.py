@@ -35,8 +35,9 @@ _ERASE_LINE: Final = (ControlType.ERASE_IN_LINE, 2)
 class Live:
     """What was noted, and under it the view."""
 
-    def __init__(self, terminal: Terminal, budget_s: float) -> None:
+    def __init__(self, terminal: Terminal, budget_s: float, *, verbose: bool = False) -> None:
         self._outlet = Outlet(self._draw)
+        self._verbose = verbose
         self._size = terminal.size
         self._view = View(budget_s)
         self._drawn: list[str] = []
@@ -83,7 +84,7 @@ class Live:
 
     def best(self, trial: Trial, gain: Gain) -> None:
         """Show the leader with its interval as the search sees it."""
-        several = f"{shown(gain.low)} to {shown(gain.high)}, {gain.blocks} blocks" if gain.blocks > 1 else "1 block"
+        several = f"{shown(gain.low)}–{shown(gain.high)}, n = {gain.blocks} blocks" if gain.blocks > 1 else "1 block"
         best = f"{trial.profile} ~{gain.ratio:.2f}× ({several})"
         self._view = replace(self._view, best=best, settings=settings_of(trial))
 
@@ -91,9 +92,14 @@ class Live:
         """Say it above the view."""
         self._outlet.say(text.rstrip())
 
+    def statistic(self, text: str) -> None:
+        """Say it only to whoever asked for statistics."""
+        if self._verbose:
+            self.note(text)
+
     def urgent(self, text: str) -> None:
         """Show it in the view as well, as long as the session takes to end."""
-        self._view = replace(self._view, stopping="the run in flight ends, then a short proof; Ctrl-C again: now")
+        self._view = replace(self._view, stopping="after the current run and a short confirmation; Ctrl-C again: now")
         self.note(text)
 
     def _show(self, **changes: str | float | bool) -> None:

@@ -30,8 +30,9 @@ class Watch(Progress, Protocol):
 class Lines:
     """Plain lines: one for a phase, one for a run that failed, one when the best changes."""
 
-    def __init__(self, stream: TextIO, found: Terminal | None = None) -> None:
+    def __init__(self, stream: TextIO, found: Terminal | None = None, *, verbose: bool = False) -> None:
         self._stream = stream
+        self._verbose = verbose
         self._terminal = found
         self._best = ""
         self._outlet = Outlet(self._write)
@@ -66,6 +67,11 @@ class Lines:
     def note(self, text: str) -> None:
         """Say it."""
         self._outlet.say(text.rstrip())
+
+    def statistic(self, text: str) -> None:
+        """Say it only to whoever asked for statistics."""
+        if self._verbose:
+            self.note(text)
 
     def urgent(self, text: str) -> None:
         """Say it."""

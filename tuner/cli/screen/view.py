@@ -75,7 +75,7 @@ def sparkline(gains: Sequence[float | None], width: int) -> str:
 
 
 def _scale(known: Sequence[float]) -> str:
-    return f"{shown(math.exp(min(known)))} to {shown(math.exp(max(known)))}×" if known else ""
+    return f"{shown(math.exp(min(known)))}–{shown(math.exp(max(known)))}×" if known else ""
 
 
 def _level(gain: float, low: float, high: float) -> int:

@@ -29,6 +29,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Something the user should know."""
 
+    def statistic(self, text: str) -> None:
+        """Something a statistician would ask."""
+
 
 class Silent:
     """A watcher who says nothing."""
@@ -49,4 +52,7 @@ class Silent:
         """Ignore it."""
 
     def note(self, text: str) -> None:
+        """Ignore it."""
+
+    def statistic(self, text: str) -> None:
         """Ignore it."""

@@ -34,7 +34,7 @@ def calibrate(session: Session) -> None:
         return
     found = calibration(session.evidence)
     for line in words.noise(found) if found else ():
-        session.progress.note(line)
+        session.progress.statistic(line)
 
 
 def _alone(session: Session) -> bool:
