@@ -54,6 +54,10 @@ class Facts:
     """The variable with the name by which offload rules know a program."""
     statistics: str = ""
     """The variable that names the file to which the counters of closed sockets are written."""
+    statistics_sockets: str = ""
+    """The variable that says of how many sockets counters are kept; with 0 that file stays empty."""
+    os_loopback: bool = False
+    """Whether it leaves sockets on loopback addresses to the operating system."""
     trace: str = ""
     """The variable that makes the banner tell everything, with the value `details`."""
     load_option: str = ""

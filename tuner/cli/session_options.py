@@ -64,6 +64,14 @@ ServerCpus = Annotated[str | None, typer.Option("--server-cpus", metavar="LIST",
 ClientCpus = Annotated[str | None, typer.Option("--client-cpus", metavar="LIST", help="CPUs of the client, e.g. 1.")]
 
 
+AllowOsSockets = Annotated[
+    bool,
+    typer.Option(
+        "--allow-os-sockets", help="Also measure sockets that the stack leaves to the operating system, and say so."
+    ),
+]
+
+
 def workload(
     mode: Mode = None,
     protocol: Protocol = None,
@@ -131,13 +139,14 @@ def setup(
     sockperf: Sockperf = "sockperf",
     load: Load = "preload",
     conf: Conf = None,
+    allow_os_sockets: AllowOsSockets = False,
     stackname: StackLabel = None,
     stackname_scope: StackScope = "process",
     stackname_who: StackWho = "all_threads",
 ) -> Setup:
     """Return what the runs are made with; raise `UsageError` for words that nothing is called by."""
     called = {} if stackname is None else naming(stackname_who, stackname_scope, stackname).variables()
-    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, called)
+    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, allow_os_sockets, called)
 
 
 def _loading(name: str) -> Loading:

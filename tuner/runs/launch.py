@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from tuner.catalogue import facts
+from tuner.catalogue.facts import Facts
 from tuner.errors import Finding, error
 from tuner.runs.benchmark import Benchmark, Features
-from tuner.stacks import counters
+from tuner.stacks import counters, offload
+from tuner.stacks.counters import Counts
 
+# More sockets than a workload opens; libraries keep counts of 0 by default since 3.30.3, and then write an empty file.
+SOCKETS_COUNTED: Final = 100
 # Both are equally long, so that the environments of both ends are.
 _STATS: Final[Mapping[str, str]] = {"server": "server.stats", "client": "client.stats"}
 
@@ -43,8 +47,14 @@ class Launch:
         """Return `settings` with what the launch adds: the rule file, and a file for the counters where none is set."""
         told = facts.load(stack)
         added = {told.rule_file: self.conf} if self.conf and told.rule_file else {}
-        counted = {told.statistics: _STATS["client"]} if told.statistics else {}
-        return {**counted, **settings, **added}
+        return {**_kept_counts(told), **settings, **added}
+
+
+def _kept_counts(told: Facts) -> dict[str, str]:
+    """Return the variables with which the library keeps and writes counts of the sockets of a run."""
+    written = {told.statistics: _STATS["client"]} if told.statistics else {}
+    kept = {told.statistics_sockets: str(SOCKETS_COUNTED)} if told.statistics_sockets else {}
+    return written | kept
 
 
 def at(end: str, stack: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -59,9 +69,19 @@ def wanted(stack: str) -> tuple[str, ...]:
     return tuple(_STATS.values()) if facts.load(stack).statistics else ()
 
 
+def counts(written: Mapping[str, str]) -> dict[str, Counts]:
+    """Return what was counted at each end that wrote its file."""
+    return {end: counters.read(written[name]) for end, name in _STATS.items() if name in written}
+
+
+def unproven(stack: str, written: Mapping[str, str]) -> str:
+    """Return why nothing shows that a run's packets were the stack's; empty where that is shown, or it counts nothing."""
+    return offload.unproven(counts(written)) if facts.load(stack).statistics else ""
+
+
 def evidence(stack: str, written: Mapping[str, str]) -> dict[str, object]:
     """Return what the counters of a run say, as JSON-ready evidence; empty where no file was written."""
-    read = {end: counters.read(written[name]) for end, name in _STATS.items() if name in written}
+    read = counts(written)
     found = [asdict(finding) for end, each in read.items() for finding in counters.findings(each, end, stack)]
     return {"counters": {end: dict(each.values) for end, each in read.items()}, "findings": found} if read else {}
 

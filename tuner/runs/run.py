@@ -36,6 +36,8 @@ class Rig:
     launch: Launch = field(default_factory=Launch)
     further: Mapping[str, str] = field(default_factory=dict)
     benchmark: Benchmark = BENCHMARK
+    os_sockets: bool = False
+    """Whether runs count whose sockets the stack's library leaves to the operating system."""
 
     def execute(
         self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
@@ -97,6 +99,8 @@ class Rig:
             return Status.TIMEOUT, output.failure or f"no end after {workload.time_limit_s:g} s", None
         if output.failure is not None or output.client is None:
             return Status.FAILED, output.failure or "the client was not started", None
+        if not self.os_sockets and (why := launch.unproven(self.stack.name, output.written)):
+            return Status.NOT_LOADED, why, None
         try:
             found = self.benchmark.parse(_said(output.client), _said(output.server), workload)
             found = self.benchmark.with_log(found, output.log, workload) if output.log else found

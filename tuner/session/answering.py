@@ -226,7 +226,7 @@ def _calibrated(evidence: Evidence) -> CalibrateAnswer:
 
 def _why(evidence: Evidence, why: str) -> str:
     """Return the reason of a verdict, and what must be said about a noisy host."""
-    return "; ".join(filter(None, [why, words.not_calm(host(evidence))]))
+    return "; ".join(filter(None, [why, words.not_calm(host(evidence)), words.os_sockets(evidence.plan)]))
 
 
 def _task(evidence: Evidence) -> Task:

@@ -14,7 +14,7 @@ from tuner.session import tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.phases import prior
-from tuner.session.setup import preflight, prepare, readback, rule_file
+from tuner.session.setup import os_sockets, preflight, prepare, readback, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request
 from tuner.session.tuning import Tuning
@@ -64,7 +64,7 @@ def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
 def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]:
     """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
     found = preflight.host_facts(plan.stack, host)
-    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release), *said)
+    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release), *os_sockets.doubts(plan), *said)
     return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 

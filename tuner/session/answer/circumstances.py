@@ -8,6 +8,7 @@ from tuner.session.answer.counters import pointed_at, totals
 from tuner.session.answer.parts import Circumstances, HostCalm
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.evidence import Evidence
+from tuner.stacks.offload import Sockets
 
 
 def circumstances(evidence: Evidence) -> Circumstances:
@@ -18,6 +19,7 @@ def circumstances(evidence: Evidence) -> Circumstances:
         host=host(evidence),
         counters=counted or None,
         findings=pointed_at(counted, evidence.plan.stack) if counted else None,
+        sockets=Sockets.OS.value if evidence.plan.os_sockets else None,
     )
 
 

@@ -217,3 +217,5 @@ class Circumstances:
     """What the stack counted, summed over all runs, by end (server, client); None where it writes no counters."""
     findings: tuple[Finding, ...] | None = field(default=None, metadata=OMIT)
     """The settings at which these counters point."""
+    sockets: str | None = field(default=None, metadata=OMIT)
+    """`os-sockets` where sockets were measured that the stack may leave to the operating system, None elsewhere."""

@@ -10,6 +10,7 @@ from tuner.judging.noise import Drift, Spread
 from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
+from tuner.session.setup.plan import Plan
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -120,6 +121,11 @@ def undetectable(row: Detectable) -> str:
     if row.percent is None:
         return f"a budget of {row.budget_s:g} s cannot detect any difference on this host"
     return f"a budget of {row.budget_s:g} s cannot detect differences below {shown(row.percent)} %"
+
+
+def os_sockets(plan: Plan) -> str:
+    """Return what a verdict says of a session that measured the operating system's sockets by wish; empty elsewhere."""
+    return f"measured on os-sockets: {plan.stack} may have carried none of it" if plan.os_sockets else ""
 
 
 def not_calm(host: HostCalm) -> str:

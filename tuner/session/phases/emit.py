@@ -63,6 +63,7 @@ def _origin(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> dict[str
         "workload": "; ".join(workload.key() for workload in answer.task.workloads),
         "baseline": baseline,
         "verdict": compared(answer.winner.described.profile, answer.gain, baseline) if answer.gain else answer.why,
+        **({"sockets": answer.circumstances.sockets} if answer.circumstances.sockets else {}),
     }
 
 

@@ -114,6 +114,8 @@ class Plan:
     """The release of the stack's library, None where its banner does not say."""
     room: Room | None = None
     """The memory that the host had when the session began, None where it is not asked."""
+    os_sockets: bool = False
+    """Whether sockets that the stack leaves to the operating system are measured all the same."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""

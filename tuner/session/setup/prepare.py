@@ -18,7 +18,7 @@ from tuner.records import Kind
 from tuner.runs.launch import Launch
 from tuner.runs.run import Rig
 from tuner.runs.workload import Workload
-from tuner.session.setup import budget_shares, preflight, readback, rule_file
+from tuner.session.setup import budget_shares, os_sockets, preflight, readback, rule_file
 from tuner.session.setup.contest import Contest, contest
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request, Setup
@@ -46,6 +46,7 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     found = contest(request, shelves)
     workloads = workloads_of(found.objective, request.task.workload, host)
     _check_budget(request, found.objective, workloads)
+    os_sockets.check(found.stack, workloads, allowed=request.setup.os_sockets)
     installed = _installed(request.setup, found.stack, host)
     _check_named(found, installed)
     program = preflight.program_path(request.setup.program, host, workloads, request.setup.load, found.stack.name)
@@ -55,7 +56,8 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
 def rig(made: Plan, pair: Pair) -> Rig:
     """Return what the runs of a plan are made with on two hosts."""
     launch = Launch(made.load, rule_file.unchanged(made.conf))
-    return Rig(pair, stacks.named(made.stack), tuple(map(Path, made.preloads)), made.program, launch, made.further)
+    stack, preloads = stacks.named(made.stack), tuple(map(Path, made.preloads))
+    return Rig(pair, stack, preloads, made.program, launch, made.further, os_sockets=made.os_sockets)
 
 
 def _installed(setup: Setup, stack: Stack, host: Host) -> Installed:
@@ -117,6 +119,7 @@ def _planned(
         further=dict(setup.stackname),
         release=installed.release,
         room=installed.room,
+        os_sockets=setup.os_sockets,
     )
 
 

@@ -62,6 +62,8 @@ class Setup:
     """How the stack's library gets into the benchmark."""
     conf: Path | None = None
     """The file of offload rules for both ends; None for the stack's own."""
+    os_sockets: bool = False
+    """Whether sockets that the stack leaves to the operating system are measured all the same, and named so."""
     stackname: Mapping[str, str] = field(default_factory=dict)
     """The variables that name the stack before the program's first socket, where a stack takes a name; none for no name."""
 
