@@ -67,7 +67,13 @@ def tune(
     """Carry out a plan on a simulated host, in simulated time, and return its answer as JSON; `session` is gone on with."""
     host.wall_s = 1.0
     store = Store(Results(folder).url)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
+    rig = Rig(
+        on_one(host),
+        stacks.named(plan.stack),
+        tuple(map(Path, plan.preloads)),
+        plan.program,
+        os_sockets=plan.os_sockets,
+    )
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, Ticking(host)(), Ticking(host))
     return carry_out(Tuning(store, Results(folder), rig, progress or Silent()), plan, session, clock).to_dict()

@@ -56,7 +56,7 @@ def library(tmp_path: Path) -> Path:
 
 
 def planned(library: Path, stack: str = "xlio", load: Loading = Loading.PRELOAD, conf: Path | None = None) -> Plan:
-    setup = Setup(str(fake.install(library.parent)), library, fast_start=False, load=load, conf=conf)
+    setup = Setup(str(fake.install(library.parent)), library, fast_start=False, load=load, conf=conf, os_sockets=True)
     request = Request(Kind.MEASURE, budget_s=1e9, task=Task(stack), setup=setup)
     return prepare.plan(request, Card(lambda _: 3.0), ())
 
@@ -186,6 +186,7 @@ def test_a_session_answers_what_the_counters_of_its_runs_point_at(tmp_path: Path
     source.write_text(STAND_IN)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
     command = [sys.executable, "-m", "tuner", "measure", "default", "--stack", "xlio", "--runs", "2", "--json"]
+    command += ["--allow-os-sockets"]
     command += ["--lib", str(library), "--sockperf", str(fake.install(tmp_path, noise=0.01))]
     rules = conf(library, "use os tcp_server *:*\n")
     done = subprocess.run(

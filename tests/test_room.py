@@ -32,7 +32,7 @@ MIB = 1 << 20
 XLIO_BANNER = " XLIO INFO   : XLIO_VERSION: 3.61.2-0 Release\n"
 # The library that the kernel stack is built as: any that the loader takes will do, for the host is simulated.
 LIBRARY = stacks.named("kernel").locate("")
-SETUP = Setup("/bin/true", LIBRARY, fast_start=False)
+SETUP = Setup("/bin/true", LIBRARY, fast_start=False, os_sockets=True)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_known_profile_that_does_not_fit_is_invalid_and_never_run(tmp_path: Pa
     large = Contender("large", {"XLIO_RX_POLL": "-1"})
     plan = replace(
         PLAN, stack="xlio", preloads=("/opt/libxlio.so",), release="3.61.2", room=Room(memlock_bytes=1 << 30),
-        baseline=Contender("small", small), known=(large,), start=None, fixed=small, budget_s=20.0,
+        baseline=Contender("small", small), known=(large,), start=None, fixed=small, budget_s=20.0, os_sockets=True,
     )  # fmt: skip
     host = SimulatedHost(lambda _: 30.0, banner=lambda _: XLIO_BANNER)
     answer = tune(tmp_path, host, plan)

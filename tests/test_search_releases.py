@@ -100,6 +100,7 @@ def xlio_plan(release: str, goal: str, **changes: Any) -> Plan:
         known=(Contender("default", {}), *(Contender(each.name, dict(each.settings)) for each in known)),
         start=None,
         release=release,
+        os_sockets=True,
     )
     return replace(plan, **changes)
 

@@ -59,7 +59,17 @@ def test_verify_names_the_settings_in_effect(stack: str, release: str, tmp_path:
 @pytest.mark.parametrize(("stack", "release"), RELEASES)
 def test_a_tuning_ends_with_a_verdict_and_says_what_it_proposed(stack: str, release: str, tmp_path: Path) -> None:
     library, sockperf = stand_in(tmp_path, stack, release), fake.install(tmp_path, noise=0.01)
-    options = ["--stack", stack, "--lib", str(library), "--sockperf", str(sockperf), "--budget", "12s"]
+    options = [
+        "--stack",
+        stack,
+        "--lib",
+        str(library),
+        "--sockperf",
+        str(sockperf),
+        "--budget",
+        "12s",
+        "--allow-os-sockets",
+    ]
     done = tuner(tmp_path, "tune", "--objective", "latency", *options, "--optimizer", "random")
     assert done.returncode in {0, 3}, done.stderr
     found = json.loads(done.stdout)
@@ -71,7 +81,18 @@ def test_a_tuning_ends_with_a_verdict_and_says_what_it_proposed(stack: str, rele
 
 def test_a_profile_of_ours_is_measured_under_an_earlier_release(tmp_path: Path) -> None:
     library, sockperf = stand_in(tmp_path, "vma", "9.7.2"), fake.install(tmp_path, noise=0.01)
-    done = tuner(tmp_path, "measure", "vma/latency", "--lib", str(library), "--sockperf", str(sockperf), "--runs", "1")
+    done = tuner(
+        tmp_path,
+        "measure",
+        "vma/latency",
+        "--lib",
+        str(library),
+        "--sockperf",
+        str(sockperf),
+        "--runs",
+        "1",
+        "--allow-os-sockets",
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["settings"]["VMA_RX_POLL"] == "-1"
 

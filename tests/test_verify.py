@@ -269,6 +269,7 @@ def test_a_session_begins_with_the_release_of_the_library(tmp_path: Path, lib: P
         named,
         "--runs",
         "1",
+        "--allow-os-sockets",
         "--lib",
         str(lib),
         "--sockperf",
