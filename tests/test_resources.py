@@ -100,3 +100,19 @@ def test_vma_takes_its_pools_at_once() -> None:
     assert taken.limit is None
     assert taken.total == 200000 * 1536 + 200000 * 1638
     assert memory.summed("kernel", "0.1.0", {}).total == 0
+
+
+def test_the_block_is_divided_among_the_workers_of_nginx() -> None:
+    values = effective(catalogue.load("xlio"), {"XLIO_NGINX_WORKERS_NUM": "8"}, "3.40.2").values()
+    whole = memory.summed("xlio", "3.40.2", values)
+    assert (whole.limit, whole.workers, whole.share) == (32 << 30, 8, 4 << 30)
+    assert "34.4 GB in all; the master takes no buffers" in whole.lines()[-1]
+    assert whole.to_dict()["worker_bytes"] == 4 << 30
+
+
+def test_the_buffers_of_each_worker_must_fit_into_its_part() -> None:
+    settings = {"XLIO_NGINX_WORKERS_NUM": "8", "XLIO_MEMORY_LIMIT": "256MB"}
+    values = effective(catalogue.load("xlio"), settings, "3.40.2").values()
+    assert [found.where for found in memory.findings("xlio", "3.40.2", values)] == ["XLIO_MEMORY_LIMIT"]
+    enough = memory.grown("xlio", "3.40.2", values)
+    assert memory.summed("xlio", "3.40.2", values | enough).fits

@@ -19,6 +19,7 @@ from tuner.catalogue import places
 from tuner.catalogue.overlays import Overlay, read, write
 from tuner.catalogue.places import Places
 from tuner.errors import UsageError
+from tuner.stacks.json_keys import Key, KeyType, keys
 from tuner.stacks.xlio_json import from_json, to_json
 from tuner.stacks.xlio_schema import read_schema
 
@@ -183,3 +184,51 @@ def test_a_broken_overlay_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert (done.returncode, "xlio-4.0.toml" in done.stderr) == (2, True)
     with pytest.raises(UsageError):
         read(tmp_path)
+
+
+def own_schema(release: str) -> dict[str, Any]:
+    """Return a schema of a known release whose defaults are not the library's, with names that nothing reads."""
+    tree: dict[str, Any] = {}
+    for name, key in keys(release).items():
+        *folders, last = key.key.split(".")
+        place = tree
+        for each in folders:
+            place = place.setdefault(each, {"properties": {}})["properties"]
+        variable = {"XLIO_MAX_TSO_SIZE": "XLIO_TSO_MAX_SIZE"}.get(name, name)
+        place[last] = leaf(**_form(key), description=maps(variable))
+    return {"properties": tree}
+
+
+def _form(key: Key) -> dict[str, Any]:
+    match key.type:
+        case KeyType.MEMORY:
+            return {"oneOf": memory(12345), "x-memory-size": True}
+        case KeyType.ENUM:
+            words, numbers = list(key.words), list(key.words.values())
+            return {
+                "oneOf": [{"type": "integer", "enum": numbers}, {"type": "string", "enum": words, "default": words[-1]}]
+            }
+        case KeyType.BOOLEAN:
+            return {"type": "boolean", "default": True}
+        case KeyType.STRING:
+            return {"type": "string", "default": "x"}
+    return {
+        "type": "integer",
+        "default": 32768,
+        **{n: v for n, v in (("minimum", key.min), ("maximum", key.max)) if v is not None},
+    }
+
+
+@pytest.mark.parametrize("release", ["3.60.0", "3.61.2", "3.70.2"])
+def test_the_schema_of_a_known_release_changes_nothing_of_it(release: str) -> None:
+    overlay, findings = made(own_schema(release), release)
+    assert (overlay.defaults, overlay.keys) == ({}, {})
+    assert overlay.parameters == {}
+    assert not any("has no key" in found for found in findings)
+
+
+def test_a_default_that_other_settings_decide_is_not_taken_from_a_later_schema() -> None:
+    overlay, _ = made(own_schema("3.70.2"), RELEASE)
+    assert not overlay.defaults.keys() & {"XLIO_RX_WRE", "XLIO_RX_WRE_BATCHING", "XLIO_QP_COMPENSATION_LEVEL"}
+    assert overlay.defaults["XLIO_MEMORY_LIMIT"] == "12345"
+    assert "XLIO_TSO_MAX_SIZE" not in overlay.parameters

@@ -71,7 +71,7 @@ def effective(known: Catalogue, settings: Mapping[str, str], release: str | None
 def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Iterator[tuple[str, str]]:
     """Yield the variables that are not read, with the reason."""
     told = facts.load(known.stack)
-    by_file = _reads_json(known, settings, release)
+    by_file = reads_json(known, settings, release)
     for name in settings:
         parameter = known.parameters.get(name)
         if parameter is None:
@@ -84,7 +84,8 @@ def _ignored(known: Catalogue, settings: Mapping[str, str], release: str) -> Ite
             yield name, f"{told.json_switch} makes the library read its JSON configuration instead of variables"
 
 
-def _reads_json(known: Catalogue, settings: Mapping[str, str], release: str) -> bool:
+def reads_json(known: Catalogue, settings: Mapping[str, str], release: str) -> bool:
+    """Return whether these variables make `release` read its JSON configuration instead of variables."""
     told = facts.load(known.stack)
     parameter = known.parameters.get(told.json_switch)
     if parameter is None or parameter.name not in settings or not parameter.exists_in(release):

@@ -74,6 +74,8 @@ class Facts:
     """The variable with the size of the one block from which every buffer is served."""
     memory_block_since: str = ""
     """The first release that has such a block; earlier ones take their pools directly."""
+    workers: str = ""
+    """The variable with the number of worker processes among which that block is divided."""
     receive_queue_cut_until: str = ""
     """The last release that cuts a receive queue to what the card holds; empty where every release does."""
     json_switch: str = ""

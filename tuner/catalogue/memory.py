@@ -42,10 +42,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a process takes at start, in bytes; `limit` is the block it must fit in, None where there is none."""
+    """What a process takes at start, in bytes; `limit` is the block it must fit in, None where there is none.
+
+    With `workers` the block is divided among so many processes: each takes its part, and their master hardly anything.
+    """
 
     parts: tuple[Part, ...]
     limit: int | None
+    workers: int = 0
+
+    @property
+    def share(self) -> int | None:
+        """The bytes of the block that one process has, None where there is none."""
+        return self.limit if self.limit is None or not self.workers else self.limit // self.workers
+
+    @property
+    def fits(self) -> bool:
+        """Whether the first buffers fit into the block of their process."""
+        return self.share is None or self.total <= self.share
 
     @property
     def total(self) -> int:
@@ -59,13 +73,21 @@ class Memory:
 
     def to_dict(self) -> dict[str, object]:
         """Return JSON-ready values."""
-        return {"parts": [asdict(part) for part in self.parts], "total_bytes": self.total, "limit_bytes": self.limit}
+        by_process = {"workers": self.workers, "worker_bytes": self.share} if self.workers else {}
+        parts = [asdict(part) for part in self.parts]
+        return {"parts": parts, "total_bytes": self.total, "limit_bytes": self.limit, **by_process}
 
     def lines(self) -> list[str]:
         """Return the sum as lines of text."""
         said = [f"{part.what}: {part.how} = {part.bytes:,} bytes" for part in self.parts]
-        end = f"together {self.total:,} bytes" + (f" of {self.limit:,}" if self.limit is not None else "")
-        return [*said, end]
+        end = f"together {self.total:,} bytes" + (f" of {self.share:,}" if self.share is not None else "")
+        return [*said, end, *self._by_process()]
+
+    def _by_process(self) -> list[str]:
+        if not self.workers or self.limit is None:
+            return []
+        whole = f"{self.limit:,} bytes / {self.workers} workers = {self.share:,} bytes in each worker"
+        return [f"by process: {whole}, {self.limit / 1e9:.1f} GB in all; the master takes no buffers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +118,8 @@ def summed(stack: str, release: str, values: Mapping[str, str], rings: int = 0) 
     """Return the memory that the values in effect take at start, and with `rings` receive and send rings beside it."""
     told = facts.load(stack)
     if told.memory_block and in_window(release, told.memory_block_since, None):
-        return Memory(tuple(_block(values, told.prefix, rings)), _number(values, told.memory_block))
+        workers = _number(values, told.workers) if told.workers else 0
+        return Memory(tuple(_block(values, told.prefix, rings)), _number(values, told.memory_block), workers)
     return Memory(tuple(_pools(values, told.prefix)) if told.pools else (), None)
 
 
@@ -121,9 +144,9 @@ def obstacles(stack: str, release: str, values: Mapping[str, str], room: Room) -
 def grown(stack: str, release: str, values: Mapping[str, str]) -> dict[str, str]:
     """Return the setting that lets the first buffers fit into their block, none where they fit."""
     memory = summed(stack, release, values)
-    if memory.limit is None or memory.total <= memory.limit:
+    if memory.fits:
         return {}
-    return {facts.load(stack).memory_block: str(1 << (memory.total - 1).bit_length())}
+    return {facts.load(stack).memory_block: str((1 << (memory.total - 1).bit_length()) * max(1, memory.workers))}
 
 
 def receive_buffer_bytes(values: Mapping[str, str], prefix: str) -> int:
@@ -163,7 +186,7 @@ def _pools(values: Mapping[str, str], prefix: str) -> Iterator[Part]:
 
 def _start(stack: str, release: str, values: Mapping[str, str]) -> Iterator[Finding]:
     memory = summed(stack, release, values)
-    if memory.limit is not None and memory.total > memory.limit:
+    if not memory.fits:
         limit = facts.load(stack).memory_block
         more = grown(stack, release, values)[limit]
         message = "the first buffers do not fit and the first socket will fail: " + "; ".join(memory.lines())
@@ -173,7 +196,7 @@ def _start(stack: str, release: str, values: Mapping[str, str]) -> Iterator[Find
 def _rings(stack: str, release: str, values: Mapping[str, str], rings: int) -> Iterator[Finding]:
     memory = summed(stack, release, values, rings)
     start = summed(stack, release, values)
-    if memory.limit is not None and start.total <= memory.limit < memory.total:
+    if start.fits and not memory.fits:
         message = f"{rings} rings do not fit: " + "; ".join(memory.lines())
         told = facts.load(stack)
         yield warning(told.memory_block, message, f"raise {told.memory_block}, or lower {told.prefix}RX_WRE")

@@ -87,10 +87,16 @@ def from_inline(text: str, where: str, release: str) -> tuple[dict[str, str], li
         return {}, reading.findings
     seen: set[str] = set()
     for number, part in enumerate(text.split(separator(release)), 1):
-        pair = _pair(part, f"{where}: part {number}", reading.findings)
+        pair = _pair(_trimmed(part, release), f"{where}: part {number}", reading.findings)
         if pair is not None:
             reading.take_pair(*pair, seen)
     return reading.settings, reading.findings
+
+
+def _trimmed(part: str, release: str) -> str:
+    """Return a part without the blanks that a release leaves out: from 3.70 on those around the value too."""
+    key, sign, value = part.partition("=")
+    return key.strip() + sign + value.strip(" \t") if separator(release) == ";" else part
 
 
 def separator(release: str) -> str:

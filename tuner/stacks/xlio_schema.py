@@ -2,6 +2,10 @@
 
 It is a JSON Schema (draft 7): nested `properties` whose leaves have a type or `oneOf` two, with `default`, `minimum`,
 `maximum`, `enum`, `title`; the description names the variable ("Maps to XLIO_X environment variable").
+
+Its defaults are those of the registry, which the library partly replaces at its start (3.70.2 says 32768 for XLIO_RX_WRE and
+uses 128), and some descriptions name a variable that nothing reads. So what the catalogue knows of a release stays, and a
+default that other settings decide is never taken from a schema.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tuner import catalogue
+from tuner.catalogue import overlays, places
 from tuner.catalogue.overlays import MOST_BYTES, Overlay
 from tuner.catalogue.parameters import Kind, Parameter, Type
 from tuner.catalogue.releases import parse as parse_releases
@@ -184,23 +189,30 @@ def _integer(value: object) -> int | None:
 def _overlay(leaves: list[Leaf], release: str, where: str, findings: list[Finding]) -> Overlay:
     known = catalogue.load(STACK).parameters
     names = {key.key: name for name, key in keys(release).items()}
-    parameters, defaults, other = dict[str, dict[str, object]](), dict[str, str](), dict[str, dict[str, object]]()
+    own = release in _shipped()
+    parameters, defaults, other = dict[str, Any](), dict[str, str](), dict[str, Any]()
     for leaf in leaves:
-        name = leaf.variable or names.get(leaf.key) or leaf.key
+        name = names.get(leaf.key) or leaf.variable or leaf.key
         old = keys(release).get(name)
         key = _key(name, leaf, old)
         if name not in known:
             parameters[name] = _fields(leaf)
-        elif (value := _other_default(key, leaf, known[name], release)) is not None:
+        elif not own and (value := _other_default(key, leaf, known[name], release)) is not None:
             defaults[name] = value
-        if old is None or _differ(old, key):
+        if old is None or (_differ(old, key) and not own):
             other[name] = _row(key)
-    gone = sorted(set(keys(release)) - {leaf.variable or names.get(leaf.key) for leaf in leaves})
+    gone = sorted(set(keys(release)) - {names.get(leaf.key) or leaf.variable for leaf in leaves})
     findings += [
         warning(f"{where}: {name}", f"has no key in {release}: what became of it the schema does not say")
         for name in gone
     ]
     return Overlay(STACK, release, parameters, defaults, other)
+
+
+def _shipped() -> frozenset[str]:
+    """Return the releases that the catalogue knows by itself: their defaults and keys are the library's own."""
+    added = {each.release for each in overlays.found(STACK, places.overlays())}
+    return frozenset(catalogue.load(STACK).releases) - added
 
 
 def _key(name: str, leaf: Leaf, old: Key | None) -> Key:
@@ -259,7 +271,7 @@ def _text(leaf: Leaf) -> str:
 
 def _other_default(key: Key, leaf: Leaf, parameter: Parameter, release: str) -> str | None:
     """Return the default of a known variable where the schema has another one than the catalogue."""
-    if leaf.default is None:
+    if leaf.default is None or _depends(parameter):
         return None
     try:
         text = key.text(leaf.default, parameter, release)
@@ -267,3 +279,8 @@ def _other_default(key: Key, leaf: Leaf, parameter: Parameter, release: str) -> 
         return None
     known = catalogue.load(STACK).effective({}, release).get(parameter.name)
     return None if known is None or text == known or parameter.problem(text, release) else text
+
+
+def _depends(parameter: Parameter) -> bool:
+    """Return whether other settings decide the default of a parameter, so that the registry's is not in effect."""
+    return any(each.when or each.formula for each in parameter.defaults)

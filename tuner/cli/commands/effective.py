@@ -14,7 +14,6 @@ from tuner import catalogue
 from tuner.catalogue import facts, rules
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import AS_SET, Effective, InEffect, Origin
-from tuner.catalogue.effective import effective as in_effect
 from tuner.catalogue.parameters import size_words
 from tuner.catalogue.reading import Fate
 from tuner.cli.options import AnyStack, Json, Release, Rings
@@ -24,6 +23,9 @@ from tuner.hosts.local import LocalHost
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile
 from tuner.session.setup.memory_account import account
+from tuner.stacks.configured import configured
+from tuner.stacks.xlio_json import MOST_BYTES
+from tuner.untrusted import text_of
 
 if TYPE_CHECKING:
     from tuner.intake.form import Skipped
@@ -75,10 +77,17 @@ def effective(
     findings, settings = _file_findings(file) if file is not None else [], _settings(base, name, asked)
     known = catalogue.load(name)
     release = known.taken(stack_version)
-    found = in_effect(known, settings, release.release)
+    made = configured(known, settings, release.release, lambda path: text_of(path, MOST_BYTES, "a configuration"))
+    found = made.found
     memory = account(found, rings, LocalHost().room())
     remarks = [warning("--stack-version", text) for text in (release.remark, _unread(known, release.release)) if text]
-    told = [*remarks, *findings, *doubts(known, found), *(Finding(**each) for each in memory["findings"])]
+    told = [
+        *remarks,
+        *findings,
+        *made.findings,
+        *doubts(known, found),
+        *(Finding(**each) for each in memory["findings"]),
+    ]
     if json:
         print_json(record(found, told, memory))
     else:
