@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -116,7 +117,7 @@ def replaced(name: str, value: str) -> str:
 
 
 @cache
-def _rules() -> dict[str, Any]:
+def _rules() -> Mapping[str, Any]:
     return tomllib.loads((SHIPPED / "libraries.reading.toml").read_text(encoding="utf-8"))
 
 
