@@ -21,7 +21,7 @@ TELLING: Final = ("RX_POLL", "SELECT_POLL", "RING_ALLOCATION_LOGIC_RX", "THREAD_
 HEAD: Final = """# Presets
 
 Which predefined profiles (`XLIO_SPEC`, `VMA_SPEC`) exist in which releases, and what each sets. A release that does not
-know a name ignores it without a word; the files in `profiles/` spell the values out, so that they work there too. Made by
+know a name silently ignores it; the files in `profiles/` spell the values out, so that they work there too. Made by
 `python tests/preset_tables.py` from the catalogues. VMA 8.0.3 to 8.2.4 know them by numbers (29, 554, 784, 623, 624, from 8.1.3
 10); what earlier releases had is not known. XLIO 3.940.1 has the presets of 3.40.0, 3.940.2 and 3.941.0 those of 3.40.2. XLIO and VMA were not measured here: no card was available.
 

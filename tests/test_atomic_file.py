@@ -68,7 +68,7 @@ def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
 def test_what_exists_is_replaced_only_when_told(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "old"
     make(path)
-    with pytest.raises(UsageError, match="exists and stays as it is") as refusal:
+    with pytest.raises(UsageError, match="exists and was not changed") as refusal:
         atomic_file.save(path, "new", overwrite=False)
     assert refusal.value.advice == "take another name, or --force"
     assert names(tmp_path) == {"old"}

@@ -67,7 +67,7 @@ def test_the_version_is_the_packages(tuner: Tuner) -> None:
         (["measure", "--mode", "pingpong"], 2, ["'pingpong'", "did you mean ping-pong?"]),
         (["measure", "--message-bytes", "3"], 2, ["message_bytes", "from 14 to 65507"]),
         (["measure", "--server-cpus", "4711"], 2, ["CPU 4711 may not be used"]),
-        (["measure", "--server-cpus", "one"], 2, ["no list of CPUs"]),
+        (["measure", "--server-cpus", "one"], 2, ["not a CPU list"]),
         (["measure", "--mode", "throughput", "--objective", "tail"], 2, ["latency_p99_us", "another --mode"]),
         (["tune", "--objective", "balanced", "--mode", "under-load"], 2, ["takes no --mode"]),
         (["measure", "--preload", "/nowhere/lib.so"], 1, ["/nowhere/lib.so", "no such file"]),
@@ -106,7 +106,7 @@ def test_a_playback_lasts_as_long_as_its_file(tuner: Tuner, sockperf: str, tmp_p
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("0.1, 64\nhello\n", ["line 2"]), ("", ["no playback file"]), (None, ["cannot read the playback"])],
+    [("0.1, 64\nhello\n", ["line 2"]), ("", ["not a playback file"]), (None, ["cannot read the playback"])],
 )
 def test_a_playback_file_that_cannot_be_used_is_refused(
     tuner: Tuner, sockperf: str, tmp_path: Path, text: str | None, words: list[str]
@@ -120,7 +120,7 @@ def test_a_playback_file_that_cannot_be_used_is_refused(
 
 def test_all_that_is_wrong_with_a_workload_is_said_at_once(tuner: Tuner, sockperf: str) -> None:
     ended = tuner("measure", "--sockperf", sockperf, "--message-bytes", "3", "--connections", "4", "--address", "here")
-    assert all(word in ended.err for word in ("message_bytes", "recvfrom", "no IP address"))
+    assert all(word in ended.err for word in ("message_bytes", "recvfrom", "not an IP address"))
 
 
 def test_an_error_has_a_json_form(tuner: Tuner) -> None:
@@ -153,7 +153,7 @@ def test_a_broken_profile_is_refused_with_every_reason(tuner: Tuner, sockperf: s
 def test_xlio_without_its_library_never_measures_the_kernel_under_its_name(tuner: Tuner, sockperf: str) -> None:
     ended = tuner("measure", "--stack", "xlio", "--sockperf", sockperf)
     assert ended.status == 1
-    assert "the library of stack xlio is not here" in ended.err
+    assert "the library of stack xlio was not found" in ended.err
 
 
 def test_a_library_that_is_not_the_stack_stops_the_session_with_the_reason(
@@ -162,7 +162,7 @@ def test_a_library_that_is_not_the_stack_stops_the_session_with_the_reason(
     (tmp_path / "libxlio.so").write_bytes(b"not a library")
     ended = tuner("tune", "--stack", "xlio", "--lib", "libxlio.so", "--sockperf", sockperf, "--results", "r")
     assert ended.status == 1
-    assert "libxlio.so: is no ELF file" in ended.err
+    assert "libxlio.so: is not an ELF file" in ended.err
 
 
 def test_check_says_what_is_there_and_what_is_not(tuner: Tuner, sockperf: str) -> None:

@@ -54,7 +54,7 @@ def test_export_writes_to_stdout_or_to_a_file_of_its_mode() -> None:
     run("export", "latency", "--to", "wrapper", "-o", "go")
     assert Path("go").read_text() == text
     assert os.access("go", os.X_OK)
-    with pytest.raises(UsageError, match="exists and stays"):
+    with pytest.raises(UsageError, match="exists and was not changed"):
         run("export", "latency", "--to", "env", "-o", "go")
     run("export", "latency", "--to", "env", "-o", "go", "--force")
     assert "XLIO_RX_POLL=-1\n" in Path("go").read_text()
@@ -168,7 +168,7 @@ def test_apply_and_undo_bring_back_the_file() -> None:
 
 @pytest.mark.parametrize("target", ["env", "env:", "app.env", "nosuch:app.env"])
 def test_apply_explains_a_target_that_is_none(target: str) -> None:
-    with pytest.raises(UsageError, match=r"no target|no form"):
+    with pytest.raises(UsageError, match=r"not a target|no form"):
         run("apply", "latency", "--target", target, "--yes")
 
 
@@ -219,7 +219,7 @@ def test_run_refuses_a_library_that_does_not_load_as_the_stack() -> None:
 
 
 def test_run_refuses_a_missing_library_a_missing_program_and_no_program() -> None:
-    with pytest.raises(MissingTool, match="not here"):
+    with pytest.raises(MissingTool, match="was not found"):
         run("run", "latency", "--lib", "/no/such.so", "--", "true")
     with pytest.raises(ProgramNotFound, match="no program nosuchprogram"):
         run("run", "latency", "--no-verify", "--", "nosuchprogram")

@@ -216,7 +216,7 @@ def test_new_leaves_a_file_alone_unless_forced() -> None:
         (("mine", "--stack", "kernel", "--set", "XLIO_RX_POLL"), "write --set NAME=VALUE"),
         (("mine", "--stack", "kernal"), "did you mean kernel?"),
         (("mine",), "add --stack"),
-        (("../mine", "--stack", "kernel"), "is no name of a profile"),
+        (("../mine", "--stack", "kernel"), "is not a valid profile name"),
         (("default", "--stack", "kernel"), "take another name"),
         (("mine", "--from", "latencyy"), "did you mean latency?"),
     ],

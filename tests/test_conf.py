@@ -103,7 +103,7 @@ def test_dos_line_ends_break_the_file() -> None:
         ("use os tcp_server 01.2.3.4:*", "expected `.`"),
         ("use os tcp_server ::1:*", "expected an IPv4 address"),
         ("use sdp tcp_server *:*", "never matches"),
-        ("use os tcp_server *:1:*:2", "the second one is not looked at"),
+        ("use os tcp_server *:1:*:2", "the second one is ignored"),
         ("log destination stderr", "expected syslog or yfile or ystderr"),
         ("log destination file x", "expected syslog or yfile or ystderr"),
         ("log destination ystderr", "has no effect"),

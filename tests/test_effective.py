@@ -216,7 +216,7 @@ def test_an_odd_value_becomes_what_the_library_made_of_it(name: str, value: str,
         ({"XLIO_TCP_NODELAY": "true"}, "XLIO_TCP_NODELAY", "0", Origin.EXPLICIT, "'true' is read as 0"),
         ({"XLIO_MSS": "99999999999"}, "XLIO_MSS", "1215752191", Origin.EXPLICIT, "in 32 bits"),
         ({"XLIO_RX_POLL": "-5"}, "XLIO_RX_POLL", "100000", Origin.DEFAULT, "-5 is out of range: the default"),
-        ({"XLIO_MEMORY_LIMIT": "1.5G"}, "XLIO_MEMORY_LIMIT", "2147483648", Origin.DEFAULT, "is no size"),
+        ({"XLIO_MEMORY_LIMIT": "1.5G"}, "XLIO_MEMORY_LIMIT", "2147483648", Origin.DEFAULT, "is not a size"),
         ({"XLIO_MEMORY_LIMIT": "0x10M"}, "XLIO_MEMORY_LIMIT", "16777216", Origin.EXPLICIT, "as set"),
         ({"XLIO_TX_WRE": "3"}, "XLIO_TX_WRE", "128", Origin.RULE, "at least twice"),
         ({"XLIO_STRQ_NUM_STRIDES": "1000"}, "XLIO_STRQ_NUM_STRIDES", "1024", Origin.EXPLICIT, "1024 is the nearest"),
@@ -328,5 +328,5 @@ def test_an_unlisted_release_is_read_as_the_one_before_it() -> None:
     assert in_effect({}, "9.9").values() == in_effect({}).values()
     assert in_effect({}, "0.1").values() == in_effect({}, XLIO.releases[0]).values()
     for wrong in ("newest", ""):
-        with pytest.raises(UsageError, match="is no release of xlio"):
+        with pytest.raises(UsageError, match="is not a known release of xlio"):
             XLIO.read_as(wrong)

@@ -126,7 +126,7 @@ def test_merged_histograms_are_the_histogram_of_all(groups: list[list[int]]) -> 
 
 @pytest.mark.parametrize("stored", [{}, {"encoded": "?"}, {"encoded": "aGVsbG8="}, {"encoded": ""}])
 def test_what_is_no_histogram_is_a_usage_error(stored: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="no stored histogram"):
+    with pytest.raises(UsageError, match="not a stored histogram"):
         histogram.decode(stored)
 
 

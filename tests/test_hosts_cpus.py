@@ -104,7 +104,7 @@ def test_a_list_of_cpus_is_understood(text: str, canonical: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-2", "0,,1", "0 1", "1;ls", "999999"])
 def test_what_is_no_list_of_cpus_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no list of CPUs"):
+    with pytest.raises(UsageError, match="not a CPU list"):
         cpu_list(text, range(4))
 
 

@@ -90,7 +90,7 @@ def test_the_way_of_loading_is_in_the_plan_and_an_old_plan_preloads(library: Pat
     old = plan.to_dict()
     del old["load"], old["conf"]
     assert (Plan.from_dict(old).load, Plan.from_dict(old).conf) == ("preload", None)
-    with pytest.raises(UsageError, match="no way to load"):
+    with pytest.raises(UsageError, match="not a way to load"):
         session_options.setup(load="dlopn")
 
 

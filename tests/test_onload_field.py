@@ -213,7 +213,7 @@ def test_an_import_takes_paths_with_a_folder_only(tmp_path: Path, monkeypatch: p
 
 
 def test_what_is_recorded_of_the_vendors_profiles_is_what_our_profiles_spell_out() -> None:
-    """Those that need no number of workers: they differ only in what is the default anyway."""
+    """Those that need no number of workers: they differ only in what is the default."""
     from tuner import catalogue
 
     known = catalogue.load("onload")

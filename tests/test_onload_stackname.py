@@ -190,7 +190,7 @@ def test_any_steps_are_explained_without_an_exception(steps: list[str]) -> None:
 
 def test_an_accept_without_a_listener_is_an_error() -> None:
     assert "no socket yet" in errors(explain(["accept"], {}))[0]
-    assert "is no call" in errors(explain(["gibberish"], {}))[0]
+    assert "is not a call" in errors(explain(["gibberish"], {}))[0]
 
 
 def test_options_that_onload_would_refuse_are_usage_errors() -> None:

@@ -29,8 +29,8 @@ BROKEN = ROOT / "tests" / "data" / "broken_profiles"
 # What each broken file must be told, and on which key.
 SAID = {
     "alias": ("settings.XLIO_NGINX_WORKER_NUM", "use XLIO_NGINX_WORKERS_NUM instead"),
-    "another_stack": ("settings.EF_POLL_USEC", "no variable of kernel"),
-    "bad_releases": ("releases", "'3.40 or newer' is no range of releases: write bounds such as >="),
+    "another_stack": ("settings.EF_POLL_USEC", "not a variable of kernel"),
+    "bad_releases": ("releases", "'3.40 or newer' is not a range of releases: write bounds such as >="),
     "broken_rule": ("settings.XLIO_TX_WRE", "at least twice XLIO_TX_WRE_BATCHING", "set XLIO_TX_WRE=126"),
     "circle": ("extends", "goes round in a circle: circle → circle"),
     "date": ("settings.XLIO_RX_POLL", "must be text", "is a date or time"),
@@ -40,7 +40,7 @@ SAID = {
     "list": ("settings.XLIO_RX_POLL", "is a list"),
     "loader": ("settings.LD_PRELOAD", "a profile sets only those of its stack"),
     "malformed": ("malformed.toml:", "is not TOML", "line 2"),
-    "maybe": ("settings.XLIO_TCP_NODELAY", "'maybe' is no value", "0 or 1"),
+    "maybe": ("settings.XLIO_TCP_NODELAY", "'maybe' is not a valid value", "0 or 1"),
     "misspelt_choice": ("settings.XLIO_TSO", "'atuo'", "one of auto, on, off", "did you mean auto?"),
     "misspelt_stack": ("stack", "unknown stack 'kernal'", "did you mean kernel?"),
     "missing_parent": ("extends", "no profile 'latenzy' of kernel", "did you mean latency?"),
@@ -49,10 +49,10 @@ SAID = {
     "not_a_power_of_two": ("settings.XLIO_STRQ_NUM_STRIDES", "'3000'", "from 512 to 65536, a power of two"),
     "only_for_xlio": ("settings.XLIO_TX_WRE", "kernel has no parameter XLIO_TX_WRE", "xlio has it"),
     "out_of_range": ("settings.XLIO_RX_POLL", "'-2'", "from -1 to 100000000"),
-    "parent_elsewhere": ("extends", "'../../secret' is no name of a profile"),
-    "path_as_name": ("name", "'../latency' is no name of a profile"),
+    "parent_elsewhere": ("extends", "'../../secret' is not a valid profile name"),
+    "path_as_name": ("name", "'../latency' is not a valid profile name"),
     "removed_variable": ("settings.XLIO_THREAD_MODE", "to 3.40.0", "remove it"),
-    "search_path": ("settings.PATH", "no variable of kernel"),
+    "search_path": ("settings.PATH", "not a variable of kernel"),
     "settings_is_text": ("settings", "must be a table, is text"),
     "settings_twice": ("settings_twice.toml:", "is not TOML", "line 8"),
     "terminal_codes": ("settings.XLIO_LOG_FILE", "without control characters"),
@@ -388,7 +388,7 @@ def test_a_file_that_exists_is_replaced_only_when_told(make: Make) -> None:
     path = make("mine", "XLIO_RX_POLL = 1")
     profile = Profile("mine", "kernel", {"XLIO_RX_POLL": "2"})
 
-    with pytest.raises(UsageError, match="exists and stays"):
+    with pytest.raises(UsageError, match="exists and was not changed"):
         save(profile, path)
     assert read(path).settings == {"XLIO_RX_POLL": "1"}
     save(profile, path, overwrite=True)
@@ -517,12 +517,12 @@ def test_a_place_that_is_absent_holds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "head", "words"),
     [
-        ("# Why.\nXLIO_RX_POLL = 100000", "", "settings.XLIO_RX_POLL: 100000 is the default anyway"),
-        ("# Why.\nXLIO_MEMORY_LIMIT = '2GB'", "", "settings.XLIO_MEMORY_LIMIT: 2GB is the default anyway"),
+        ("# Why.\nXLIO_RX_POLL = 100000", "", "settings.XLIO_RX_POLL: 100000 is the default"),
+        ("# Why.\nXLIO_MEMORY_LIMIT = '2GB'", "", "settings.XLIO_MEMORY_LIMIT: 2GB is the default"),
         (
             "# Why.\nXLIO_STRQ = 'off'\n# Why.\nXLIO_RX_WRE = 32768",
             'releases = ">=3.40.1"',
-            "32768 is the default anyway",
+            "32768 is the default",
         ),
         ("XLIO_RX_POLL = -1", "", "settings.XLIO_RX_POLL: has no reason"),
         ("# Why.\nXLIO_SPEC = 'latency'\n# Why.\nXLIO_RX_POLL = 5", "", "depends on the release"),
@@ -549,7 +549,7 @@ def test_a_doubt_is_a_warning_and_no_error(settings: str, head: str, words: str,
     ids=["over a preset", "over a parent", "in old releases", "over a default that follows another setting"],
 )
 def test_a_default_that_changes_something_is_not_called_idle(settings: str, head: str, make: Make) -> None:
-    assert "default anyway" not in said(lint(make("mine", settings, head, stack="xlio")))
+    assert "is the default: it has no effect" not in said(lint(make("mine", settings, head, stack="xlio")))
 
 
 def test_a_release_that_a_profile_was_not_written_for_is_told() -> None:

@@ -151,7 +151,7 @@ def test_without_histograms_each_run_has_its_own_curve_and_that_is_said(tmp_path
 def test_a_damaged_histogram_is_said_and_not_drawn(text: str) -> None:
     merged, problem = curves.added([{"unit": "ns", "kind": "half round trip", "encoded": text}])
     assert merged is None
-    assert "no stored histogram" in problem
+    assert "not a stored histogram" in problem
 
 
 def test_a_failed_trial_has_a_reason_and_no_gain(found: dict[str, Any]) -> None:

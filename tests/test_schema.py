@@ -126,11 +126,11 @@ def test_the_new_release_reads_its_new_keys(installed: Path) -> None:
     ("text", "release", "says"),
     [
         ("{", RELEASE, "is not JSON"),
-        ("[]", RELEASE, "is no JSON Schema"),
+        ("[]", RELEASE, "is not a JSON Schema"),
         ('{"properties": {}}', RELEASE, "has no keys"),
         ("[" * 100_000, RELEASE, "is not JSON"),
         ('{"properties":{"a":' * 40 + "{}" + "}}" * 40, RELEASE, "nested too deeply"),
-        ("{}", "newest", "is no release"),
+        ("{}", "newest", "is not a release"),
         ("{}", "3.51.1", "reads no JSON"),
     ],
     ids=range(7),

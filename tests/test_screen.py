@@ -93,7 +93,7 @@ def test_a_bug_is_one_screen_with_its_place_and_keeps_its_traceback(
     screen = shown(monkeypatch)
     assert bug(debug=False) == 1
     said = " ".join(screen.text().split())
-    assert "bug of tuner: KeyError: 'nothing' at test_screen.py:" in said
+    assert "bug in tuner: KeyError: 'nothing' at test_screen.py:" in said
     assert "in bug;" in said
     assert "Traceback" not in said
     kept = next(tmp_path.glob("tuner-bug-*.txt")).read_text(encoding="utf-8")
@@ -226,7 +226,7 @@ PICTURE = View(
     settings="XLIO_RX_POLL=7295 XLIO_SELECT_POLL=-1 XLIO_TCP_NODELAY=1 XLIO_RX_POLL_YIELD=1",
     now="candidate-11, block 9",
     gains=(2.01, 2.02, 1.9, 0.4, 0.02, None, 2.39, 2.41, 2.2, 2.408),
-    failures=("candidate-5: timeout: no end after 6 s",),
+    failures=("candidate-5: timeout: did not end within 6 s",),
 )
 
 

@@ -180,12 +180,12 @@ def header(kind: int = 3, machine: int = 62, bits: int = 2, order: int = 1) -> b
     [
         (header(), None),
         (header(order=2), None),
-        (b"", "is no ELF file"),
-        (b"INPUT(libxlio.so.3)", "is no ELF file"),
+        (b"", "is not an ELF file"),
+        (b"INPUT(libxlio.so.3)", "is not an ELF file"),
         (header(machine=183), "is built for aarch64 (64 bit), and programs here are x86_64"),
         (header(machine=3, bits=1), "is built for i386 (32 bit)"),
         (header(machine=999), "is built for machine 999"),
-        (header(kind=1), "is no shared library"),
+        (header(kind=1), "not a shared library"),
         (header(bits=7), "makes no sense"),
     ],
 )

@@ -48,9 +48,9 @@ def test_the_default_workload_has_no_problem() -> None:
         ({"mode": Mode.PLAYBACK}, "workload.playback", "needs a file"),
         ({"playback": "a.csv"}, "workload.playback", "ping-pong takes no playback file"),
         ({"mode": Mode.PLAYBACK, "playback": "a.csv", "rate_mps": 5}, "workload.rate_mps", "from its file"),
-        ({"server_cpus": "3-1"}, "workload.server_cpus", "'3-1' is no list of CPUs"),
-        ({"client_cpus": "all"}, "workload.client_cpus", "'all' is no list of CPUs"),
-        ({"address": "localhost"}, "workload.address", "'localhost' is no IP address"),
+        ({"server_cpus": "3-1"}, "workload.server_cpus", "'3-1' is not a CPU list"),
+        ({"client_cpus": "all"}, "workload.client_cpus", "'all' is not a CPU list"),
+        ({"address": "localhost"}, "workload.address", "'localhost' is not an IP address"),
         ({"address": "224.0.0.1"}, "workload.address", "224.0.0.1 is multicast"),
     ],
 )

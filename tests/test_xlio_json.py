@@ -102,7 +102,7 @@ def test_every_key_takes_the_default_of_its_variable(name: str) -> None:
         ({"XLIO_CONFIG_FILE": "/etc/x"}, "has no key"),
         ({"XLIO_RX_POL": "1"}, "has no key"),
         ({"XLIO_TX_BUFS": "1"}, "it is there from 3.60.0 to 3.60.0"),
-        ({"XLIO_STRQ": "auto"}, "cannot be said"),
+        ({"XLIO_STRQ": "auto"}, "cannot be expressed"),
         ({"XLIO_RX_POLL": "fast"}, "must be"),
         ({"XLIO_RX_WRE_BATCHING": "2000"}, "1024"),
         ({"XLIO_STRQ_NUM_STRIDES": "3000"}, "power of two"),
@@ -122,10 +122,10 @@ def test_what_json_cannot_say_is_said(settings: dict[str, str], says: str) -> No
         ("network.protocols.tcp.mss", "1460", "must be a whole number, is text"),
         ("network.protocols.tcp.mss", True, "is true or false"),
         ("network.protocols.tcp.mss", 9000, "more than the most, 8960"),
-        ("core.resources.memory_limit", "4.5GB", "is no size"),
-        ("core.resources.memory_limit", "4 GB", "is no size"),
-        ("hardware_features.striding_rq.strides_num", 3000, "no power of two"),
-        ("profiles.spec", "fast", "is no value of it"),
+        ("core.resources.memory_limit", "4.5GB", "is not a size"),
+        ("core.resources.memory_limit", "4 GB", "is not a size"),
+        ("hardware_features.striding_rq.strides_num", 3000, "not a power of two"),
+        ("profiles.spec", "fast", "is not a valid value"),
         ("monitor.log.level", "init", "no value of XLIO_TRACELEVEL"),
         ("network.protocols.tcp.mms", 1, "unknown key"),
         ("monitor.exit_report", "auto", "3.70.2 does not know this key"),
@@ -280,7 +280,7 @@ def test_profiles_json_and_import_are_inverse(tmp_path: Path, monkeypatch: pytes
 def test_a_profile_that_json_cannot_say_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("new", "mine", "--stack", "xlio", "--set", "XLIO_STRQ=auto")
-    with pytest.raises(UsageError, match="cannot be said so"):
+    with pytest.raises(UsageError, match="cannot be expressed"):
         run("json", "mine")
     Path("bad.json").write_text('{"network": 1}')
     with pytest.raises(UsageError, match="cannot be imported"):

@@ -24,7 +24,7 @@ def save(path: Path, text: str, *, overwrite: bool, mode: int | None = None, adv
     try:
         write(path, text, overwrite=overwrite, mode=mode)
     except FileExistsError as reason:
-        raise UsageError(f"{path} exists and stays as it is", advice=advice) from reason
+        raise UsageError(f"{path} exists and was not changed", advice=advice) from reason
     except OSError as reason:
         raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
 

@@ -141,7 +141,7 @@ def from_dict(data: Mapping[str, Any]) -> Measurement:
     """Return the measurement that `to_dict` wrote; raise `UsageError` with everything that is not of its form."""
     findings = [finding for name, value in data.items() for finding in _problems(name, value)]
     if findings:
-        raise UsageError("this is no measurement", findings=findings)
+        raise UsageError("this is not a measurement", findings=findings)
     return Measurement(**data)
 
 
@@ -154,7 +154,7 @@ def _problems(name: str, value: Any) -> list[Finding]:
     if value is None and name != "observations":
         return []
     if name in _HISTOGRAMS:
-        return [] if _is_histogram(value) else [error(where, f"{str(value)[:40]!r} is no histogram")]
+        return [] if _is_histogram(value) else [error(where, f"{str(value)[:40]!r} is not a histogram")]
     right = int if name in _COUNTS else (int, float)
     if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value < math.inf:
         return [error(where, f"{value!r} is not a number of 0 or more")]

@@ -236,7 +236,9 @@ class Catalogue:
             yield error("", f"{name} is {_NO_SETTING[parameter.kind]}, not a setting", _instead(parameter))
         elif (problem := parameter.problem(text)) is not None:
             hint = _nearest_value(parameter, text, release)
-            yield self._held_against(error("", f"{text!r} is no value of {name}: it {problem}", hint), release)
+            yield self._held_against(
+                error("", f"{text!r} is not a valid value for {name}: it {problem}", hint), release
+            )
         else:
             yield from self._out_of_window(parameter, text, release)
             yield from _undocumented(parameter, text)
@@ -254,7 +256,7 @@ class Catalogue:
             hint = f"{others[0]} has it, {self.stack} would ignore it" if others else self.suggest(name)
             return error("", f"{self.stack} has no parameter {name}", hint)
         hint = did_you_mean(name, self.parameters) if nearest(name, self.parameters) else ""
-        return error("", f"{name} is no variable of {self.stack}: a profile sets only those of its stack", hint)
+        return error("", f"{name} is not a variable of {self.stack}: a profile sets only those of its stack", hint)
 
     def _prefixes(self) -> set[str]:
         return {parameter.name.partition("_")[0] + "_" for parameter in self.settings()}
@@ -295,7 +297,7 @@ class Conditional:
 
 
 _NO_SETTING: Final[Mapping[Kind, str]] = {
-    Kind.ALIAS: "a spelling that nothing reads",
+    Kind.ALIAS: "a spelling that no release reads",
     Kind.BANNER_TAG: "a mark in the start-up banner",
     Kind.VALUE: "a value",
     Kind.NONEXISTENT: "a name that no release reads",
@@ -339,7 +341,7 @@ def _read(path: Path) -> Catalogue:
             raise UsageError(f"{path} cannot be read", findings=[text])
         return _catalogue(path, parsed(path, text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
-        finding = error(str(path), f"is no catalogue of a stack: {shown(str(reason))[:200]}")
+        finding = error(str(path), f"is not a catalogue of a stack: {shown(str(reason))[:200]}")
         raise UsageError(f"{path} cannot be used", findings=[finding], advice="see docs/adding-a-stack.md") from reason
 
 

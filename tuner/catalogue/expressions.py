@@ -242,7 +242,7 @@ def _called(name: str, arguments: list[_Evaluate]) -> _Evaluate:
 def _number(value: Value) -> int:
     if isinstance(value, int):
         return value
-    raise TypeError(f"{value!r} is no number")
+    raise TypeError(f"{value!r} is not a number")
 
 
 def _divided(divide: Callable[[int, int], int], left: int, right: int) -> int:

@@ -137,7 +137,7 @@ def _read(path: Path) -> Facts:
     except (ValueError, RecursionError) as reason:
         raise UsageError(f"{path} is not TOML: {shown(str(reason))[:200]}") from reason
     if wrong := _problems(rows, str(path)):
-        raise UsageError(f"{path} is no catalogue of a stack", findings=wrong, advice="see docs/adding-a-stack.md")
+        raise UsageError(f"{path} is not a catalogue of a stack", findings=wrong, advice="see docs/adding-a-stack.md")
     told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in rows.items()}
     return Facts(path.stem, **told)
 
@@ -153,7 +153,7 @@ def _problems(rows: Any, where: str) -> list[Finding]:
     return [
         *missing,
         *(
-            error(f"{where}: stack.{shown(name)}", "is no fact of a stack", did_you_mean(name, known))
+            error(f"{where}: stack.{shown(name)}", "is not a known fact of a stack", did_you_mean(name, known))
             for name in strange
         ),
         *(error(f"{where}: stack.{name}", f"{shown(str(rows[name]))} is of another type") for name in bad),

@@ -67,8 +67,8 @@ def read(path: Path) -> Overlay:
         for name, fields in made.parameters.items():
             _parameter(name, made, fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
-        finding = error(str(path), f"is no overlay of a catalogue: {shown(str(reason))[:200]}")
-        advice = "write it again with `tuner params import-schema`, or remove it"
+        finding = error(str(path), f"is not an overlay of a catalogue: {shown(str(reason))[:200]}")
+        advice = "create it again with `tuner params import-schema`, or remove it"
         raise UsageError(f"{path} cannot be used", findings=[finding], advice=advice) from reason
     return made
 

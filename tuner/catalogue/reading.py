@@ -155,9 +155,11 @@ def _scoped(parameter: Parameter, text: str, default: str) -> Read:
     """
     if parameter.type not in _NUMERIC or (parameter.choices and not _numeric(parameter)):
         known = not parameter.choices or parameter.problem(text) is None
-        return Read(text) if known else Read(default, Fate.DEFAULTED, f"{text!r} is no word that it knows: the default")
+        return (
+            Read(text) if known else Read(default, Fate.DEFAULTED, f"{text!r} is not a known word: the default is used")
+        )
     if parameter.scope == "process" and _WHOLE.fullmatch(text) is None:
-        return Read(default, Fate.DEFAULTED, f"{text!r} is no number: the default {default} stays")
+        return Read(default, Fate.DEFAULTED, f"{text!r} is not a number: the default {default} is kept")
     number = atoi(text)
     if parameter.type is Type.BOOL:
         return Read(str(number & 1), why=_reading(text, str(number & 1), {"0", "1"}))
@@ -184,7 +186,7 @@ def _choice(parameter: Parameter, text: str, release: str, default: str) -> Read
         spelled = [spelling for c in known for spelling in (c.value, *c.also)]
         hint = f" ({did_you_mean(text, spelled)})" if nearest(text, spelled) else ""
         return Read(
-            default, Fate.DEFAULTED, f"{text!r} is no word that {release} knows: the default, without a word{hint}"
+            default, Fate.DEFAULTED, f"{text!r} is not a word that {release} knows: the default is used silently{hint}"
         )
     return Read(found)
 
@@ -196,17 +198,17 @@ def _numbered(parameter: Parameter, text: str, release: str, default: str) -> Re
     if found is not None:
         return Read(found, why=why)
     if number in _rules()["kept"].get(parameter.name, ()):
-        return Read(number, why=why or f"{number} is none of its values, and the library takes it")
+        return Read(number, why=why or f"{number} is not one of its values, and the library takes it")
     if _is_in(parameter, "default"):
-        return Read(default, Fate.DEFAULTED, why or f"{number} is none of its values: the default")
-    return Read(number, why=why or f"{number} is none of its values, and nothing checks that")
+        return Read(default, Fate.DEFAULTED, why or f"{number} is not one of its values: the default")
+    return Read(number, why=why or f"{number} is not one of its values, and nothing checks that")
 
 
 def _number(parameter: Parameter, text: str, default: str) -> Read:
     number = atoi(text)
     meant = replaced(parameter.name, str(number))
     if meant != str(number):
-        return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} becomes {meant} without a word")
+        return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} silently becomes {meant}")
     if _is_in(parameter, "sixteen_bits"):
         number %= _HALF_WORD
     return _within(parameter, number, default, _reading(text, str(number)))
@@ -223,7 +225,7 @@ def _size(parameter: Parameter, text: str, default: str) -> Read:
     if _is_in(parameter, "narrow"):
         number %= _WORD
     odd = number == 0 and text.strip("0") != ""
-    why = f"{text!r} is no size and is read as 0" if odd else ""
+    why = f"{text!r} is not a size and is read as 0" if odd else ""
     if number == 0 and _is_in(parameter, "zero"):
         return Read(default, Fate.DEFAULTED, why or "0 means the default")
     return _within(parameter, number, default, why)

@@ -108,7 +108,7 @@ def taken(stack: str, known: Sequence[str], stated: str | None) -> Taken:
     if stated is None or stated in known:
         return Taken(stated or known[-1], stated or known[-1])
     if not release_key(stated):
-        raise ValueError(f"{stated!r} is no release of {stack}: known are {known[0]} to {known[-1]}")
+        raise ValueError(f"{stated!r} is not a known release of {stack}: known are {known[0]} to {known[-1]}")
     earlier = [each for each in known if reached(stated, each) and is_aside(each) <= is_aside(stated)]
     if not earlier:
         remark = f"is older than {known[0]}, the first that is known: it is read as that one"
@@ -157,5 +157,5 @@ def parse(text: str) -> Releases:
     found = [_BOUND.fullmatch(part.strip()) for part in text.split(",")]
     bounds = tuple((match[1], match[2]) for match in found if match is not None)
     if len(bounds) != len(found):
-        raise ValueError(f"{text!r} is no range of releases: write {EXAMPLE}")
+        raise ValueError(f"{text!r} is not a range of releases: write {EXAMPLE}")
     return Releases(bounds)

@@ -29,7 +29,11 @@ Reference = Annotated[
 ]
 Lib = Annotated[
     str | None,
-    typer.Option("--lib", metavar="PATH", help="The stack's library where it will run; a bare name is looked for."),
+    typer.Option(
+        "--lib",
+        metavar="PATH",
+        help="Path of the stack's library on the target; a bare name is resolved by the loader.",
+    ),
 ]
 Target = Annotated[
     str, typer.Option("--service", metavar="NAME", help="Service, unit or container that the profile is for.")

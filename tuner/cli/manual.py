@@ -29,7 +29,7 @@ _STATUSES: Final = {
     "0": "Done; of a tuning or a comparison: improved.",
     "1": "Failed, or stopped before there was an answer.",
     "2": "Wrong usage.",
-    "3": "The honest no: nothing beats the baseline.",
+    "3": "No improvement found.",
 }
 _SIGNALS: Final = (
     "The first SIGINT (Ctrl-C) finishes the run in flight, confirms what is best so far for up to a fifth of the budget "

@@ -62,7 +62,7 @@ ObjectiveName = Annotated[
     str | None,
     typer.Option("--objective", help="latency, tail, throughput, balanced, or e.g. 'max rate where p99 < 50us'."),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals repeatable.")]
+Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals reproducible.")]
 
 
 def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

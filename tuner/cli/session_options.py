@@ -125,7 +125,10 @@ def search(
     space: Annotated[str, typer.Option("--space", help="Search only these: NAME, NAME=a|b, NAME=lo..hi, …")] = "",
     optimizer: Annotated[str, typer.Option("--optimizer", help="skopt, random, grid or optuna.")] = "skopt",
     warm_start: Annotated[
-        bool, typer.Option("--warm-start", help="Begin where earlier sessions like this one, in --results, ended.")
+        bool,
+        typer.Option(
+            "--warm-start", help="Use the results of earlier sessions like this one, in --results, as a starting point."
+        ),
     ] = False,
 ) -> Search:
     """Return how the best is looked for."""
@@ -153,4 +156,6 @@ def _loading(name: str) -> Loading:
     try:
         return Loading(name)
     except ValueError as reason:
-        raise UsageError(f"--load {name!r} is no way to load a library", advice=did_you_mean(name, Loading)) from reason
+        raise UsageError(
+            f"--load {name!r} is not a way to load a library", advice=did_you_mean(name, Loading)
+        ) from reason

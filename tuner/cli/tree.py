@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 PROGRAM: Final = "tuner"
-HELP: Final = """Find the best profile of a network stack for this host and this traffic, and prove it.
+HELP: Final = """Find the best profile of a network stack for this host and this traffic, and confirm it by measurement.
 
 \b
 Examples:
-  tuner check                      is this host fit to measure?
+  tuner check                      is this host ready to measure?
   tuner tune latency --budget 90s  search, confirm, write the winner
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
-  tuner report --open              what did the last session find?
+  tuner report --open              how did the last session get its result?
   tuner run latency -- COMMAND     start a program under a profile
   tuner apply latest --target env:app.env   put the winner where it is used
   tuner params show XLIO_RX_POLL   what does a variable do?
@@ -45,31 +45,33 @@ class Noun:
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
-    "tune": Command("tune", "tune", "Find the best profile for this host and workload, prove it, and write it."),
+    "tune": Command(
+        "tune", "tune", "Find the best profile for this host and workload, confirm it by measurement, and write it."
+    ),
     "measure": Command(
         "measure",
         "measure",
-        "Measure one profile several times and print each metric's median, interval and number of runs.",
+        "Measure one profile several times and print each metric's median, confidence interval and number of runs.",
     ),
     "compare": Command(
         "compare",
         "compare",
-        "Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.",
+        "Measure two profiles in interleaved blocks and say how many times better B is than A, with a 95 % confidence interval.",
     ),
     "minimise": Command(
         "minimise",
         "minimise",
-        "Leave out of a profile what does not earn its place, and write it with what each remaining setting is worth.",
+        "Remove the settings that have no effect from a profile, and say how much each remaining one contributes.",
     ),
     "check": Command(
         "check",
         "check",
-        "Say whether this host is fit to measure: what is missing, what makes it noisy, and what to do about it.",
+        "Say whether this host is ready to measure: what is missing, what makes it noisy, and what to do about it.",
     ),
     "verify": Command(
         "verify",
         "verify",
-        "Start a program that does nothing under the library and read from its banner what became of each setting.",
+        "Start an empty program with the library and read from its banner what became of each setting.",
     ),
     "report": Command(
         "report",
@@ -129,7 +131,7 @@ _PROFILES: Final = Noun(
         "migrate": Command(
             "migrate",
             "migrate",
-            "Carry a profile to another release: names, spellings, numbers that changed their meaning, presets that are "
+            "Convert a profile to another release: names, spellings, numbers that changed their meaning, presets that are "
             "gone.",
         ),
     },
@@ -178,7 +180,7 @@ _CONF: Final = Noun(
         "explain": Command(
             "conf",
             "explain",
-            "Say in words what each rule does, and which do nothing because another comes first or the reading stops "
+            "Explain what each rule does, and which have no effect because another one comes first or reading stops "
             "before.",
         ),
         "match": Command(
@@ -190,7 +192,7 @@ _CONF: Final = Noun(
     },
 )
 _ONLOAD: Final = Noun(
-    "Onload: read and write its profiles, explain its stack names, hear what its library says.",
+    "Onload: read and write its profiles, explain its stack names, show what its library prints.",
     {
         "import": Command(
             "onload",
@@ -206,8 +208,7 @@ _ONLOAD: Final = Noun(
         "probe": Command(
             "onload",
             "probe",
-            "Start one socket under Onload on a terminal of its own, and tell what the library says there and nowhere "
-            "else.",
+            "Open one socket under Onload on its own terminal, and show what the library prints only there.",
         ),
     },
 )

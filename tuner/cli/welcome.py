@@ -46,11 +46,11 @@ def text(results: Path, commands: Collection[str]) -> str:
 def steps(measures: bool, found: Latest | None) -> list[Step]:
     """Return what can be done next, the most useful first."""
     if not measures:
-        return [Step(f"sudo apt-get install {BENCHMARK.name}", "it measures; Fedora: dnf"), *_BEGIN]
+        return [Step(f"sudo apt-get install {BENCHMARK.name}", "installs the benchmark; Fedora: dnf"), *_BEGIN]
     if found is None:
         return list(_BEGIN)
     if found.state in {State.RUNNING, State.STOPPED} and found.best is None:
-        on = Step("tuner sessions resume latest", f"goes on with {found.session}, unless it still runs")
+        on = Step("tuner sessions resume latest", f"continue {found.session}, unless it is still running")
         return [on, Step("tuner sessions show latest", "what it measured so far"), *_BEGIN]
     if found.best is None:
         return [Step("tuner sessions show latest", "what the last session measured"), *_BEGIN[1:]]
@@ -65,8 +65,8 @@ def steps(measures: bool, found: Latest | None) -> list[Step]:
 
 
 _BEGIN: Final = (
-    Step("tuner check", "is this host fit to measure?"),
-    Step("tuner tune latency --budget 90s", "find the best profile and prove it"),
+    Step("tuner check", "is this host ready to measure?"),
+    Step("tuner tune latency --budget 90s", "find the best profile and confirm it"),
     Step("tuner profiles list", "the profiles that are known"),
     Step("tuner params list", "the variables of a stack, and what they do"),
 )

@@ -31,7 +31,7 @@ _WHAT: Final = {
     "udp_receiver": "UDP sockets that receive at",
     "udp_connect": "UDP sockets that connect to",
 }
-_BEHIND: Final = "it stands behind a syntax error, where the library no longer reads"
+_BEHIND: Final = "it comes after a syntax error, where the library stops reading"
 
 
 def explain(text: str) -> list[Explained]:

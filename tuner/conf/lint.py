@@ -126,7 +126,7 @@ def _rule(rule: Rule, source: str) -> Iterator[Finding]:
         )
     if rule.second is not None and rule.role not in TWO_ENDED:
         yield warning(
-            where, f"{rule.role} compares one address: the second one is not looked at", "leave out the second address"
+            where, f"{rule.role} compares one address: the second one is ignored", "leave out the second address"
         )
 
 
@@ -136,11 +136,11 @@ def _endpoint(end: Endpoint, where: str) -> Iterator[Finding]:
         kept = str(Endpoint(end.network))[:-2]
         yield error(
             where,
-            f"{written} is no address: the library says so on standard output and takes {kept} instead",
+            f"{written} is not an address: the library says so on standard output and takes {kept} instead",
             "write four numbers from 0 to 255",
         )
     if end.length is not None and not 0 <= end.length <= 32:  # noqa: PLR2004 # the bits of an address
-        yield error(where, f"/{end.length} is no prefix: the library takes /{end.prefix}", "write /0 to /32")
+        yield error(where, f"/{end.length} is not a prefix: the library takes /{end.prefix}", "write /0 to /32")
     if end.ports is not None:
         yield from _ports(end, where)
 

@@ -55,9 +55,9 @@ def content(path: Path) -> bytes | None:
             advice = f"name the file itself: {os.path.realpath(path)}"
             raise UsageError(f"{path} is a symbolic link, and links are not followed", advice=advice)
         if not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"{path} is no plain file", advice="name a file")
+            raise UsageError(f"{path} is not a regular file", advice="name a file")
         if found.st_size > MOST_BYTES:
-            raise UsageError(f"{path} is larger than {MOST_BYTES} bytes: that is no file of ours to replace")
+            raise UsageError(f"{path} is larger than {MOST_BYTES} bytes: such a file is not replaced")
         return path.read_bytes()
     except FileNotFoundError:
         return None

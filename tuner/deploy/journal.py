@@ -62,7 +62,7 @@ class Journal:
                     applied = _applied(row)
                     found[applied.stamp] = applied
             except (ValueError, TypeError, KeyError, RecursionError) as reason:
-                message = f"{self.path}, line {number} is no entry of a journal"
+                message = f"{self.path}, line {number} is not an entry of a journal"
                 raise StoreError(message, advice="repair or remove that line") from reason
         return tuple(found.values())
 

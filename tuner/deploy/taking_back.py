@@ -21,7 +21,7 @@ def last(journal: Journal, path: Path | None) -> Applied:
     if found:
         return found[-1]
     known = ", ".join(dict.fromkeys(applied.path for applied in standing))
-    advice = f"applied: {known}" if known else f"nothing stands in {journal.path}"
+    advice = f"applied: {known}" if known else f"{journal.path} has no entry"
     raise UsageError(f"there is nothing to undo{f' for {wanted}' if wanted else ''}", advice=advice)
 
 
@@ -35,7 +35,7 @@ def undoing(applied: Applied, *, force: bool = False) -> Change:
             return Change(path, now, now)  # taken back before, and ended before the journal said so
         raise UsageError(f"the previous file is gone: {applied.backup}", advice=f"{path} stays as it is")
     if not (force or _untouched(applied, now, before)):
-        advice = f"compare it with {applied.backup or 'no file'}; --force takes it back all the same"
+        advice = f"compare it with {applied.backup or 'no file'}; --force undoes it anyway"
         raise UsageError(f"{path} was changed after it was applied", advice=advice)
     return Change(path, now, before)
 

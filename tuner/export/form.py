@@ -125,7 +125,7 @@ def no_line_breaks(value: str) -> str | None:
 
 def _problem(name: str, value: str) -> str | None:
     if not _VARIABLE.fullmatch(name):
-        return "is no name of an environment variable"
+        return "is not a valid name for an environment variable"
     if "\0" in value:
         return "holds NUL, which no environment can carry"
     try:

@@ -30,7 +30,7 @@ def _inline(deployment: Deployment) -> str:
 
 def _sayable(deployment: Deployment, text: str, findings: Sequence[Finding]) -> str:
     if errors := errors_in(findings):
-        message = f"{deployment.profile.source} cannot be said in the configuration of XLIO {deployment.release}"
+        message = f"{deployment.profile.source} cannot be expressed in the configuration of XLIO {deployment.release}"
         raise UsageError(message, findings=errors, advice="take the form env, or another --stack-version")
     return text
 

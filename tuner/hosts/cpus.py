@@ -73,7 +73,7 @@ def cpu_list(text: str, allowed: Iterable[int], where: str = "cpus") -> str:
     """Return the CPUs that a user named (`0`, `2-3`, `0,2`) as a list; raise `UsageError` with all that is wrong."""
     named = parse(text)
     if named is None:
-        message = f"{text!r} is no list of CPUs such as 0 or 2-3 or 0,2"
+        message = f"{text!r} is not a CPU list such as 0 or 2-3 or 0,2"
         raise UsageError(message, findings=[error(where, message)])
     usable = sorted(allowed)
     findings = [error(where, f"CPU {n} may not be used", f"allowed: {_text(usable)}") for n in named if n not in usable]

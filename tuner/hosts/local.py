@@ -197,7 +197,7 @@ def first_bytes(path: Path, most_bytes: int) -> bytes:
 
 def _environment_problems(name: str, value: str) -> list[Finding]:
     if not _NAME.fullmatch(name):
-        return [error(f"environment.{name}", "is no name of a variable: letters, digits and _ only")]
+        return [error(f"environment.{name}", "is not a valid variable name: letters, digits and _ only")]
     return [error(f"environment.{name}", "the value holds a NUL")] if "\0" in value else []
 
 

@@ -250,7 +250,7 @@ def _preloaded(preload: Assigned, stack: str) -> Iterator[Finding]:
     mine = dict(libraries(preload.value))
     for name in names:
         if name != mine.get(stack):
-            yield warning(preload.where, f"{PRELOAD} names {shown(name)} too, which is no part of the profile")
+            yield warning(preload.where, f"{PRELOAD} names {shown(name)} too, which is not part of the profile")
     if stack not in mine and names:
         yield warning(preload.where, f"{PRELOAD} does not name the library of {stack}: nothing reads its variables")
 

@@ -76,7 +76,7 @@ def redundant(limits: Sequence[Limit]) -> list[str]:
     """Return, in words, the limits that follow from others, because a higher percentile is never below a lower one."""
     ordered = sorted((each for each in limits if each.metric in _ORDER), key=lambda each: _ORDER.index(each.metric))
     return [
-        f"{lower} says nothing beside {higher}: {lower.metric} is never above {higher.metric}"
+        f"{lower} has no effect beside {higher}: {lower.metric} is never above {higher.metric}"
         for lower, higher in combinations(ordered, 2)
         if (higher.limit_us, higher.inclusive) <= (lower.limit_us, lower.inclusive)
     ]
@@ -100,7 +100,7 @@ def _expect_start(text: str, words: Sequence[str]) -> None:
     for place, wanted in enumerate(_START):
         found = words[place] if place < len(words) else "the end"
         if found.casefold() != wanted:
-            what = f"objective {text!r}: {wanted!r} is expected where {found!r} stands"
+            what = f"objective {text!r}: {wanted!r} was expected instead of {found!r}"
             raise UsageError(what, advice=f"for example {EXAMPLE!r}")
 
 
@@ -118,7 +118,7 @@ def _limit(clause: Sequence[str], findings: list[Finding]) -> Limit | None:
     """Return the limit of `METRIC < NUMBER UNIT`, the unit perhaps apart; what is wrong goes into the findings."""
     said = " ".join(clause) or "nothing"
     if len(clause) not in {3, 4}:
-        findings.append(error(said, "is no limit", "write METRIC < NUMBER and a unit, such as p99 < 50us"))
+        findings.append(error(said, "is not a limit", "write METRIC < NUMBER and a unit, such as p99 < 50us"))
         return None
     metric, sign, amount = clause[0].casefold(), clause[1], "".join(clause[2:])
     wrong = [*_metric_problems(said, metric), *_sign_problems(said, sign)]
@@ -139,12 +139,12 @@ def _sign_problems(said: str, sign: str) -> Iterator[Finding]:
     if sign in {">", ">=", "="}:
         yield error(said, f"{sign!r} contradicts the search for the highest rate", "a limit is an upper bound: < or <=")
     elif sign not in {"<", "<="}:
-        yield error(said, f"{sign!r} is no comparison", "write < or <=")
+        yield error(said, f"{sign!r} is not a comparison", "write < or <=")
 
 
 def _amount_problems(said: str, amount: str, match: re.Match[str] | None) -> Iterator[Finding]:
     if match is None:
-        yield error(said, f"{amount!r} is no latency", "write for example 50us, 800ns or 2ms")
+        yield error(said, f"{amount!r} is not a latency", "write for example 50us, 800ns or 2ms")
     elif match["unit"].lower() not in {"", *UNITS_US}:
         yield error(said, f"unknown unit {match['unit']!r}", did_you_mean(match["unit"], UNITS_US))
     elif float(match["number"]) <= 0:

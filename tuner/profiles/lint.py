@@ -58,15 +58,17 @@ def _doubts(profile: Profile, release: str | None) -> list[Finding]:
 
 def _general_doubts(profile: Profile, known: Catalogue, release: str | None) -> Iterator[Finding]:
     if not profile.summary:
-        yield warning(f"{profile.source}: summary", "is missing", "say in one line what the profile is for")
+        yield warning(f"{profile.source}: summary", "is missing", "describe the profile in one line")
     if release is not None and not profile.releases.covers(release):
         yield warning(f"{profile.source}: releases", f"{profile.releases} does not cover release {release}")
     if not profile.releases.among(known.releases):
         yield warning(f"{profile.source}: releases", f"{profile.releases} covers no known release of {known.stack}")
     chosen = presets.variable(known.stack)
     if chosen in profile.settings and len(profile.settings) > 1:
-        message = "stands under the other settings: what is in effect depends on the release"
-        yield warning(f"{profile.source}: settings.{chosen}", message, "spell out what it sets, or set nothing else")
+        message = "is set together with other settings: which value is used depends on the release"
+        yield warning(
+            f"{profile.source}: settings.{chosen}", message, "list the values that it sets, or set nothing else"
+        )
 
 
 def _setting_doubts(profile: Profile, known: Catalogue) -> Iterator[Finding]:
@@ -80,7 +82,7 @@ def _setting_doubts(profile: Profile, known: Catalogue) -> Iterator[Finding]:
             yield warning(where, "has no reason", "write one as a comment in the line above")
         yield from _unread(where, parameter, covered if profile.releases.bounds else ())
         if _does_nothing(profile, parameter, known, covered):
-            yield warning(where, f"{value} is the default anyway: it does nothing", "leave it out")
+            yield warning(where, f"{value} is the default: it has no effect", "leave it out")
 
 
 def _release_doubts(profile: Profile, known: Catalogue, release: str | None) -> Iterator[Finding]:

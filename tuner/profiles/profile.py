@@ -126,11 +126,11 @@ def is_name(text: str) -> bool:
 
 def _wrong_words(profile: Profile) -> Iterator[tuple[str, str, str]]:
     if not is_name(profile.name):
-        yield "name", f"{shown(profile.name)!r} is no name of a profile", _NAME_RULE
+        yield "name", f"{shown(profile.name)!r} is not a valid profile name", _NAME_RULE
     if profile.name == DEFAULT and profile.place is not Place.BUILT_IN:
         yield "name", f"{DEFAULT!r} is the stack without settings", "take another name"
     if profile.extends is not None and not is_name(profile.extends):
-        yield "extends", f"{shown(profile.extends)!r} is no name of a profile", _NAME_RULE
+        yield "extends", f"{shown(profile.extends)!r} is not a valid profile name", _NAME_RULE
     if not catalogue.is_stack(profile.stack):
         hint = did_you_mean(profile.stack, catalogue.stacks())
         yield "stack", f"unknown stack {shown(profile.stack)!r}", hint

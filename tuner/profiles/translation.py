@@ -123,7 +123,7 @@ def _renamed(name: str, value: str, source: str, known: Catalogue) -> Line:
         return Line(name, value, {}, Fit.NONE, f"{known.stack} has no such setting")
     wrong = parameter.problem(value)
     if wrong is not None:
-        return Line(name, value, {}, Fit.NONE, f"{value!r} is no value of {other}: it {wrong}")
+        return Line(name, value, {}, Fit.NONE, f"{value!r} is not a valid value for {other}: it {wrong}")
     newest = known.releases[-1]
     choice = parameter.choice(value, newest)
     if not parameter.exists_in(newest) or (choice is not None and not choice.exists_in(newest)):
@@ -138,7 +138,7 @@ def _by_row(name: str, value: str, source: str, known: Catalogue) -> Line:
     values = numbers({name: catalogue.load(source).effective({name: value})[name]})
     row = next((row for row in rows if not row.when or parse(row.when).holds(values)), None)
     if row is None:
-        why = f"{name}={value} says nothing that {known.stack} does not do by itself"
+        why = f"{name}={value} is what {known.stack} does anyway"
         return Line(name, value, {}, Fit.NONE, why)
     becomes = {target: str(parse(text).value(values)) for target, text in row.set.items()}
     wrong = [target for target, text in becomes.items() if known.find(target).problem(text) is not None]

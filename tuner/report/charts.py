@@ -198,7 +198,7 @@ def worth(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 300, "grid": False}}
     color = {"condition": clear, "value": MUTED}
     spec = _layered(rows, layers, {"x": x, "y": y, "color": color}, 24 + 26 * len(rows))
-    return f"Gain of {len(rows)} settings with confidence intervals; the line at 1 is no effect.", spec
+    return f"Gain of {len(rows)} settings with confidence intervals; the line at 1 means no effect.", spec
 
 
 def _line_at_one(channel: str) -> Spec:

@@ -60,7 +60,7 @@ def read(stream: BinaryIO) -> Log:
     except ValueError as reason:
         raise ParseError(f"sockperf's full log has a row of another form: {reason}") from reason
     if not np.isfinite(table).all():
-        raise ParseError("sockperf's full log has a time that is no number")
+        raise ParseError("sockperf's full log has a time that is not a number")
     times = np.round(table * 1e9).astype(np.int64)
     return Log(times[:, 0], times[:, 1])
 

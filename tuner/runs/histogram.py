@@ -61,7 +61,7 @@ def decode(stored: Mapping[str, Any]) -> Histogram:
     try:
         return HdrHistogram.decode(str(stored["encoded"]))
     except (KeyError, ValueError, TypeError, IndexError, zlib.error, HdrCookieException, HdrLengthException) as reason:
-        raise UsageError(f"this is no stored histogram: {type(reason).__name__}: {reason}") from reason
+        raise UsageError(f"this is not a stored histogram: {type(reason).__name__}: {reason}") from reason
 
 
 def _empty() -> Histogram:

@@ -96,7 +96,7 @@ class Rig:
                 if not proof.loaded:
                     return Status.NOT_LOADED, f"{who}: {proof.reason}", None
         if output.timed_out:
-            return Status.TIMEOUT, output.failure or f"no end after {workload.time_limit_s:g} s", None
+            return Status.TIMEOUT, output.failure or f"did not end within {workload.time_limit_s:g} s", None
         if output.failure is not None or output.client is None:
             return Status.FAILED, output.failure or "the client was not started", None
         if not self.os_sockets and (why := launch.unproven(self.stack.name, output.written)):

@@ -136,12 +136,12 @@ def playback_time_s(text: str) -> float:
     """
     rows = [(number, _PLAYBACK.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     wrong = [
-        error(f"line {number}", "is no `seconds, bytes`", "write for example 0.001, 64")
+        error(f"line {number}", "is not `seconds, bytes`", "write for example 0.001, 64")
         for number, row in rows
         if not row
     ]
     if wrong or not rows:
-        raise UsageError("this is no playback file", findings=wrong[:MOST_LISTED])
+        raise UsageError("this is not a playback file", findings=wrong[:MOST_LISTED])
     return max(float(row["time_s"]) for _, row in rows if row)
 
 

@@ -121,7 +121,7 @@ def from_dict(data: Mapping[str, Any]) -> Workload:
     findings: list[Finding] = []
     values = {name: _value(name, value, findings) for name, value in data.items()}
     if findings:
-        raise UsageError("this is no workload", findings=findings)
+        raise UsageError("this is not a workload", findings=findings)
     return Workload(**values)
 
 
@@ -210,7 +210,7 @@ def _few_observations(w: Workload, rate_mps: int) -> list[Finding]:
 def _place_problems(w: Workload) -> list[Finding]:
     named = (("server_cpus", w.server_cpus), ("client_cpus", w.client_cpus))
     bad = [(name, text) for name, text in named if text and parse_cpus(text) is None]
-    found = [error(f"workload.{name}", f"{text!r} is no list of CPUs", "write 1 or 2-3 or 0,2") for name, text in bad]
+    found = [error(f"workload.{name}", f"{text!r} is not a CPU list", "write 1 or 2-3 or 0,2") for name, text in bad]
     return [*found, *_address_problems(w)]
 
 
@@ -221,7 +221,7 @@ def _address_problems(w: Workload) -> list[Finding]:
         return [
             error(
                 "workload.address",
-                f"{w.address!r} is no IP address",
+                f"{w.address!r} is not an IP address",
                 "write the address itself: names of hosts are not looked up",
             )
         ]

@@ -171,7 +171,7 @@ def fitting(known: Catalogue, dimension: Dimension, release: str | None) -> Fitt
 def _unread(known: Catalogue, name: str, release: str | None) -> str:
     parameter = known.parameters.get(name)
     if parameter is None or parameter.kind is not Kind.SETTING:
-        return f"{name} is no setting of {known.stack}"
+        return f"{name} is not a setting of {known.stack}"
     return known.unread(parameter, release)
 
 

@@ -402,7 +402,7 @@ def _simple(reader: _Reader) -> Command:
 def _function(reader: _Reader, name: Word) -> Function:
     _skip_lines(reader)
     if not NAME.fullmatch(name.bare):
-        raise reader.scanner.fault(f"{name.source!r} is no name for a function")
+        raise reader.scanner.fault(f"{name.source!r} is not a valid function name")
     reader.scanner.deeper()
     body = _command(reader)
     reader.scanner.higher()

@@ -93,7 +93,9 @@ class Key:
 
     def _truth_of(self, text: str) -> bool:
         if text not in self.truth:
-            raise ValueError(f"{text} cannot be said: the key takes true ({self.truth[1]}) or false ({self.truth[0]})")
+            raise ValueError(
+                f"{text} cannot be expressed: the key takes true ({self.truth[1]}) or false ({self.truth[0]})"
+            )
         return text == self.truth[1]
 
     def _word_of(self, text: str, parameter: Parameter) -> str:
@@ -104,13 +106,13 @@ class Key:
         numbers = [word for word, number in self.words.items() if str(number) in spellings]
         found = [*named, *same, *numbers]
         if not found:
-            raise ValueError(f"{text} cannot be said: the key takes {self.takes()}")
+            raise ValueError(f"{text} cannot be expressed: the key takes {self.takes()}")
         return found[0]
 
     def _value_of(self, value: int | str, parameter: Parameter, release: str) -> str:
         word = next((w for w, number in self.words.items() if value in {w, number}), None)
         if word is None:
-            raise ValueError(f"{value!r} is no value of it: it takes {self.takes()}")
+            raise ValueError(f"{value!r} is not a valid value: it takes {self.takes()}")
         for choice in parameter.choices_in(release):
             if _says(self, choice.value, parameter) == word:
                 return choice.value
@@ -122,7 +124,7 @@ class Key:
         if self.max is not None and number > self.max:
             raise ValueError(f"{number} is more than the most, {self.max}")
         if self.power_of_two and number & (number - 1):
-            raise ValueError(f"{number} is no power of two")
+            raise ValueError(f"{number} is not a power of two")
         return number
 
 
@@ -175,7 +177,7 @@ def _added(row: Mapping[str, Any], release: str) -> dict[str, object]:
 def _number(text: str) -> int:
     number = as_integer(text)
     if number is None:
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return number
 
 
@@ -183,7 +185,7 @@ def _bytes(value: int | str) -> int:
     if isinstance(value, int):
         return value
     if not _MEMORY.fullmatch(value):
-        raise ValueError(f"{value!r} is no size: write digits, then K, M or G and B, without blanks and points")
+        raise ValueError(f"{value!r} is not a size: write digits, then K, M or G and B, without blanks and points")
     digits = value.rstrip("KMGkmgB")
     return int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[value[len(digits) :].upper().rstrip("B")]
 

@@ -46,14 +46,14 @@ def lacks(path: Path, mark: str, host: Host) -> str:
 def _unfit(where: str, header: bytes, machine: str) -> Finding | None:
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
         hint = "name the .so itself, not a linker script, an archive or a package"
-        return error(where, "is no ELF file, so the loader would warn and go on without it", hint)
+        return error(where, "is not an ELF file, so the loader would warn and go on without it", hint)
     order = _ORDERS.get(header[5])
     if order is None or header[4] not in _BITS:
         return error(where, "has an ELF header that makes no sense", "install the library again")
     kind = int.from_bytes(header[16:18], "little" if order == "little" else "big")
     found = int.from_bytes(header[18:20], "little" if order == "little" else "big")
     if kind != _SHARED:
-        return error(where, "is no shared library but another kind of ELF file", "name the .so")
+        return error(where, "is an ELF file, but not a shared library", "name the .so")
     name = MACHINES.get(found, f"machine {found}")
     if name != machine:
         hint = f"install the {machine} build of the library"

@@ -47,7 +47,7 @@ def _doubts(place: Path) -> list[Finding]:
 def _run(path: Path) -> object:
     spec = importlib.util.spec_from_file_location(f"tuner_stack_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python module", advice=_ADVICE)
+        raise UsageError(f"{path} is not a Python module", advice=_ADVICE)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

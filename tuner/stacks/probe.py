@@ -33,7 +33,7 @@ def found(stack: Stack, named: Path | None, host: Host) -> Path:
     """Return the stack's library, unexamined; raise `MissingTool` where there is no such file."""
     path = located(stack, named, host)
     if path is None or not has_file(host, path):
-        raise MissingTool(f"the library of stack {stack.name} is not here: {path or 'none'}", advice=stack.advice)
+        raise MissingTool(f"the library of stack {stack.name} was not found: {path or 'none'}", advice=stack.advice)
     return path
 
 
@@ -41,7 +41,7 @@ def usable(stack: Stack, named: Path | None, host: Host) -> Path:
     """Return the stack's library, absolute; raise `MissingTool` where there is none, or none that is to be measured."""
     path = located(stack, named, host)
     if path is None:
-        raise MissingTool(f"the library of stack {stack.name} is not here", advice=stack.advice)
+        raise MissingTool(f"the library of stack {stack.name} was not found", advice=stack.advice)
     wrong = library.problem(path, host)
     if wrong is not None:
         raise MissingTool(f"the library of stack {stack.name} cannot be used", findings=[wrong], advice=stack.advice)

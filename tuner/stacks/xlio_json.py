@@ -200,7 +200,7 @@ class _Reading:
     def take(self, path: str, value: object) -> None:
         """Take one key and its value, or say what is wrong with them."""
         if path == RULES:
-            message = "offload rules are no settings: they are not imported"
+            message = "offload rules are not settings and are not imported"
             self.findings.append(warning(f"{self.where}: {path}", message, "see `tuner conf`"))
             return
         key = self._by_key().get(path)
@@ -216,7 +216,7 @@ class _Reading:
         """Take one part of an inline configuration, whose key may be shortened where the release allows it."""
         full = self._full(key)
         if full in seen:
-            self.wrong(key, f"{full} stands here twice: the library does not start")
+            self.wrong(key, f"{full} is here twice: the library does not start")
         elif full == _AFFINITY and separator(self.release) == ",":
             self.wrong(key, "is not read from an inline configuration by this release", "use the JSON file")
         elif full is not None:
@@ -256,12 +256,12 @@ class _Reading:
     def _object(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, object]:
         twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
         for name in twice:
-            self.wrong(name, "stands twice in one object: which one counts is not defined")
+            self.wrong(name, "appears twice in one object: which one counts is undefined")
         return dict(pairs)
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no value of JSON")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _pair(part: str, where: str, findings: list[Finding]) -> tuple[str, Plain] | None:
@@ -271,7 +271,7 @@ def _pair(part: str, where: str, findings: list[Finding]) -> tuple[str, Plain] |
     elif part.count("=") != 1 or not key.strip() or not value:
         findings.append(error(where, f"{shown(part)!r} is not key=value"))
     elif not _INLINE_KEY.fullmatch(key.strip()):
-        findings.append(error(where, f"{shown(key)!r} is no key"))
+        findings.append(error(where, f"{shown(key)!r} is not a key"))
     elif not _INLINE_LIST.fullmatch(value):
         findings.append(error(where, f"{shown(value)!r} has characters that are not read here", "use the JSON file"))
     else:

@@ -69,7 +69,7 @@ def read_schema(text: str, where: str, release: str) -> tuple[Overlay, list[Find
         return empty, findings
     leaves = list(_leaves(tree, "", where, findings))
     if not leaves:
-        findings.append(error(where, "has no keys: it is no schema of a configuration"))
+        findings.append(error(where, "has no keys: it is not a schema of a configuration"))
     if len(leaves) > _MOST_KEYS or any(found.severity == "error" for found in findings):
         return empty, findings
     return _overlay(leaves, release, where, findings), findings
@@ -79,7 +79,7 @@ def _release_problems(release: str) -> Iterator[Finding]:
     try:
         parse_releases(f"=={release}")
     except ValueError:
-        yield error("--stack-version", f"{shown(release)!r} is no release", "write for example 3.80.0")
+        yield error("--stack-version", f"{shown(release)!r} is not a release", "write for example 3.80.0")
         return
     if not reached(release, FIRST):
         yield error("--stack-version", f"{release} reads no JSON configuration", f"{FIRST} is the first that does")
@@ -96,7 +96,7 @@ def _tree(text: str, where: str, findings: list[Finding]) -> Mapping[str, Any] |
         return None
     if not isinstance(tree, dict) or not isinstance(tree.get("properties"), dict):
         findings.append(
-            error(where, "is no JSON Schema: it has no properties", "import the file that the library ships")
+            error(where, "is not a JSON Schema: it has no properties", "import the file that the library ships")
         )
         return None
     return tree

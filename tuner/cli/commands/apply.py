@@ -52,7 +52,7 @@ def apply(
         _undo(Path(profile) if profile else None, yes=yes, force=force, json=json)
         return
     if profile is None or target is None:
-        raise UsageError("say which profile and where", advice="tuner apply PROFILE --target FORM:FILE")
+        raise UsageError("name a profile and a target", advice="tuner apply PROFILE --target FORM:FILE")
     _apply(profile, target, choice, yes=yes, json=json)
 
 
@@ -63,7 +63,7 @@ def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, j
 
     name, colon, path = target.partition(":")
     if not (colon and path):
-        raise UsageError(f"{target!r} is no target", advice="write FORM:FILE, e.g. env:/etc/default/app")
+        raise UsageError(f"{target!r} is not a target", advice="write FORM:FILE, e.g. env:/etc/default/app")
     wanted = form(name)
     found = choice.deployment(profile, wanted)
     change = deploy.planned(Path(path), lambda before: merged(wanted, before, found))
@@ -76,7 +76,7 @@ def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, j
     _ask(f"Write {change.path}?", yes=yes)
     done = deploy.put(change, deploy.Journal.of(os.environ), what, wanted.mode)
     _tell(answer | {"changed": True, "backup": done.backup or None}, json=json)
-    typer.echo(f"wrote {change.path}; take it back: tuner apply --undo {change.path}", err=True)
+    typer.echo(f"wrote {change.path}; to undo: tuner apply --undo {change.path}", err=True)
 
 
 def _undo(path: Path | None, *, yes: bool, force: bool, json: bool) -> None:

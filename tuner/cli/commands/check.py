@@ -25,7 +25,9 @@ _INDENT: Final = "      "
 
 @options.made_from_options(workload=session_options.workload, setup=session_options.setup)
 def check(
-    noise: Annotated[bool, typer.Option("--noise", help="Also measure how far runs of one profile differ.")] = False,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Also measure the noise: how much runs of one profile vary.")
+    ] = False,
     runs: Annotated[int, typer.Option("--runs", min=4, help="With --noise: runs of the profile, in pairs.")] = 12,
     profile: Annotated[
         str, typer.Option("--profile", help="What --noise measures, and what needs memory.")
@@ -40,7 +42,7 @@ def check(
     workload: dict[str, object],
     setup: Setup,
 ) -> None:
-    """Say whether this host is fit to measure: what is missing, what makes it noisy, and what to do about it.
+    """Say whether this host is ready to measure: what is missing, what makes it noisy, and what to do about it.
 
     For xlio and vma the memory that the profile takes at start is held against what this host has, at the library's
     release where its banner says it. With --noise one profile is measured against itself: how far runs differ, what they drift, and the smallest
@@ -67,7 +69,7 @@ def _measured(profile: str, runs: int, task: Task, setup: Setup, results: Path) 
 
     found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=work.workspace(results))
     if found.calibration is None:
-        raise TunerError(f"too few runs of {profile} ended well; see `tuner sessions show latest`")
+        raise TunerError(f"too few runs of {profile} succeeded; see `tuner sessions show latest`")
     return found
 
 
@@ -78,7 +80,7 @@ def _tell(found: Fitness, measured: CalibrateAnswer | None, *, json: bool) -> No
         raise typer.Exit(0 if found.fit else 1)
     typer.echo("\n".join([*_lines(found), *(_told(measured) if measured else [])]))
     if not found.fit:
-        raise TunerError("this host cannot measure yet", advice="see the lines marked with ✗")
+        raise TunerError("this host is not ready to measure", advice="see the lines marked with ✗")
 
 
 def _lines(found: Fitness) -> list[str]:

@@ -24,9 +24,9 @@ def compare(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Measure two profiles in interleaved blocks and say how many times better B is than A, with its interval.
+    """Measure two profiles in interleaved blocks and say how many times better B is than A, with a 95 % confidence interval.
 
-    Exit status 0: B is better; 3: it is not.
+    Exit status 0: B is better; 3: no improvement found.
 
     \b
     Examples:

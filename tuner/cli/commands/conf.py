@@ -59,7 +59,7 @@ def lint(file: File, json: Json = False) -> None:
 
 
 def explain(file: File, json: Json = False) -> None:
-    """Say in words what each rule does, and which do nothing because another comes first or the reading stops before.
+    """Explain what each rule does, and which have no effect because another one comes first or reading stops before.
 
     \b
     Examples:
@@ -100,7 +100,7 @@ def match(
     text = _text(file)
     asked = Socket(program, _role(proto, role), _address(to, "--to"), id_, _address(other, "--from") if other else None)
     if asked.other and asked.role not in TWO_ENDED:
-        raise UsageError(f"--from is not looked at for {asked.role}", advice="leave it out")
+        raise UsageError(f"--from is ignored for {asked.role}", advice="leave it out")
     real = rule_match.answer(parse(text), asked)
     promised = rule_match.answer(documented(text), asked)
     if json:
@@ -179,7 +179,7 @@ def _address(text: str, option: str) -> Address:
     except ValueError:
         colon, number, ip = "", -1, IPv4Address(0)
     if not colon or not 0 <= number <= 0xFFFF:  # noqa: PLR2004 # ports
-        raise UsageError(f"{option} {text!r} is no address and port", advice="write 192.168.1.5:5001 or [::1]:5001")
+        raise UsageError(f"{option} {text!r} is not an address and port", advice="write 192.168.1.5:5001 or [::1]:5001")
     return Address(ip if isinstance(ip, IPv4Address) else getattr(ip, "ipv4_mapped", None), number)
 
 

@@ -44,7 +44,7 @@ def export(
         _list(json=json)
         return
     if profile is None or to is None:
-        raise UsageError("say which profile and which form", advice="tuner export PROFILE --to FORM; see --list")
+        raise UsageError("name a profile and a form", advice="tuner export PROFILE --to FORM; see --list")
     deployed(profile, to, out, choice, force=force, json=json)
 
 

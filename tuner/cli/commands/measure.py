@@ -16,7 +16,7 @@ def measure(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (kernel/latency), or file.")
     ] = "default",
-    runs: Annotated[int, typer.Option("--runs", min=1, help="How often, each time with fresh processes.")] = 5,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Number of runs, each with new processes.")] = 5,
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -25,10 +25,10 @@ def measure(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Measure one profile several times and print each metric's median, interval and number of runs.
+    """Measure one profile several times and print each metric's median, confidence interval and number of runs.
 
-    With an objective such as 'max rate where p99 < 50us' each time is a search for the highest rate that holds it
-    (held_rate_mps); exit status 3 where no load does.
+    With an objective such as 'max rate where p99 < 50us', each measurement is a search for the highest rate that meets
+    it (held_rate_mps); exit status 3 if no rate does.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`tuner minimise`: which settings of a profile earn their place?"""
+"""`tuner minimise`: which settings of a profile have an effect?"""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def minimise(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Leave out of a profile what does not earn its place, and write it with what each remaining setting is worth.
+    """Remove the settings that have no effect from a profile, and say how much each remaining one contributes.
 
-    Measures the profile with and without its settings in interleaved blocks. Exit status 0: done, also when every
-    setting stays; 1: nothing could be judged.
+    Measures the profile with and without its settings in interleaved blocks. Exit status 0: done, also if every
+    setting is kept; 1: nothing could be judged.
 
     \b
     Examples:

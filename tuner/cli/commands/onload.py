@@ -144,7 +144,7 @@ def probe(
     *,
     json: options.Json = False,
 ) -> None:
-    """Start one socket under Onload on a terminal of its own, and tell what the library says there and nowhere else.
+    """Open one socket under Onload on its own terminal, and show what the library prints only there.
 
     Unknown names and values out of range are told to a terminal only, before any variable can say otherwise. The exit
     status is 1 where no stack was made, or the library takes a value for another.
@@ -205,7 +205,7 @@ def _first(name: str, folders: Folders, *, fragments: bool) -> Source:
     source = folders.first(name, fragments=fragments)
     if source is None:
         places = f"~/.openonload/profiles, {folders.system}, and as a path"
-        raise UsageError(f"there is no profile {name!r} of Onload", advice=f"it was looked for in {places}")
+        raise UsageError(f"there is no profile {name!r} of Onload", advice=f"looked in {places}")
     return source
 
 

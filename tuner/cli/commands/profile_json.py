@@ -42,7 +42,7 @@ def to_json(
     found = load(profile, xlio_json.STACK, shelves(os.environ, Path.cwd()))
     release = release_of(catalogue.load(xlio_json.STACK), stack_version)
     text, findings = (xlio_json.to_inline if inline else xlio_json.to_json)(found.settings, release)
-    _refuse(f"{found.name} cannot be said so in {release}", findings)
+    _refuse(f"{found.name} cannot be expressed in {release}", findings)
     environment = {xlio_json.INLINE: text} if inline else {}
     environment = xlio_json.launched_with("FILE") | environment
     if json:

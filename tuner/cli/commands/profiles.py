@@ -119,7 +119,9 @@ def new(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a variable. Repeatable.")
     ] = None,
-    summary: Annotated[str, typer.Option("--summary", metavar="TEXT", help="One line on what it is for.")] = "",
+    summary: Annotated[
+        str, typer.Option("--summary", metavar="TEXT", help="One line that describes the profile.")
+    ] = "",
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 Verify = Annotated[
-    bool, typer.Option("--verify/--no-verify", help="First show by a tiny program that the stack loads here.")
+    bool, typer.Option("--verify/--no-verify", help="First verify with a tiny program that the stack loads here.")
 ]
 
 
@@ -101,7 +101,7 @@ def _hear(findings: Sequence[Finding], *, verify: bool) -> None:
     """Tell what keeps the library out of the program; raise `TunerError` for it unless nothing is to be verified."""
     wrong = errors_in(findings)
     if wrong and verify:
-        advice = "--no-verify starts it all the same, without the stack"
+        advice = "--no-verify starts it anyway, without the stack"
         raise TunerError("the program would run without the stack", findings=wrong, advice=advice)
     for finding in findings:
         typer.echo(f"warning: {finding.where}: {finding.message}", err=True)
@@ -113,7 +113,7 @@ def _verify(stack: Stack, library: Path, settings: Mapping[str, str]) -> None:
 
     proof = probe.proof(stack, (library,), settings, LocalHost(), probe.ONE_SOCKET)
     if not proof.loaded:
-        advice = f"{stack.advice}; --no-verify starts the program all the same"
+        advice = f"{stack.advice}; --no-verify starts the program anyway"
         raise MissingTool(f"the stack {stack.name} does not load here: {proof.reason}", advice=advice)
 
 

@@ -39,7 +39,7 @@ def translate(
     found = translated(load(profile, source, shelves(os.environ, Path.cwd())), to)
     if output is not None:
         if not found.profile.settings:
-            raise UsageError(f"nothing of {profile} carries over to {to}", advice="see the lines without -o")
+            raise UsageError(f"nothing in {profile} has an equivalent in {to}", advice="see the lines without -o")
         save(replace(found.profile, name=output.stem), output, overwrite=force)
     if json:
         print_json(_record(found, output))

@@ -31,10 +31,10 @@ def tune(
     search: Search,
     setup: Setup,
 ) -> None:
-    """Find the best profile for this host and workload, prove it, and write it.
+    """Find the best profile for this host and workload, confirm it by measurement, and write it.
 
     Measures the stack's known profiles and the optimizer's proposals in blocks with the baseline, then measures
-    the best again in fresh blocks. Exit status 0: improved; 3: nothing beats the baseline; 1: failed.
+    the best one again in new blocks. Exit status 0: improved; 3: no improvement found; 1: failed.
 
     \b
     Examples:

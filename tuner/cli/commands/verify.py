@@ -27,7 +27,7 @@ def verify(
     lib: Lib = None,
     json: Json = False,
 ) -> None:
-    """Start a program that does nothing under the library and read from its banner what became of each setting.
+    """Start an empty program with the library and read from its banner what became of each setting.
 
     It takes a moment, measures nothing and needs no card. Exit status 0: everything was applied; 1: the library was
     not loaded, or something came out differently: clamped, defaulted, ignored, or overridden by a rule.

@@ -28,7 +28,7 @@ def told(reason: Exception, arguments: Sequence[str], environ: Mapping[str, str]
         return tell(reason, arguments)
     if isinstance(reason, OSError):
         what = f"{reason.strerror}: {reason.filename or 'no file named'}"
-        return tell(TunerError(what, advice="what was measured is kept"), arguments)
+        return tell(TunerError(what, advice="all runs are kept"), arguments)
     return tell_bug(reason, arguments, debug=bool(environ.get(DEBUG)))
 
 
@@ -52,9 +52,7 @@ def tell_bug(bug: Exception, arguments: Sequence[str], *, debug: bool) -> int:
     summary = " ".join(f"{type(bug).__name__}: {bug}".split())
     hint = "" if debug else f"; {DEBUG}=1 shows the traceback"
     advice = f"please report it with {kept}{hint}"
-    return tell(
-        TunerError(f"this is a bug of tuner: {summary}{at}; what was measured is kept", advice=advice), arguments
-    )
+    return tell(TunerError(f"this is a bug in tuner: {summary}{at}; all runs are kept", advice=advice), arguments)
 
 
 def _screen(reason: TunerError, stream: TextIO) -> list[str]:

@@ -19,7 +19,7 @@ def seconds(text: str) -> float:
     """Return the seconds of a time span such as `90s`, `10m`, `1h` or `90`; raise `UsageError` for other text."""
     match = _SPAN.fullmatch(text.strip())
     if match is None or float(match["number"]) <= 0:
-        raise UsageError(f"budget {text!r} is no time span", advice="write for example 90s, 10m or 1h")
+        raise UsageError(f"budget {text!r} is not a duration", advice="write for example 90s, 10m or 1h")
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 

@@ -35,7 +35,7 @@ def preloads(
     wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
     missing = [error(str(path), "no such file") for path in wanted if not has_file(host, path)]
     if missing:
-        raise MissingTool("a library that should be preloaded is not there", findings=missing, advice=stack.advice)
+        raise MissingTool("a library that should be preloaded was not found", findings=missing, advice=stack.advice)
     return tuple(path.absolute() for path in wanted)
 
 

@@ -134,7 +134,7 @@ def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workloa
     }.get(request.kind, ("two blocks of two runs", 4 * run_s))
     if request.budget_s < least:
         raise UsageError(
-            f"a budget of {request.budget_s:g} s is too small: the least that can be judged are {what}, each {what_runs} of "
+            f"a budget of {request.budget_s:g} s is too small: the minimum is {what}, each {what_runs} of "
             f"{run_s:.1f} s",
             advice=f"--budget {least + 1:.0f}s is the least",
         )

@@ -29,7 +29,7 @@ class Task:
     workload: Mapping[str, object] = field(default_factory=dict)
     """Fields of `Workload` that replace those of the objective's own workload (`message_bytes`, `protocol`, …)."""
     seed: int = 0
-    """Makes the order of runs and the proposals repeatable."""
+    """Makes the order of runs and the proposals reproducible."""
 
 
 @dataclass(frozen=True, slots=True)

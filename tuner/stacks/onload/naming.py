@@ -121,9 +121,11 @@ def variable_findings(
         if name not in VARIABLES:
             found.append(error(f"{where}: {name}", "does not name stacks", f"known: {', '.join(VARIABLES)}"))
         elif name in _SWITCHES and value not in {"0", "1"}:
-            found.append(error(f"{where}: {name}", f"{value!r} is no value: the lowest bit counts", "write 0 or 1"))
+            found.append(
+                error(f"{where}: {name}", f"{value!r} is not a valid value: the lowest bit counts", "write 0 or 1")
+            )
         elif name in _NUMBERS and not re.fullmatch(_NUMBERS[name], value, re.ASCII):
-            found.append(error(f"{where}: {name}", f"{value!r} is no value", f"write {_NUMBER_WORDS[name]}"))
+            found.append(error(f"{where}: {name}", f"{value!r} is not a valid value", f"write {_NUMBER_WORDS[name]}"))
     if "EF_NAME" in variables:
         found += _ef_name(variables["EF_NAME"], f"{where}: EF_NAME")
     if "EF_CLUSTER_NAME" in variables:
@@ -202,7 +204,7 @@ def _ef_name(name: str, where: str) -> list[Finding]:
         ]
     if length > ACCEPTED_BYTES:
         cut = name.encode()[:ACCEPTED_BYTES].decode(errors="replace")
-        message = f"{name!r} has {length} bytes: Onload cuts it to {cut!r} without a word"
+        message = f"{name!r} has {length} bytes: Onload silently cuts it to {cut!r}"
         return [error(where, message, f"use at most {DOCUMENTED_BYTES}")]
     return _doubtful(name, length, where)
 

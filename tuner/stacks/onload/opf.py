@@ -108,7 +108,7 @@ def to_opf(settings: Mapping[str, str], name: str) -> str:
 
 def _unwritable(variable: str, value: str) -> Iterator[Finding]:
     if not _VARIABLE.fullmatch(variable) or not variable.startswith(PREFIX):
-        yield error(variable, "is no variable of Onload", "an .opf sets names that begin with EF_")
+        yield error(variable, "is not a variable of Onload", "an .opf sets names that begin with EF_")
     if not value:
         yield error(variable, "is empty, which onload_set cannot set", "leave it out")
     elif "'" in value or not value.isprintable():

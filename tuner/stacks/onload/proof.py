@@ -147,7 +147,7 @@ def _complaint(line: str) -> Finding | None:
     if found := _UNKNOWN.fullmatch(line):
         return warning(found["name"], "Onload does not know this variable", "see `tuner params list --stack onload`")
     if found := _BAD.fullmatch(line):
-        return error(found["name"], f"{found['value']!r} is no number: Onload keeps its default", "write a number")
+        return error(found["name"], f"{found['value']!r} is not a number: Onload keeps its default", "write a number")
     if found := _LIMIT.fullmatch(line):
         name = f"EF_{found['name'].upper()}"
         return error(name, f"{found['value']} is out of range: Onload uses {found['limit']}", f"write {found['limit']}")

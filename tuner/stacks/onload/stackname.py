@@ -132,7 +132,7 @@ def _steps(calls: Iterable[str]) -> tuple[list[Step], list[Finding]]:
             steps.append(Step(text.strip(), place, naming=made))
         else:
             hint = "write 'this_thread, process, \"foo\"', save, restore, or socket, pipe, listen, accept, move or reuseport"
-            findings.append(error(where, f"{text.strip()!r} is no call", hint))
+            findings.append(error(where, f"{text.strip()!r} is not a call", hint))
     return steps, findings
 
 
