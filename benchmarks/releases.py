@@ -41,9 +41,9 @@ def tuned(folder: Path, stack: str, library: Path, goal: str, budget: str) -> di
     command = [sys.executable, "-m", "tuner", "tune", "--objective", goal, "--stack", stack, "--lib", str(library)]
     command += ["--allow-os-sockets", "--budget", budget, "--json", "--results", str(folder / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not done.stdout:
+    answer: dict[str, Any] = json.loads(done.stdout or "{}")
+    if "proposals" not in answer:
         raise RuntimeError(done.stderr)
-    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
