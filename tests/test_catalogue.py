@@ -319,7 +319,7 @@ def test_an_unknown_stack_is_refused_with_the_nearest() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="has no parameter 'XLIO_TX_WER'") as raised:
+    with pytest.raises(UsageError, match="XLIO has no such variable: XLIO_TX_WER") as raised:
         XLIO.find("XLIO_TX_WER")
     assert raised.value.advice == "did you mean XLIO_TX_WRE?"
 
@@ -416,3 +416,16 @@ VALUES = {
 )
 def test_a_window_of_releases_has_one_wording(since: str, last: str | None, words: str) -> None:
     assert window_words(since, last) == words
+
+
+@pytest.mark.parametrize(
+    ("stack", "name", "near"),
+    [
+        ("vma", "VMA_QP_LOGIC", None),
+        ("vma", "VMA_STRQ", None),
+        ("xlio", "XLIO_TX_WER", "XLIO_TX_WRE"),
+        ("vma", "VMA_HUGETLB", "VMA_HUGETBL"),
+    ],
+)
+def test_a_name_is_suggested_only_where_one_is_near_behind_the_prefix(stack: str, name: str, near: str | None) -> None:
+    assert catalogue.load(stack).near(name) == near

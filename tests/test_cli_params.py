@@ -110,9 +110,13 @@ def test_an_alias_names_what_to_use() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "advice"),
     [
-        (("show", "XLIO_RX_POL"), "xlio has no parameter 'XLIO_RX_POL'", "did you mean XLIO_RX_POLL?"),
-        (("show", "VMA_RX_POL"), "vma has no parameter 'VMA_RX_POL'", "did you mean VMA_RX_POLL?"),
-        (("show", "XLIO_MS", "--stack", "kernel"), "kernel has no parameter 'XLIO_MS'", "did you mean XLIO_MSS?"),
+        (("show", "XLIO_RX_POL"), "XLIO has no such variable: XLIO_RX_POL", "did you mean XLIO_RX_POLL?"),
+        (("show", "VMA_RX_POL"), "VMA has no such variable: VMA_RX_POL", "did you mean VMA_RX_POLL?"),
+        (
+            ("show", "XLIO_MS", "--stack", "kernel"),
+            "the kernel stack has no such variable: XLIO_MS",
+            "did you mean XLIO_MSS?",
+        ),
         (("list", "--stack", "xlo"), "unknown stack 'xlo'", "did you mean xlio?"),
         (("search", "x", "--stack", "kernal"), "unknown stack 'kernal'", "did you mean kernel?"),
     ],

@@ -232,7 +232,8 @@ def test_no_text_crashes_the_readers(text: str) -> None:
         assert list(words(text, dialect))[-1].line == text.count("\n") + 1
         parse(text, dialect)
     findings = lint(text, "f")
-    assert bool(parse(text).stops) == any("syntax error" in found.message for found in findings)
+    said = ("syntax error", "is an environment variable", "ends the file for the library")
+    assert bool(parse(text).stops) == any(words in found.message for found in findings for words in said)
     explain(text)
 
 
@@ -248,3 +249,45 @@ def test_the_page_on_rule_files_shows_what_the_code_says() -> None:
     example = next(block for block in blocks if block.startswith("conf\n")).removeprefix("conf\n")
     shown = next(block for block in blocks if block.startswith("text\n")).removeprefix("text\n")
     assert shown == "".join(f"{found}\n" for found in lint(example, "libxlio.conf"))
+
+
+def test_a_later_rule_for_every_address_decides_by_program_where_a_narrower_one_contradicts_the_first() -> None:
+    text = "use os tcp_server *:80\nuse vma tcp_server *:*\nuse os tcp_server *:*\nuse os tcp_client *:*\n"
+    found = answer(parse(text), Socket("x", "tcp_server", Address(IPv4Address("10.0.0.1"), 99)))
+    assert (found.offloaded, found.rule and found.rule.line) == (False, 3)
+    without = text.replace("use os tcp_server *:80\n", "")
+    assert answer(parse(without), Socket("x", "tcp_server", Address(IPv4Address("10.0.0.1"), 99))).offloaded
+
+
+def test_a_port_beyond_32_bits_is_said_to_wrap() -> None:
+    (found,) = lint("use os tcp_server *:4294967376\n", "f")
+    assert "port 4294967376 wraps around at 65536: the library reads 80" in found.message
+
+
+def test_a_byte_outside_ascii_ends_the_file_without_a_word() -> None:
+    text = "use os tcp_server *:1\n\u00e4 use os tcp_server *:2\nuse os tcp_server *:3\n"
+    (found,) = lint(text, "f")
+    assert found.message == "`\u00e4` ends the file for the library, without a word; rules lost from here on: 1"
+    assert len(parse(text).rules) == 1
+
+
+FIELD = Path(__file__).parent / "data" / "field" / "forms"
+
+
+def test_settings_in_a_rule_file_are_told_where_they_belong() -> None:
+    found = lint((FIELD / "k_libvma.conf").read_text(), "k_libvma.conf")
+    assert [each.message.partition(" ")[0] for each in found] == ["VMA_SPEC", "VMA_RX_POLL", "VMA_THREAD_MODE"]
+    assert found[1].suggestion == "set it in the environment of the program: export VMA_RX_POLL=-1"
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("libvma.conf", "with VMA_APPLICATION_ID=B1"),
+        ("libxlio.conf", "with XLIO_APPLICATION_ID=B1"),
+        ("l_rule.conf", "with XLIO_APPLICATION_ID=B1 (libxlio) or VMA_APPLICATION_ID=B1 (libvma)"),
+    ],
+)
+def test_an_id_is_compared_with_the_variable_of_the_library_that_reads_the_file(file: str, says: str) -> None:
+    first = explain((FIELD / "l_rule.conf").read_text(), file)[0]
+    assert first.programs == f"programs called feed_app* {says}"

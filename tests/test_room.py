@@ -23,7 +23,7 @@ from tuner.profiles.profile import Place
 from tuner.records import Kind
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.phases.propose import repairer
-from tuner.session.setup import prepare
+from tuner.session.setup import preflight, prepare
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import refusal
 from tuner.session.setup.request import Request, Setup, Task
@@ -194,3 +194,25 @@ def test_help_names_every_stack() -> None:
     said = " ".join(asked("measure", "--help").stdout.split())
     assert "kernel, onload, vma or xlio" in said
     assert "Offload rules for both ends (vma, xlio)" in said
+
+
+@pytest.mark.parametrize(
+    ("release", "system", "hangs"),
+    [
+        ("3.40.2", "Linux 6.18.1-generic", True),
+        ("3.940.2", "Linux 6.10.0", True),
+        ("3.61.1", "Linux 6.18.1", False),
+        ("3.40.2", "Linux 6.9.12", False),
+        ("3.40.2", "FreeBSD 14.1", False),
+        (None, "Linux 6.18.1", False),
+    ],
+)
+def test_a_library_that_hangs_on_this_kernel_is_said(release: str | None, system: str, *, hangs: bool) -> None:
+    found = preflight.hangs("xlio", release, system)
+    assert bool(found) is hangs
+    assert preflight.hangs("vma", "9.8.84", system) == []
+
+
+def test_check_says_whether_there_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "has_card", lambda: False)
+    assert "no device that XLIO could use" in asked("check", "--stack", "xlio").stdout

@@ -53,14 +53,22 @@ class Catalogue:
         """
         found = self.parameters.get(name)
         if found is None:
-            raise UsageError(f"{self.stack} has no parameter {name!r}", advice=self.suggest(name))
+            title = facts.load(self.stack).title
+            raise UsageError(f"{title} has no such variable: {name}", advice=self.suggest(name))
         return found
 
     def suggest(self, name: str) -> str:
         """Return "did you mean …?" for an unknown name, or where to look when nothing is near."""
-        if nearest(name, self.parameters) is None:
-            return f"see `tuner params list --stack {self.stack}`"
-        return did_you_mean(name, self.parameters)
+        found = self.near(name)
+        return f"did you mean {found}?" if found else f"see `tuner params list --stack {self.stack}`"
+
+    def near(self, name: str) -> str | None:
+        """Return the known name most like an unknown one, None when none is: what all names begin with does not count."""
+        prefix, _, rest = name.partition("_")
+        own = f"{prefix}_"
+        same = {each.removeprefix(own): each for each in self.parameters if each.startswith(own)}
+        found = nearest(rest, same) if rest and same else None
+        return same[found] if found else None if rest and same else nearest(name, self.parameters)
 
     def taken(self, stated: str | None) -> Taken:
         """Return which release's facts hold for a stated one (the newest when None), and what has to be said of that.
@@ -255,7 +263,8 @@ class Catalogue:
             others = [each.stack for each in every() if each.stack != self.stack and name in each.parameters]
             hint = f"{others[0]} has it, {self.stack} would ignore it" if others else self.suggest(name)
             return error("", f"{self.stack} has no parameter {name}", hint)
-        hint = did_you_mean(name, self.parameters) if nearest(name, self.parameters) else ""
+        found = self.near(name)
+        hint = f"did you mean {found}?" if found else ""
         return error("", f"{name} is not a variable of {self.stack}: a profile sets only those of its stack", hint)
 
     def _prefixes(self) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from tuner.conf.lint import dead, lost
 from tuner.conf.match import TWO_ENDED
 from tuner.conf.rules import ANY, Endpoint, Instance, Rule, documented, parse
-from tuner.conf.words import ID_VARIABLE
+from tuner.conf.words import with_id
 from tuner.terminal_text import shown
 
 
@@ -34,23 +34,31 @@ _WHAT: Final = {
 _BEHIND: Final = "it comes after a syntax error, where the library stops reading"
 
 
-def explain(text: str) -> list[Explained]:
-    """Return each rule of a file in words, in the order of the file, with those that the library never reads."""
+def explain(text: str, source: str = "") -> list[Explained]:
+    """Return each rule of a file in words, in the order of the file, with those that the library never reads.
+
+    The name of the file, `source`, may say which library reads it.
+    """
     reading = parse(text)
     reasons = dead(reading)
     gone = lost(text)
     promised = documented(text).instances
-    found = [_explained(rule, one, reasons.get(rule, "")) for one in reading.instances for rule in one.rules]
-    found += [_lost(rule, one) for one in promised for rule in one.rules if rule in gone]
+    found = [
+        Explained(rule.line, str(rule), _programs(one, source), sentence(rule), *_state(reasons.get(rule, "")))
+        for one in reading.instances
+        for rule in one.rules
+    ]
+    found += [
+        Explained(rule.line, str(rule), _programs(one, source), sentence(rule), "lost", _BEHIND)
+        for one in promised
+        for rule in one.rules
+        if rule in gone
+    ]
     return sorted(found, key=lambda each: each.line)
 
 
-def _explained(rule: Rule, instance: Instance, reason: str) -> Explained:
-    return Explained(rule.line, str(rule), _programs(instance), sentence(rule), "dead" if reason else "works", reason)
-
-
-def _lost(rule: Rule, instance: Instance) -> Explained:
-    return Explained(rule.line, str(rule), _programs(instance), sentence(rule), "lost", _BEHIND)
+def _state(reason: str) -> tuple[str, str]:
+    return "dead" if reason else "works", reason
 
 
 def sentence(rule: Rule) -> str:
@@ -66,7 +74,7 @@ def _end(end: Endpoint) -> str:
     return f"{address}, any port" if ports == ANY else f"{address}, port {ports}"
 
 
-def _programs(instance: Instance) -> str:
+def _programs(instance: Instance, source: str) -> str:
     program = "every program" if instance.program == ANY else f"programs called {shown(instance.program)}"
-    id_ = "" if instance.id == ANY else f" with {ID_VARIABLE}={shown(instance.id)}"
+    id_ = "" if instance.id == ANY else f" with {with_id(shown(instance.id), source)}"
     return program + id_

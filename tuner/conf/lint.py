@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tuner.conf.match import TWO_ENDED
-from tuner.conf.rules import ANY, Endpoint, Instance, Reading, Rule, Stop, documented, parse
-from tuner.conf.words import DOCUMENTED_OFFLOADED, LENIENT, OFFLOADED, PARSED, ROLES, Kind
+from tuner.conf.rules import ANY, STATEMENT, Endpoint, Instance, Reading, Rule, Stop, documented, parse
+from tuner.conf.words import DOCUMENTED_OFFLOADED, ID_VARIABLES, LENIENT, OFFLOADED, PARSED, ROLES, Kind
 from tuner.errors import Finding, did_you_mean, error, nearest, warning
 from tuner.terminal_text import shown
 
 MAX_BYTES: Final = 1 << 20
 # More errors than this are one mistake repeated.
 _MOST_STOPS: Final = 50
+# A setting that was meant for the environment.
+_VARIABLE: Final = re.compile(
+    rf"\s*(?:export\s+)?((?:{'|'.join(name.partition('_')[0] for name in ID_VARIABLES.values())})_[A-Z0-9_]+)\s*=.*",
+    re.ASCII,
+)
 _NEVER: Final = 1  # the level from which on the library prints the rules that it reads
 
 
@@ -72,8 +77,14 @@ def _stops(text: str, stops: Iterable[Stop], source: str) -> Iterator[Finding]:
     gone = lost(text)
     for number, stop in enumerate(stops):
         found = stop.found
+        variable = _VARIABLE.match(text.split("\n")[found.line - 1])
         message = f"syntax error at {_word(stop)}: expected {stop.expected}"
-        if number == 0:
+        if variable:
+            message = f"{variable[1]} is an environment variable, and this is a file of offload rules"
+        if not found.text.isascii() and stop.expected == STATEMENT:
+            rest = f"rules lost from here on: {len(gone)}" if gone else "nothing behind this place is read"
+            message = f"{_word(stop)} ends the file for the library, without a word; {rest}"
+        elif number == 0:
             rest = f"; rules lost from here on: {len(gone)}" if gone else "; nothing behind this place is read"
             counted = f", and calls it line {found.counted}" if found.counted != found.line else ""
             message += f". The library stops reading here, says so on standard output only{counted}, and goes on{rest}"
@@ -88,6 +99,8 @@ def _word(stop: Stop) -> str:
 
 def _fix(text: str, stop: Stop) -> str:
     line = text.split("\n")[stop.found.line - 1]
+    if (variable := _VARIABLE.match(line)) is not None:
+        return f"set it in the environment of the program: export {variable[0].strip()}"
     rest = line[stop.found.column - 1 :]
     word = (re.match(r"[\w./-]+", rest) or re.match(r".?", rest) or [""])[0]
     known = _KNOWN_SLIPS.get(word)

@@ -95,13 +95,19 @@ def _by_program(mine: list[Instance], protocol: str) -> Answer | None:
 
 
 def _for_all(instance: Instance, role: str) -> Rule | None:
-    """Return the rule that leaves every socket of a role to the kernel, None when some may be offloaded."""
+    """Return the rule that leaves every socket of a role to the kernel, None when some may be offloaded.
+
+    A rule for every address and port decides, unless a narrower one before it says the contrary: then the next such one does.
+    """
+    narrower: set[bool] = set()
     for rule in instance.of(role):
-        everything = _is_any(rule.first) and (rule.second is None or _is_any(rule.second))
-        if rule.transport == "os" and everything:
-            return rule
-        if rule.transport in {OFFLOADED, DOCUMENTED_OFFLOADED, "*"}:
-            return None
+        if rule.transport not in {"os", OFFLOADED, DOCUMENTED_OFFLOADED, ANY}:
+            continue
+        to_kernel = rule.transport == "os"
+        if not (_is_any(rule.first) and (rule.second is None or _is_any(rule.second))):
+            narrower.add(to_kernel)
+        elif (not to_kernel) not in narrower:
+            return rule if to_kernel else None
     return None
 
 

@@ -18,6 +18,9 @@ from typing import Final
 from tuner.conf.words import DOCUMENTED, PARSED, ROLES, Dialect, Kind, Word, words
 
 ANY: Final = "*"
+STATEMENT: Final = "use, application-id or log"
+"""What is expected where a statement begins."""
+_MOST_DIGITS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ class _Reader:
             "log": self._log,
             Kind.LINE: lambda _word: None,
         }
-        word = self._take(readers, "use, application-id or log")
+        word = self._take(readers, STATEMENT)
         readers[word.kind](word)
 
     def _application(self, word: Word) -> None:
@@ -264,10 +267,10 @@ class _Reader:
         word = self._take({Kind.NUMBER, ANY}, "a port, PORT-PORT or *")
         if word.kind == ANY:
             return None
-        low = _c_int(word.text)
-        high = self._number() if self._taken("-") else low
+        second = self._take({Kind.NUMBER}, "a number") if self._taken("-") else word
+        low, high = _c_int(word.text), _c_int(second.text)
         mask = -1 if self.dialect.literal else 0xFFFF  # the library has 16 bits for a port
-        return Range(low & mask, high & mask, (low, high))
+        return Range(low & mask, high & mask, (int(word.text[:_MOST_DIGITS]), int(second.text[:_MOST_DIGITS])))
 
     def _taken(self, kind: str) -> bool:
         found = self._peek() == kind
@@ -296,7 +299,7 @@ def _one_of(known: Iterable[str]) -> str:
 
 def _c_int(text: str) -> int:
     """Return what C's atoi makes of a run of digits: a long that is cut to an int."""
-    cut = min(int(text[:25]), 2**63 - 1) & 0xFFFFFFFF
+    cut = min(int(text[:_MOST_DIGITS]), 2**63 - 1) & 0xFFFFFFFF
     return cut - (1 << 32) if cut >> 31 else cut
 
 

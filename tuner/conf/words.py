@@ -56,10 +56,12 @@ OFFLOADED: Final = "vma"
 """The word of the shipped parser for a stack that takes a socket."""
 DOCUMENTED_OFFLOADED: Final = "xlio"
 """The documented word for the same, which the shipped parser does not know."""
-ID_VARIABLE: Final = "XLIO_APPLICATION_ID"
-"""The variable whose value an instance's id is compared with; VMA has it under its own prefix."""
+ID_VARIABLES: Final = {"xlio": "XLIO_APPLICATION_ID", "vma": "VMA_APPLICATION_ID"}
+"""The variable whose value an instance's id is compared with, by the library that reads the file."""
+ID_VARIABLE: Final = " or ".join(f"{name} (lib{library})" for library, name in ID_VARIABLES.items())
+"""Both of them in words: nothing in a file says which library will read it."""
 DEFAULT_ID: Final = "XLIO_DEFAULT_APPLICATION_ID"
-"""Its default."""
+"""The default of XLIO."""
 ROLES: Final = ("tcp_server", "tcp_client", "udp_sender", "udp_receiver", "udp_connect")
 _COMMON: Final = frozenset(
     {"application-id", "log", "destination", "min-level", "syslog", "use", "tcp", "udp", "os", "sdp", "sa", *ROLES}
@@ -92,6 +94,14 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]*|0", re.ASCII)
 _FREE_TEXT: Final = re.compile(r"[^ \t\n]+")
 # What follows these words is free text, up to a blank.
 _AFTER: Final = {"application-id": Kind.PROGRAM, Kind.PROGRAM: Kind.ID}
+
+
+def with_id(id_: str, source: str) -> str:
+    """Return an id with the variable that it is compared with: its library's where the name of a file says which."""
+    named = [name for library, name in ID_VARIABLES.items() if f"lib{library}" in source]
+    if len(named) == 1:
+        return f"{named[0]}={id_}"
+    return " or ".join(f"{name}={id_} (lib{library})" for library, name in ID_VARIABLES.items())
 
 
 def words(text: str, dialect: Dialect) -> Iterator[Word]:

@@ -64,7 +64,9 @@ def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
 def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]:
     """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
     found = preflight.host_facts(plan.stack, host)
-    ours = (*rule_file.doubts(plan), *readback.doubts(plan.stack, plan.release), *os_sockets.doubts(plan), *said)
+    hanging = preflight.hangs(plan.stack, plan.release, str(found.get("system", "")))
+    of_release = (*readback.doubts(plan.stack, plan.release), *hanging)
+    ours = (*rule_file.doubts(plan), *of_release, *os_sockets.doubts(plan), *said)
     return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 

@@ -14,7 +14,8 @@ from typing import Final
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import AS_SET, Effective, InEffect, effective, reads_json
 from tuner.errors import Finding, error, warning
-from tuner.stacks.xlio_json import FILE, INLINE, SWITCH, from_inline, from_json, separator
+from tuner.stacks.xlio_json import FILE, INLINE, MOST_BYTES, SWITCH, from_inline, from_json, separator
+from tuner.untrusted import text_of
 
 ALWAYS_READ: Final = "/etc/libxlio_config.json"
 """The file that is read where XLIO_CONFIG_FILE names none."""
@@ -31,7 +32,12 @@ class Configured:
     findings: tuple[Finding, ...] = ()
 
 
-def configured(known: Catalogue, settings: Mapping[str, str], release: str | None, read: ReadFile) -> Configured:
+def text(path: Path) -> str | Finding:
+    """Return the text of a configuration on this host, or what is wrong with it."""
+    return text_of(path, MOST_BYTES, "a configuration")
+
+
+def configured(known: Catalogue, settings: Mapping[str, str], release: str | None, read: ReadFile = text) -> Configured:
     """Return what `release` makes of an environment, its JSON configuration included where that is switched on.
 
     `read` returns the text of a file, or what is wrong with it; the file may be on another host.
@@ -64,17 +70,17 @@ def _unswitched(settings: Mapping[str, str]) -> list[Finding]:
 
 def _inline(settings: Mapping[str, str], release: str) -> tuple[dict[str, str], list[Finding]]:
     """Return what the inline text says; where it has the separator of other releases, what it would say to those."""
-    text = settings.get(INLINE)
-    if text is None:
+    written = settings.get(INLINE)
+    if written is None:
         return {}, []
-    said, findings = from_inline(text, INLINE, release)
+    said, findings = from_inline(written, INLINE, release)
     sign = separator(release)
     other = _INLINE_BEFORE if sign == ";" else _INLINE_SINCE
-    meant, wrong = from_inline(text, INLINE, other)
-    if not findings or wrong or sign in text:
+    meant, wrong = from_inline(written, INLINE, other)
+    if not findings or wrong or sign in written:
         return said, findings
     message = f"{release} separates by `{sign}`: the library does not start with this text"
-    return meant, [error(INLINE, message, f"write {text.replace(separator(other), sign)!r}")]
+    return meant, [error(INLINE, message, f"write {written.replace(separator(other), sign)!r}")]
 
 
 def _path(settings: Mapping[str, str]) -> str:
@@ -83,8 +89,8 @@ def _path(settings: Mapping[str, str]) -> str:
 
 def _file(settings: Mapping[str, str], release: str, read: ReadFile) -> tuple[dict[str, str], list[Finding]]:
     path = _path(settings)
-    text = read(Path(path))
-    if isinstance(text, Finding):
-        message = f"{text.message}: what it says is not known, and without the file the library does not start"
+    found = read(Path(path))
+    if isinstance(found, Finding):
+        message = f"{found.message}: what it says is not known, and without the file the library does not start"
         return {}, [warning(path, message, "put {} there where it has nothing to say")]
-    return from_json(text, path, release)
+    return from_json(found, path, release)

@@ -65,7 +65,7 @@ def explain(file: File, json: Json = False) -> None:
     Examples:
       tuner conf explain /etc/libxlio.conf
     """
-    rules = explained(_text(file))
+    rules = explained(_text(file), file.name)
     if json:
         print_json({"rules": [asdict(rule) for rule in rules]})
     elif not rules:

@@ -24,8 +24,6 @@ from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile
 from tuner.session.setup.memory_account import account
 from tuner.stacks.configured import configured
-from tuner.stacks.xlio_json import MOST_BYTES
-from tuner.untrusted import text_of
 
 if TYPE_CHECKING:
     from tuner.intake.form import Skipped
@@ -77,7 +75,7 @@ def effective(
     findings, settings = _file_findings(file) if file is not None else [], _settings(base, name, asked)
     known = catalogue.load(name)
     release = known.taken(stack_version)
-    made = configured(known, settings, release.release, lambda path: text_of(path, MOST_BYTES, "a configuration"))
+    made = configured(known, settings, release.release)
     found = made.found
     memory = account(found, rings, LocalHost().room())
     remarks = [warning("--stack-version", text) for text in (release.remark, _unread(known, release.release)) if text]

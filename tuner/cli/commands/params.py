@@ -220,7 +220,10 @@ def _known(group: str, groups: Iterable[str]) -> str:
 
 
 def _holder(name: str, stack: str | None) -> Catalogue:
-    """Return the catalogue to look `name` up in: that of `stack`, or the first that has it, or the one of its prefix."""
+    """Return the catalogue to look `name` up in: that of `stack`, or the first that has it, or the one of its prefix.
+
+    Raise `UsageError` where the prefix says whose variable it would be, and that stack has none of the name.
+    """
     if stack:
         return catalogue.load(stack)
     having = (found for found in _catalogues() if name in found.parameters)

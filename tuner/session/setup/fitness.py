@@ -10,13 +10,13 @@ from typing import Any
 
 from tuner import catalogue, stacks
 from tuner.catalogue.effective import effective
-from tuner.errors import MissingTool, StoreError, TunerError
+from tuner.errors import MissingTool, StoreError, TunerError, doubt_to_json
 from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.profiles.library import Shelf, load
 from tuner.runs.chosen import BENCHMARK
 from tuner.session.setup.memory_account import account
-from tuner.session.setup.preflight import host_facts, program_path
+from tuner.session.setup.preflight import card, hangs, host_facts, program_path
 from tuner.session.setup.request import Setup
 from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library
@@ -74,16 +74,20 @@ def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Path) -
     """Return what a host has of all that a session needs; raise `UsageError` for a stack or a profile that is not there."""
     stack = stacks.named(needs.stack)
     parts = _parts(stack, needs.setup, host, results)
-    memory = _memory(needs, stack, host, shelves) if stack.facts.pools else None
+    release = _release(needs, stack, host) if stack.facts.pools else None
+    memory = _memory(needs, stack, host, shelves, release) if stack.facts.pools else None
     if memory is not None:
         parts = (*parts, _of_memory(needs.profile, memory))
-    return Fitness(parts, host_facts(stack.name, host), memory)
+    found = host_facts(stack.name, host)
+    hanging = hangs(stack.name, release, str(found["system"]))
+    return Fitness(parts, found | {"doubts": [*found["doubts"], *map(doubt_to_json, hanging)]}, memory)
 
 
 def _parts(stack: Stack, setup: Setup, host: Host, results: Path) -> tuple[Part, ...]:
     needed = {
         BENCHMARK.name: lambda: program_path(setup.program, host, ()),
         f"library of {stack.name}": lambda: _loads(stack, setup.lib, host),
+        **({f"card for {stack.name}": lambda: card(stack.name, host)} if stack.facts.pools else {}),
         "fast start": lambda: str(faststart_library()),
         "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
         "results": lambda: _writable(results),
@@ -98,13 +102,17 @@ def _part(name: str, look: Callable[[], str]) -> Part:
         return Part(name, ok=False, says=reason.message, advice=reason.advice)
 
 
-def _memory(needs: Needs, stack: Stack, host: Host, shelves: Sequence[Shelf]) -> dict[str, object]:
-    """Return what a profile takes, in the release of the library where that can be asked, else in the newest."""
-    found = load(needs.profile, stack.name, shelves)
+def _release(needs: Needs, stack: Stack, host: Host) -> str | None:
+    """Return the release of the library, None where it cannot be asked."""
     try:
-        release = probe.release(stack, [probe.usable(stack, needs.setup.lib, host)], host)
+        return probe.release(stack, [probe.usable(stack, needs.setup.lib, host)], host)
     except TunerError:  # the part of the library says so
-        release = None
+        return None
+
+
+def _memory(needs: Needs, stack: Stack, host: Host, shelves: Sequence[Shelf], release: str | None) -> dict[str, object]:
+    """Return what a profile takes, in a release of the library, the newest where it is not known."""
+    found = load(needs.profile, stack.name, shelves)
     return account(effective(catalogue.load(stack.name), found.settings, release), needs.rings, host.room())
 
 

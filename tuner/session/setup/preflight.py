@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.catalogue import facts as stack_facts
-from tuner.errors import MissingTool, UsageError, doubt_to_json, error
+from tuner.catalogue.releases import reached, release_key
+from tuner.errors import Finding, MissingTool, UsageError, doubt, doubt_to_json, error
 from tuner.hosts import facts
 from tuner.hosts.host import Host, has_file, printed
 from tuner.runs.chosen import BENCHMARK
@@ -22,6 +23,27 @@ def host_facts(stack: str, host: Host) -> dict[str, Any]:
     found = host.facts()
     doubts = facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)
     return found.to_dict() | {"doubts": list(map(doubt_to_json, doubts))}
+
+
+def hangs(stack: str, release: str | None, system: str) -> list[Finding]:
+    """Return that this release of a stack's library hangs on this system (`Linux 6.18.1`), nothing where it does not."""
+    told = stack_facts.load(stack)
+    name, _, linux = system.partition(" ")
+    if not told.hangs_before or release is None or name != "Linux":
+        return []
+    if reached(release, told.hangs_before) or release_key(linux) < release_key(told.hangs_on_linux):
+        return []
+    what = f"{told.title} before {told.hangs_before} hangs in its first socket on Linux from {told.hangs_on_linux} on: this is {release} on {linux}"
+    return [doubt(what, f"use {told.title} {told.hangs_before} or later, or a kernel before {told.hangs_on_linux}")]
+
+
+def card(stack: str, host: Host) -> str:
+    """Return which device a stack has on a host; raise `MissingTool` where there is none."""
+    if not host.has_card():
+        title = stack_facts.load(stack).title
+        advice = "without one the library leaves every socket to the operating system, or ends: install a card with its driver"
+        raise MissingTool(f"no device that {title} could use: /sys/class/infiniband is empty", advice=advice)
+    return "a device is in /sys/class/infiniband"
 
 
 def preloads(
