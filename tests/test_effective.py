@@ -330,3 +330,17 @@ def test_an_unlisted_release_is_read_as_the_one_before_it() -> None:
     for wrong in ("newest", ""):
         with pytest.raises(UsageError, match="is not a known release of xlio"):
             XLIO.read_as(wrong)
+
+
+@pytest.mark.parametrize(
+    ("word", "fate"), [("ultra_latency", Fate.DEFAULTED), ("ultra-latency", Fate.APPLIED), ("latency", Fate.APPLIED)]
+)
+def test_the_line_of_doca_has_the_words_from_before_it_branched(word: str, fate: Fate) -> None:
+    assert in_effect({"XLIO_SPEC": word}, "3.941.0").settings["XLIO_SPEC"].fate is fate
+
+
+def test_ring_logic_30_with_migrating_sockets_is_a_risk_for_multicast() -> None:
+    broken = XLIO.broken({"XLIO_RING_ALLOCATION_LOGIC_RX": "30"}, "3.10.5")
+    assert [one.rule.id for one in broken] == ["ring_per_cpu"]
+    for cure in ({"XLIO_RING_MIGRATION_RATIO_RX": "-1"}, {"XLIO_RING_ALLOCATION_LOGIC_RX": "31"}):
+        assert XLIO.broken({"XLIO_RING_ALLOCATION_LOGIC_RX": "30"} | cure, "3.10.5") == []

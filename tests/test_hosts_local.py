@@ -487,3 +487,11 @@ def test_the_installed_program_says_what_it_can_do() -> None:
     texts = [HOST.output_of(Command(("sockperf", *a), {})).stdout for a in (("--version",), ("ping-pong", "--help"))]
     found = sockperf.features(*texts)
     assert found.version >= (3, 7)
+
+
+def test_a_reason_has_the_last_whole_lines_and_nothing_that_steers_a_terminal() -> None:
+    said = processes.last_words(" \x1b[0;31m XLIO ERROR  : no card\x1b[0m\n\n" + "x" * 495 + "\n\x07the end\n")
+    assert said == "the end"
+    assert processes.last_words("\x1b[31m XLIO ERROR: no card\x1b[0m\nthe end\n") == " XLIO ERROR: no card\nthe end"
+    assert processes.last_words("y" * 900) == "y" * 500 + "…"
+    assert processes.last_words("\n \n") == ""

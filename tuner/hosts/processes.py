@@ -18,6 +18,7 @@ from typing import IO, Final, Self
 from tuner.errors import TunerError
 from tuner.hosts import descriptors
 from tuner.hosts.host import ProcessResult
+from tuner.terminal_text import CONTROL, plain
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KILL_AFTER_S: Final = 1.0
@@ -109,8 +110,7 @@ class Process:
 
     def said(self) -> str:
         """Return the last that it wrote, for a reason in its own words."""
-        text = (self.stdout.text() + self.stderr.text()).strip()
-        return text[-_SAID_CHARACTERS:] or "it printed nothing"
+        return last_words(self.stdout.text() + self.stderr.text()) or "it printed nothing"
 
     def result(self) -> ProcessResult:
         """Return how the process ended, waiting for its end."""
@@ -118,6 +118,19 @@ class Process:
         lived_s = (self.ended or time.monotonic()) - self.started
         timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
         return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out, self.links)
+
+
+def last_words(text: str) -> str:
+    """Return the last lines of an output that are short enough for a reason, whole and without what steers a terminal."""
+    kept: list[str] = []
+    room = _SAID_CHARACTERS
+    lines = (CONTROL.sub("", line.expandtabs()).rstrip() for line in reversed(plain(text).splitlines()))
+    for line in filter(None, lines):
+        room -= len(line) + 1
+        if room < 0 and kept:
+            break
+        kept.append(line if len(line) <= _SAID_CHARACTERS else f"{line[:_SAID_CHARACTERS]}…")
+    return "\n".join(reversed(kept))
 
 
 @contextlib.contextmanager
