@@ -34,7 +34,7 @@ def test_the_log_of_the_real_program_has_the_percentiles_that_it_printed() -> No
     workload = replace(LOADED, rate_mps=2000)
     found = observed(io.BytesIO(log), workload, 0)
     printed = sockperf.parse(log.decode("utf-8"), "Total 2000 messages received and handled\n", workload)
-    halves = read(io.BytesIO(log)).half_round_trips_ns()
+    halves = read(io.BytesIO(log)).latencies_ns()
     assert len(halves) == printed.observations
     assert np.sort(halves)[round(0.99 * len(halves)) - 1] / 1e3 == pytest.approx(printed.latency_p99_us, abs=0.002)
     merged = histogram.decode(found["histogram"])
@@ -45,7 +45,7 @@ def test_the_log_of_the_real_program_has_the_percentiles_that_it_printed() -> No
 def test_a_stall_of_the_sender_is_put_back_into_the_messages_that_waited_for_it() -> None:
     log = full_log(10.0, 20_000, stall=(50, 1000.0))
     found = observed(io.BytesIO(log), LOADED, 0)
-    raw = np.percentile(read(io.BytesIO(log)).half_round_trips_ns(), 90) / 1e3
+    raw = np.percentile(read(io.BytesIO(log)).latencies_ns(), 90) / 1e3
     assert raw == pytest.approx(10.0, rel=0.01)
     # 1000 µs of stall at one message in 50 µs: 20 of 200 messages waited, the last hardly.
     assert found["latency_max_corrected_us"] == pytest.approx(1010.0, rel=0.02)

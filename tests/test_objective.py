@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuner.errors import UsageError
 from tuner.judging.objective import OBJECTIVES, Objective, named_by, objective
+from tuner.runs.workload_checks import problems
 
 _POSITIVE = st.floats(min_value=1e-3, max_value=1e9)
 every_objective = pytest.mark.parametrize("one", OBJECTIVES.values(), ids=OBJECTIVES)
@@ -27,7 +28,7 @@ def test_the_weights_sum_to_one(one: Objective) -> None:
 @every_objective
 def test_every_term_names_a_workload_that_is_measured(one: Objective) -> None:
     assert all(term.workload < len(one.workloads) for term in one.terms)
-    assert all(workload.problems() == [] for workload in one.workloads)
+    assert all(problems(workload) == [] for workload in one.workloads)
 
 
 @every_objective

@@ -22,6 +22,7 @@ from tuner.runs import sockperf
 from tuner.runs.benchmark import Features, ParseError
 from tuner.runs.sockperf import parse
 from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
+from tuner.runs.workload_checks import problems
 
 DATA: Final = Path(__file__).parent / "data" / "sockperf"
 CASES: Final = sorted(path.name.removesuffix(".json") for path in DATA.glob("*.json"))
@@ -58,7 +59,7 @@ def test_a_recorded_output_is_read_as_it_was_meant(case: str) -> None:
             parse(*outputs(case), workload)
         assert caught.value.message == want["error"]
     else:
-        assert parse(*outputs(case), workload) == Measurement(**want["measurement"])
+        assert parse(*outputs(case), workload) == measurements.from_dict(want["measurement"])
 
 
 def test_every_recording_has_an_expectation() -> None:
@@ -74,7 +75,7 @@ def test_an_output_cut_off_anywhere_is_never_taken_for_less_than_it_was(case: st
     want = expected(case)
     got = outcome(client[:cut], server, from_dict(want["workload"]))
     assert got
-    assert isinstance(got, str) or got == Measurement(**want["measurement"])
+    assert isinstance(got, str) or got == measurements.from_dict(want["measurement"])
 
 
 @pytest.mark.parametrize("case", [case for case in SUCCESSES if case.startswith("3.7--")])
@@ -214,11 +215,6 @@ def test_several_sockets_are_named_in_a_feed_file() -> None:
     }
 
 
-def test_a_feed_file_elsewhere_is_named() -> None:
-    workload = Workload(multiplexer=Multiplexer.EPOLL)
-    assert sockperf.client_arguments(workload, 0, "/run/feed")[1:5] == ("-f", "/run/feed", "-F", "e")
-
-
 def test_rate_burst_and_replies_are_asked_for_where_they_count() -> None:
     workload = Workload(mode=Mode.UNDER_LOAD, rate_mps=9000, burst=3, reply_every=5)
     assert sockperf.client_arguments(workload, 1)[-6:] == ("--mps", "9000", "-b", "3", "--reply-every", "5")
@@ -247,7 +243,7 @@ def test_another_program_is_not_sockperf(text: str) -> None:
 
 def test_ipv6_is_refused_for_a_sockperf_that_cannot() -> None:
     workload = Workload(address="::1")
-    assert workload.problems() == []
+    assert problems(workload) == []
     (problem,) = sockperf.unsupported(workload, Features((3, 7)))
     assert "3.7 takes IPv4 addresses only" in problem.message
     assert sockperf.unsupported(workload, Features((3, 10))) == []

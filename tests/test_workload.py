@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from tuner.errors import Severity, UsageError
 from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
+from tuner.runs.workload_checks import problems
 
+GROUP: dict[str, Any] = {"address": "239.1.1.1", "protocol": Protocol.UDP}
+texts = st.text()
 workloads = st.builds(
     Workload,
     mode=st.sampled_from(Mode),
@@ -22,11 +25,18 @@ workloads = st.builds(
     multiplexer=st.sampled_from(Multiplexer),
     address=st.text(),
     playback=st.none() | st.text(),
+    receivers=st.integers(0, 9),
+    mc_rx_if=texts,
+    mc_ttl=st.none() | st.integers(),
+    full_rtt=st.booleans(),
+    client_port=st.none() | st.integers(),
+    feed=st.lists(texts).map(tuple),
+    sockperf_args=st.lists(texts).map(tuple),
 )
 
 
 def test_the_default_workload_has_no_problem() -> None:
-    assert Workload().problems() == []
+    assert problems(Workload()) == []
 
 
 @pytest.mark.parametrize(
@@ -51,25 +61,36 @@ def test_the_default_workload_has_no_problem() -> None:
         ({"server_cpus": "3-1"}, "workload.server_cpus", "'3-1' is not a CPU list"),
         ({"client_cpus": "all"}, "workload.client_cpus", "'all' is not a CPU list"),
         ({"address": "localhost"}, "workload.address", "'localhost' is not an IP address"),
-        ({"address": "224.0.0.1"}, "workload.address", "224.0.0.1 is multicast"),
+        ({"address": "224.0.0.1"}, "workload.protocol", "tcp has no multicast"),
+        ({"receivers": 3}, "workload.receivers", "127.0.0.1 is not a multicast group"),
+        ({"mc_ttl": 3}, "workload.mc_ttl", "127.0.0.1 is not a multicast group"),
+        ({**GROUP, "receivers": 3}, "workload.mc_rx_if", "3 receivers by the addresses from which they answer"),
+        ({**GROUP, "receivers": 3, "mc_rx_if": "10.0.0.1,10.0.0.2"}, "workload.mc_rx_if", "2 interfaces for 3"),
+        ({**GROUP, "mc_tx_if": "eth0"}, "workload.mc_tx_if", "'eth0' is not an IP address"),
+        ({"range_bytes": 60}, "workload.range_bytes", "from 4 to 124"),
+        ({"client_port": 7000, "multiplexer": Multiplexer.EPOLL}, "workload.client_port", "sockperf takes no port"),
+        ({"client_port": 65536}, "workload.client_port", "must be from 1 to 65535"),
+        ({"client_address": "here"}, "workload.client_address", "'here' is not an IP address"),
+        ({"protocol": Protocol.UDP, "tcp_avoid_nodelay": True}, "workload.tcp_avoid_nodelay", "no TCP_NODELAY"),
+        ({"client_cpus": "1", "sender_affinity": "2"}, "workload.sender_affinity", "CPUs 2 are not among"),
     ],
 )
 def test_what_sockperf_would_refuse_is_said_before_it_runs(change: dict[str, Any], where: str, words: str) -> None:
-    found = [p for p in replace(Workload(), **change).problems() if p.where == where]
+    found = [p for p in problems(replace(Workload(), **change)) if p.where == where]
     assert any(words in p.message and p.severity is Severity.ERROR for p in found)
 
 
 def test_all_problems_come_at_once() -> None:
     bad = Workload(message_bytes=1, duration_s=0, connections=2, address="nowhere")
-    assert len(bad.problems()) == 4
+    assert len(problems(bad)) == 4
 
 
 def test_a_workload_that_cannot_give_a_p99_is_warned_about() -> None:
     rare = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=100)
-    (doubt,) = rare.problems()
+    (doubt,) = problems(rare)
     assert doubt.severity is Severity.WARNING
     assert "about 110 observations" in doubt.message
-    assert replace(rare, reply_every=10).problems() == []
+    assert problems(replace(rare, reply_every=10)) == []
 
 
 def test_a_feed_file_is_needed_for_all_but_one_plain_socket() -> None:
@@ -88,8 +109,32 @@ def test_workloads_that_differ_in_anything_that_counts_have_different_keys(field
         "address": "127.0.0.2",
         "playback": "b.csv",
         "rate_mps": 7,
+        "feed": ("U:10.0.0.1:7",),
+        "sockperf_args": ("--no-rdtsc",),
+        "full_rtt": True,
     }
     assert replace(base, **{field: others.get(field, 77)}).key() != base.key()
+
+
+def test_keys_of_workloads_that_the_last_release_knew_are_what_they_were() -> None:
+    was = "ping-pong tcp 64B 1s recvfrom rate=max burst=1 connections=1 server-threads=1 127.0.0.1"
+    assert Workload().key() == f"{was} server-cpus=any client-cpus=any"
+
+
+@pytest.mark.parametrize(("short", "mode"), [("pp", "ping-pong"), ("ul", "under-load"), ("tp", "throughput")])
+def test_a_mode_may_be_named_shortly(short: str, mode: str) -> None:
+    assert from_dict({"mode": short}) == from_dict({"mode": mode})
+
+
+def test_the_highest_rate_is_called_max() -> None:
+    assert from_dict({"rate_mps": "max"}) == Workload(rate_mps=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "each"), [("10.0.0.1", ("10.0.0.1",) * 3), ("a,b,c", ("a", "b", "c")), ("", ("",) * 3)]
+)
+def test_an_interface_is_for_all_receivers_or_for_one(text: str, each: tuple[str, ...]) -> None:
+    assert Workload(receivers=3, mc_rx_if=text).receiver_interfaces == each
 
 
 def test_reply_every_does_not_count_where_each_message_is_answered() -> None:
@@ -103,7 +148,7 @@ def test_a_workload_survives_json(workload: Workload) -> None:
 
 @given(workloads)
 def test_any_workload_can_be_asked_for_its_problems(workload: Workload) -> None:
-    assert all(problem.where.startswith("workload.") for problem in workload.problems())
+    assert all(problem.where.startswith("workload.") for problem in problems(workload))
 
 
 def test_what_is_not_said_keeps_its_default() -> None:
@@ -111,7 +156,15 @@ def test_what_is_not_said_keeps_its_default() -> None:
 
 
 def test_a_malformed_workload_names_everything_that_is_wrong_with_the_nearest_match() -> None:
-    bad = {"mode": "ping-pnog", "messages_bytes": 5, "burst": True, "address": 7, "duration_s": 1.5}
+    bad = {
+        "mode": "ping-pnog",
+        "messages_bytes": 5,
+        "burst": True,
+        "address": 7,
+        "duration_s": 1.5,
+        "full_rtt": 1,
+        "feed": "a",
+    }
     with pytest.raises(UsageError) as caught:
         from_dict(bad)
     found = {finding.where: finding for finding in caught.value.findings}

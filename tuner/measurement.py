@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -66,6 +66,12 @@ class Measurement:
     `bandwidth_mbytes_per_s` (throughput mode) is the payload that arrived, in 10^6 bytes per second.
     `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, known to whoever ran it.
 
+    With several receivers of a multicast group, latencies, rate, counts and `observations` are each those of the receiver
+    with the worst value, because a feed is as slow as the slowest of them; nothing is summed but `received` of ping-pong,
+    which counts the replies of all, and `server_cpu_s`. `lost_by_receiver` has one number for each: the
+    replies that the client missed, in the order in which the receivers first answered (ping-pong), or the messages that
+    did not reach it, in the order of the servers (the other modes); it is None for a single receiver.
+
     What follows comes from the benchmark's full log, and is None where none was asked for. A latency that is `corrected`
     counts from when the constant rate of under-load meant a message to be sent; it is the wait until it was sent and
     half the round trip. The histograms are those of `tuner.runs.histogram`, in their stored form.
@@ -106,6 +112,7 @@ class Measurement:
     latency_mean_corrected_us: float | None = None
     histogram: Mapping[str, str] | None = None
     histogram_corrected: Mapping[str, str] | None = None
+    lost_by_receiver: tuple[int, ...] | None = None
 
     @property
     def cpu_s(self) -> float | None:
@@ -133,7 +140,6 @@ class Measurement:
 
 
 _NAMES: Final = tuple(field.name for field in fields(Measurement))
-_HISTOGRAMS: Final = ("histogram", "histogram_corrected")
 _COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")
 
 
@@ -142,7 +148,8 @@ def from_dict(data: Mapping[str, Any]) -> Measurement:
     findings = [finding for name, value in data.items() for finding in _problems(name, value)]
     if findings:
         raise UsageError("this is not a measurement", findings=findings)
-    return Measurement(**data)
+    lost = data.get("lost_by_receiver")
+    return Measurement(**{**data, "lost_by_receiver": None if lost is None else tuple(lost)})
 
 
 def _problems(name: str, value: Any) -> list[Finding]:
@@ -153,8 +160,9 @@ def _problems(name: str, value: Any) -> list[Finding]:
         return [] if isinstance(value, bool) else [error(where, f"{value!r} is not true or false")]
     if value is None and name != "observations":
         return []
-    if name in _HISTOGRAMS:
-        return [] if _is_histogram(value) else [error(where, f"{str(value)[:40]!r} is not a histogram")]
+    if name in _OTHER_KINDS:
+        right_kind, words = _OTHER_KINDS[name]
+        return [] if right_kind(value) else [error(where, f"{str(value)[:40]!r} is {words}")]
     right = int if name in _COUNTS else (int, float)
     if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value < math.inf:
         return [error(where, f"{value!r} is not a number of 0 or more")]
@@ -164,3 +172,14 @@ def _problems(name: str, value: Any) -> list[Finding]:
 def _is_histogram(value: Any) -> bool:
     keys = {"unit", "kind", "encoded"}
     return isinstance(value, Mapping) and set(value) == keys and all(isinstance(text, str) for text in value.values())
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(type(one) is int and one >= 0 for one in value)
+
+
+_OTHER_KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "histogram": (_is_histogram, "not a histogram"),
+    "histogram_corrected": (_is_histogram, "not a histogram"),
+    "lost_by_receiver": (_are_counts, "not a list of counts"),
+}

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.facts import Facts
 from tuner.results import FOLDER
+
+T = TypeVar("T")
 
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Also the statistics: noise, minimum detectable effect, time per phase.")
@@ -65,22 +67,23 @@ ObjectiveName = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals reproducible.")]
 
 
-def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def made_from_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Give a command options that become one argument: `workload=workload` declares all options of that function.
 
-    The command is called with the function's result, so that commands share options without repeating them.
+    The command is called with the function's result, so that commands share options without repeating them. Such a
+    function may itself be made so.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
         signature = inspect.signature(command, eval_str=True)
         shared = {name: inspect.signature(maker, eval_str=True).parameters for name, maker in makers.items()}
         own = [parameter for name, parameter in signature.parameters.items() if name not in makers]
         added = [parameter for parameters in shared.values() for parameter in parameters.values()]
 
         @functools.wraps(command)
-        def with_made(**given: Any) -> None:
+        def with_made(**given: Any) -> T:
             made = {name: maker(**{key: given.pop(key) for key in shared[name]}) for name, maker in makers.items()}
-            command(**given, **made)
+            return command(**given, **made)
 
         every = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
         with_made.__signature__ = signature.replace(parameters=every)  # type: ignore[attr-defined] # what typer reads

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuner.cli import options
+from tuner.cli import options, traffic_options
 from tuner.errors import UsageError, did_you_mean
 from tuner.runs.launch import Loading
+from tuner.runs.workload import MAX_RATE
 from tuner.session.setup.request import Search, Setup, Task
 from tuner.stacks.onload.naming import naming
 
@@ -46,10 +48,14 @@ Conf = Annotated[
         help=f"Offload rules for both ends ({options.those(lambda each: each.rule_file)}); see `tuner conf`.",
     ),
 ]
-Mode = Annotated[str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback.")]
+Mode = Annotated[
+    str | None, typer.Option("--mode", help="ping-pong, under-load, throughput or playback; or pp, ul, tp, pb.")
+]
 Protocol = Annotated[str | None, typer.Option("--protocol", help="tcp or udp.")]
 MessageBytes = Annotated[int | None, typer.Option("--message-bytes", metavar="N", help="Payload of a message.")]
-Rate = Annotated[int | None, typer.Option("--rate", metavar="MPS", help="Messages per second that the client sends.")]
+Rate = Annotated[
+    str | None, typer.Option("--rate", metavar="MPS", help="Messages per second that the client sends, or max.")
+]
 Burst = Annotated[int | None, typer.Option("--burst", metavar="N", help="Messages sent at once.")]
 ReplyEvery = Annotated[int | None, typer.Option("--reply-every", metavar="N", help="Under load: reply to every Nth.")]
 Duration = Annotated[int | None, typer.Option("--duration", metavar="S", help="Seconds of one run's test.")]
@@ -59,7 +65,9 @@ Connections = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--server-threads", metavar="N", help="Threads that share the sockets.")]
 Playback = Annotated[Path | None, typer.Option("--playback", metavar="CSV", help="File of send times and sizes.")]
-Address = Annotated[str | None, typer.Option("--address", help="The server's address on this machine.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="The server's address on this machine, or a multicast group.")
+]
 ServerCpus = Annotated[str | None, typer.Option("--server-cpus", metavar="LIST", help="CPUs of the server, e.g. 2-3.")]
 ClientCpus = Annotated[str | None, typer.Option("--client-cpus", metavar="LIST", help="CPUs of the client, e.g. 1.")]
 
@@ -72,6 +80,9 @@ AllowOsSockets = Annotated[
 ]
 
 
+@options.made_from_options(
+    multicast=traffic_options.multicast, sockets=traffic_options.sockets, shape=traffic_options.shape
+)
 def workload(
     mode: Mode = None,
     protocol: Protocol = None,
@@ -87,13 +98,17 @@ def workload(
     address: Address = None,
     server_cpus: ServerCpus = None,
     client_cpus: ClientCpus = None,
+    *,
+    multicast: dict[str, object],
+    sockets: dict[str, object],
+    shape: dict[str, object],
 ) -> dict[str, object]:
     """Return the workload options that were given, by the names of `Workload`."""
     given = {
         "mode": mode,
         "protocol": protocol,
         "message_bytes": message_bytes,
-        "rate_mps": rate,
+        "rate_mps": _rate(rate),
         "burst": burst,
         "reply_every": reply_every,
         "duration_s": duration,
@@ -105,7 +120,19 @@ def workload(
         "server_cpus": server_cpus,
         "client_cpus": client_cpus,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    every = given | multicast | sockets | shape
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def _rate(text: str | None) -> int | str | None:
+    """Return a rate as a workload takes it: a number or `max`; raise `UsageError` for anything else."""
+    if text is None or text.casefold() == MAX_RATE:
+        return text and MAX_RATE
+    if not re.fullmatch(r"[0-9]{1,10}", text):
+        raise UsageError(
+            f"--rate {text!r} is not a rate", advice=f"write messages per second, such as 20000, or {MAX_RATE}"
+        )
+    return int(text)
 
 
 def task(

@@ -1,7 +1,8 @@
-"""Two hosts in a run: a server on one and a client on the other, which may be the same machine.
+"""Two hosts in a run: servers on one and a client on the other, which may be the same machine.
 
-Each end has a folder of its own. The server is started first and is ready when it says so; then the client runs, and
-after it the server is interrupted, so that it prints its totals. Whatever happens, no process is left behind.
+Each process has a folder of its own. The servers (one, but for multicast) are started first and are ready when they say
+so; then the client runs, and after it the servers are interrupted, so that they print their totals. Whatever happens,
+no process is left behind.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
@@ -28,11 +30,11 @@ LOOKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A server, a client, and what they need.
+    """A server, a client, and what they need; `further` are servers beside the first.
 
-    The client starts when the server's standard output holds `ready` `ready_count` times. `files` are written
-    (name to text) into the folder of each end. `time_limit_s` is the client's. `wanted` are small text files that
-    either end may leave there, `log` names a large one that the client writes; empty for none.
+    The client starts when each server's standard output holds `ready` `ready_count` times. `files` are written
+    (name to text) into the folder of each process. `time_limit_s` is the client's. `wanted` are small text files that
+    the first server or the client may leave there, `log` names a large one that the client writes; empty for none.
     """
 
     server: Command
@@ -45,6 +47,12 @@ class Job:
     wanted: tuple[str, ...] = ()
     watch_sockets: bool = False
     log: str = ""
+    further: tuple[Command, ...] = ()
+
+    @property
+    def servers(self) -> tuple[Command, ...]:
+        """Return all servers, the first one first."""
+        return (self.server, *self.further)
 
     @property
     def server_limit_s(self) -> float:
@@ -68,16 +76,24 @@ class RunOutput:
     failure: str | None = None
     written: Mapping[str, str] = field(default_factory=dict)
     log: BinaryIO | None = None
+    further: tuple[ProcessResult, ...] = ()
+
+    @property
+    def servers(self) -> tuple[ProcessResult, ...]:
+        """Return what all servers gave, the first one first."""
+        return (self.server, *self.further)
 
     @property
     def timed_out(self) -> bool:
-        """Return whether a time limit ended the run: the client's, or that for the server to become ready."""
-        return self.client.timed_out if self.client is not None else self.server.timed_out
+        """Return whether a time limit ended the run: the client's, or that for the servers to become ready."""
+        if self.client is not None:
+            return self.client.timed_out
+        return any(server.timed_out for server in self.servers)
 
     @property
     def port_taken(self) -> bool:
-        """Return whether the server found its port in use, so that another port may help."""
-        return self.client is None and PORT_TAKEN in self.server.stdout + self.server.stderr
+        """Return whether a server found its port in use, so that another port may help."""
+        return self.client is None and any(PORT_TAKEN in each.stdout + each.stderr for each in self.servers)
 
     @property
     def struck(self) -> bool:
@@ -85,7 +101,7 @@ class RunOutput:
 
         Between its birth and the session of its own it still belongs to the terminal, whose Ctrl-C it gets with us.
         """
-        ended = [process for process in (self.server, self.client) if process is not None]
+        ended = [process for process in (*self.servers, self.client) if process is not None]
         return any(each.exit_status == -signal.SIGINT and not each.stdout + each.stderr for each in ended)
 
 
@@ -128,18 +144,29 @@ class Pair:
         return self.server.counters(server_cpus), self.client.counters(client_cpus)
 
     def _once(self, job: Job) -> RunOutput:
-        with self.server.site(job.files) as there, self.client.site(job.files) as here:
-            sites = (there, here)
-            server = there.start(job.server, job.server_limit_s)
-            failure = _await_ready(sites, server, job)
+        with ExitStack() as folders:
+            there = [folders.enter_context(self.server.site(job.files)) for _ in job.servers]
+            here = folders.enter_context(self.client.site(job.files))
+            sites = (*there, here)
+            starting = zip(there, job.servers, strict=True)
+            servers = [site.start(command, job.server_limit_s) for site, command in starting]
+            failure = _await_ready(sites, servers, job)
             client = None if failure else here.start(job.client, job.time_limit_s)
             if client is not None:
-                failure = _await_client(sites, server, client, watch=job.watch_sockets)
-            _stop(sites, server)
-            results = server.result(), client.result() if client is not None else None
-            written = there.written(job.wanted) | here.written(job.wanted)
-            log = here.opened(job.log) if job.log else None
-        return RunOutput(*results, there.started_at, there.age_s(), failure, written=written, log=log)
+                failure = _await_client(sites, servers, client, watch=job.watch_sockets)
+            for server in servers:
+                _stop(sites, server)
+            first, *further = [server.result() for server in servers]
+            return RunOutput(
+                first,
+                client.result() if client is not None else None,
+                there[0].started_at,
+                there[0].age_s(),
+                failure,
+                written=there[0].written(job.wanted) | here.written(job.wanted),
+                log=here.opened(job.log) if job.log else None,
+                further=tuple(further),
+            )
 
 
 def on_one(host: Host) -> Pair:
@@ -164,43 +191,48 @@ def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: floa
     return True
 
 
-def _await_ready(sites: Sequence[Site], server: Process, job: Job) -> str | None:
-    """Return why the server is not ready, None when it is."""
+def _await_ready(sites: Sequence[Site], servers: Sequence[Process], job: Job) -> str | None:
+    """Return why a server is not ready, None when all are."""
 
-    def ready() -> bool:
-        return server.printed(job.ready) >= job.ready_count
+    def late() -> list[Process]:
+        return [server for server in servers if server.printed(job.ready) < job.ready_count]
 
-    _listen_until(sites, lambda: ready() or server.silent, job.ready_limit_s)
-    if server.silent:
-        return f"the server ended before it was ready: {server.said()}"
-    if not ready():
+    _listen_until(sites, lambda: not late() or _gone(servers) is not None, job.ready_limit_s)
+    if gone := _gone(servers):
+        return f"the server ended before it was ready: {gone.said()}"
+    for server in late():
         server.stopped = True
         return f"the server was not ready within {job.ready_limit_s:g} s: {server.said()}"
     return None
 
 
-def _watch_sockets(sites: Sequence[Site], server: Process, client: Process) -> None:
+def _gone(servers: Sequence[Process]) -> Process | None:
+    """Return a server that ended, None while all live."""
+    return next((server for server in servers if server.silent), None)
+
+
+def _watch_sockets(sites: Sequence[Site], servers: Sequence[Process], client: Process) -> None:
     """Note what the programs' sockets are while the test begins."""
     for _ in range(LOOKS):
-        if _listen_until(sites, lambda: client.silent or server.silent, LOOK_EVERY_S):
+        if _listen_until(sites, lambda: client.silent or _gone(servers) is not None, LOOK_EVERY_S):
             return
-        for process in (server, client):
+        for process in (*servers, client):
             process.look()
 
 
-def _await_client(sites: Sequence[Site], server: Process, client: Process, *, watch: bool) -> str | None:
-    """Return why the client gave nothing, None when it ended by itself while the server lived."""
+def _await_client(sites: Sequence[Site], servers: Sequence[Process], client: Process, *, watch: bool) -> str | None:
+    """Return why the client gave nothing, None when it ended by itself while the servers lived."""
     if watch:
-        _watch_sockets(sites, server, client)
-    _listen_until(sites, lambda: client.silent or server.silent, client.limit_s + 2 * KILL_AFTER_S)
+        _watch_sockets(sites, servers, client)
+    _listen_until(sites, lambda: client.silent or _gone(servers) is not None, client.limit_s + 2 * KILL_AFTER_S)
     if client.silent:
         ended = client.result()
         overdue = f"the client did not end within {client.limit_s:g} s"
         return overdue if ended.timed_out else _signal_words("client", ended.exit_status)
     _kill(sites, client)
-    if server.silent:
+    if gone := _gone(servers):
         client.stopped = False
-        return f"the server ended during the run: {server.said()}"
+        return f"the server ended during the run: {gone.said()}"
     return f"the client did not end within {client.limit_s:g} s"
 
 

@@ -2,7 +2,8 @@
 
     max rate where METRIC (< | <=) NUMBER[ns | us | ms] [and …]      METRIC: p50 p75 p90 p99 p99.9 p99.99 max mean
 
-A number without a unit is in µs. Latencies are those corrected for stalls of the sender, half the round trip.
+A number without a unit is in µs. Latencies are those corrected for stalls of the sender, half the round trip, or the round trip
+where the workload asks for it.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def percentiles(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     )
     x = _axis("nines", "percentile", scale={"domain": [0, nines * 1.22]})
     x["axis"] |= {"values": [tick for tick in ticks if tick <= nines * 1.05], "labelExpr": words}
-    y = _axis("us", "half round trip, µs", scale={"type": "log", "nice": False, "padding": 12})
+    y = _axis("us", _latency_title(content), scale={"type": "log", "nice": False, "padding": 12})
     spec = _layered(rows, layers, {"x": x, "y": y, "color": _colours(series)}, 300)
     return f"Latency by percentile of {_listed(series)}; both axes are logarithmic.", spec
 
@@ -124,7 +124,7 @@ def distributions(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
         {"mark": {"type": "area", "interpolate": "step-after", "opacity": 0.18, "line": {"strokeWidth": 1.5}}},
         {"mark": {"type": "point", "opacity": 0, "size": 60}, "encoding": _told()},
     ]
-    x = _axis("us", "half round trip, µs", scale={"type": "log", "nice": False})
+    x = _axis("us", _latency_title(content), scale={"type": "log", "nice": False})
     y = _axis("share", "% of messages", stack=None)
     spec = _layered(rows, layers, {"x": x, "y": y, "color": _colours(series, legend=True)}, 200)
     return f"Share of the messages by latency of {_listed(series)}.", spec
@@ -284,6 +284,10 @@ def gains(rows: Sequence[Mapping[str, Any]], title: str) -> tuple[str, Spec] | N
         return None
     made[1]["encoding"]["x"]["title"] = title
     return f"{title} of {len(rows)} sessions, with confidence intervals.", made[1]
+
+
+def _latency_title(content: Mapping[str, Any]) -> str:
+    return f"{content['latency_is'].replace('the ', '')}, µs"
 
 
 def _listed(series: Sequence[Mapping[str, Any]]) -> str:

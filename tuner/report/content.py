@@ -93,6 +93,7 @@ def _about(session: StoredSession, plan: Plan) -> Row:
         "objective": plan.objective.name,
         "judges": plan.objective.summary,
         "workloads": [each.key() for each in plan.workloads],
+        "latency_is": plan.workloads[0].latency_is,
         "spent_s": session.spent_s,
         "budget_s": plan.budget_s,
     }

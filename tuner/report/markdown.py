@@ -43,7 +43,7 @@ def _profiles(content: Row) -> Iterator[str]:
     cells = [[plain(name), *(interval(row["metrics"].get(name)) for row in rows)] for name in present]
     counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in rows]
     corrected = f" {CORRECTED_SAYS}" if any("corrected" in name for name in present) else ""
-    yield f"## Profiles\n\nMedian of the runs and its confidence interval. Latency is half the round trip.{corrected}\n"
+    yield f"## Profiles\n\nMedian of the runs and its confidence interval. Latency is {content['latency_is']}.{corrected}\n"
     yield markdown(headers, [*cells, ["runs", *counts]])
 
 

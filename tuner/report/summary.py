@@ -68,7 +68,8 @@ def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
     rows = [answer.baseline, *answer.known]
     if winner.profile not in {row.profile for row in rows}:
         rows.append(winner)
-    yield "## Profiles\n\nMedian of the runs (confidence interval; n = runs). Latency is half the round trip, in µs.\n"
+    latency_is = answer.task.workloads[0].latency_is
+    yield f"## Profiles\n\nMedian of the runs (confidence interval; n = runs). Latency is {latency_is}, in µs.\n"
     yield profile_table([row.to_dict() for row in rows])
     if isinstance(answer, TuneAnswer) and answer.pareto:
         yield "## Pareto front\n\nNo other profile was better in median latency, rate and CPU together.\n"

@@ -31,10 +31,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What an installed benchmark can do: its version, and the options by which it opens a stack's library itself."""
+    """What an installed benchmark can do: its version, and the options by which it opens a stack's library itself.
+
+    `client_options` and `server_options` are all that its ends take; empty where it does not say.
+    """
 
     version: tuple[int, ...]
     loads: frozenset[str] = frozenset()
+    client_options: frozenset[str] = frozenset()
+    server_options: frozenset[str] = frozenset()
 
     @property
     def release(self) -> str:
@@ -61,8 +66,8 @@ class Benchmark(Protocol):
         ...
 
     @property
-    def questions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The arguments with which the program says its version, and its options."""
+    def questions(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The arguments with which the program says its version, and the options of its client and of its server."""
         ...
 
     @property
@@ -75,7 +80,7 @@ class Benchmark(Protocol):
         """The file in the client's folder to which `full_log` makes it write."""
         ...
 
-    def features(self, version_text: str, help_text: str) -> Features:
+    def features(self, version_text: str, client_help: str, server_help: str) -> Features:
         """Return what the answers to the questions say; raise `MissingTool` for another program."""
         ...
 
@@ -83,8 +88,8 @@ class Benchmark(Protocol):
         """Return what a workload asks that the installed program cannot do."""
         ...
 
-    def server_arguments(self, workload: Workload, port: int) -> tuple[str, ...]:
-        """Return what follows the program's name for the server."""
+    def server_arguments(self, workload: Workload, port: int, receiver: int = 0) -> tuple[str, ...]:
+        """Return what follows the program's name for the server, or for one of several receivers (from 0)."""
         ...
 
     def client_arguments(self, workload: Workload, port: int) -> tuple[str, ...]:
@@ -104,7 +109,10 @@ class Benchmark(Protocol):
         ...
 
     def parse(self, client_output: str, server_output: str, workload: Workload) -> Measurement:
-        """Return what a run reported; raise `ParseError` where it printed no complete result."""
+        """Return what a run reported; raise `ParseError` where it printed no complete result.
+
+        `server_output` is that of all receivers, one after the other.
+        """
         ...
 
     def with_log(self, found: Measurement, log: BinaryIO, workload: Workload) -> Measurement:

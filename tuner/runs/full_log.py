@@ -5,7 +5,8 @@ constant rate would have met is in no percentile (coordinated omission, G. Tene,
 Here the wait is put back: a message's latency counts from when the rate meant it to be sent.
 
 The log of 3.7 (recorded): lines of words, a header `packet, txTime(sec), rxTime(sec), latency(usec)`, a row for each
-observation of the valid duration, a line of dashes. The packet of a row is its place in the log and not the message's number.
+observation of the valid duration, a line of dashes; then the same of the next receiver, where there are several. The
+packet of a row is its place in the log and not the message's number.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tuner.runs.workload import Mode, Workload
 Nanoseconds = NDArray[np.int64]
 
 HALF: Final = "half round trip"
+WHOLE: Final = "round trip"
 WAITED: Final = "corrected"
 _HEADER: Final = b"packet, txTime(sec)"
 _MOST_PHASES: Final = 64
@@ -45,13 +47,13 @@ class Log:
     sent_ns: Nanoseconds
     received_ns: Nanoseconds
 
-    def half_round_trips_ns(self) -> Nanoseconds:
-        """Return the latencies as sockperf counts them."""
-        return (self.received_ns - self.sent_ns) // 2
+    def latencies_ns(self, *, full_rtt: bool = False) -> Nanoseconds:
+        """Return the latencies as sockperf counts them: half of the round trips, or all of them."""
+        return (self.received_ns - self.sent_ns) // (1 if full_rtt else 2)
 
 
 def read(stream: BinaryIO) -> Log:
-    """Return the rows of a log; raise `ParseError` when it holds none or one of them is no row."""
+    """Return the next rows of a log; raise `ParseError` when it holds none or one of them is no row."""
     rows = _rows(stream)
     if (first := next(rows, None)) is None:
         raise ParseError("sockperf's full log holds no observation")
@@ -79,16 +81,24 @@ def _rows(stream: BinaryIO) -> Iterator[str]:
 def observed(stream: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
     """Return what a log adds to a measurement, by its names: histograms, and corrected latencies under a constant load.
 
-    `dropped` is how many messages of the valid duration were never answered. Raise `ParseError` as `read` does.
+    `dropped` is how many messages of the valid duration were never answered. The histograms hold the observations of
+    all receivers; each corrected latency is that of the receiver with the highest. Raise `ParseError` as `read` does.
     """
-    log = read(stream)
-    halves = log.half_round_trips_ns()
-    found: dict[str, Any] = {"histogram": histogram.encode(histogram.record(halves), HALF)}
+    logs = [read(stream) for _ in range(workload.receivers)]
+    latencies = [log.latencies_ns(full_rtt=workload.full_rtt) for log in logs]
+    kind = WHOLE if workload.full_rtt else HALF
+    found: dict[str, Any] = {"histogram": histogram.encode(histogram.record(np.concatenate(latencies)), kind)}
     if workload.mode is not Mode.UNDER_LOAD or workload.rate_mps is None:
         return found
-    corrected = halves + waits_ns(log.sent_ns, workload, dropped)
-    stored = histogram.encode(histogram.record(corrected), WAITED)
-    return found | {"histogram_corrected": stored} | _statistics(corrected)
+    corrected = [each + waits_ns(log.sent_ns, workload, dropped) for each, log in zip(latencies, logs, strict=True)]
+    stored = histogram.encode(histogram.record(np.concatenate(corrected)), WAITED)
+    return found | {"histogram_corrected": stored} | _highest(list(map(_statistics, corrected)))
+
+
+def _highest(each: list[dict[str, float]]) -> dict[str, float]:
+    """Return the highest of each statistic that all receivers have."""
+    shared = set(each[0]).intersection(*each)
+    return {name: max(one[name] for one in each) for name in each[0] if name in shared}
 
 
 def _statistics(corrected_ns: Nanoseconds) -> dict[str, float]:

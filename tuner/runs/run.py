@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -67,10 +68,19 @@ class Rig:
         benchmark = self.benchmark
         logged = benchmark.full_log(workload) if full_log else ()
         loading = self.launch.arguments(self.stack.name, self.preloads)
-        server = (self.program, *benchmark.server_arguments(workload, ports[0]), *loading)
-        client = (self.program, *benchmark.client_arguments(workload, ports[0]), *logged, *loading)
+        port = ports[0] if ports else 0
+        client = (self.program, *benchmark.client_arguments(workload, port), *logged, *loading)
+        first, *further = [
+            Command(
+                (self.program, *benchmark.server_arguments(workload, port, receiver), *loading),
+                launch.at("server", self.stack.name, variables),
+                workload.server_cpus,
+            )
+            for receiver in range(workload.receivers)
+        ]
         return Job(
-            server=Command(server, launch.at("server", self.stack.name, variables), workload.server_cpus),
+            server=first,
+            further=tuple(further),
             client=Command(client, launch.at("client", self.stack.name, variables), workload.client_cpus),
             ready=benchmark.ready,
             ready_count=workload.server_threads,
@@ -90,7 +100,7 @@ class Rig:
         self, settings: Mapping[str, str], workload: Workload, output: RunOutput
     ) -> tuple[Status, str, Measurement | None]:
         """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
-        for who, process in (("server", output.server), ("client", output.client)):
+        for who, process in (*(("server", each) for each in output.servers), ("client", output.client)):
             if process is not None and not output.timed_out:
                 proof = self.stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
                 if not proof.loaded:
@@ -102,11 +112,21 @@ class Rig:
         if not self.os_sockets and (why := launch.unproven(self.stack.name, output.written)):
             return Status.NOT_LOADED, why, None
         try:
-            found = self.benchmark.parse(_said(output.client), _said(output.server), workload)
+            heard = "".join(map(_said, output.servers))
+            found = self.benchmark.parse(_said(output.client), heard, workload)
+            _check_trips(found, workload)
             found = self.benchmark.with_log(found, output.log, workload) if output.log else found
         except ParseError as reason:
             return Status.FAILED, reason.message, None
-        return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=output.server.cpu_s)
+        server_cpu_s = math.fsum(each.cpu_s for each in output.servers)
+        return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=server_cpu_s)
+
+
+def _check_trips(found: Measurement, workload: Workload) -> None:
+    """Raise `ParseError` where latencies are whole round trips that should be halves, or the other way round."""
+    if found.observations and found.half_round_trip is workload.full_rtt:
+        reported = "half round trips" if found.half_round_trip else "round trips"
+        raise ParseError(f"the benchmark reported {reported}, which was not asked")
 
 
 def playback_text(path: Path, host: Host) -> str:
@@ -127,16 +147,23 @@ def _said(process: ProcessResult) -> str:
 
 def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
     """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
-    processes = {"server": (job.server, output.server), "client": (job.client, output.client)}
     kept = {name: value for name, value in job.client.environment.items() if name != PAD}
-    return {"environment": kept, "files": dict(job.files)} | {
-        who: {
-            "argv": list(command.argv),
-            "cpus": command.cpus,
-            "exit_status": result.exit_status if result else None,
-            "stdout": result.stdout if result else "",
-            "stderr": result.stderr if result else "",
-            **({"sockets": list(result.links)} if result and result.links else {}),
-        }
-        for who, (command, result) in processes.items()
+    further = map(_process_evidence, job.further, output.further)
+    return {
+        "environment": kept,
+        "files": dict(job.files),
+        "server": _process_evidence(job.server, output.server),
+        "client": _process_evidence(job.client, output.client),
+        **({"further_servers": list(further)} if job.further else {}),
+    }
+
+
+def _process_evidence(command: Command, result: ProcessResult | None) -> dict[str, Any]:
+    return {
+        "argv": list(command.argv),
+        "cpus": command.cpus,
+        "exit_status": result.exit_status if result else None,
+        "stdout": result.stdout if result else "",
+        "stderr": result.stderr if result else "",
+        **({"sockets": list(result.links)} if result and result.links else {}),
     }

@@ -6,21 +6,23 @@ status is 0 also when it failed, so what it printed decides.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, BinaryIO, Final
 
 from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
 from tuner.measurement import LATENCIES, Measurement
+from tuner.runs import sockperf_options
 from tuner.runs.benchmark import Features, Metric, ParseError
-from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload
+from tuner.runs.workload import LONGEST_DURATION_S, Mode, Multiplexer, Protocol, Workload
 
 name: Final = "sockperf"
 install: Final = "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
-questions: Final = (("--version",), ("ping-pong", "--help"))
+questions: Final = (("--version",), ("ping-pong", "--help"), ("server", "--help"))
 ready: Final = "to block on socket(s)"
 """What each thread of the server prints once it listens; sockperf flushes the line also into a pipe."""
 FEED_FILE: Final = "feed.txt"
@@ -55,14 +57,17 @@ _OLDEST: Final = (3, 7)
 """Earlier releases write other words and have no warm-up field: they are refused and never misread."""
 _IPV6_SINCE: Final = (3, 8)
 """3.7 calls IPv6 addresses invalid, later releases take them."""
-_PLAYBACK: Final = re.compile(r"\s*(?P<time_s>[0-9]{1,8}(\.[0-9]{1,12})?)\s*,\s*[0-9]{1,5}\s*")
+# Numbers as strtod reads them (`.5`, `1e-3`), which sockperf calls for a time.
+_PLAYBACK: Final = re.compile(
+    r"\s*(?P<time_s>(?:[0-9]{1,8}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,3})?)\s*,\s*[0-9]{1,5}\s*"
+)
 # Ports in a feed file (`T:127.0.0.1:30001`) and behind `-p` or `--port` of a command.
 _FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
 _PORT_OPTIONS: Final = frozenset({"-p", "--port"})
 
 
-def features(version_text: str, help_text: str) -> Features:
-    """Return what `sockperf --version` and `sockperf ping-pong --help` say; raise `MissingTool` for another program."""
+def features(version_text: str, client_help: str, server_help: str = "") -> Features:
+    """Return what the answers to the questions say; raise `MissingTool` for another program."""
     found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", terminal_text.plain(version_text))
     if found is None:
         said = next((line for line in map(str.strip, version_text.splitlines()) if line), "nothing")
@@ -76,43 +81,80 @@ def features(version_text: str, help_text: str) -> Features:
         )
     return Features(
         version=version,
-        loads=frozenset(re.findall(r"--load-[a-z0-9]+", help_text)),
+        loads=frozenset(re.findall(r"--load-[a-z0-9]+", client_help)),
+        client_options=sockperf_options.of_help(client_help),
+        server_options=sockperf_options.of_help(server_help),
     )
 
 
 def unsupported(workload: Workload, able: Features) -> list[Finding]:
     """Return what `workload` asks that this sockperf cannot do."""
+    found = sockperf_options.unsupported(workload, able)
     if ":" in workload.address and able.version < _IPV6_SINCE:
         message = f"sockperf {able.release} takes IPv4 addresses only, not {workload.address}"
-        return [error("workload.address", message, "use an IPv4 address or sockperf 3.8 or later")]
-    return []
+        found.append(error("workload.address", message, "use an IPv4 address or sockperf 3.8 or later"))
+    return found
 
 
-def server_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE) -> tuple[str, ...]:
-    """Return what follows the program's name for the server.
+def server_arguments(workload: Workload, port: int, receiver: int = 0) -> tuple[str, ...]:
+    """Return what follows the program's name for the server, or for one of several receivers (from 0).
 
-    `port` counts where the workload needs no feed file, `feed` is that file's path where it does.
+    `port` counts where the workload needs no feed file.
     """
     threads = ("--threads-num", str(workload.server_threads)) if workload.server_threads > 1 else ()
-    return ("server", *_connection(workload, port, feed), *threads)
+    interface = workload.receiver_interfaces[receiver]
+    group = _group_arguments(workload, interface, interface)
+    shared = (*_connection(workload, port), *group, *_socket_arguments(workload), *threads)
+    return ("server", *shared, *sockperf_options.of_server(workload.sockperf_args))
 
 
-def client_arguments(workload: Workload, port: int, feed: str | None = FEED_FILE) -> tuple[str, ...]:
+def client_arguments(workload: Workload, port: int) -> tuple[str, ...]:
     """Return what follows the program's name for the client; a playback reads `PLAYBACK_FILE`."""
-    target = (workload.mode.value, *_connection(workload, port, feed))
+    group = _group_arguments(workload, workload.mc_tx_if, workload.mc_tx_if)
+    target = (workload.mode.value, *_connection(workload, port), *group, *_socket_arguments(workload))
+    own = (*_client_only(workload), *sockperf_options.of_client(workload.sockperf_args))
     if workload.mode is Mode.PLAYBACK:
-        return (*target, "--data-file", PLAYBACK_FILE, "--reply-every", str(workload.reply_every))
-    shape = (
-        "-t",
-        str(workload.duration_s),
-        "-m",
-        str(workload.message_bytes),
-        "--mps",
-        str(workload.rate_mps or "max"),
-    )
+        return (*target, "--data-file", PLAYBACK_FILE, "--reply-every", str(workload.reply_every), *own)
+    return (*target, *_shape(workload), *own)
+
+
+def _shape(workload: Workload) -> tuple[str, ...]:
+    """Return how long, how large and how fast the client sends."""
+    lasts, size = ("-t", str(workload.duration_s)), ("-m", str(workload.message_bytes))
+    sizes = ("-r", str(workload.range_bytes)) if workload.range_bytes else ()
     burst = ("-b", str(workload.burst)) if workload.burst > 1 else ()
     reply = ("--reply-every", str(workload.reply_every)) if workload.mode is Mode.UNDER_LOAD else ()
-    return (*target, *shape, *burst, *reply)
+    return (*lasts, *size, *sizes, "--mps", str(workload.rate_mps or "max"), *burst, *reply)
+
+
+def _group_arguments(workload: Workload, receives_on: str, sends_on: str) -> tuple[str, ...]:
+    """Return how one end takes part in a multicast group, nothing where there is none."""
+    if not workload.is_multicast:
+        return ()
+    inward = ("--mc-rx-if", receives_on) if receives_on else ()
+    outward = ("--mc-tx-if", sends_on) if sends_on else ()
+    lifetime = ("--mc-ttl", str(workload.mc_ttl)) if workload.mc_ttl is not None else ()
+    return (*inward, *outward, *lifetime, *(("--mc-loopback-enable",) if workload.mc_loopback else ()))
+
+
+def _socket_arguments(workload: Workload) -> tuple[str, ...]:
+    """Return what both ends do with their sockets."""
+    blocking = ("--nonblocked",) if workload.nonblocked else ()
+    return (*blocking, *(("--tcp-avoid-nodelay",) if workload.tcp_avoid_nodelay else ()))
+
+
+def _client_only(workload: Workload) -> tuple[str, ...]:
+    valued = (
+        ("--srv-num", str(workload.receivers) if workload.receivers > 1 else ""),
+        ("--sender-affinity", workload.sender_affinity),
+        ("--receiver-affinity", workload.receiver_affinity),
+        ("--client_ip", workload.client_address),
+        ("--client_port", str(workload.client_port or "")),
+    )
+    named = [word for pair in valued if pair[1] for word in pair]
+    # The port stays in TIME_WAIT after a run of TCP, and the next run needs it again.
+    again = ("--uc-reuseaddr",) if workload.client_port and workload.protocol is Protocol.TCP else ()
+    return (*named, *again, *(("--full-rtt",) if workload.full_rtt else ()))
 
 
 def full_log(workload: Workload) -> tuple[str, ...]:
@@ -121,7 +163,9 @@ def full_log(workload: Workload) -> tuple[str, ...]:
 
 
 def feed_file(workload: Workload, ports: Iterable[int]) -> str:
-    """Return the text of the file in which sockperf finds its connections, one for each of `ports`."""
+    """Return the text of the file in which sockperf finds its connections: its own, or one for each of `ports`."""
+    if workload.feed:
+        return "".join(f"{line}\n" for line in workload.feed)
     kind = "T" if workload.protocol is Protocol.TCP else "U"
     host = f"[{workload.address}]" if ":" in workload.address else workload.address
     return "".join(f"{kind}:{host}:{port}\n" for port in ports)
@@ -130,19 +174,29 @@ def feed_file(workload: Workload, ports: Iterable[int]) -> str:
 def playback_time_s(text: str) -> float:
     """Return the seconds that a playback lasts: the last of its lines `TIME_S, SIZE_BYTES`.
 
+    Lines that begin with `#` are comments.
+
     Raises:
         UsageError: a line is of another form, with the first few that are; or there is none.
 
     """
-    rows = [(number, _PLAYBACK.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows = [(number, _playback_time_s(line)) for number, line in lines if not line.startswith("#")]
     wrong = [
         error(f"line {number}", "is not `seconds, bytes`", "write for example 0.001, 64")
-        for number, row in rows
-        if not row
+        for number, time_s in rows
+        if time_s is None
     ]
     if wrong or not rows:
         raise UsageError("this is not a playback file", findings=wrong[:MOST_LISTED])
-    return max(float(row["time_s"]) for _, row in rows if row)
+    return max(time_s for _, time_s in rows if time_s is not None)
+
+
+def _playback_time_s(line: str) -> float | None:
+    """Return the time of a playback's line, None where it is none or later than a test may last."""
+    found = _PLAYBACK.fullmatch(line)
+    time_s = float(found["time_s"]) if found else math.inf
+    return time_s if time_s <= LONGEST_DURATION_S else None
 
 
 def files(workload: Workload, ports: Iterable[int], playback: str = "") -> dict[str, str]:
@@ -157,11 +211,12 @@ def parse(client_output: str, server_output: str, workload: Workload) -> Measure
     Args:
         client_output: all that the client printed; standard error may follow standard output.
         server_output: the same of the server, interrupted by SIGINT after the client's end, which makes it print
-            how many messages reached it.
+            how many messages reached it. Of several receivers, one after the other.
         workload: what was asked, because the meaning of some numbers depends on it.
 
     Raises:
-        ParseError: the client printed no complete result, or throughput has no count of what arrived.
+        ParseError: the client printed no complete result, throughput has no count of what arrived, or more arrived
+            than the client sent.
 
     """
     client, server = _lines(client_output), _lines(server_output)
@@ -228,6 +283,9 @@ _PERCENTILES: Final = {
 }
 _SERVER_TOTAL = re.compile(rf"Total {_N} messages received and handled$")
 _SERVER_NOTHING: Final = "No messages were received on the server."
+_RECEIVER_HEAD: Final = "Printing statistics for Server No: "
+_WORST_IS_MOST: Final = (*LATENCIES, "latency_mean_us", "latency_std_us", "dropped", "duplicated", "out_of_order")
+_WORST_IS_LEAST: Final = ("rate_mps", "observations", "valid_time_s")
 _REASONS: Final = (
     re.compile(r"ERROR: (.+)"),
     re.compile(r"(No messages were received from the server\..*)"),
@@ -239,9 +297,9 @@ _REASONS: Final = (
 )
 
 
-def _connection(workload: Workload, port: int, feed: str | None) -> tuple[str, ...]:
+def _connection(workload: Workload, port: int) -> tuple[str, ...]:
     if workload.needs_feed:
-        return ("-f", feed or FEED_FILE, "-F", _FEED_KINDS[workload.multiplexer])
+        return ("-f", FEED_FILE, "-F", _FEED_KINDS[workload.multiplexer])
     protocol = ("--tcp",) if workload.protocol is Protocol.TCP else ()
     return (*protocol, "-i", workload.address, "-p", str(port))
 
@@ -260,27 +318,90 @@ def _find(lines: list[str], form: str) -> re.Match[str]:
 
 
 def _latency(client: list[str], server: list[str], workload: Workload) -> Measurement:
-    # The smallest observation is printed last: where it is missing, the output was cut off or there was no result.
+    answered = workload.mode is Mode.PING_PONG
+    parts = _parts(client, workload.receivers)
+    total = _TotalRun.of(parts[0], None if answered else _arrived(server, workload.receivers))
+    total.check_arrivals()
+    return _slowest([_receiver(part, index, total, workload) for index, part in enumerate(parts)], total, workload)
+
+
+@dataclass(frozen=True, slots=True)
+class _TotalRun:
+    """What is said of a whole run: the client's seconds and counts, and what each receiver counted, None where unknown."""
+
+    seconds: float
+    sent: int
+    answers: int
+    arrived: tuple[int, ...] | None
+
+    @staticmethod
+    def of(client: list[str], arrived: tuple[int, ...] | None) -> _TotalRun:
+        # The smallest observation is printed last: where it is missing, the output was cut off or there was no result.
+        _find(client, "min")
+        total = _find(client, "total")
+        return _TotalRun(float(total[1]), int(total[2]), int(total[3]), arrived)
+
+    def lost(self) -> tuple[int, ...] | None:
+        return None if self.arrived is None else tuple(self.sent - arrived for arrived in self.arrived)
+
+    def check_arrivals(self) -> None:
+        for counted in self.arrived or ():
+            if counted > self.sent:
+                message = f"the server counted {counted} messages, more than the {self.sent} that the client sent"
+                raise ParseError(f"{message}: somebody else sends to this server; choose an address of your own")
+
+
+def _parts(client: list[str], receivers: int) -> list[list[str]]:
+    """Return what is printed of each receiver, each with the lines about the whole run before it."""
+    if receivers == 1:
+        return [client]
+    heads = [index for index, line in enumerate(client) if _RECEIVER_HEAD in line]
+    if len(heads) < receivers:
+        raise ParseError(_reason(client, "min"))
+    ends = [*heads[1:], len(client)]
+    return [client[: heads[0]] + client[begin:end] for begin, end in zip(heads, ends, strict=True)]
+
+
+def _receiver(client: list[str], index: int, total: _TotalRun, workload: Workload) -> Measurement:
+    """Return what one receiver's part says; `index` is its place."""
     smallest = float(_find(client, "min")[1])
-    total, valid, mean = _find(client, "total"), _find(client, "valid"), _find(client, "mean")
+    valid, mean = _find(client, "valid"), _find(client, "mean")
     dropped, duplicated, out_of_order = (int(number) for number in _find(client, "losses").groups())
-    received = int(total[3]) if workload.mode is Mode.PING_PONG else _server_total(server)
+    answered = workload.mode is Mode.PING_PONG
+    arrived = None if total.arrived is None else total.arrived[index]
     measurement = Measurement(
         **_percentiles(client, smallest, float(_find(client, "max")[1])),
         latency_mean_us=float(mean[2]),
         latency_std_us=float(mean[3]),
         observations=int(_find(client, "observations")[1]),
-        sent=int(total[2]),
-        received=received,
+        sent=total.sent,
+        received=total.answers if answered else arrived,
         dropped=dropped,
         duplicated=duplicated,
         out_of_order=out_of_order,
-        rate_mps=_valid_rate(valid) if workload.mode is Mode.PING_PONG else _rate(received, float(total[1])),
-        run_time_s=float(total[1]),
+        rate_mps=_valid_rate(valid) if answered else _rate(arrived, total.seconds),
+        run_time_s=total.seconds,
         valid_time_s=float(valid[1]),
         half_round_trip=mean[1] == "latency",
     )
     return _believable(measurement)
+
+
+def _slowest(each: list[Measurement], total: _TotalRun, workload: Workload) -> Measurement:
+    """Return the measurement of a feed, which is as slow as the slowest of its receivers."""
+    if len(each) == 1:
+        return each[0]
+    answered = workload.mode is Mode.PING_PONG
+    lost = tuple(one.dropped or 0 for one in each) if answered else total.lost()
+    values: dict[str, Any] = {name: _of_all(each, name, max) for name in _WORST_IS_MOST}
+    values |= {name: _of_all(each, name, min) for name in _WORST_IS_LEAST}
+    return replace(each[0], **values, lost_by_receiver=lost)
+
+
+def _of_all(each: list[Measurement], name: str, worst: Callable[[list[Any]], Any]) -> Any:
+    """Return the worst value of all receivers, None where one has none."""
+    values = [getattr(one, name) for one in each]
+    return None if None in values else worst(values)
 
 
 def _percentiles(lines: list[str], smallest: float, largest: float) -> dict[str, Any]:
@@ -294,25 +415,32 @@ def _percentiles(lines: list[str], smallest: float, largest: float) -> dict[str,
 def _throughput(client: list[str], server: list[str], workload: Workload) -> Measurement:
     sent = _find(client, "sent")
     _find(client, "bandwidth")
-    received, run_time_s = _server_total(server), float(sent[2])
-    if received is None:
+    total = _TotalRun(float(sent[2]), int(sent[1]), 0, _arrived(server, workload.receivers))
+    if total.arrived is None:
         raise ParseError("the server printed no total, so nothing is known of what arrived")
-    rate_mps = _rate(received, run_time_s)
+    total.check_arrivals()
+    least = min(total.arrived)
+    rate_mps = _rate(least, total.seconds)
     measurement = Measurement(
-        sent=int(sent[1]),
-        received=received,
+        sent=total.sent,
+        received=least,
         rate_mps=rate_mps,
         bandwidth_mbytes_per_s=None if rate_mps is None else rate_mps * workload.message_bytes / 1e6,
-        run_time_s=run_time_s,
+        run_time_s=total.seconds,
+        lost_by_receiver=total.lost() if workload.receivers > 1 else None,
     )
     return _believable(measurement)
 
 
-def _server_total(lines: list[str]) -> int | None:
-    found = next((match for line in lines if (match := _SERVER_TOTAL.search(line))), None)
-    if found is not None:
-        return int(found[1])
-    return 0 if any(_SERVER_NOTHING in line for line in lines) else None
+def _arrived(lines: list[str], receivers: int) -> tuple[int, ...] | None:
+    """Return how many messages reached each receiver, None unless all of them say it."""
+    found: list[int] = []
+    for line in lines:
+        if match := _SERVER_TOTAL.search(line):
+            found.append(int(match[1]))
+        elif _SERVER_NOTHING in line:
+            found.append(0)
+    return tuple(found[:receivers]) if len(found) >= receivers else None
 
 
 def _valid_rate(valid: re.Match[str]) -> float | None:
@@ -326,7 +454,7 @@ def _rate(messages: int | None, seconds: float) -> float | None:
 def _believable(measurement: Measurement) -> Measurement:
     """Return the measurement, or raise where no sockperf could have meant it (a clock that jumps, a garbled line)."""
     values: Mapping[str, Any] = measurement.to_dict()
-    negative = [f"{name}={value}" for name, value in values.items() if value is not None and value < 0]
+    negative = [f"{name}={value}" for name, value in values.items() if isinstance(value, int | float) and value < 0]
     if negative:
         raise ParseError(f"sockperf reported negative numbers: {', '.join(negative)}")
     ordered = [value for name in LATENCIES if (value := values[name]) is not None]
@@ -340,7 +468,7 @@ def _reason(lines: list[str], missing: str) -> str:
     text = "\n".join(lines)
     for pattern in _REASONS:
         if found := pattern.search(text):
-            return f"sockperf: {found[1].strip()}"
+            return f"sockperf: {found[1].strip()}{_advice(found[1])}"
     if "Usage: sockperf" in text:
         first = next(line for line in lines if line)
         return first if first.startswith("sockperf: ") else "sockperf did not understand its arguments"
@@ -349,6 +477,13 @@ def _reason(lines: list[str], missing: str) -> str:
     if "sockperf" not in text:
         return f"sockperf printed nothing of its own; last came: {text.strip().splitlines()[-1][:200]}"
     return f"sockperf's output is cut off: it has no {_WORDS[missing]}"
+
+
+def _advice(said: str) -> str:
+    """Return what to do about sockperf's own words, empty where they say it."""
+    if "_seqN > m_maxSequenceNo" not in said:
+        return ""
+    return ": it keeps room for the messages of the rate that it was asked, and met more; give a higher --rate"
 
 
 _WORDS: Final = {

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from tuner.errors import Finding, UsageError, did_you_mean, error, warning
-from tuner.hosts.cpus import parse as parse_cpus
+from tuner.errors import Finding, UsageError, did_you_mean, error
 
 SMALLEST_MESSAGE_BYTES: Final = 14
 LARGEST_MESSAGE_BYTES: Final = 65507
 LONGEST_DURATION_S: Final = 36_000_000
 MOST_CONNECTIONS: Final = 1024
 """The most sockets that `select` can wait for."""
+MOST_RECEIVERS: Final = 64
+"""The most receivers of a multicast group, each of which is a process of this machine."""
 PLAYBACK_BYTES: Final = 1 << 26
 """The largest playback that is read."""
-_OBSERVATIONS_FOR_P99: Final = 1000
+MAX_RATE: Final = "max"
+"""What somebody writes for the fastest rate that the mode can; a workload has None for it."""
 VALID_SHARE_LOST_S: Final = 0.45
 """Seconds of a timed run that the benchmark leaves out of its statistics: 400 ms at the start, 50 ms at the end."""
 
 
 class Mode(StrEnum):
-    """How the client sends; the names are those of its subcommands."""
+    """How the client sends; the names are those of its subcommands, which may be given by their short names too."""
 
     PING_PONG = "ping-pong"
     UNDER_LOAD = "under-load"
     THROUGHPUT = "throughput"
     PLAYBACK = "playback"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        """Return the mode of a short name."""
+        return cls(SHORT_MODES[value]) if isinstance(value, str) and value in SHORT_MODES else None
+
+
+SHORT_MODES: Final[Mapping[str, str]] = {"pp": "ping-pong", "ul": "under-load", "tp": "throughput", "pb": "playback"}
+"""sockperf's short names of its modes."""
 
 
 class Protocol(StrEnum):
@@ -55,7 +67,17 @@ class Workload:
     `rate_mps` None is the fastest that the mode can. `reply_every` counts in under-load and playback only.
     `duration_s` does not shape a playback, which lasts as long as its file says; it still sets the time limit.
     `playback` is the path of a file of times and sizes. `server_cpus` and `client_cpus` are lists such as
-    `1` or `2-3`; empty leaves the choice to the kernel.
+    `1` or `2-3`; empty leaves the choice to the kernel. All receivers share `server_cpus`.
+
+    `message_bytes` is the middle of sizes that differ by up to `range_bytes`. With `full_rtt` all latencies are round
+    trips, otherwise halves of them. `sender_affinity` and `receiver_affinity` pin the client's threads.
+
+    Where `address` is a multicast group, each of `receivers` servers joins it on an interface of `mc_rx_if` (addresses
+    of this machine, separated by commas: one for all, or one for each) and answers from there; the client sends on
+    `mc_tx_if`. Empty leaves the interface to the kernel, `mc_ttl` None the lifetime to the benchmark.
+
+    `feed` are connections of one's own, in the benchmark's form; they replace address, ports and count.
+    `sockperf_args` are further arguments of the benchmark.
     """
 
     mode: Mode = Mode.PING_PONG
@@ -72,16 +94,55 @@ class Workload:
     playback: str | None = None
     server_cpus: str = ""
     client_cpus: str = ""
+    receivers: int = 1
+    mc_rx_if: str = ""
+    mc_tx_if: str = ""
+    mc_ttl: int | None = None
+    mc_loopback: bool = True
+    full_rtt: bool = False
+    range_bytes: int = 0
+    sender_affinity: str = ""
+    receiver_affinity: str = ""
+    client_address: str = ""
+    client_port: int | None = None
+    nonblocked: bool = False
+    tcp_avoid_nodelay: bool = False
+    feed: tuple[str, ...] = ()
+    sockperf_args: tuple[str, ...] = ()
+
+    @property
+    def latency_is(self) -> str:
+        """Return what a latency of its measurements is, in words."""
+        return "the round trip" if self.full_rtt else "half the round trip"
+
+    @property
+    def is_multicast(self) -> bool:
+        """Return whether the messages go to a multicast group."""
+        return is_multicast(self.address)
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Yield each address of this machine that the messages use, behind the option that says it."""
+        named = [("--feed", _fed_address(line)) for line in self.feed] or [("--address", self.address)]
+        if self.is_multicast:
+            named += [("--mc-tx-if", self.mc_tx_if), *(("--mc-rx-if", each) for each in self.receiver_interfaces)]
+        yield from ((option, address) for option, address in dict.fromkeys(named) if address)
+
+    @property
+    def receiver_interfaces(self) -> tuple[str, ...]:
+        """Return the address of the interface of each receiver, empty text where the kernel chooses."""
+        named = self.mc_rx_if.split(",")
+        return tuple(named if len(named) == self.receivers else named[:1] * self.receivers)
 
     @property
     def needs_feed(self) -> bool:
         """Return whether both ends must read their connections from a file: several of them, threads and multiplexers need one."""
-        return self.multiplexer is not Multiplexer.RECVFROM or self.connections > 1 or self.server_threads > 1
+        several = self.connections > 1 or self.server_threads > 1
+        return bool(self.feed) or several or self.multiplexer is not Multiplexer.RECVFROM
 
     @property
     def ports_needed(self) -> int:
-        """Return how many ports the server listens on: one for each connection."""
-        return self.connections
+        """Return how many free ports the server needs: one for each connection that does not name its own."""
+        return 0 if self.feed else self.connections
 
     @property
     def client_threads(self) -> int:
@@ -93,10 +154,6 @@ class Workload:
         """Return the seconds after which a client hangs for sure (3.2 s of a one-second run are normal)."""
         return 5.0 + 1.5 * self.duration_s
 
-    def problems(self) -> list[Finding]:
-        """Return everything that would be refused or that would make the numbers mean nothing."""
-        return [*_number_problems(self), *_shape_problems(self), *_mode_problems(self), *_place_problems(self)]
-
     def key(self) -> str:
         """Return the canonical text of what is measured: equal keys mean comparable measurements."""
         parts = [self.mode, self.protocol, f"{self.message_bytes}B", f"{self.duration_s}s", self.multiplexer]
@@ -105,11 +162,53 @@ class Workload:
             parts.append(f"reply-every={self.reply_every}")
         parts += [f"connections={self.connections}", f"server-threads={self.server_threads}", self.address]
         parts += [f"server-cpus={self.server_cpus or 'any'}", f"client-cpus={self.client_cpus or 'any'}"]
-        return " ".join([*parts, f"playback={self.playback}"] if self.mode is Mode.PLAYBACK else parts)
+        parts += [f"playback={self.playback}"] if self.mode is Mode.PLAYBACK else []
+        return " ".join([*parts, *self._further_parts()])
 
-    def to_dict(self) -> dict[str, str | int | None]:
+    def _further_parts(self) -> Iterator[str]:
+        """Yield what is not as it is by default, so that keys of earlier releases stay what they were."""
+        for name in _IN_KEY_WHERE_CHANGED:
+            value = getattr(self, name)
+            if value != _DEFAULTS[name]:
+                yield f"{name.replace('_', '-')}={shlex.join(value) if isinstance(value, tuple) else value}"
+
+    def to_dict(self) -> dict[str, object]:
         """Return the workload as plain values for JSON."""
         return {name: str(v) if isinstance(v, StrEnum) else v for name, v in asdict(self).items()}
+
+
+_IN_KEY_WHERE_CHANGED: Final = (
+    "receivers",
+    "mc_rx_if",
+    "mc_tx_if",
+    "mc_ttl",
+    "mc_loopback",
+    "full_rtt",
+    "range_bytes",
+    "sender_affinity",
+    "receiver_affinity",
+    "client_address",
+    "client_port",
+    "nonblocked",
+    "tcp_avoid_nodelay",
+    "feed",
+    "sockperf_args",
+)
+_DEFAULTS: Final = {field.name: field.default for field in fields(Workload)}
+
+
+def is_multicast(address: str) -> bool:
+    """Return whether `address` is that of a multicast group; what is no address is none."""
+    try:
+        return ipaddress.ip_address(address).is_multicast
+    except ValueError:
+        return False
+
+
+def _fed_address(line: str) -> str:
+    """Return the address of a line of a feed file, which an IPv6 address has in brackets."""
+    place = line[2:]
+    return place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
 
 
 def from_dict(data: Mapping[str, Any]) -> Workload:
@@ -126,105 +225,49 @@ def from_dict(data: Mapping[str, Any]) -> Workload:
 
 
 _ENUMS: Final[Mapping[str, type[StrEnum]]] = {"mode": Mode, "protocol": Protocol, "multiplexer": Multiplexer}
-_TEXTS: Final = ("address", "playback", "server_cpus", "client_cpus")
-_OPTIONAL: Final = ("rate_mps", "playback")
-_NAMES: Final = tuple(field.name for field in fields(Workload))
+_TEXTS: Final = tuple(name for name, value in _DEFAULTS.items() if isinstance(value, str) and name not in _ENUMS)
+_SWITCHES: Final = tuple(name for name, value in _DEFAULTS.items() if isinstance(value, bool))
+_LISTS: Final = tuple(name for name, value in _DEFAULTS.items() if isinstance(value, tuple))
+_OPTIONAL: Final = tuple(name for name, value in _DEFAULTS.items() if value is None)
 
 
 def _value(name: str, value: Any, findings: list[Finding]) -> Any:
     where = f"workload.{name}"
-    if name not in _NAMES:
-        findings.append(error(where, "is not a part of a workload", did_you_mean(name, _NAMES)))
+    if name not in _DEFAULTS:
+        findings.append(error(where, "is not a part of a workload", did_you_mean(name, _DEFAULTS)))
     elif name in _ENUMS:
         return _member(_ENUMS[name], where, value, findings)
-    elif value is None and name in _OPTIONAL:
+    elif name in _LISTS:
+        return _listed(where, value, findings)
+    elif name == "rate_mps" and value == MAX_RATE:
         return None
-    elif name in _TEXTS:
-        if not isinstance(value, str):
-            findings.append(error(where, f"{value!r} is not text"))
-    elif isinstance(value, bool) or not isinstance(value, int):
-        findings.append(error(where, f"{value!r} is not a whole number"))
+    elif not (value is None and name in _OPTIONAL):
+        findings.extend(_kind_problems(name, where, value))
     return value
 
 
+def _kind_problems(name: str, where: str, value: Any) -> Iterator[Finding]:
+    if name in _TEXTS or name == "playback":
+        if not isinstance(value, str):
+            yield error(where, f"{value!r} is not text")
+    elif name in _SWITCHES:
+        if not isinstance(value, bool):
+            yield error(where, f"{value!r} is not true or false")
+    elif isinstance(value, bool) or not isinstance(value, int):
+        yield error(where, f"{value!r} is not a whole number")
+
+
+def _listed(where: str, value: Any, findings: list[Finding]) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    findings.append(error(where, f"{value!r} is not a list of texts"))
+    return ()
+
+
 def _member(kind: type[StrEnum], where: str, value: Any, findings: list[Finding]) -> Any:
-    known = [member.value for member in kind]
-    if value in known:
-        return kind(value)
-    findings.append(error(where, f"{value!r} must be one of {', '.join(known)}", did_you_mean(str(value), known)))
-    return None
-
-
-def _number_problems(w: Workload) -> list[Finding]:
-    ranges = (
-        ("message_bytes", w.message_bytes, SMALLEST_MESSAGE_BYTES, LARGEST_MESSAGE_BYTES),
-        ("rate_mps", w.rate_mps, 1, 2**31 - 1),
-        ("burst", w.burst, 1, 2**31 - 1),
-        ("reply_every", w.reply_every, 1, 2**31 - 1),
-        ("duration_s", w.duration_s, 1, LONGEST_DURATION_S),
-        ("connections", w.connections, 1, MOST_CONNECTIONS),
-        ("server_threads", w.server_threads, 1, MOST_CONNECTIONS),
-    )
-    return [
-        error(f"workload.{name}", f"{value} must be from {low} to {high}")
-        for name, value, low, high in ranges
-        if value is not None and not low <= value <= high
-    ]
-
-
-def _shape_problems(w: Workload) -> list[Finding]:
-    found = []
-    if w.multiplexer is Multiplexer.RECVFROM and w.connections > 1:
-        message = f"recvfrom waits for one socket and cannot serve {w.connections} connections"
-        found.append(error("workload.multiplexer", message, "choose epoll, poll or select"))
-    if w.multiplexer is Multiplexer.RECVFROM and w.server_threads > 1:
-        message = f"{w.server_threads} server threads share several sockets, which recvfrom cannot"
-        found.append(error("workload.server_threads", message, "choose epoll, poll or select"))
-    if w.server_threads > w.connections:
-        message = f"{w.server_threads} threads must not exceed the {w.connections} connections they share"
-        found.append(error("workload.server_threads", message, f"use {w.connections} or fewer, or more connections"))
-    return found
-
-
-def _mode_problems(w: Workload) -> list[Finding]:
-    found = []
-    if w.mode is Mode.PLAYBACK and not w.playback:
-        found.append(error("workload.playback", "playback needs a file of times and sizes", "name one"))
-    if w.mode is not Mode.PLAYBACK and w.playback:
-        found.append(error("workload.playback", f"{w.mode} takes no playback file", "choose mode playback"))
-    if w.mode is Mode.PLAYBACK and (w.rate_mps is not None or w.burst != 1):
-        found.append(error("workload.rate_mps", "a playback takes rate and bursts from its file", "leave both out"))
-    if w.mode is Mode.UNDER_LOAD and w.rate_mps is not None:
-        found.extend(_few_observations(w, w.rate_mps))
-    return found
-
-
-def _few_observations(w: Workload, rate_mps: int) -> list[Finding]:
-    expected = rate_mps * max(0.0, w.duration_s - VALID_SHARE_LOST_S) / max(1, w.reply_every)
-    if expected >= _OBSERVATIONS_FOR_P99:
-        return []
-    message = f"a reply to every {w.reply_every}. message gives about {expected:.0f} observations, too few for a p99"
-    return [warning("workload.reply_every", message, "reply more often, send faster or measure longer")]
-
-
-def _place_problems(w: Workload) -> list[Finding]:
-    named = (("server_cpus", w.server_cpus), ("client_cpus", w.client_cpus))
-    bad = [(name, text) for name, text in named if text and parse_cpus(text) is None]
-    found = [error(f"workload.{name}", f"{text!r} is not a CPU list", "write 1 or 2-3 or 0,2") for name, text in bad]
-    return [*found, *_address_problems(w)]
-
-
-def _address_problems(w: Workload) -> list[Finding]:
     try:
-        address = ipaddress.ip_address(w.address)
+        return kind(value)
     except ValueError:
-        return [
-            error(
-                "workload.address",
-                f"{w.address!r} is not an IP address",
-                "write the address itself: names of hosts are not looked up",
-            )
-        ]
-    if address.is_multicast:
-        return [error("workload.address", f"{w.address} is multicast", "use the server's own address")]
-    return []
+        known = [member.value for member in kind]
+        findings.append(error(where, f"{value!r} must be one of {', '.join(known)}", did_you_mean(str(value), known)))
+        return None

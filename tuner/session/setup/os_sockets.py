@@ -22,16 +22,20 @@ def check(stack: Stack, workloads: Sequence[Workload], *, allowed: bool) -> None
     """Raise `UsageError` where the address alone says that the stack would carry no packet."""
     if allowed or not stack.facts.os_loopback:
         return
-    addresses = dict.fromkeys(workload.address for workload in workloads if is_loopback(workload.address))
-    findings = [_refusal(stack, address) for address in addresses]
+    findings = [
+        _refusal(stack, option, address)
+        for workload in workloads
+        for option, address in workload.addresses()
+        if is_loopback(address)
+    ]
     if findings:
         message = f"{stack.facts.title} would not carry these sockets: the kernel would be measured under its name"
-        raise UsageError(message, findings=findings, advice=_ADVICE)
+        raise UsageError(message, findings=dict.fromkeys(findings), advice=_ADVICE)
 
 
-def _refusal(stack: Stack, address: str) -> Finding:
+def _refusal(stack: Stack, option: str, address: str) -> Finding:
     title = stack.facts.title
-    return error("--address", f"{address} is a loopback address, and {title} leaves those to the operating system")
+    return error(option, f"{address} is a loopback address, and {title} leaves those to the operating system")
 
 
 def is_loopback(text: str) -> bool:

@@ -16,6 +16,8 @@ from tuner.runs import workload
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.run import playback_text
 from tuner.runs.workload import Mode, Workload
+from tuner.runs.workload_checks import problems
+from tuner.session.setup import traffic
 
 
 def workloads_of(goal: Objective, asked: Mapping[str, object], host: Host) -> tuple[Workload, ...]:
@@ -23,10 +25,11 @@ def workloads_of(goal: Objective, asked: Mapping[str, object], host: Host) -> tu
 
     Raise `UsageError` with everything that cannot be measured or judged.
     """
+    asked = traffic.understood(asked, host)
     _check_beside(goal, asked)
-    made = [_shaped(default, asked) for default in goal.workloads]
+    made = [traffic.on_interfaces(_shaped(default, asked)) for default in goal.workloads]
     placed = tuple(_placed(_timed(each, host), host.topology()) for each in made)
-    wrong = errors_in([finding for each in placed for finding in each.problems()])
+    wrong = errors_in([finding for each in placed for finding in problems(each)])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
     return placed
@@ -46,7 +49,7 @@ def _check_beside(goal: Objective, asked: Mapping[str, object]) -> None:
 def _beside_limits(asked: Mapping[str, object]) -> list[Finding]:
     """Return what was asked of a workload that a search over the load decides itself."""
     found = (
-        [error("workload.rate_mps", f"{asked['rate_mps']} is one rate", "leave --rate out")]
+        [error("workload.rate_mps", f"{asked['rate_mps']} is what it finds", "leave --rate out")]
         if "rate_mps" in asked
         else []
     )
@@ -77,15 +80,17 @@ def _timed(each: Workload, host: Host) -> Workload:
 
 def _placed(each: Workload, found: cpus.Topology) -> Workload:
     """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
-    chosen = cpus.placement(found, each.server_threads, each.client_threads)
+    chosen = cpus.placement(found, each.server_threads * each.receivers, each.client_threads)
     allowed = [cpu.number for cpu in found.cpus]
+    pinned = ",".join(filter(None, (each.sender_affinity, each.receiver_affinity)))
     named = {
-        "server_cpus": each.server_cpus and cpus.cpu_list(each.server_cpus, allowed, "workload.server_cpus"),
-        "client_cpus": each.client_cpus and cpus.cpu_list(each.client_cpus, allowed, "workload.client_cpus"),
+        "server_cpus": each.server_cpus or chosen.server,
+        "client_cpus": each.client_cpus or pinned or chosen.client,
+        "sender_affinity": each.sender_affinity,
+        "receiver_affinity": each.receiver_affinity,
     }
-    return replace(
-        each, server_cpus=named["server_cpus"] or chosen.server, client_cpus=named["client_cpus"] or chosen.client
-    )
+    checked = {name: text and cpus.cpu_list(text, allowed, f"workload.{name}") for name, text in named.items()}
+    return workload.from_dict({**each.to_dict(), **checked})
 
 
 def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Finding]:
