@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recordings import DATA, outputs
 
 from tuner import measurement as measurements
 from tuner.errors import MissingTool, UsageError
@@ -24,14 +24,8 @@ from tuner.runs.sockperf import parse
 from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 from tuner.runs.workload_checks import problems
 
-DATA: Final = Path(__file__).parent / "data" / "sockperf"
 CASES: Final = sorted(path.name.removesuffix(".json") for path in DATA.glob("*.json"))
 VERSION: Final = "sockperf, version 3.7-no.git\n   compiled 2021-08-23 12:14:23\n"
-
-
-def outputs(case: str) -> tuple[str, str]:
-    client, server = (DATA / f"{case}.client.out", DATA / f"{case}.server.out")
-    return client.read_text(encoding="utf-8"), server.read_text(encoding="utf-8")
 
 
 def expected(case: str) -> dict[str, Any]:

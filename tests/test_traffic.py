@@ -11,7 +11,7 @@ import pytest
 from command_line import Tuner
 from hypothesis import given
 from hypothesis import strategies as st
-from test_sockperf import outputs
+from recordings import outputs
 
 from tuner.errors import TunerError, UsageError
 from tuner.hosts.local import LocalHost

@@ -158,7 +158,7 @@ def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
     }
 
 
-def _process_evidence(command: Command, result: ProcessResult | None) -> dict[str, Any]:
+def _process_evidence(command: Command, result: ProcessResult | None) -> dict[str, object]:
     return {
         "argv": list(command.argv),
         "cpus": command.cpus,

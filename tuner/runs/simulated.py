@@ -41,7 +41,7 @@ CLIENT = """sockperf: == version #3.7-no.git ==
 sockperf: Starting test...
 sockperf: Test end (interrupted by timer)
 sockperf: Test ended
-sockperf: [Total Run] RunTime=1.000 sec; Warm up time=400 msec; SentMessages={n}; ReceivedMessages={n}
+sockperf: [Total Run] RunTime=1.000 sec; Warm up time=400 msec; SentMessages={sent}; ReceivedMessages={n}
 sockperf: ========= Printing statistics for Server No: 0
 sockperf: [Valid Duration] RunTime=0.550 sec; SentMessages={n}; ReceivedMessages={n}
 sockperf: ====> avg-latency={p50:.3f} (std-dev=1.000)
@@ -70,11 +70,19 @@ sockperf: Summary: BandWidth is 0.100 MBps (0.800 Mbps)
 SERVER = "sockperf: Test end (interrupted by user)\nsockperf: Total {n} messages received and handled\n"
 
 
-def report(latency_us: float, p99: float = 1.8) -> str:
-    """Return what a ping-pong client prints at this median half round trip; its p99 is `p99` times as much."""
+def report(latency_us: float, p99: float = 1.8, sent: int | None = None) -> str:
+    """Return what a client prints at this median half round trip; its p99 is `p99` times as much.
+
+    `sent` is how many messages it sent, None for one message at a time.
+    """
     n = int(0.55e6 / (2 * latency_us))
     shape = {"p50": 1.0, "p90": 1.2, "p99": p99, "p999": max(4.0, p99), "max": max(20.0, p99), "min": 0.7}
-    return CLIENT.format(n=n, each=n / 100, **{name: factor * latency_us for name, factor in shape.items()})
+    return CLIENT.format(
+        n=n,
+        sent=n if sent is None else sent,
+        each=n / 100,
+        **{name: factor * latency_us for name, factor in shape.items()},
+    )
 
 
 def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duration_s: int) -> tuple[str, int, bytes]:
@@ -82,7 +90,7 @@ def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duratio
     busy = min(0.99, offered_mps / capacity_mps)
     loaded_us = latency_us / (1 - busy) * (1 if offered_mps <= capacity_mps else 100)
     arrived = round(min(offered_mps, capacity_mps) * duration_s)
-    client = report(loaded_us).replace("RunTime=1.000", f"RunTime={duration_s:.3f}")
+    client = report(loaded_us, sent=offered_mps * duration_s).replace("RunTime=1.000", f"RunTime={duration_s:.3f}")
     return client, arrived, full_log(loaded_us, offered_mps)
 
 
