@@ -393,9 +393,9 @@ def _slowest(each: list[Measurement], total: _TotalRun, workload: Workload) -> M
         return each[0]
     answered = workload.mode is Mode.PING_PONG
     lost = tuple(one.dropped or 0 for one in each) if answered else total.lost()
-    values: dict[str, Any] = {name: _of_all(each, name, max) for name in _WORST_IS_MOST}
-    values |= {name: _of_all(each, name, min) for name in _WORST_IS_LEAST}
-    return replace(each[0], **values, lost_by_receiver=lost)
+    highest = {name: _of_all(each, name, max) for name in _WORST_IS_MOST}
+    lowest = {name: _of_all(each, name, min) for name in _WORST_IS_LEAST}
+    return replace(each[0], **highest, **lowest, lost_by_receiver=lost)
 
 
 def _of_all(each: list[Measurement], name: str, worst: Callable[[list[Any]], Any]) -> Any:

@@ -101,7 +101,9 @@ def _address_problems(w: Workload) -> list[Finding]:
     asked = [(name, text) for name, text in named if text or name == "address"]
     advice = "write the address itself: names of hosts are not looked up"
     return [
-        error(f"workload.{name}", f"{text!r} is not an IP address", advice) for name, text in asked if not _is_address(text)
+        error(f"workload.{name}", f"{text!r} is not an IP address", advice)
+        for name, text in asked
+        if not _is_address(text)
     ]
 
 
