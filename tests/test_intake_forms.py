@@ -365,3 +365,45 @@ def test_a_pipe_and_a_file_beyond_all_bounds_are_not_read(tmp_path: Path) -> Non
     (tmp_path / "large").write_bytes(b"A" * (1024 * 1024 + 1))
     with pytest.raises(UsageError, match="too large"):
         taken(tmp_path / "large", Asked())
+
+
+ONE_COMMAND = "LD_PRELOAD=libvma.so VMA_SPEC=latency"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'O=(LD_PRELOAD=libvma.so)\nO+=(VMA_SPEC=latency)\nenv "${O[@]}" ./app\n',
+        "O='VMA_SPEC=latency'\nenv $O LD_PRELOAD=libvma.so ./app\n",
+        "env $MORE LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
+        "stdbuf -oL timeout 60 perf stat -e cycles -- env LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
+        "some-launcher --cores 3 env LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
+        "gosu feed env LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
+        "srun --export=ALL,LD_PRELOAD=libvma.so,VMA_SPEC=latency ./app\n",
+        f"alias fast='{ONE_COMMAND}'\n",
+        f"ssh a '{ONE_COMMAND} ./a'\n" * 6 + "export VMA_SPEC=latency\n",
+    ],
+)
+def test_what_a_command_is_given_is_found_behind_lists_launchers_and_aliases(text: str) -> None:
+    assert values(text, "sh") == {"LD_PRELOAD": "libvma.so", "VMA_SPEC": "latency"}
+
+
+def test_what_lists_hold_by_a_condition_is_no_setting() -> None:
+    text = 'if a; then O="VMA_SPEC=latency"; else O="VMA_SPEC=none"; fi\nexport VMA_RX_POLL=-1\n'
+    assert values(text, "sh") == {"VMA_RX_POLL": "-1"}
+    assert "VMA_SPEC=latency or VMA_SPEC=none" in why(text, "sh")
+
+
+def test_each_command_keeps_its_own_line() -> None:
+    text = f"VMA_RX_POLL=-1 ./a\n\nssh a '{ONE_COMMAND} ./a'\n"
+    found = {each.name: each.where for group in groups(text, "sh") for each in group.assigned}
+    assert found == {"VMA_RX_POLL": "file: line 1", "LD_PRELOAD": "file: line 3", "VMA_SPEC": "file: line 3"}
+
+
+def test_the_default_of_an_expansion_and_the_wrapper_of_a_stack_are_named() -> None:
+    assert "latency unless VMA_SPEC is set" in why("export VMA_SPEC=${VMA_SPEC:-latency}\n", "sh")
+    assert "through a wrapper" in why("EF_POLL_USEC=1 taskset -c 3 onload -p latency ./app\n", "sh")
+
+
+def test_a_library_that_was_named_before_is_what_is_preloaded() -> None:
+    assert values("LD_PRELOAD=libvma.so\nenv LD_PRELOAD=$LD_PRELOAD ./app\n", "sh") == {"LD_PRELOAD": "libvma.so"}

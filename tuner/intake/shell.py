@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from tuner.errors import Finding, warning
@@ -72,10 +72,11 @@ def _folded(source: Source, state: State, walk: Walk) -> tuple[list[Assigned], l
     assigned: dict[str, Assigned] = {}
     skipped: list[Skipped] = list(walk.skipped)
     for name, variable in state.variables.items():
-        inside = list(_inside(source, name, variable.values))
-        assigned |= {each.name: each for each in inside}
-        if not inside:
+        inside = [_inside(source, name, value) for value in variable.values]
+        if not any(inside):
             _take(source, name, state, assigned, skipped)
+        for each in dict.fromkeys(each for held in inside for each in held):
+            _take_inside([held[each] for held in inside if each in held], assigned, skipped)
     for name in dict.fromkeys(given.name for given in walk.given):
         _take_given(source, [given for given in walk.given if given.name == name], assigned, skipped)
     if walk.clears:
@@ -139,19 +140,31 @@ def _take_given(source: Source, given: list[Given], assigned: dict[str, Assigned
         assigned.pop(name, None)
         skipped += _lost(source, name, values)
         return
-    last = given[-1]
-    said = "; ".join(filter(None, (f"is set {last.how}", last.value.under)))
+    last, before = given[-1], assigned.get(name)
+    held = before.said if before is not None and before.value == last.value.text else ""
+    said = "; ".join(filter(None, (held, f"is set {last.how}", last.value.under)))
     assigned[name] = Assigned(name, last.value.text, source.line(last.value.line), said)
 
 
-def _inside(source: Source, holder: str, values: Iterable[Value]) -> Iterator[Assigned]:
-    """Yield the assignments that one variable or array holds as its text."""
-    for value in values:
-        for text in value.elements or value.text.split():
-            match = _PAIR.fullmatch(text)
-            if match and is_stacks(match[1]):
-                said = "; ".join(filter(None, (f"stands inside {holder}", value.under)))
-                yield Assigned(match[1], match[2], source.line(value.line), said)
+def _take_inside(ways: Sequence[Assigned], assigned: dict[str, Assigned], skipped: list[Skipped]) -> None:
+    """Take an assignment that a variable holds, unless it holds one of several by a condition."""
+    if len({each.value for each in ways}) == 1:
+        assigned[ways[0].name] = ways[0]
+        return
+    several = " or ".join(f"{each.name}={each.value}" for each in ways)
+    why = f"which value counts is decided when it runs: {several}"
+    skipped += [Skipped(each.where, shown(f"{each.name}={each.value}"), why) for each in ways]
+
+
+def _inside(source: Source, holder: str, value: Value) -> dict[str, Assigned]:
+    """Return the assignments that a variable or an array holds as its text; the last of a name counts."""
+    found = dict[str, Assigned]()
+    for text in value.elements or value.text.split():
+        match = _PAIR.fullmatch(text)
+        if match and is_stacks(match[1]):
+            said = "; ".join(filter(None, (f"stands inside {holder}", value.under)))
+            found[match[1]] = Assigned(match[1], match[2], source.line(value.line), said)
+    return found
 
 
 def _beside(source: Source, walk: Walk) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from tuner.intake.shell_words import Kind, Word, assignment
+from tuner.intake.shell_words import Kind, Word, assignment, literal_word
 
 _ENV: Final = frozenset({"env", "sudo", "doas", "printenv"})
 # Commands that start another, with those of their options whose value is the next word.
@@ -42,9 +42,25 @@ _STARTERS: Final[Mapping[str, frozenset[str]]] = {
     "su": frozenset({"-s", "-g"}),
     "runuser": frozenset({"-u", "-g"}),
     "ssh": frozenset({"-i", "-p", "-l", "-o"}),
+    "ltrace": frozenset({"-e", "-o", "-p", "-s"}),
+    "valgrind": frozenset(),
+    "chroot": frozenset(),
+    "flock": frozenset({"-w", "-E"}),
+    "setpriv": frozenset({"--reuid", "--regid"}),
+    "setarch": frozenset(),
+    "hwloc-bind": frozenset(),
+    "gosu": frozenset(),
+    "su-exec": frozenset(),
+    "tini": frozenset({"-p", "-e"}),
+    "dumb-init": frozenset({"-r"}),
+    "catchsegv": frozenset(),
 }
 # Words that stand between the options of a starter and the command that it starts.
-_OPERANDS: Final[Mapping[str, int]] = {"taskset": 1, "chrt": 1, "timeout": 1, "ip": 3, "perf": 1, "ssh": 1}
+_OPERANDS: Final[Mapping[str, int]] = {
+    "ip": 3,
+    **dict.fromkeys(("taskset", "chrt", "timeout", "perf", "ssh", "chroot", "flock", "setarch", "hwloc-bind"), 1),
+    **dict.fromkeys(("gosu", "su-exec"), 1),
+}
 _ENV_VALUES: Final = frozenset({"-u", "--unset", "-C", "--chdir", "-g", "-h", "-p", "-r", "-t", "-D", "-R", "-T"})
 _CONTAINERS: Final = frozenset({"docker", "podman", "nerdctl"})
 _CONTAINER_VERBS: Final = frozenset({"run", "create", "exec"})
@@ -54,19 +70,25 @@ _CONTAINER_FLAGS: Final = re.compile(
 )
 # Programs to which a text for a shell is given as one word.
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "zsh", "su", "runuser", "ssh"})
+_WRAPPERS: Final = frozenset({"onload"})
+WRAPPED: Final = "starts the program through a wrapper, which may set more"
 _SCRIPT: Final = re.compile(r"(?:^|[\s;&])[A-Za-z_][A-Za-z0-9_]*=\S*\s", re.ASCII)
 _TABLE: Final[Mapping[str, frozenset[str]]] = {
     "mpirun": frozenset({"-x"}),
     "mpiexec": frozenset({"-x"}),
     "systemd-run": frozenset({"-E", "--setenv"}),
+    "srun": frozenset({"--export"}),
+    "sbatch": frozenset({"--export"}),
+    "qsub": frozenset({"-v"}),
 }
+_COMMAS: Final = frozenset({"srun", "sbatch", "qsub"})
 
 
 @dataclass(slots=True)
 class Command:
     """A command as it will start: the words that give variables, those that are passed on, what it reads or clears.
 
-    `scripts` are texts that it gives to another shell.
+    `scripts` are texts that it gives to another shell; it is `wrapped` where a stack's own wrapper starts the program.
     """
 
     given: list[Word] = field(default_factory=list)
@@ -75,6 +97,7 @@ class Command:
     unset: list[Word] = field(default_factory=list)
     clears: bool = False
     scripts: list[str] = field(default_factory=list)
+    wrapped: bool = False
     program: tuple[Word, ...] = ()
 
 
@@ -83,23 +106,37 @@ def command(words: Sequence[Word]) -> Command:
     found = Command()
     rest = list(words)
     while rest:
-        name = (rest[0].literal or "").rpartition("/")[2]
+        name = _base(rest[0])
         if name in _CONTAINERS:
             _container(rest, found)
         elif name in _ENV:
             rest = _env(name, rest[1:], found)
             continue
         elif name in _STARTERS:
+            found.wrapped |= name in _WRAPPERS
             rest = _started(name, rest[1:])
             continue
         elif name in _TABLE:
-            _listed(rest[1:], _TABLE[name], found)
+            _listed(rest[1:], _TABLE[name], found, commas=name in _COMMAS)
+        elif (at := _env_within(rest)) > 0:  # some other starter
+            rest = rest[at:]
+            continue
         break
     found.program = tuple(rest)
-    names = {(word.literal or "").rpartition("/")[2] for word in words}
+    names = {_base(word) for word in words}
     texts = (word.literal or "" for word in words)
     found.scripts = [text for text in texts if names & _SHELLS and _SCRIPT.search(text)]
     return found
+
+
+def _env_within(words: Sequence[Word]) -> int:
+    """Return where `env NAME=value` stands among the words of a command that is not known, 0 if nowhere."""
+    pairs = enumerate(pairwise(words))
+    return next((at for at, (word, after) in pairs if _base(word) == "env" and _named(after)), 0)
+
+
+def _base(word: Word) -> str:
+    return (word.literal or "").rpartition("/")[2]
 
 
 def _env(name: str, words: list[Word], found: Command) -> list[Word]:
@@ -108,6 +145,8 @@ def _env(name: str, words: list[Word], found: Command) -> list[Word]:
         text = words[0].literal or ""
         if _named(words[0]):
             found.given.append(words.pop(0))
+        elif words[0].literal is None and any(_named(word) for word in words[1:]):
+            words.pop(0)  # what it comes to is not known; assignments follow
         elif text in {"-u", "--unset"} and name == "env" and len(words) > 1:
             found.unset.append(words[1])
             words = words[2:]
@@ -166,12 +205,14 @@ def _named(word: Word) -> bool:
     return assignment(word, quoted=True) is not None
 
 
-def _listed(words: Sequence[Word], options: frozenset[str], found: Command) -> None:
-    """Take the values of options that name one variable each."""
-    for option, value in pairwise(words):
-        if option.literal in options:
-            (found.given if _named(value) else found.passed).append(value)
+def _listed(words: Sequence[Word], options: frozenset[str], found: Command, *, commas: bool) -> None:
+    """Take the values of options that name variables: one each, or several with `commas` between them."""
+    values = [value for option, value in pairwise(words) if option.literal in options]
     for word in words:
         name, equals, _ = word.source.partition("=")
         if equals and name in options and name.startswith("--"):
-            found.given.append(word.after(len(name) + 1))
+            values.append(word.after(len(name) + 1))
+    for value in values:
+        texts = value.literal.split(",") if commas and value.literal is not None else []
+        for each in [literal_word(text, value.line) for text in texts] or [value]:
+            (found.given if _named(each) else found.passed).append(each)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tuner.intake.form import Follow, Skipped, Source, shown
-from tuner.intake.shell_programs import Command, command
+from tuner.intake.shell_programs import WRAPPED, Command, command
 from tuner.intake.shell_state import State, Sure, Value, either
 from tuner.intake.shell_syntax import (
     Apart,
@@ -28,7 +28,7 @@ from tuner.intake.shell_syntax import (
     Simple,
     parse,
 )
-from tuner.intake.shell_values import value_of, written_by_expansion, written_in
+from tuner.intake.shell_values import split_words, value_of, written_by_expansion, written_in
 from tuner.intake.shell_words import NAME, Assignment, Unreadable, Word, assignment
 
 _MOST_CALLS: Final = 8
@@ -37,6 +37,7 @@ _MOST_STEPS: Final = 20_000
 _TESTS: Final = frozenset({"[", "test", ":", "true", "false"})
 _DECLARES: Final = frozenset({"export", "declare", "typeset", "local", "readonly"})
 _NOT_PLAIN: Final = frozenset("iulcnaA")
+_ASSIGNS: Final = re.compile(rf"\s*(?:env\s+)?{NAME}=", re.ASCII)
 _NOT_RUN: Final = "a command: nothing is run here"
 
 
@@ -159,7 +160,8 @@ class Walk:
 
     def _choice(self, node: Choice, state: State) -> Sure:
         ways: list[State] = []
-        under = self._under(f"under a condition: {node.word} in line {node.line}")
+        where = f"under a condition: {node.word} in line {node.line}"
+        under = self._under(where if node.line else f"only where the function {node.word} is defined")
         for condition, body in node.branches:
             status = self._tested(condition, state)
             way = state.copy()
@@ -264,6 +266,7 @@ class Walk:
             "getopts": self._writes,
             "let": self._writes,
             "setenv": self._setenv,
+            "alias": self._alias,
             "true": lambda _words, _state: Sure.YES,
             ":": lambda _words, _state: Sure.YES,
             "false": lambda _words, _state: Sure.NO,
@@ -274,6 +277,9 @@ class Walk:
         value = self.value(found.value, seen or state, found.name)
         if found.indexed:
             value = Value("", value.line, "one element of an array", value.written)
+        elif found.appends and value.elements:
+            before_it = [text for each in state.get(found.name).values for text in each.elements]
+            value = replace(value, elements=(*before_it, *value.elements))
         elif found.appends:
             before = state.get(found.name).known
             lost = before is None or bool(before.elements)
@@ -311,7 +317,7 @@ class Walk:
 
     def _give(self, before: Sequence[Assignment], words: Sequence[Word], state: State) -> Command:
         """Note the variables that stand before a command, and those that its own words give."""
-        found = command(words)
+        found = command([each for word in words for each in split_words(word, state)])
         text = " ".join(word.source for word in found.program or words)
         how = f"for one command: {shown(text)}"
         names = set[str]()
@@ -339,23 +345,27 @@ class Walk:
             self.starts.append((line, text))
         if not self.testing and words[0].literal not in _TESTS:
             why = "the command that it starts" if found.given or before else _NOT_RUN + _meant(words)
+            why = WRAPPED if found.wrapped else why
             self._skip(line, text, why)
         return Sure.MAYBE
 
-    def _inside(self, source: str, line: int, state: State) -> None:
+    def _inside(self, source: str, line: int, state: State, how: str = "in a shell that is started") -> None:
         """Follow a text that another shell is to run, as in `bash -c '…'`."""
         if self.evals >= _MOST_EVALS:
             return
-        self.evals += 1
         try:
             body = parse(source)
-        except Unreadable:
+        except Unreadable as reason:
+            self._skip(line, source, reason.why)
             return
-        lines = len(self.skipped)
-        self._apart(Apart((body,), "in a shell that is started", line), state)
+        self.evals += 1
+        lines, before, begun = len(self.skipped), len(self.given), len(self.starts)
+        self._apart(Apart((body,), how, line), state)
+        self.evals -= 1
         # Lines of the inner text are no lines of this one; what it starts is named as a whole.
         del self.skipped[lines:]
-        self.given = [replace(each, value=replace(each.value, line=line)) for each in self.given]
+        self.starts[begun:] = [(line, text) for _, text in self.starts[begun:]]
+        self.given[before:] = [replace(each, value=replace(each.value, line=line)) for each in self.given[before:]]
 
     def _skip(self, line: int, text: str, why: str) -> None:
         entry = Skipped(self.source.line(line), shown(text), why)
@@ -452,6 +462,8 @@ class Walk:
         except Unreadable as reason:
             self._anything(words[0].line, text, reason.why, state)
             return Sure.MAYBE
+        finally:
+            self.evals -= 1
 
     def _anything(self, line: int, text: str, why: str, state: State) -> None:
         """Note a command after which nothing that stands before it is sure any more."""
@@ -496,6 +508,17 @@ class Walk:
             state.give(name, Value("", words[0].line, f"{texts[0]} sets it when it runs", " ".join(texts)))
         if texts[0] == "printf" and not names and not self.testing:
             self._skip(words[0].line, " ".join(word.source for word in words), _NOT_RUN)
+        return Sure.MAYBE
+
+    def _alias(self, words: list[Word], state: State) -> Sure:
+        """Follow `alias name='A=1 command'` as a command that may be given."""
+        for word in words[1:]:
+            found = assignment(word, quoted=True)
+            text = found.value.literal if found else None
+            if found is not None and text and _ASSIGNS.match(text):
+                self._inside(f"{text} {found.name}", word.line, state, f"by the alias {found.name}")
+            else:
+                self._skip(word.line, f"alias {word.source}", _NOT_RUN)
         return Sure.MAYBE
 
     def _setenv(self, words: list[Word], state: State) -> Sure:

@@ -8,11 +8,13 @@ from typing import Final
 
 from tuner.intake.form import PRELOAD
 from tuner.intake.shell_state import State, Value
-from tuner.intake.shell_words import NAME, Kind, Part, Word
+from tuner.intake.shell_words import NAME, Kind, Part, Word, literal_word
 
 _SPLIT: Final = re.compile(r"[^A-Za-z0-9_./:@%+,=-]", re.ASCII)
 _GLOB: Final = re.compile(r"[*?\[]")
 _BRACES: Final = re.compile(r"\{[^{}]*(?:,|\.\.)[^{}]*\}")
+_DEFAULT: Final = re.compile(rf"\$\{{({NAME}):?[-=]([^${{}}`]*)\}}", re.ASCII)
+_ELEMENTS: Final = re.compile(rf"\$\{{({NAME})\[[@*]\]\}}", re.ASCII)
 _HOME: Final = re.compile(r"(?:\A|:)~")
 _ASSIGNS: Final = re.compile(rf"\$\{{({NAME}):?=|\b({NAME})(?:\[[^\]]*\])?\s*(?:[-+*/%&|^]|<<|>>)?=(?!=)", re.ASCII)
 _CHANGES: Final = re.compile(rf"(?:\+\+|--)({NAME})|({NAME})(?:\+\+|--)", re.ASCII)
@@ -27,13 +29,28 @@ def value_of(word: Word, state: State, *, argument: bool, name: str = "") -> Val
 
     `name` is the variable that gets it: what LD_PRELOAD holds already may stand in its own value.
     """
-    if name == PRELOAD:
+    if name == PRELOAD and not _is_known(word, state):
         word = _without_onward(word)
     text, unknown = "", _file_names(word, argument=argument)
     for part in word.parts:
         found, why = _part(part, state, argument=argument)
         text, unknown = text + found, unknown or why
     return Value("" if unknown else text, word.line, unknown, word.source)
+
+
+def split_words(word: Word, state: State) -> list[Word]:
+    """Return the words that a shell makes of one: `"${LIST[@]}"`, and a variable outside quotes, where both are known."""
+    part = word.parts[0] if len(word.parts) == 1 else None
+    if part is None or part.kind not in {Kind.EXPANSION, Kind.VARIABLE}:
+        return [word]
+    match = _ELEMENTS.fullmatch(part.text) if part.kind is Kind.EXPANSION else None
+    held = state.get(match[1] if match else part.text)
+    if len(held.values) != 1 or held.unset or held.doubt or held.values[0].under:
+        return [word]
+    value = held.values[0]
+    plain = not part.in_quotes and not value.unknown and not value.elements
+    texts = value.elements if match else value.text.split() if plain else ()
+    return [literal_word(text, word.line) for text in texts] or [word]
 
 
 def written_by_expansion(words: Iterator[Word]) -> set[str]:
@@ -66,7 +83,7 @@ def _part(part: Part, state: State, *, argument: bool) -> tuple[str, str]:
     if part.kind in {Kind.TEXT, Kind.QUOTED}:
         return part.text, ""
     if part.kind is Kind.EXPANSION:
-        return "", f"{part.text} is worked out by a shell when it runs"
+        return "", _worked_out(part.text)
     known = state.get(part.text).known
     if known is None or known.elements:
         return "", f"depends on ${part.text}, which this text does not set for sure"
@@ -74,6 +91,12 @@ def _part(part: Part, state: State, *, argument: bool) -> tuple[str, str]:
     if splits and (not known.text or _SPLIT.search(known.text) or "IFS" in state.variables):
         return "", f"${part.text} stands outside quotes, so that a shell splits what it holds"
     return known.text, ""
+
+
+def _worked_out(text: str) -> str:
+    default = _DEFAULT.fullmatch(text)
+    by_then = f": {default[2]} unless {default[1]} is set" if default and default[2] else ""
+    return f"{text} is worked out by a shell when it runs{by_then}"
 
 
 def _without_onward(word: Word) -> Word:
@@ -85,6 +108,11 @@ def _without_onward(word: Word) -> Word:
     first = next((number for number, part in enumerate(trimmed) if part.text), 0)
     trimmed = [Part(p.kind, p.text.lstrip(" :") if n == first else p.text, p.in_quotes) for n, p in enumerate(trimmed)]
     return Word(word.source, tuple(trimmed), word.line)
+
+
+def _is_known(word: Word, state: State) -> bool:
+    """Return whether a word is what the text has set LD_PRELOAD to."""
+    return all(part.kind is Kind.VARIABLE for part in word.parts) and state.get(PRELOAD).known is not None
 
 
 def _is_onward(part: Part) -> bool:

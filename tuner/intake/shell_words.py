@@ -108,6 +108,14 @@ def assignment(word: Word, *, quoted: bool = False) -> Assignment | None:
     return Assignment(match[1], word.after(match.end()), bool(match[3]), bool(match[2]))
 
 
+def literal_word(text: str, line: int) -> Word:
+    """Return a word that means just `text`; of `NAME=value` the name stands outside quotes, as in an assignment."""
+    match = _ASSIGNMENT.match(text)
+    at = match.end() if match else 0
+    parts = (Part(Kind.TEXT, text[:at]), Part(Kind.QUOTED, text[at:]))
+    return Word(text, tuple(part for part in parts if part.text), line)
+
+
 class Scanner:
     """Reads the words of a text; `at` is where it stands."""
 
