@@ -407,3 +407,70 @@ def test_the_default_of_an_expansion_and_the_wrapper_of_a_stack_are_named() -> N
 
 def test_a_library_that_was_named_before_is_what_is_preloaded() -> None:
     assert values("LD_PRELOAD=libvma.so\nenv LD_PRELOAD=$LD_PRELOAD ./app\n", "sh") == {"LD_PRELOAD": "libvma.so"}
+
+
+UNIT = "[Service]\nEnvironment=VMA_RX_POLL=-1\n"
+STARTED = {
+    "systemd": [
+        UNIT + f"ExecStart=/bin/bash -c '{ONE_COMMAND} exec /opt/app'\n",
+        UNIT + f"ExecStart=/usr/bin/env {ONE_COMMAND} /opt/app\n",
+    ],
+    "dockerfile": [
+        f"FROM a\nENV VMA_RX_POLL=-1\nCMD {ONE_COMMAND} ./app\n",
+        'FROM a\nENV VMA_RX_POLL=-1\nENTRYPOINT ["env", "LD_PRELOAD=libvma.so"]\nCMD ["env", "VMA_SPEC=latency", "./app"]\n',
+    ],
+    "compose": [
+        f"services:\n  a:\n    environment: [VMA_RX_POLL=-1]\n    command: env {ONE_COMMAND} ./app\n",
+        (
+            "services:\n  a:\n    environment: [VMA_RX_POLL=-1]\n    entrypoint: [env, LD_PRELOAD=libvma.so]\n"
+            "    command: [env, VMA_SPEC=latency, ./app]\n"
+        ),
+    ],
+    "kubernetes": [
+        (
+            "kind: Pod\nspec:\n  containers:\n  - name: a\n    env: [{name: VMA_RX_POLL, value: '-1'}]\n"
+            f"    command: [sh, -c]\n    args: ['{ONE_COMMAND} exec ./app']\n"
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(("form", "text"), [(form, text) for form, texts in STARTED.items() for text in texts])
+def test_what_the_command_gives_counts_beside_what_the_service_is_given(form: str, text: str) -> None:
+    assert values(text, form) == {"VMA_RX_POLL": "-1", "LD_PRELOAD": "libvma.so", "VMA_SPEC": "latency"}
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("systemd", "[Service]\nExecStart=VMA_SPEC=latency /opt/app\n"),
+        ("systemd", "[Service]\nExecStartPre=/usr/bin/env VMA_SPEC=latency /opt/check\n"),
+        ("systemd", "[Service]\nExecStart=\nExecStart=@\n"),
+        ("dockerfile", 'FROM a\nCMD ["VMA_SPEC=latency", "./app"]\n'),
+        ("dockerfile", "FROM a AS b\nCMD VMA_SPEC=latency ./app\nFROM c\n"),
+        ("compose", "services:\n  a:\n    command: VMA_SPEC=latency ./app\n"),
+    ],
+)
+def test_what_no_program_of_the_service_gets_from_a_command_is_not_taken(form: str, text: str) -> None:
+    assert values(text, form) == {}
+
+
+def test_a_wrapper_in_a_command_and_what_a_command_leaves_open_are_named() -> None:
+    assert "wrapper" in why("services:\n  a:\n    command: onload --profile=latency ./app\n", "compose")
+    pod = "kind: Pod\nspec:\n  containers:\n  - name: a\n    command: [env, VMA_SPEC=$(MODE), ./app]\n"
+    assert "$(MODE) is worked out" in why(pod, "kubernetes")
+    assert "specifier" in why("[Service]\nEnvironment=VMA_SPEC=%i\n", "systemd")
+    assert "by systemd" in why("[Service]\nExecStart=/usr/bin/env VMA_SPEC=%i /opt/app\n", "systemd")
+
+
+def test_what_is_taken_away_later_or_stands_under_a_wrong_key_is_named() -> None:
+    assert "UnsetEnvironment=" in why(UNIT + "UnsetEnvironment=VMA_RX_POLL\n", "systemd")
+    assert "meant is Environment=" in why("[Service]\nEnviroment=VMA_SPEC=latency\n", "systemd")
+    assert why("[Service]\nPassEnvironment=VMA_SPEC\n", "systemd").endswith("manager of the services")
+
+
+def test_an_argument_of_the_build_is_named_with_its_default() -> None:
+    text = "FROM a\nARG POLL=-1\nENV VMA_RX_POLL=${POLL} VMA_SPEC=$MORE\nONBUILD ENV VMA_MTU=1500\n"
+    assert "POLL is -1 unless --build-arg" in why(text, "dockerfile")
+    assert "does not set" in why(text, "dockerfile")
+    assert "ONBUILD ENV VMA_MTU=1500" in why(text, "dockerfile")

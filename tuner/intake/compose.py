@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import Finding
 from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, shown
+from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Sequence, Tree, documents, items_of, text_of
 
 _SERVICES: Final = re.compile(r"^[\"']?services[\"']?:", re.MULTILINE)
@@ -56,7 +58,27 @@ def _service(item: Mapping, source: Source) -> _Service:
             _entry(service, name, value)
     for entry in items_of(environment):
         _listed(service, entry)
+    words = [word for key in ("entrypoint", "command") for word in _words(item.get(key))]
+    if words:
+        _started(service, words)
     return service
+
+
+def _words(tree: Tree | None) -> list[Scalar]:
+    """Return the words of a command, which is a list or a line; Compose splits the line and starts no shell."""
+    if not isinstance(tree, Scalar):
+        return [item for item in items_of(tree) if isinstance(item, Scalar)]
+    try:
+        return [Scalar(word, "str", tree.line) for word in shlex.split(tree.text)]
+    except ValueError:
+        return []
+
+
+def _started(service: _Service, words: list[Scalar]) -> None:
+    found = of_words([word.text for word in words], service.source.line(words[0].line), "the command")
+    service.skipped += found.skipped
+    for each in found.assigned:
+        _literal(service, each.name, Scalar(each.value, "str", words[0].line), each.said)
 
 
 def _files(tree: Tree | None) -> list[Scalar]:
@@ -88,11 +110,11 @@ def _entry(service: _Service, name: str, value: Tree) -> None:
         _literal(service, name, value)
 
 
-def _literal(service: _Service, name: str, value: Scalar) -> None:
+def _literal(service: _Service, name: str, value: Scalar, said: str = "") -> None:
     variable = next((found for found in _VARIABLE.finditer(value.text) if not found[1]), None)
     if variable is None:
         text = value.text.replace("$$", "$")
-        service.assigned.append(Assigned(name, text, service.source.line(value.line)))
+        service.assigned.append(Assigned(name, text, service.source.line(value.line), said))
     else:
         service.skip(value.line, f"{name}: {value.text}", f"Compose fills it in: {_filled(value.text, variable)}")
 

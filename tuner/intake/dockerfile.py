@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Final
 from tuner.errors import warning
 from tuner.intake.form import Assigned, Form, Group, Reading, Skipped, Source, is_name, lines, shown
 from tuner.intake.owners import is_stacks
+from tuner.intake.started import of_words
 
 _INSTRUCTION: Final = re.compile(r"^\s*([A-Za-z]+)\s+(.*)$", re.DOTALL)
 _FROM: Final = re.compile(r"^(?:--\S+\s+)*(\S+)(?:\s+[Aa][Ss]\s+(\S+))?\s*$")
@@ -27,6 +29,13 @@ class _Stage:
     name: str
     variables: dict[str, Assigned] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    arguments: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    def started(self) -> Group:
+        """Return what the command of the container gives the program: ENTRYPOINT, with CMD behind it."""
+        said = [self.commands[key] for key in ("ENTRYPOINT", "CMD") if key in self.commands]
+        return of_words([word for _, words in said for word in words], said[0][0], "the command") if said else Group(())
 
 
 def read(source: Source) -> Reading:
@@ -42,9 +51,8 @@ def read(source: Source) -> Reading:
             stages.append(_begun(rest, stages))
         elif word == "ENV":
             _env(source.line(line), rest, escape, stages[-1])
-        elif word == "ARG" and is_stacks(rest.partition("=")[0]):
-            why = "is an argument of the build, which the container does not get"
-            stages[-1].skipped.append(Skipped(source.line(line), shown(f"ARG {rest}"), why))
+        else:
+            _other(source.line(line), word, rest, stages[-1])
     last = stages[-1]
     lost = [
         stage
@@ -55,7 +63,34 @@ def read(source: Source) -> Reading:
         warning(source.where, f"stage {stage.name} sets variables of a stack that the last stage does not have")
         for stage in lost
     ]
-    return Reading((Group(tuple(last.variables.values()), tuple(last.skipped)),), tuple(findings))
+    started = last.started()
+    variables = (*last.variables.values(), *started.assigned)
+    return Reading((Group(variables, (*last.skipped, *started.skipped)),), tuple(findings))
+
+
+def _other(where: str, word: str, rest: str, stage: _Stage) -> None:
+    """Note what an instruction says of the command and of what the build alone knows."""
+    name, _, value = (part.strip() for part in rest.partition("="))
+    if word in {"CMD", "ENTRYPOINT"}:
+        stage.commands[word] = (where, _command(rest))
+    elif word == "ONBUILD" and rest[:4].upper().strip() == "ENV":
+        stage.skipped.append(Skipped(where, shown(f"{word} {rest}"), "is set in an image that is built on this one"))
+    elif word == "ARG":
+        stage.arguments[name] = value.strip("\"'")
+        if is_stacks(name):
+            why = "is an argument of the build, which the container does not get"
+            stage.skipped.append(Skipped(where, shown(f"{word} {rest}"), why))
+
+
+def _command(rest: str) -> list[str]:
+    """Return the words of a CMD or ENTRYPOINT; the form without a list is a line for a shell."""
+    try:
+        words = json.loads(rest)
+    except (ValueError, RecursionError):
+        words = None
+    if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        return words
+    return ["/bin/sh", "-c", rest]
 
 
 def _escape(text: str) -> str:
@@ -93,7 +128,9 @@ def _begun(rest: str, stages: list[_Stage]) -> _Stage:
     match = _FROM.match(rest)
     base, name = (match[1], match[2] or str(len(stages) - 1)) if match else ("", str(len(stages) - 1))
     before = next((stage for stage in reversed(stages) if stage.name.lower() == base.lower() and stage.name), None)
-    return _Stage(name, dict(before.variables) if before else {}, list(before.skipped) if before else [])
+    if before is None:
+        return _Stage(name)
+    return _Stage(name, dict(before.variables), list(before.skipped), {}, dict(before.commands))
 
 
 def _env(where: str, rest: str, escape: str, stage: _Stage) -> None:
@@ -114,12 +151,22 @@ def _set(where: str, name: str, value: str, stage: _Stage) -> None:
 
 def _put(where: str, name: str, known: str | None, written: str, stage: _Stage) -> None:
     if known is None:
-        stage.skipped.append(Skipped(where, shown(f"{name}={written}"), "uses a variable that this file does not set"))
+        stage.skipped.append(Skipped(where, shown(f"{name}={written}"), _unresolved(written, stage)))
         stage.variables.pop(name, None)
     elif is_name(name):
         stage.variables[name] = Assigned(name, known.replace("\1", "$"), where)
     else:
         stage.skipped.append(Skipped(where, shown(f"{name}={written}"), "is not NAME=value"))
+
+
+def _unresolved(written: str, stage: _Stage) -> str:
+    names = [match[0].strip("${}") for match in _VARIABLE.finditer(written)]
+    argument = next((name for name in names if name in stage.arguments), None)
+    if argument is None:
+        return "uses a variable that this file does not set"
+    value = stage.arguments[argument]
+    default = f"; {argument} is {value} unless --build-arg says otherwise" if value else ""
+    return f"is worked out by the build, from ARG {argument}{default}"
 
 
 def _resolved(value: str, stage: _Stage) -> str | None:

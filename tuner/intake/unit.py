@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner import catalogue
+from tuner.errors import nearest
 from tuner.intake.environment import BOM
 from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Skipped, Source, is_name, shown
-from tuner.intake.shell_programs import command
-from tuner.intake.shell_words import Scanner, Unreadable, Word, assignment
+from tuner.intake.owners import is_stacks
+from tuner.intake.started import of_line
 
 _SECTION: Final = re.compile(r"^\[(?:Service|Unit|Socket|Timer|Install|Manager|Container)\][ \t\r]*$", re.MULTILINE)
 _SECTIONS: Final = frozenset({"Service", "Socket", "Mount", "Swap", "Container"})
+_KNOWN: Final = frozenset({"Environment", "UnsetEnvironment", "PassEnvironment", "EnvironmentFile"})
 _LETTERS: Final = dict(zip("abfnrtvs", "\a\b\f\n\r\t\v ", strict=True))
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|[abfnrtvs\\\"'])", re.DOTALL)
 _SPECIFIER: Final = re.compile(r"%(.?)", re.DOTALL)
-_STARTS: Final = re.compile(r"Exec(?:Start|StartPre|Condition|Reload)")
 
 
 @dataclass(slots=True)
@@ -43,6 +43,10 @@ def read(source: Source) -> Reading:
             _entry(service, line, key, value)
         elif key == "Environment" and section != "Manager":
             service.skip(line, f"{key}={value}", f"stands in [{section}], where systemd does not read it")
+    gone = [each for name, each in service.variables.items() if name in service.unset and is_stacks(name)]
+    service.skipped += [
+        Skipped(each.where, f"{each.name}={each.value}", "UnsetEnvironment= takes it away") for each in gone
+    ]
     assigned = tuple(each for name, each in service.variables.items() if name not in service.unset)
     return Reading((Group(assigned, tuple(service.skipped)),), (), tuple(service.follows))
 
@@ -79,8 +83,10 @@ def _entry(service: _Service, line: int, key: str, value: str) -> None:
         service.skip(line, f"{key}={value}", "is passed on from the manager of the services")
     elif key == "EnvironmentFile" and value:
         service.follows.append(Follow(value.lstrip("-"), "env", service.source.line(line), wins=True))
-    elif _STARTS.fullmatch(key) and value:
+    elif key == "ExecStart" and value.lstrip("-@:+!|").strip():
         _exec(service, line, key, value)
+    elif key not in _KNOWN and is_stacks(value.lstrip("\"'").partition("=")[0]) and nearest(key, ["Environment"]):
+        service.skip(line, f"{key}={value}", "systemd knows no such key; meant is Environment=")
 
 
 def _environment(service: _Service, line: int, value: str) -> None:
@@ -162,32 +168,17 @@ def _escaped(value: str, at: int) -> tuple[str, int]:
 
 
 def _exec(service: _Service, line: int, key: str, value: str) -> None:
-    """Take what the command itself gives: `env A=1`; a wrapper that chooses a profile is named."""
-    found = command(_as_words(value.lstrip("-@:+!|"), line))
-    for word in found.given:
-        each = assignment(word, quoted=True)
-        if each is not None and each.value.literal is not None and "%" not in each.value.literal:
-            said = f"is given by {key}="
-            service.variables[each.name] = Assigned(each.name, each.value.literal, service.source.line(line), said)
+    """Take what the command itself gives, e.g. `env A=1`; its quoting is near enough to a shell's for that."""
+    text = value.lstrip("-@:+!|")
+    if "=" in text.split()[0]:  # a program is called so: systemd knows no assignments before a command
+        return
+    found = of_line(text, service.source.line(line), f"{key}=")
+    service.skipped += found.skipped
+    for each in found.assigned:
+        if "%" in each.value:
+            service.skip(line, f"{each.name}={each.value}", "is worked out by systemd when it starts the service")
         else:
-            service.skip(line, word.source, "is worked out by systemd when it starts the service")
-    if value.lstrip("-@:+!|").split(" ")[0].rpartition("/")[2] in catalogue.stacks():
-        service.skip(line, f"{key}={value}", "starts the program through a wrapper, which may set more")
-
-
-def _as_words(value: str, line: int) -> list[Word]:
-    """Return the words of a command line; its quoting is near enough to a shell's for the assignments before a program."""
-    scanner, found = Scanner(value), list[Word]()
-    try:
-        while scanner.at < len(value):
-            scanner.skip_blanks()
-            word = scanner.word()
-            if word is None:
-                break
-            found.append(Word(word.source, word.parts, line, word.elements))
-    except Unreadable:
-        pass
-    return found
+            service.variables[each.name] = each
 
 
 def _certainty(source: Source) -> int:

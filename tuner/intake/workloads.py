@@ -16,6 +16,7 @@ from tuner.errors import UsageError
 from tuner.intake import environment
 from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, is_name, shown
 from tuner.intake.owners import is_stacks
+from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _KINDS: Final = re.compile(r'^[ \t]*-?[ \t]*["\']?(?:apiVersion|kind)["\']?[ \t]*:', re.MULTILINE)
@@ -114,8 +115,22 @@ def _container(item: Mapping, source: Source, maps: dict[str, Group]) -> Group:
     for entry in items_of(item.get("env") or item.get("environment")):
         if isinstance(entry, Mapping):
             _entry(holder, entry)
+    words = [word for key in ("command", "args", "entryPoint") for word in items_of(item.get(key))]
+    if words:
+        _started(holder, words)
     name = text_of(item.get("name")) or "container"
     return Group(tuple(holder.assigned), tuple(holder.skipped), name, Scope.CONTAINER)
+
+
+def _started(holder: _Container, words: list[Tree]) -> None:
+    found = of_words([text_of(word) for word in words], holder.source.line(words[0].line), "the command")
+    holder.skipped += found.skipped
+    for each in found.assigned:
+        if variable := _EXPANDED.search(each.value):
+            why = f"{variable[0]} is worked out when the container starts"
+            holder.skipped.append(Skipped(each.where, shown(f"{each.name}={each.value}"), why))
+        else:
+            holder.assigned.append(each)
 
 
 def _used_by(group: Group) -> str:
