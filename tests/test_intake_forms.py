@@ -474,3 +474,78 @@ def test_an_argument_of_the_build_is_named_with_its_default() -> None:
     assert "POLL is -1 unless --build-arg" in why(text, "dockerfile")
     assert "does not set" in why(text, "dockerfile")
     assert "ONBUILD ENV VMA_MTU=1500" in why(text, "dockerfile")
+
+
+def test_values_of_secrets_that_are_no_stacks_are_never_shown(tmp_path: Path) -> None:
+    hidden = base64.b64encode(b"hunter2").decode()
+    text = f"apiVersion: v1\nkind: Secret\ndata:\n  VMA_SPEC: bGF0ZW5jeQ==\n  A: {hidden}\nstringData: {{B: hunter2}}\n"
+    assert "hunter2" not in str(taken_from(text, tmp_path, "s.yaml"))
+    assert "hunter2" not in str(taken_from("VMA_SPEC=latency\nDB_PASSWORD=hunter2\n", tmp_path, "a.env"))
+
+
+@pytest.mark.parametrize(("written", "meant"), [("VMA_SPCE", "VMA_SPEC"), ("vma_spec", "VMA_SPEC")])
+def test_a_slip_in_a_name_is_named_with_what_was_meant(written: str, meant: str, tmp_path: Path) -> None:
+    found = taken_from(f"{written}=latency\nVMA_RX_POLL=-1\n", tmp_path, "a.env")
+    assert [f"did you mean {meant}?" in each.why for each in found.skipped] == [True]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("form", ["compose", "kubernetes"])
+def test_the_json_of_a_form_is_read_as_its_yaml(form: str, indent: int | None) -> None:
+    container = {"name": "a", "env": [{"name": "VMA_SPEC", "value": "latency"}]}
+    data = {
+        "compose": {"services": {"a": {"environment": {"VMA_SPEC": "latency"}}}},
+        "kubernetes": {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}},
+    }
+    text = json.dumps(data[form], indent=indent)
+    assert recognised(text) == form
+    assert values(text, form) == {"VMA_SPEC": "latency"}
+
+
+def test_lines_of_assignments_are_no_yaml() -> None:
+    assert recognised("VMA_SPEC = latency\nVMA_RX_POLL: -1\nLD_PRELOAD=libvma.so\n", "a.env") != "ansible"
+
+
+def test_a_file_that_only_loads_a_library_is_said_to_do_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="loads the library of vma and sets no variable of it"):
+        taken_from("LD_PRELOAD=libvma.so\n", tmp_path, "a.env")
+
+
+def test_text_in_utf_16_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_bytes("VMA_SPEC=latency\n".encode("utf-16"))
+    with pytest.raises(UsageError, match="UTF-16"):
+        taken(tmp_path / "a.env", Asked())
+
+
+def test_a_service_has_what_the_service_that_it_extends_has() -> None:
+    text = "services:\n  a:\n    environment: {VMA_SPEC: latency, VMA_MTU: 1500}\n"
+    text += "  b:\n    extends: {service: a}\n    environment: {VMA_MTU: 9000}\n"
+    text += "  c:\n    extends: {service: c}\n    environment: {VMA_SPEC: none}\n"
+    found = {group.name: {each.name: each.value for each in group.assigned} for group in groups(text, "compose")}
+    assert found["b"] == {"VMA_SPEC": "latency", "VMA_MTU": "9000"}
+    assert found["c"] == {"VMA_SPEC": "none"}
+    assert "is not read" in why("services:\n  a:\n    extends: {file: b.yaml, service: a}\n", "compose")
+
+
+def test_compose_hands_on_whole_numbers_in_decimal_digits() -> None:
+    text = "services:\n  a:\n    environment: {A: 0x10, B: 200_000, C: 010, D: '0x10', E: -1, F: !reset null}\n"
+    assert values(text, "compose") == {"A": "16", "B": "200000", "C": "8", "D": "0x10", "E": "-1"}
+
+
+def test_what_a_task_gives_its_command_and_writes_into_files_is_read() -> None:
+    text = (
+        "- shell: LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n- ansible.builtin.lineinfile:\n    line: VMA_MTU=1500\n"
+    )
+    assert values(text, "ansible") == {"LD_PRELOAD": "libvma.so", "VMA_SPEC": "latency", "VMA_MTU": "1500"}
+    assert "template" in why("- copy:\n    content: |\n      VMA_SPEC={{ mode }}\n", "ansible")
+
+
+def test_other_kinds_of_documents_are_looked_through_for_names_of_a_stack() -> None:
+    text = "apiVersion: x\nkind: Kustomization\nconfigMapGenerator:\n- literals: [VMA_SPEC=latency, A=b]\n"
+    assert values(text, "kubernetes") == {"VMA_SPEC": "latency"}
+
+
+def test_commands_that_are_given_different_values_are_said_to_be() -> None:
+    assert "different values: VMA_SPEC=latency or VMA_SPEC=none" in why(
+        "VMA_SPEC=latency ./a\nVMA_SPEC=none ./b\n", "sh"
+    )

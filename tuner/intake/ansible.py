@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tuner.intake.form import Assigned, Form, Reading, Skipped, Source, only, shown
+from tuner.intake import environment
+from tuner.intake.form import NAME, Assigned, Form, Reading, Skipped, Source, is_json, only, shown
 from tuner.intake.owners import is_stacks
+from tuner.intake.started import of_line
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _UNSAFE: Final = "!unsafe"
+_COMMANDS: Final = frozenset({"shell", "command", "cmd", "raw"})
+_WRITTEN: Final = frozenset({"line", "block", "content"})
 _TEMPLATE: Final = re.compile(r"\{\{|\{%")
 _PLAY: Final = re.compile(r"^-\s+(?:hosts|name|import_playbook|block):|^\s+(?:tasks|roles|hosts|become):", re.MULTILINE)
+_LINE: Final = re.compile(rf"^(?:export )?{NAME}[ \t]*=", re.MULTILINE | re.ASCII)
 _YAML: Final = re.compile(r"^[ \t]*(?:- )?[\"']?[A-Za-z_][\w.-]*[\"']?:(?:[ \t]|$)", re.MULTILINE)
 
 
@@ -25,6 +30,8 @@ def read(source: Source) -> Reading:
         for mapping in mappings(tree):
             for name, value in _pairs(mapping):
                 _entry(source, name, value, assigned, skipped)
+            for key, value in mapping.entries.items():
+                _text(source, key, value, assigned, skipped)
     return only(assigned, skipped)
 
 
@@ -42,6 +49,26 @@ def _pairs(mapping: Mapping) -> list[tuple[str, Tree]]:
     return found
 
 
+def _text(source: Source, key: str, value: Tree, assigned: list[Assigned], skipped: list[Skipped]) -> None:
+    """Take what a task gives its command, and what it writes into a file."""
+    word, where = key.rpartition(".")[2], source.line(value.line)
+    if word in _COMMANDS:
+        found = of_line(text_of(value), where, key)
+    elif word in _WRITTEN:
+        found = environment.read_env(Source(text_of(value), source.where)).groups[0]
+    else:
+        return
+    for each in found.assigned:
+        if is_stacks(each.name):
+            said = each.said or f"stands inside {key}"
+            if _TEMPLATE.search(each.value):
+                text = shown(f"{each.name}={each.value}")
+                skipped.append(Skipped(where, text, "is a template, which only Ansible can work out"))
+            else:
+                assigned.append(Assigned(each.name, each.value, where, said))
+    skipped += [Skipped(where, each.text, each.why) for each in found.skipped if word in _COMMANDS]
+
+
 def _entry(source: Source, name: str, value: Tree, assigned: list[Assigned], skipped: list[Skipped]) -> None:
     text, where = text_of(value), source.line(value.line)
     if not isinstance(value, Scalar) or value.kind == "null":
@@ -57,6 +84,10 @@ def _entry(source: Source, name: str, value: Tree, assigned: list[Assigned], ski
 
 
 def _certainty(source: Source) -> int:
+    if is_json(source.text):
+        return 30
+    if _LINE.search(source.text):  # no YAML: a text in it would be indented
+        return 0
     if not _YAML.search(source.text) and not source.name.endswith((".yml", ".yaml")):
         return 0
     if _PLAY.search(source.text):

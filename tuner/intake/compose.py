@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import Finding
-from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, shown
+from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, is_json, shown
 from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Sequence, Tree, documents, items_of, text_of
 
 _SERVICES: Final = re.compile(r"^[\"']?services[\"']?:", re.MULTILINE)
+_KEY: Final = re.compile(r'"services"\s*:')
 _VARIABLE: Final = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*))", re.ASCII)
+_OCTAL: Final = re.compile(r"[-+]?0[0-7]+")
+_MOST_BASES: Final = 8
 _DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])(.*))?", re.DOTALL | re.ASCII)
 
 
@@ -36,22 +39,23 @@ def read(source: Source) -> Reading:
     groups, follows, findings = list[Group](), list[Follow](), list[Finding]()
     for tree in documents(source.text, source.where):
         services = tree.get("services") if isinstance(tree, Mapping) else None
-        for name, item in services.entries.items() if isinstance(services, Mapping) else ():
+        if not isinstance(services, Mapping):
+            continue
+        for name, item in services.entries.items():
             if isinstance(item, Mapping):
-                service = _service(item, source)
+                service = _service(item, source, services)
                 follows += service.follows
                 findings += service.findings
                 groups.append(Group(tuple(service.assigned), tuple(service.skipped), name, Scope.SERVICE))
     return Reading(tuple(groups), tuple(findings), tuple(follows))
 
 
-def _service(item: Mapping, source: Source) -> _Service:
+def _service(item: Mapping, source: Source, services: Mapping, depth: int = 0) -> _Service:
     service = _Service(source)
+    if (base := item.get("extends")) is not None:
+        _extended(service, base, services, depth)
     for file in _files(item.get("env_file")):
         service.follows.append(Follow(file.text, "docker", source.line(file.line)))
-    if (base := item.get("extends")) is not None:
-        text = text_of(base) or text_of(base.get("service") if isinstance(base, Mapping) else None)
-        service.skip(base.line, f"extends: {text}", "what the other service sets is not read")
     environment = item.get("environment")
     if isinstance(environment, Mapping):
         for name, value in environment.entries.items():
@@ -62,6 +66,19 @@ def _service(item: Mapping, source: Source) -> _Service:
     if words:
         _started(service, words)
     return service
+
+
+def _extended(service: _Service, base: Tree, services: Mapping, depth: int) -> None:
+    """Take what another service of this file sets; the service's own settings count before it."""
+    named = base.get("service") if isinstance(base, Mapping) else base
+    other = services.get(text_of(named))
+    if isinstance(other, Mapping) and depth < _MOST_BASES and not (isinstance(base, Mapping) and base.get("file")):
+        found = _service(other, service.source, services, depth + 1)
+        service.assigned += found.assigned
+        service.skipped += found.skipped
+        service.follows += found.follows
+    else:
+        service.skip(base.line, f"extends: {text_of(named)}", "what the other service sets is not read")
 
 
 def _words(tree: Tree | None) -> list[Scalar]:
@@ -100,6 +117,8 @@ def _listed(service: _Service, entry: Tree) -> None:
 def _entry(service: _Service, name: str, value: Tree) -> None:
     if not isinstance(value, Scalar):
         service.skip(value.line, name, "is not a text")
+    elif value.kind == "!reset":
+        service.assigned = [each for each in service.assigned if each.name != name]
     elif value.kind == "null":
         service.skip(value.line, name, "is passed on from whoever starts Compose")
     elif value.kind == "bool" and value.text.lower() not in {"true", "false"}:
@@ -113,10 +132,21 @@ def _entry(service: _Service, name: str, value: Tree) -> None:
 def _literal(service: _Service, name: str, value: Scalar, said: str = "") -> None:
     variable = next((found for found in _VARIABLE.finditer(value.text) if not found[1]), None)
     if variable is None:
-        text = value.text.replace("$$", "$")
+        text = _number(value) if value.kind == "int" else value.text.replace("$$", "$")
+        if text != value.text and value.kind == "int":
+            said = f"is written as the number {value.text}: Compose gives {text}"
         service.assigned.append(Assigned(name, text, service.source.line(value.line), said))
     else:
         service.skip(value.line, f"{name}: {value.text}", f"Compose fills it in: {_filled(value.text, variable)}")
+
+
+def _number(value: Scalar) -> str:
+    """Return a whole number as Compose hands it on, which is in decimal digits."""
+    text = value.text.replace("_", "").lower()
+    try:
+        return str(int(text, 8 if _OCTAL.fullmatch(text) else 0))
+    except ValueError:
+        return value.text
 
 
 def _filled(text: str, variable: re.Match[str]) -> str:
@@ -131,7 +161,8 @@ def _filled(text: str, variable: re.Match[str]) -> str:
 
 
 def _certainty(source: Source) -> int:
-    return 80 if _SERVICES.search(source.text) else 0
+    services = _KEY if is_json(source.text) else _SERVICES
+    return 80 if services.search(source.text) else 0
 
 
 FORMS: Final = (Form("compose", "services of Docker Compose", _certainty, read),)

@@ -131,3 +131,8 @@ def lines(text: str) -> list[tuple[int, str]]:
 def is_name(text: str) -> bool:
     """Return whether a variable can be called so."""
     return re.fullmatch(NAME, text, re.ASCII) is not None
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text begins as an object or a list of JSON does."""
+    return re.match(r"\ufeff?\s*(?:\{\s*\"|\[\s*[{\"])", text) is not None

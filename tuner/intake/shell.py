@@ -24,6 +24,7 @@ _PREFIX: Final = re.compile(rf"^[ \t]*(?:{NAME}=(?:[^\s'\"#;]|'[^']*'|\"[^\"]*\"
 _SEMICOLON: Final = re.compile(rf"^[ \t]*{NAME}=[^\s#'\"]*[ \t]*;", re.MULTILINE)
 _COMMENT: Final = re.compile(rf"^[ \t]*{NAME}=[^'\"\n]*[ \t]#", re.MULTILINE)
 _ARRAY: Final = re.compile(rf"^[ \t]*{NAME}=(?:\(|\"$|'$)", re.MULTILINE)
+_BY_CONDITION: Final = "which value counts is decided when it runs"
 _NOT_EXPORTED: Final = "is not exported here: a program inherits it only after `export` or `set -a`"
 
 
@@ -121,10 +122,10 @@ def _doubts(variable: Variable, value: Value, *, exports: bool) -> Iterator[str]
         yield _NOT_EXPORTED
 
 
-def _lost(source: Source, name: str, values: Iterable[Value]) -> Iterator[Skipped]:
-    several = " or ".join(dict.fromkeys(_written(name, value) for value in values))
+def _lost(source: Source, name: str, values: Iterable[Value], several: str = _BY_CONDITION) -> Iterator[Skipped]:
+    written = " or ".join(dict.fromkeys(_written(name, value) for value in values))
     for value in values:
-        why = value.unknown or f"which value counts is decided when it runs: {several}"
+        why = value.unknown or f"{several}: {written}"
         yield Skipped(source.line(value.line), shown(_written(name, value)), why)
 
 
@@ -138,7 +139,7 @@ def _take_given(source: Source, given: list[Given], assigned: dict[str, Assigned
     texts = {value.text for value in values}
     if any(value.unknown for value in values) or len(texts) > 1:
         assigned.pop(name, None)
-        skipped += _lost(source, name, values)
+        skipped += _lost(source, name, values, "commands are started with different values")
         return
     last, before = given[-1], assigned.get(name)
     held = before.said if before is not None and before.value == last.value.text else ""
@@ -152,7 +153,7 @@ def _take_inside(ways: Sequence[Assigned], assigned: dict[str, Assigned], skippe
         assigned[ways[0].name] = ways[0]
         return
     several = " or ".join(f"{each.name}={each.value}" for each in ways)
-    why = f"which value counts is decided when it runs: {several}"
+    why = f"{_BY_CONDITION}: {several}"
     skipped += [Skipped(each.where, shown(f"{each.name}={each.value}"), why) for each in ways]
 
 

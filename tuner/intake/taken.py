@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from tuner.intake.form import MOST_BYTES, PRELOAD, Assigned, Follow, Form, Group
 from tuner.intake.owners import elsewhere, is_stacks, libraries, stacks_of
 
 _MOST_FILES: Final = 8
+_SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 _MOST_SAID: Final = 20
 
 
@@ -87,6 +90,10 @@ def text_of(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {reason.strerror}") from reason
     if len(data) > MOST_BYTES:
         raise UsageError(f"{path} is larger than {MOST_BYTES} bytes: too large for a profile")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(
+            f"{path} is UTF-16 text, which nothing here reads", advice="iconv -f UTF-16 -t UTF-8 converts it"
+        )
     return data.decode(errors="surrogateescape")
 
 
@@ -192,6 +199,8 @@ class _Sorting:
         every = (*skipped, *left, *others)
         if not kept and not self.asked.as_set:
             message = f"{self.source.where} sets only what {self.stack} would not take"
+            if not every:
+                message = f"{self.source.where} loads the library of {self.stack} and sets no variable of it"
             raise UsageError(message, findings=_as_findings(every), advice="an empty profile is not written")
         return Taken(
             self.stack,
@@ -225,12 +234,14 @@ class _Sorting:
     def _other(self, each: Assigned) -> Skipped | None:
         if self._is_mine(each.name) or each.name == PRELOAD:
             return None
-        text = shown(f"{each.name}={each.value}")
+        text = shown(f"{each.name}={'…' if _SECRET.search(each.name) else each.value}")
         if is_stacks(each.name):
             return Skipped(each.where, text, f"is not read by what is loaded, which is {self.stack}")
         if not self.form.names_others:
             return None
-        return Skipped(each.where, text, f"is not a variable of {self.stack}")
+        capitals = each.name.upper()
+        meant = f" (did you mean {capitals}?)" if capitals in self.known.parameters else ""
+        return Skipped(each.where, text, f"is not a variable of {self.stack}{meant}")
 
     def _library(self) -> str:
         loaded = libraries(self.last[PRELOAD].value) if PRELOAD in self.last else []
@@ -260,4 +271,10 @@ def _is_near(name: str, other: str) -> bool:
     import difflib
 
     a, b = name.partition("_")[2], other.partition("_")[2]
-    return difflib.SequenceMatcher(None, a, b).ratio() >= 0.8  # noqa: PLR2004 # measured on the names that VMA never had: HUGETLB 0.86, IGMP_ENABLE 0.4
+    return _is_slip(a, b) or difflib.SequenceMatcher(None, a, b).ratio() >= 0.8  # noqa: PLR2004 # measured on the names that VMA never had: HUGETLB 0.86, IGMP_ENABLE 0.4
+
+
+def _is_slip(a: str, b: str) -> bool:
+    """Return whether two words differ by two neighbouring letters in the wrong order."""
+    at = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    return len(a) > 1 and a[:at] + a[at + 1 : at + 2] + a[at : at + 1] + a[at + 2 :] == b

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import UsageError
-from tuner.intake import environment
-from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, is_name, shown
+from tuner.intake import ansible, environment
+from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, is_json, is_name, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _KINDS: Final = re.compile(r'^[ \t]*-?[ \t]*["\']?(?:apiVersion|kind)["\']?[ \t]*:', re.MULTILINE)
+_KEYS: Final = re.compile(r'"(?:apiVersion|kind)"\s*:')
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers", "containerDefinitions")
 _PATCH: Final = re.compile(r"^\s*containers:\s*$", re.MULTILINE)
 _HELM: Final = re.compile(r"\{\{-?\s*(?:\.|if|range|with|end|include|template|toYaml|define|\$)")
@@ -46,7 +47,13 @@ def read(source: Source) -> Reading:
     groups = [group for tree in trees for group in _containers(tree, source, maps)]
     used = {entry.why for group in groups for entry in group.skipped}
     free = [group for group in maps.values() if _used_by(group) not in used]
-    return Reading((*groups, *free))
+    found = [*groups, *free]
+    return Reading(tuple(found)) if any(group.assigned for group in found) else Reading((*found, *_elsewhere(source)))
+
+
+def _elsewhere(source: Source) -> tuple[Group, ...]:
+    """Return what stands under names of a stack in other kinds of documents: generators, resources of operators."""
+    return tuple(group for group in ansible.read(source).groups if group.assigned)
 
 
 def refuse_templates(source: Source) -> None:
@@ -71,6 +78,8 @@ def _data(tree: Mapping, source: Source) -> Iterator[Group]:
             if inner is not None and not isinstance(inner, Mapping):
                 holder.skip(inner.line, section, "is not a mapping of names and texts")
             for name, value in inner.entries.items() if isinstance(inner, Mapping) else ():
+                if kind == "Secret" and is_name(name) and not is_stacks(name):
+                    continue  # nobody's business, and nothing to show
                 encoded = section == "binaryData" or (kind == "Secret" and section == "data")
                 _datum(holder, name, value, encoded=encoded)
         name = text_of(mapping.get("metadata", "name")) or kind or "data"
@@ -185,7 +194,8 @@ def _number(value: Scalar) -> str:
 
 
 def _certainty(source: Source) -> int:
-    if len(_KINDS.findall(source.text)) >= 2:  # noqa: PLR2004 # apiVersion and kind
+    kinds = _KEYS if is_json(source.text) else _KINDS
+    if len(kinds.findall(source.text)) >= 2:  # noqa: PLR2004 # apiVersion and kind
         return 85
     return 60 if _PATCH.search(source.text) or re.search(r'"?containerDefinitions"?\s*:', source.text) else 0
 

@@ -65,7 +65,7 @@ def documents(text: str, where: str) -> list[Tree]:
         _bounded(yaml.parse(text, Loader=loader), where)
         nodes = list(yaml.compose_all(text, Loader=loader))
     except yaml.YAMLError as reason:
-        message = shown(" ".join(str(reason).split()))
+        message = shown(" ".join(str(reason).replace('in "<unicode string>", ', "in ").split()))
         raise UsageError(f"{where} is not YAML that can be read: {message}", advice=_advice(text)) from reason
     return [_tree(node, {}) for node in nodes if node is not None]
 
