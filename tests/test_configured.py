@@ -40,7 +40,7 @@ def test_the_inline_configuration_of_the_field_is_what_counts() -> None:
     assert value(found, "XLIO_MEMORY_LIMIT") == str(4 << 30)
     assert value(found, "XLIO_TCP_NODELAY") == "1"
     assert value(found, "XLIO_LOG_FILE") == "/tmp/xlio.log"  # noqa: S108 - the text of the field case
-    assert found.found.settings["XLIO_MEMORY_LIMIT"].why == "set by XLIO_INLINE_CONFIG"
+    assert found.found.settings["XLIO_MEMORY_LIMIT"].why == "as set in XLIO_INLINE_CONFIG"
     assert set(found.found.ignored) == {"XLIO_TCP_NODELAY", "XLIO_RX_POLL"}
     assert value(found, "XLIO_RX_POLL") == "100000"
 
@@ -116,3 +116,11 @@ def test_every_default_said_as_json_changes_nothing(name: str) -> None:
             assert {each: said for each, said in found.found.values().items() if plain.get(each) != said} == {
                 "XLIO_USE_NEW_CONFIG": "1"
             }
+
+
+def test_the_file_of_the_field_is_read_as_the_release_reads_it() -> None:
+    text = (Path(__file__).parent / "data" / "field" / "forms" / "o_cfg.json").read_text()
+    found = made(ON, files={ALWAYS_READ: text})
+    assert found.findings == ()
+    wanted = {"XLIO_MEMORY_LIMIT": str(4 << 30), "XLIO_MEM_ALLOC_TYPE": "2", "XLIO_INTERNAL_THREAD_AFFINITY": "0-1", "XLIO_SPEC": "latency"}  # fmt: skip
+    assert {name: value(found, name) for name in wanted} == wanted

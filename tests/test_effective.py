@@ -195,7 +195,7 @@ def test_a_hugepage_size_that_makes_the_library_abort_is_said(size: str) -> None
 
 def test_an_obsolete_variable_has_no_effect() -> None:
     found = in_effect({"VMA_HUGETBL": "1"}, None, "vma").settings["VMA_HUGETBL"]
-    assert (found.fate, found.why) == (Fate.INERT, "the library only complains about it")
+    assert (found.fate, found.why) == (Fate.INERT, "no effect: the library only complains about it")
 
 
 @pytest.mark.parametrize(("name", "value", "line"), odd_values(), ids=[f"{n}={v}" for n, v, _ in odd_values()])

@@ -164,7 +164,9 @@ class _Model:
         """Return what is in effect of a variable of which nothing comes, None for one that the library acts on."""
         parameter = self.known.parameters[name]
         if parameter.is_inert(self.release):
-            return InEffect(self._read(name, text).value, Origin.EXPLICIT, parameter.inert, Fate.INERT)
+            return InEffect(
+                self._read(name, text).value, Origin.EXPLICIT, f"{Fate.INERT}: {parameter.inert}", Fate.INERT
+            )
         condition = parameter.read_when
         if not condition:
             return None

@@ -59,7 +59,7 @@ def configured(known: Catalogue, settings: Mapping[str, str], release: str | Non
 
 
 def _said(each: InEffect, source: str | None) -> InEffect:
-    return replace(each, why=f"set by {source}") if source and each.why == AS_SET else each
+    return replace(each, why=f"{AS_SET} in {source}") if source and each.why == AS_SET else each
 
 
 def _unswitched(settings: Mapping[str, str]) -> list[Finding]:

@@ -187,7 +187,7 @@ def _page(found: Effective, findings: Iterable[Finding], *, every: bool) -> list
 
 def _odd(each: InEffect) -> bool:
     """Return whether something that was set did not come out as it was written."""
-    return each.fate is not None and (each.fate is not Fate.APPLIED or each.why != AS_SET)
+    return each.fate is not None and (each.fate is not Fate.APPLIED or not each.why.startswith(AS_SET))
 
 
 def _row(name: str, each: InEffect) -> tuple[str, str, str, str]:
