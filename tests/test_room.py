@@ -23,7 +23,7 @@ from tuner.profiles.profile import Place
 from tuner.records import Kind
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.phases.propose import repairer
-from tuner.session.setup import preflight, prepare
+from tuner.session.setup import multicast, preflight, prepare
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.readback import refusal
 from tuner.session.setup.request import Request, Setup, Task
@@ -216,3 +216,15 @@ def test_a_library_that_hangs_on_this_kernel_is_said(release: str | None, system
 def test_check_says_whether_there_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "has_card", lambda: False)
     assert "no device that XLIO could use" in asked("check", "--stack", "xlio").stdout
+
+
+def test_rings_that_lose_multicast_are_doubted_where_the_workload_is_one() -> None:
+    moving = Contender("mine", {"XLIO_RING_ALLOCATION_LOGIC_RX": "30"})
+    held = Contender("held", {"XLIO_RING_ALLOCATION_LOGIC_RX": "30", "XLIO_RING_MIGRATION_RATIO_RX": "-1"})
+    by_preset = Contender("preset", {"XLIO_SPEC": "nvme_bf2", "XLIO_RING_MIGRATION_RATIO_RX": "100"})
+    plan = replace(PLAN, stack="xlio", release="3.10.5", baseline=moving, known=(held, by_preset))
+    assert multicast.doubts(plan) == []
+    groups = tuple(replace(each, address="239.1.2.3") for each in PLAN.workloads)
+    told = multicast.doubts(replace(plan, workloads=groups))
+    assert [each.message.partition(":")[0] for each in told] == ["mine", "preset"]
+    assert "multicast is lost meanwhile" in told[0].message
