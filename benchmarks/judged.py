@@ -33,7 +33,7 @@ from tuner.session.judgement import Judgement, judge
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Silent
 from tuner.session.phases.early import end_early
-from tuner.session.phases.prior import warmed
+from tuner.session.phases.prior import with_prior_sessions
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.request import UNLIMITED_S
 from tuner.session.tuning import Tuning, begin, carry_out
@@ -127,7 +127,7 @@ def session(folder: Path, one: Case) -> str:
     plan = one.plan
     if one.ending == "warm" and plan.kind is Kind.TUNE:
         _carried_out(store, folder, one, plan, begin(store, plan, {"cpu_model": "simulated"}))
-        plan = warmed(store, replace(plan, warm_start=(), seed=plan.seed + 1), {"cpu_model": "simulated"})
+        plan = with_prior_sessions(store, replace(plan, warm_start=(), seed=plan.seed + 1), {"cpu_model": "simulated"})
     made = begin(store, plan, {"cpu_model": "simulated"})
     latency = one.host.latency
     if one.ending == "resumed":

@@ -70,7 +70,7 @@ def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_
     assert obvious["calibration"]["detectable"] == hidden["calibration"]["detectable"]
 
 
-def test_a_budget_with_no_time_to_minimise_is_not_hastened(tmp_path: Path) -> None:
+def test_a_budget_with_no_time_to_minimise_keeps_its_whole_confirmation(tmp_path: Path) -> None:
     assert not budget_shares.has_room_for_clear_lead(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
     assert (stored(tmp_path, found).clear_lead, found["minimised"]) == (None, None)

@@ -28,7 +28,7 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate
-from tuner.session.phases.run_length import fitted
+from tuner.session.phases.run_length import with_run_length
 from tuner.session.setup.plan import Plan, WhyLonger
 from tuner.session.setup.prepare import plan
 from tuner.session.setup.request import Request, Setup, Task
@@ -48,7 +48,7 @@ def lengthened(folder: Path, host: SimulatedHost, made: Plan = OPEN) -> Plan:
     evidence = Evidence(made, journal.ledger)
     session = Session(evidence, journal, rig, Clock(made.budget_s, 0.0, 0.0, Ticking(host)), Silent())
     calibrate(session)
-    return fitted(evidence)
+    return with_run_length(evidence)
 
 
 def slowly(environment: Mapping[str, str]) -> float:

@@ -16,7 +16,7 @@ from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost, stopping
 from tuner.runs.workload import Workload
 from tuner.search.optimizer import Outcome
-from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, recalled, warmed
+from tuner.session.phases.prior import MOST_SESSIONS, OTHER_DAY_SD, load_prior, with_prior_sessions
 from tuner.session.setup.plan import Contender, Plan
 from tuner.store import Store
 
@@ -38,12 +38,12 @@ class Pupil:
 
 
 def warm_plan(folder: Path, plan: Plan = WARM, facts: Mapping[str, Any] = FACTS) -> Plan:
-    return warmed(Store(Results(folder).url), plan, facts)
+    return with_prior_sessions(Store(Results(folder).url), plan, facts)
 
 
 def test_a_warm_start_tells_each_trial_of_an_earlier_session_once_and_doubts_it(tmp_path: Path) -> None:
     first = tune(tmp_path, SimulatedHost(polling_helps))
-    prior = recalled(Store(Results(tmp_path).url), warm_plan(tmp_path))
+    prior = load_prior(Store(Results(tmp_path).url), warm_plan(tmp_path))
     pupil = Pupil()
     prior.teach(pupil)
     trials = Store(Results(tmp_path).url).trials(first["session"])[1:]
@@ -59,7 +59,7 @@ def test_a_failure_of_an_earlier_session_is_told_as_a_failure(tmp_path: Path) ->
         return float("inf") if "XLIO_TCP_SEND_BUFFER_SIZE" in environment else polling_helps(environment)
 
     tune(tmp_path, SimulatedHost(some_hang))
-    outcomes = recalled(Store(Results(tmp_path).url), warm_plan(tmp_path)).outcomes
+    outcomes = load_prior(Store(Results(tmp_path).url), warm_plan(tmp_path)).outcomes
     assert [o.gain for o in outcomes if "XLIO_TCP_SEND_BUFFER_SIZE" in o.settings] == [None]
 
 
@@ -70,7 +70,7 @@ def test_nothing_of_an_earlier_session_counts_as_a_measurement(tmp_path: Path) -
     found = tune(tmp_path, host, plan)
     assert found["warm_start"] == {
         "sessions": 1,
-        "outcomes": len(recalled(Store(Results(tmp_path).url), plan).outcomes),
+        "outcomes": len(load_prior(Store(Results(tmp_path).url), plan).outcomes),
     }
     assert found["verdict"] == "not improved"
     assert found["runs"] == len(host.runs) == len(Store(Results(tmp_path).url).runs(found["session"]))

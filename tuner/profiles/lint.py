@@ -82,7 +82,7 @@ def _setting_doubts(profile: Profile, known: Catalogue) -> Iterator[Finding]:
             yield warning(where, "has no reason", "write one as a comment in the line above")
         yield from _unread(where, parameter, covered if profile.releases.bounds else ())
         if _does_nothing(profile, parameter, known, covered):
-            yield warning(where, f"{value} is the default: it has no effect", "leave it out")
+            yield warning(where, f"{value} is the default: it changes nothing", "leave it out")
 
 
 def _release_doubts(profile: Profile, known: Catalogue, release: str | None) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ from tuner.session.phases.early import cut_short
 from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
-from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, unmet
+from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
 from tuner.session.setup import budget_shares
 
 
@@ -68,7 +68,7 @@ def verdict(evidence: Evidence, ending: Ending) -> Verdict:
     found = _verdict(evidence, ending)
     if ending.stopped and not evidence.ledger.begun(Phase.MINIMISE):
         found = cut_short(evidence, found, ending)
-    return found if unmet(evidence) else doubted(found, proposals.doubts(_searched(evidence)))
+    return found if no_rate_holds(evidence) else doubted(found, proposals.doubts(_searched(evidence)))
 
 
 def _searched(evidence: Evidence) -> Searched:
@@ -76,7 +76,7 @@ def _searched(evidence: Evidence) -> Searched:
 
 
 def _verdict(evidence: Evidence, ending: Ending) -> Verdict:
-    if found_none := unmet(evidence):
+    if found_none := no_rate_holds(evidence):
         return found_none
     rivals = finalists(evidence)
     if not rivals:
@@ -208,7 +208,7 @@ def _minimisation(shorter: Minimised) -> Minimisation:
 
 
 def _measured(evidence: Evidence) -> MeasureAnswer:
-    none = unmet(evidence)
+    none = no_rate_holds(evidence)
     found = described(evidence, evidence.baseline)
     return MeasureAnswer(found, circumstances(evidence), none.why if none else None)
 

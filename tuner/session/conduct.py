@@ -49,7 +49,7 @@ def _begun(request: Request, at: Workspace) -> Ongoing:
     plan = prepare.plan(request, at.host, at.shelves)
     store = at.store()
     facts = _facts(plan, at.host, said_of((request.profile, request.other), request.task.stack))
-    plan = prior.warmed(store, plan, facts)
+    plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
 
 

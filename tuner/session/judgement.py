@@ -17,7 +17,7 @@ from tuner.session.answering import answer
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.emit import with_path
-from tuner.session.phases.prior import recalled
+from tuner.session.phases.prior import load_prior
 from tuner.store import Store
 
 # Sentences are those of the release that wrote them: what another release says in other words is no other answer.
@@ -93,7 +93,7 @@ def _computed(store: Store, session: StoredSession, known: Answer | None) -> Ans
     if not evidence.ledger.runs:
         raise UsageError(f"session {session.id} has measured nothing", advice=f"tuner sessions resume {session.id}")
     plan = evidence.plan
-    used = None if plan.warm_start is None else recalled(store, plan).used()
+    used = None if plan.warm_start is None else load_prior(store, plan).used()
     final = winner(known) if known else None
     try:
         return with_path(answer(evidence, ending(session, known), used), final.path if final else None)

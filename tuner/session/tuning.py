@@ -29,7 +29,7 @@ from tuner.session.phases.confirm import confirm, repeat
 from tuner.session.phases.early import finished, provable
 from tuner.session.phases.emit import emit
 from tuner.session.phases.minimise import minimise
-from tuner.session.phases.prior import recalled
+from tuner.session.phases.prior import load_prior
 from tuner.session.phases.propose import check_runnable, optimizer_for, search_space
 from tuner.session.phases.search import search
 from tuner.session.phases.verdict import judged_objective
@@ -85,7 +85,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answ
 
 
 def _used(store: Store, plan: Plan) -> WarmStart | None:
-    return None if plan.warm_start is None else recalled(store, plan).used()
+    return None if plan.warm_start is None else load_prior(store, plan).used()
 
 
 def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evidence:
@@ -124,19 +124,19 @@ def _minimise(session: Session) -> None:
 def _tune(session: Session) -> Session:
     """Measure what a tuning needs; return the session with its last plan."""
     calibrate(session)
-    plan = run_length.fitted(session.evidence)
+    plan = run_length.with_run_length(session.evidence)
     session = _replanned(session, plan, run_length.words(plan.lengthened))
     optimizer = optimizer_for(session.plan, session.proposals)
     for line in search_space(session.plan).left_out:
         session.progress.note(line)
-    prior = recalled(session.journal.store, session.plan)
+    prior = load_prior(session.journal.store, session.plan)
     if session.plan.warm_start is not None:
         session.progress.note(str(prior))
     prior.teach(optimizer)
     search(session, optimizer)
     session.settle()
     if not session.clock.hurried:
-        plan = clear_lead.hastened(session.evidence)
+        plan = clear_lead.with_short_confirmation(session.evidence)
         session = _replanned(session, plan, clear_lead.words(plan.clear_lead))
     if not session.clock.hurried or provable(session):
         confirm(session)

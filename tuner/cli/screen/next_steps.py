@@ -24,5 +24,5 @@ def _steps(answer: TuneAnswer | CompareAnswer | MinimiseAnswer, results: Results
     if not isinstance(answer, CompareAnswer) and answer.winner.path:
         profile = "latest" if newest and not where else shlex.quote(answer.winner.path)
         yield f"tuner run {profile} -- COMMAND", "try it with your program"
-        yield f"tuner apply {profile} --target env:app.env", "write it to a file that your service reads"
+        yield f"tuner apply {profile} --target env:app.env", "write it where your service reads it"
     yield f"tuner report {'latest' if newest else answer.session}{where} --open", "see every measurement"

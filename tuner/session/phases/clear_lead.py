@@ -25,7 +25,7 @@ from tuner.session.setup.plan import ClearLead, Plan
 LEAD_ERRORS: Final = 8.0
 
 
-def hastened(evidence: Evidence) -> Plan:
+def with_short_confirmation(evidence: Evidence) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
     plan, leader = evidence.plan, incumbent(evidence)
     begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)

@@ -18,7 +18,7 @@ from tuner.judging.power import FEWEST_BLOCKS
 from tuner.records import Kind, Phase, Trial
 from tuner.session.measuring.session import Session
 from tuner.session.phases.finalists import earlier_view, finalists, spread, to_judge
-from tuner.session.phases.verdict import sound, start_of, unmet
+from tuner.session.phases.verdict import no_rate_holds, sound, start_of
 from tuner.session.setup import budget_shares, policy
 
 # The start is measured beside the winner only when the expected gain is so many times its standard error: it costs
@@ -28,7 +28,7 @@ CLEAR: Final = 4.0
 
 def confirm(session: Session) -> None:
     """Choose a finalist and measure it in fresh blocks until the budget is used."""
-    found = [] if unmet(session.evidence) else finalists(session.evidence)
+    found = [] if no_rate_holds(session.evidence) else finalists(session.evidence)
     if not found:
         return
     _choose(session, found)
@@ -63,7 +63,7 @@ def _announce(session: Session, contenders: Sequence[Trial]) -> None:
 def _room(session: Session, contenders: Sequence[Trial]) -> bool:
     if session.ledger.begun(Phase.MINIMISE) or len(session.ledger.blocks(Phase.CONFIRM)) >= session.plan.blocks:
         return False
-    if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and unmet(session.evidence):
+    if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and no_rate_holds(session.evidence):
         return False  # more blocks would say the same
     return session.clock.fits(
         session.evidence.block_cost_s(len(contenders)), Phase.CONFIRM, budget_shares.confirm_ends(session.plan)

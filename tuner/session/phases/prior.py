@@ -54,7 +54,7 @@ class Prior:
         return f"warm start: the search uses {counted}; they do not count as measurements"
 
 
-def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
+def with_prior_sessions(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
     """Return the plan with the ids of the sessions that it starts from; unchanged when it asks for none.
 
     They are finished tunings of the same stack, objective, workloads and baseline on the same kind of CPU. The ids are
@@ -66,7 +66,7 @@ def warmed(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
     return replace(plan, warm_start=tuple(alike[-MOST_SESSIONS:]))
 
 
-def recalled(store: Store, plan: Plan) -> Prior:
+def load_prior(store: Store, plan: Plan) -> Prior:
     """Return what the sessions that a plan starts from found."""
     found = [list(_outcomes(Gains(Ledger.read(store, session), plan.objective))) for session in plan.warm_start or ()]
     return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))

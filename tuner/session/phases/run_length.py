@@ -32,7 +32,7 @@ LONGEST_S: Final = 10
 LEAST_COMMON: Final = 0.3
 
 
-def fitted(evidence: Evidence) -> Plan:
+def with_run_length(evidence: Evidence) -> Plan:
     """Return the session's plan with the run length that its calibration asks for; as it is where none does.
 
     Only a plan whose duration nobody asked for changes, and only before the search has begun.

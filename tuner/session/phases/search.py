@@ -20,7 +20,7 @@ from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
-from tuner.session.phases.verdict import unmet
+from tuner.session.phases.verdict import no_rate_holds
 from tuner.session.setup import budget_shares
 
 # Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
@@ -157,7 +157,7 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     first = untried[: min(room, max(least, _room_for_known(session)))]
     if first and (not _proposals_owed(session) or (len(first) == len(untried) and not short)):
         return [always(trial) for trial in first]
-    if unmet(session.evidence):
+    if no_rate_holds(session.evidence):
         return []  # what nothing known comes near is not found by trying at random
     if session.proposals.used_up:
         return [always(trial) for trial in islice(deserving(session.evidence), room)]

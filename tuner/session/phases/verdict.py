@@ -61,7 +61,7 @@ def doubted(verdict: Verdict, more: Iterable[Finding]) -> Verdict:
     return replace(verdict, doubts=(*verdict.doubts, *more))
 
 
-def unmet(evidence: Evidence) -> Verdict | None:
+def no_rate_holds(evidence: Evidence) -> Verdict | None:
     """Return the verdict where no load that was tried holds the limits of an SLO under any profile, None otherwise."""
     limits = evidence.objective.limits
     found = evidence.metrics.searches.answers()
@@ -80,7 +80,7 @@ def _nearest_miss(evidence: Evidence) -> str:
 
 
 def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
-    if found_none := unmet(evidence):
+    if found_none := no_rate_holds(evidence):
         return found_none
     unjudged = _unjudged(evidence, trial)
     doubts = list(_doubts_of_runs(evidence, unjudged))
