@@ -133,7 +133,9 @@ def test_a_site_says_when_it_was_entered_and_how_old_it_is_also_when_it_was_left
 
 
 def test_ports_are_different(host: Host) -> None:
-    assert len(set(host.free_ports(20, "tcp", "127.0.0.1"))) == 20
+    ports = host.free_ports(20, "tcp", "127.0.0.1")
+    assert len(set(ports)) == 20
+    assert [host.refusal("tcp", "127.0.0.1", port) for port in ports] == [None] * 20
 
 
 def test_counters_never_go_back_and_are_calm_enough_to_be_stored(host: Host) -> None:

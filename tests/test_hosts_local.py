@@ -386,6 +386,30 @@ def test_a_short_program_that_hangs_is_ended() -> None:
     assert got.timed_out
 
 
+def test_several_servers_each_say_their_last_words_and_none_is_left(mark: str) -> None:
+    wanted = shell_plan(SERVER, "true", mark)
+    output = PAIR.carry_out(replace(wanted, further=(wanted.server, wanted.server)))
+    assert [server.stdout for server in output.servers] == ["READY\ntotal\n"] * 3
+    assert not alive(mark)
+
+
+def test_one_of_several_servers_that_cannot_start_is_a_run_that_failed(mark: str) -> None:
+    wanted = shell_plan(SERVER, "true", mark)
+    broken = shell_plan("echo no group >&2; exit 1", "true", mark).server
+    output = PAIR.carry_out(replace(wanted, further=(broken, wanted.server)))
+    assert output.failure == "the server ended before it was ready: no group"
+    assert output.client is None
+    assert not alive(mark)
+
+
+def test_a_port_that_somebody_has_is_refused_in_the_systems_words() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        assert HOST.refusal("udp", "127.0.0.1", holder.getsockname()[1]) == "Address already in use"
+    assert HOST.refusal("udp", "192.0.2.1", 5001) == "Cannot assign requested address"
+    assert HOST.refusal("udp", "239.1.1.1", 0) is None
+
+
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_free_ports_are_different_and_free(protocol: str) -> None:
     ports = HOST.free_ports(20, protocol, "127.0.0.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from tuner.hosts.local import LocalHost
 from tuner.measurement import from_dict as measurement_from_dict
 from tuner.runs import sockperf, sockperf_options
 from tuner.runs.benchmark import Features, ParseError
-from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload
+from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, fed_address
 from tuner.runs.workload_checks import problems
 from tuner.session.setup import traffic
 
@@ -161,6 +162,20 @@ def test_what_is_no_feed_file_is_refused_with_its_lines(tmp_path: Path, text: st
     with pytest.raises(UsageError) as caught:
         feed(tmp_path, text)
     assert words in said(caught.value)
+
+
+def test_connections_that_somebody_has_are_refused_before_the_first_run(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        with pytest.raises(UsageError) as caught:
+            feed(tmp_path, f"U:127.0.0.1:{holder.getsockname()[1]}\n")
+    assert "no server can listen there: Address already in use" in said(caught.value)
+
+
+def test_a_feed_file_of_ipv6_and_sources_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "feed.txt"
+    path.write_text("U:[ff15::1]:45901\nU:239.1.1.1:45902:127.0.0.1\n", encoding="utf-8")
+    assert list(map(fed_address, traffic.feed_lines(path, LocalHost()))) == ["ff15::1", "239.1.1.1"]
 
 
 def test_a_feed_file_and_an_address_are_not_asked_together(tmp_path: Path) -> None:

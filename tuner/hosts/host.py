@@ -164,6 +164,10 @@ class Host(Protocol):
         """
         ...
 
+    def refusal(self, protocol: str, address: str, port: int) -> str | None:
+        """Return why nobody can listen on a port of `address` now, in the system's words; None where it is free."""
+        ...
+
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return the machine's counters now, those of CPUs for `cpus` (all when empty). Cheap, and never raises."""
         ...

@@ -61,17 +61,26 @@ class LocalHost:
 
         Nothing holds them afterwards: a `Pair` tries again where another process is faster.
         """
-        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with contextlib.ExitStack() as stack:
             try:
-                sockets = [stack.enter_context(socket.socket(family, kind)) for _ in range(count)]
+                sockets = [stack.enter_context(_socket(protocol, address)) for _ in range(count)]
                 for one in sockets:
                     one.bind((address, 0))
             except OSError as problem:
                 message = f"this machine cannot listen on {address}: {problem.strerror}"
                 raise UsageError(message, findings=[error("workload.address", message)]) from problem
             return tuple(one.getsockname()[1] for one in sockets)
+
+    def refusal(self, protocol: str, address: str, port: int) -> str | None:
+        """Return why nobody can listen on a port of `address` now, None where it is free."""
+        try:
+            with _socket(protocol, address) as one:
+                # As servers do: a port whose last connection has just ended is free.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(protocol == "tcp"))
+                one.bind((address, port))
+        except OSError as problem:
+            return problem.strerror
+        return None
 
     def counters(self, cpus: Sequence[int]) -> telemetry.Counters:
         """Return this machine's counters now."""
@@ -211,3 +220,8 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
 def _await_end(crew: Crew, process: Process) -> None:
     if not crew.listen_until(lambda: process.silent, process.limit_s + 2 * KILL_AFTER_S):
         crew.kill(process)
+
+
+def _socket(protocol: str, address: str) -> socket.socket:
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)

@@ -163,6 +163,10 @@ class Machine:
         """Return ports that nobody uses, because nothing listens here."""
         return tuple(range(20000, 20000 + count))
 
+    def refusal(self, protocol: str, address: str, port: int) -> str | None:
+        """Return nothing, because nothing listens here."""
+        return None
+
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return counters that never grow."""
         return Counters(0.0, 0.0)

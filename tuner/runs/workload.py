@@ -122,7 +122,7 @@ class Workload:
 
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yield each address of this machine that the messages use, behind the option that says it."""
-        named = [("--feed", _fed_address(line)) for line in self.feed] or [("--address", self.address)]
+        named = [("--feed", fed_address(line)) for line in self.feed] or [("--address", self.address)]
         if self.is_multicast:
             named += [("--mc-tx-if", self.mc_tx_if), *(("--mc-rx-if", each) for each in self.receiver_interfaces)]
         yield from ((option, address) for option, address in dict.fromkeys(named) if address)
@@ -205,7 +205,7 @@ def is_multicast(address: str) -> bool:
         return False
 
 
-def _fed_address(line: str) -> str:
+def fed_address(line: str) -> str:
     """Return the address of a line of a feed file, which an IPv6 address has in brackets."""
     place = line[2:]
     return place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]

@@ -11,7 +11,7 @@ from typing import Final
 
 from tuner.errors import MOST_LISTED, Finding, UsageError, error
 from tuner.hosts.host import Host
-from tuner.runs.workload import SHORT_MODES, Protocol, Workload, is_multicast
+from tuner.runs.workload import SHORT_MODES, Protocol, Workload, fed_address, is_multicast
 
 FEED_BYTES: Final = 1 << 20
 """The largest feed file that is read."""
@@ -58,11 +58,21 @@ def _fed(asked: dict[str, object], path: Path, host: Host) -> dict[str, object]:
         wrong = [error(f"workload.{name}", "is said by the feed file", "leave one of the two out") for name in beside]
         raise UsageError(f"{path} names the connections", findings=wrong)
     lines = feed_lines(path, host)
-    first = _FEED_LINE.fullmatch(lines[0])
-    said = {"feed": lines, "connections": len(lines)}
-    if first is not None:
-        said |= {"protocol": _KINDS[first["kind"]].value, "address": first["six"] or first["four"]}
-    return asked | said
+    places = [_place(line) for line in lines]
+    refused = [(line, host.refusal(*place)) for line, place in zip(lines, places, strict=True)]
+    taken = [error(line, f"no server can listen there: {why}", "name another") for line, why in refused if why]
+    if taken:
+        raise UsageError(f"{path} names connections that cannot be used", findings=taken[:MOST_LISTED])
+    protocol, address, _ = places[0]
+    return asked | {"feed": lines, "connections": len(lines), "protocol": protocol, "address": address}
+
+
+def _place(line: str) -> tuple[str, str, int]:
+    """Return protocol, address and port of a line that is a connection."""
+    kind, _, rest = line.partition(":")
+    address = fed_address(line)
+    port = rest.removeprefix(f"[{address}]").removeprefix(address).split(":")[1]
+    return _KINDS[kind].value, address, int(port)
 
 
 def feed_lines(path: Path, host: Host) -> tuple[str, ...]:
