@@ -105,6 +105,22 @@ def test_half_a_block_is_refused() -> None:
         put_into("# tuner: begin\nXLIO_RX_POLL=1\nA=1\n")
 
 
+@pytest.mark.parametrize("text", ["./app -p 1\n", "A=1 /opt/app &\n", "sudo numactl -N 1 $D/app\n", 'nohup "$@"\n'])
+def test_a_script_that_starts_its_program_before_its_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="may start its program before"):
+        put_into(text, "sh")
+
+
+def test_a_script_is_no_environment_file() -> None:
+    with pytest.raises(UsageError, match="as a script does"):
+        put_into("#!/bin/sh\nA=1\n", "env")
+
+
+def test_a_unit_whose_command_sets_a_variable_itself_is_refused() -> None:
+    with pytest.raises(UsageError, match="XLIO_RX_POLL would not be in effect"):
+        put_into("[Service]\nExecStart=/usr/bin/env XLIO_RX_POLL=5 /opt/app\n", "systemd")
+
+
 @pytest.mark.parametrize("text", ["exec app\n", "A=1; exit 0\n", "if x; then return; fi\n"])
 def test_a_script_that_may_end_early_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="end it before"):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tuner.export import block
-from tuner.export.form import Deployment, Editor, Form
+from tuner.export.form import Deployment, Editor, Form, Unsure
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./-]+", re.ASCII)
 _SPECIAL: Final = re.compile(r'(["\\$`])')
@@ -22,6 +22,10 @@ def _render(deployment: Deployment) -> str:
 
 
 def _insert(text: str, deployment: Deployment) -> str:
+    if text.startswith("#!"):
+        raise Unsure(
+            "it begins with #!, as a script does: an EnvironmentFile holds NAME=value alone; sh:FILE is a script"
+        )
     return block.appended(text, [*deployment.heading(), *_lines(deployment.variables)])
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from tuner.export import block, shell_words
 from tuner.export.form import Deployment, Editor, Form, Unsure
+from tuner.intake.form import shown
 from tuner.stacks.inheritance import PRELOAD
 
 _PREPARE: Final = """set -eu
@@ -21,6 +22,12 @@ _CLEAR: Final = r"""for name in $(env | sed -n 's/^\({prefix}[A-Za-z0-9_]*\)=.*/
 done
 """
 _ENDS: Final = re.compile(r"(?:^|[;&|({]|\b(?:then|do|else)\b)[ \t]*(?:exec|exit|return)\b", re.MULTILINE)
+_STARTS: Final = re.compile(
+    r"^[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
+    r"(?:(?:sudo|env|nohup|setsid|numactl|taskset|nice|chrt|timeout)[ \t](?:[^\n#]*[ \t])?)?"
+    r"(?:(?:\.{0,2}|\$\w+|~)/\S+|\"\$@\")",
+    re.MULTILINE,
+)
 _EXEC: Final = 'exec "$@"\n'
 
 
@@ -36,6 +43,8 @@ def _script(deployment: Deployment) -> str:
 def _insert(text: str, deployment: Deployment) -> str:
     if found := _ENDS.search(text):
         raise Unsure(f"{found[0].strip()!r} may end it before lines at its end are reached")
+    if found := _STARTS.search(text):
+        raise Unsure(f"it may start its program before lines at its end are reached: {shown(found[0])}")
     return block.appended(text, [*deployment.heading(), *_exports(deployment)])
 
 

@@ -29,6 +29,7 @@ class _Service:
     variables: dict[str, Assigned] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     follows: list[Follow] = field(default_factory=list)
+    given: dict[str, Assigned] = field(default_factory=dict)
     unset: list[str] = field(default_factory=list)
 
     def skip(self, line: int, text: str, why: str) -> None:
@@ -47,7 +48,8 @@ def read(source: Source) -> Reading:
     service.skipped += [
         Skipped(each.where, f"{each.name}={each.value}", "UnsetEnvironment= takes it away") for each in gone
     ]
-    assigned = tuple(each for name, each in service.variables.items() if name not in service.unset)
+    kept = [each for name, each in service.variables.items() if name not in service.unset]
+    assigned = (*kept, *service.given.values())
     return Reading((Group(assigned, tuple(service.skipped)),), (), tuple(service.follows))
 
 
@@ -178,7 +180,7 @@ def _exec(service: _Service, line: int, key: str, value: str) -> None:
         if "%" in each.value:
             service.skip(line, f"{each.name}={each.value}", "is worked out by systemd when it starts the service")
         else:
-            service.variables[each.name] = each
+            service.given[each.name] = each
 
 
 def _certainty(source: Source) -> int:
