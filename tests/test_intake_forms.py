@@ -549,3 +549,45 @@ def test_commands_that_are_given_different_values_are_said_to_be() -> None:
     assert "different values: VMA_SPEC=latency or VMA_SPEC=none" in why(
         "VMA_SPEC=latency ./a\nVMA_SPEC=none ./b\n", "sh"
     )
+
+
+BLOCKS = {
+    "csh": "#!/bin/csh -f\nsetenv A 1\nif ( $?X ) then\n  setenv VMA_SPEC latency\nelse if ( -e x ) then\n  setenv VMA_MTU 1500\n"
+    "endif\nset path = ( $path /opt )\nforeach i ( 1 2 )\n  setenv VMA_RX_POLL -1\nend\nsetenv LD_PRELOAD libvma.so\n",
+    "fish": "set -gx A 1\nif test -n x\n  set -x VMA_SPEC latency\nelse if test -e x\n  set -gx VMA_MTU 1500\nend\n"
+    "for i in 1 2\n  set -gx VMA_RX_POLL -1\nend\nset -gx LD_PRELOAD libvma.so\n",
+}
+
+
+@pytest.mark.parametrize("shell", BLOCKS)
+def test_what_stands_in_a_block_of_csh_and_fish_is_named_as_conditional(shell: str) -> None:
+    (group,) = groups(BLOCKS[shell], "sh")
+    said = {each.name: each.said for each in group.assigned}
+    assert group.skipped == ()
+    assert [name for name, words in said.items() if "under a condition" in words] == ["VMA_SPEC", "VMA_MTU"]
+    assert "in a loop" in said["VMA_RX_POLL"]
+    assert said["LD_PRELOAD"] == ""
+
+
+SUPERVISOR = '[program:a]\ncommand=/opt/a\nenvironment=A="x,y",VMA_SPEC="latency",VMA_RX_POLL=-1\n'
+
+
+def test_a_program_of_supervisor_is_read() -> None:
+    text = SUPERVISOR + '[program:b]\nenvironment = VMA_SPEC=none,\n  VMA_LOG_FILE="/tmp/%(program_name)s" ; c\n'
+    assert recognised(text) == "supervisor"
+    found = {group.name: {each.name: each.value for each in group.assigned} for group in groups(text, "supervisor")}
+    assert found == {"a": {"A": "x,y", "VMA_SPEC": "latency", "VMA_RX_POLL": "-1"}, "b": {"VMA_SPEC": "none"}}
+    assert "%(program_name)s" in why(text, "supervisor")
+
+
+def test_what_supervisor_starts_gets_what_its_command_says() -> None:
+    text = "[program:a]\ncommand=env LD_PRELOAD=libvma.so ./a\nenvironment=VMA_SPEC=latency\n"
+    assert values(text, "supervisor") == {"LD_PRELOAD": "libvma.so", "VMA_SPEC": "latency"}
+    assert "between commas" in why("[program:a]\nenvironment=VMA_SPEC latency\n", "supervisor")
+
+
+def test_the_default_environment_of_systemd_is_read() -> None:
+    assert values("[Manager]\nDefaultEnvironment=VMA_SPEC=latency A=1\n", "systemd") == {
+        "VMA_SPEC": "latency",
+        "A": "1",
+    }

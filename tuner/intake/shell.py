@@ -9,6 +9,7 @@ from typing import Final
 from tuner.errors import Finding, warning
 from tuner.intake.form import NAME, Assigned, Form, Group, Reading, Skipped, Source, lines, shown
 from tuner.intake.owners import is_stacks
+from tuner.intake.shell_dialects import as_posix
 from tuner.intake.shell_run import Given, Walk
 from tuner.intake.shell_state import State, Sure, Value, Variable
 from tuner.intake.shell_syntax import Body, parse
@@ -55,7 +56,7 @@ def followed(text: str) -> tuple[State, Walk]:
 
 def _parsed(source: Source) -> tuple[Body, list[Skipped]]:
     """Return the commands of a text; a line that no shell could read is named and passed."""
-    rows = source.text.split("\n")
+    rows = as_posix(source.text).split("\n")
     faults: list[Skipped] = []
     while True:
         try:

@@ -12,10 +12,10 @@ from typing import Final
 from tuner import catalogue, intake
 from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
-from tuner.errors import Finding, UsageError, error, nearest, warning
+from tuner.errors import Finding, UsageError, error, warning
 from tuner.intake.consumers import differences
 from tuner.intake.form import MOST_BYTES, PRELOAD, Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, shown
-from tuner.intake.owners import elsewhere, is_stacks, libraries, stacks_of
+from tuner.intake.owners import elsewhere, is_stacks, libraries, meant, stacks_of
 
 _MOST_FILES: Final = 8
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
@@ -129,7 +129,8 @@ def _chosen(groups: Sequence[Group], asked: Asked, where: str) -> Group:
         names = ", ".join(group.name for group in candidates)
         option = "--service" if candidates[0].scope is Scope.SERVICE else "--container"
         raise UsageError(
-            f"{where} sets variables of a stack for several programs: {names}", advice=f"say which: {option} NAME"
+            f"{where} sets variables of a stack for several programs: {names}",
+            advice=f"say which: {option} NAME, as in `tuner import FILE {option} NAME -o PROFILE.toml`",
         )
     if candidates:
         return candidates[0]
@@ -228,8 +229,8 @@ class _Sorting:
         other = elsewhere(name, self.stack)
         if other:
             return f" ({other})"
-        near = nearest(name, self.known.parameters)
-        return f" (did you mean {near}?)" if near and _is_near(name, near) else ""
+        near = meant(name, self.known.parameters)
+        return f" (did you mean {near}?)" if near else ""
 
     def _other(self, each: Assigned) -> Skipped | None:
         if self._is_mine(each.name) or each.name == PRELOAD:
@@ -264,17 +265,3 @@ def _preloaded(preload: Assigned, stack: str) -> Iterator[Finding]:
             yield warning(preload.where, f"{PRELOAD} names {shown(name)} too, which is not part of the profile")
     if stack not in mine and names:
         yield warning(preload.where, f"{PRELOAD} does not name the library of {stack}: nothing reads its variables")
-
-
-def _is_near(name: str, other: str) -> bool:
-    """Return whether two names differ by a slip of the pen: most names of a stack have much in common."""
-    import difflib
-
-    a, b = name.partition("_")[2], other.partition("_")[2]
-    return _is_slip(a, b) or difflib.SequenceMatcher(None, a, b).ratio() >= 0.8  # noqa: PLR2004 # measured on the names that VMA never had: HUGETLB 0.86, IGMP_ENABLE 0.4
-
-
-def _is_slip(a: str, b: str) -> bool:
-    """Return whether two words differ by two neighbouring letters in the wrong order."""
-    at = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
-    return len(a) > 1 and a[:at] + a[at + 1 : at + 2] + a[at : at + 1] + a[at + 2 :] == b

@@ -42,6 +42,8 @@ def read(source: Source) -> Reading:
     for section, line, key, value in _entries(source.text):
         if section in _SECTIONS:
             _entry(service, line, key, value)
+        elif section == "Manager" and key in {"DefaultEnvironment", "ManagerEnvironment"}:
+            _environment(service, line, value)
         elif key == "Environment" and section != "Manager":
             service.skip(line, f"{key}={value}", f"stands in [{section}], where systemd does not read it")
     gone = [each for name, each in service.variables.items() if name in service.unset and is_stacks(name)]

@@ -144,13 +144,15 @@ def _read(path: Path, form: str | None, stack: str | None) -> Taken:
 def _file_findings(file: Taken) -> list[Finding]:
     """Return what is said of a file: what of it is not in force, and what was left out."""
     unread = [warning(name, f"is not read: {file.library or file.stack} is loaded") for name in file.unread]
-    nothing = (
-        [] if file.settings else [warning("environment", f"nothing is in force: none of it is read by {file.stack}")]
-    )
+    nothing = [] if file.settings else [warning("environment", f"nothing is in force: {_none(file)} {file.stack}")]
     left_out = [
         warning(each.where, f"left out: {each.text}: {each.why}") for each in file.skipped if _counts(each, file)
     ]
     return [*nothing, *unread, *file.findings, *left_out]
+
+
+def _none(file: Taken) -> str:
+    return "none of it is read by" if file.unread or file.skipped else "it sets no variable of"
 
 
 def _counts(entry: Skipped, file: Taken) -> bool:

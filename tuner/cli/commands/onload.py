@@ -15,7 +15,7 @@ from tuner.cli import options
 from tuner.cli.commands.export import deployed
 from tuner.cli.deployable import Choice
 from tuner.cli.screen.output import print_json, table
-from tuner.errors import Finding, UsageError, did_you_mean, error, nearest, warning
+from tuner.errors import Finding, UsageError, error, warning
 from tuner.profiles.files import save, write
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile, errors_in, is_name, problems
@@ -237,7 +237,10 @@ _UNKNOWN: Final = "Onload has no such variable"
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:
-    return did_you_mean(name, known) if nearest(name, known) else "--keep-unknown keeps it"
+    from tuner.intake.owners import meant
+
+    near = meant(name, known)
+    return f"did you mean {near}?" if near else "--keep-unknown keeps it"
 
 
 def _profile(settings: Mapping[str, str], file: Path, output: Path | None) -> Profile:
