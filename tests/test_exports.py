@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner import catalogue, export, intake
-from tuner.errors import UsageError
+from tuner.errors import Skipped, UsageError
 from tuner.export import Deployment, Form
-from tuner.intake.form import Group, Skipped
+from tuner.intake.form import Group
 from tuner.profiles.library import Shelf, load
 from tuner.profiles.profile import Place, Profile
 

@@ -94,6 +94,15 @@ class StoreError(TunerError):
     """The results cannot be read or written."""
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What a reader did not take from somebody's file: the place, the text that stands there, and why."""
+
+    where: str
+    text: str
+    why: str
+
+
 def error(where: str, message: str, suggestion: str = "") -> Finding:
     """Return a finding that stops the command."""
     return Finding(Severity.ERROR, where, message, suggestion)

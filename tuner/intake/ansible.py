@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from tuner.errors import Skipped
 from tuner.intake import environment
-from tuner.intake.form import NAME, Assigned, Form, Reading, Skipped, Source, is_json, only, shown
+from tuner.intake.form import NAME, Assigned, Form, Reading, Source, is_json, only, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_line
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of

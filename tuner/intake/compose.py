@@ -7,8 +7,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.errors import Finding
-from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, is_json, shown
+from tuner.errors import Finding, Skipped
+from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Scope, Source, is_json, shown
 from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Sequence, Tree, documents, items_of, text_of
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.errors import warning
-from tuner.intake.form import Assigned, Form, Group, Reading, Skipped, Source, is_name, lines, shown
+from tuner.errors import Skipped, warning
+from tuner.intake.form import Assigned, Form, Group, Reading, Source, is_name, lines, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_words
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tuner.errors import warning
-from tuner.intake.form import NAME, Assigned, Form, Reading, Skipped, Source, is_name, lines, only, shown
+from tuner.errors import Skipped, warning
+from tuner.intake.form import NAME, Assigned, Form, Reading, Source, is_name, lines, only, shown
 from tuner.intake.owners import is_stacks
 
 BOM: Final = "\ufeff"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tuner.errors import Finding
+from tuner.errors import Finding, Skipped
 from tuner.terminal_text import CONTROL
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -42,15 +42,6 @@ class Assigned:
     value: str
     where: str
     said: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """What was not taken: the place, the text that stands there, and why."""
-
-    where: str
-    text: str
-    why: str
 
 
 class Scope(StrEnum):

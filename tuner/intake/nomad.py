@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, shown
+from tuner.errors import Skipped
+from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Source, shown
 from tuner.intake.owners import is_stacks
 
 _TOKEN: Final = re.compile(

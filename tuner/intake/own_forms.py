@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from tuner import catalogue
 from tuner.catalogue import places
-from tuner.errors import Finding, Severity, UsageError
+from tuner.errors import Finding, Severity, Skipped, UsageError
 from tuner.intake import environment
-from tuner.intake.form import NAME, PRELOAD, Assigned, Form, Group, Reading, Scope, Skipped, Source, lines, only, shown
+from tuner.intake.form import NAME, PRELOAD, Assigned, Form, Group, Reading, Scope, Source, lines, only, shown
 from tuner.stacks.onload.folders import Folders
 from tuner.stacks.onload.opf import read_opf
 from tuner.stacks.xlio_json import INLINE, STACK, SWITCH, from_inline, from_json, separator

@@ -12,8 +12,8 @@ from tuner import catalogue
 from tuner.catalogue import reading
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.reading import Fate
-from tuner.errors import Finding, UsageError, error, warning
-from tuner.intake.form import Skipped, shown
+from tuner.errors import Finding, Skipped, UsageError, error, warning
+from tuner.intake.form import shown
 from tuner.intake.taken import Asked, Taken, taken
 from tuner.profiles.profile import Place, Profile, errors_in, problems
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from tuner.errors import Finding, warning
-from tuner.intake.form import NAME, Assigned, Form, Group, Reading, Skipped, Source, lines, shown
+from tuner.errors import Finding, Skipped, warning
+from tuner.intake.form import NAME, Assigned, Form, Group, Reading, Source, lines, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.shell_dialects import as_posix
 from tuner.intake.shell_run import Given, Walk

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tuner.intake.form import Follow, Skipped, Source, shown
+from tuner.errors import Skipped
+from tuner.intake.form import Follow, Source, shown
 from tuner.intake.shell_programs import WRAPPED, Command, command
 from tuner.intake.shell_state import State, Sure, Value, either
 from tuner.intake.shell_syntax import (

@@ -8,8 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from tuner.errors import Skipped
 from tuner.intake import shell
-from tuner.intake.form import Assigned, Group, Skipped, Source, shown
+from tuner.intake.form import Assigned, Group, Source, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.shell_programs import WRAPPED
 

@@ -7,8 +7,8 @@ import re
 import shlex
 from typing import Final
 
-from tuner.errors import UsageError
-from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, is_name, shown
+from tuner.errors import Skipped, UsageError
+from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Source, is_name, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_words
 

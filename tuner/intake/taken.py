@@ -12,9 +12,9 @@ from typing import Final
 from tuner import catalogue, intake
 from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
-from tuner.errors import Finding, UsageError, error, warning
+from tuner.errors import Finding, Skipped, UsageError, error, warning
 from tuner.intake.consumers import differences
-from tuner.intake.form import MOST_BYTES, PRELOAD, Assigned, Follow, Form, Group, Reading, Scope, Skipped, Source, shown
+from tuner.intake.form import MOST_BYTES, PRELOAD, Assigned, Follow, Form, Group, Reading, Scope, Source, shown
 from tuner.intake.owners import elsewhere, is_stacks, libraries, meant, stacks_of
 
 _MOST_FILES: Final = 8

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.errors import nearest
+from tuner.errors import Skipped, nearest
 from tuner.intake.environment import BOM
-from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Skipped, Source, is_name, shown
+from tuner.intake.form import Assigned, Follow, Form, Group, Reading, Source, is_name, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_line
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.errors import UsageError
+from tuner.errors import Skipped, UsageError
 from tuner.intake import ansible, environment
-from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Skipped, Source, is_json, is_name, shown
+from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Source, is_json, is_name, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tuner.errors import Skipped
 from tuner.shell import patterns
 from tuner.shell.commands import DECLARING, ORDINARY, SPECIAL, first_doubt, forget, known
 from tuner.shell.expansion import fields, pattern, text
 from tuner.shell.grammar import commands
-from tuner.shell.machine import MOST_STEPS, Shell, Skipped, Way
+from tuner.shell.machine import MOST_STEPS, Shell, Way
 from tuner.shell.state import Cell, Doubt, State, Status, Text, either
 from tuner.shell.syntax import (
     Apart,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Final
 
+from tuner.errors import Skipped
 from tuner.shell.state import Cell, Doubt, State, Status, Text, either
 
 MOST_STEPS: Final = 20_000
@@ -33,15 +34,6 @@ class Jump:
     status: Status
     levels: int = 1
     doubt: Doubt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """Something that is left out: `file: line N`, its text, and why."""
-
-    where: str
-    text: str
-    why: str
 
 
 class Unknown(Exception):

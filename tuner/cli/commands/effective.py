@@ -26,7 +26,7 @@ from tuner.session.setup.memory_account import account
 from tuner.stacks.configured import configured
 
 if TYPE_CHECKING:
-    from tuner.intake.form import Skipped
+    from tuner.errors import Skipped
     from tuner.intake.taken import Taken
 
 # The sum of the memory says the same with figures.

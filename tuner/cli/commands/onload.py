@@ -15,11 +15,10 @@ from tuner.cli import options
 from tuner.cli.commands.export import deployed
 from tuner.cli.deployable import Choice
 from tuner.cli.screen.output import print_json, table
-from tuner.errors import Finding, UsageError, error, warning
+from tuner.errors import Finding, Skipped, UsageError, error, warning
 from tuner.profiles.files import save, write
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile, errors_in, is_name, problems
-from tuner.shell.machine import Skipped
 from tuner.stacks.onload.folders import Folders
 from tuner.stacks.onload.opf import Reading, Source, read_profiles
 from tuner.terminal_text import shown

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from tuner.errors import Finding, UsageError, error, warning
+from tuner.errors import Finding, Skipped, UsageError, error, warning
 from tuner.shell.commands import first_doubt, forget, known
 from tuner.shell.evaluation import run
-from tuner.shell.machine import Hosted, Shell, Skipped, Way
+from tuner.shell.machine import Hosted, Shell, Way
 from tuner.shell.state import Cell, Doubt, State, Status, Text, either
 
 MAX_CHARACTERS: Final = 64 * 1024
