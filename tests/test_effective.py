@@ -23,6 +23,7 @@ from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.catalogue.effective import Effective, Origin, effective
 from tuner.catalogue.reading import Fate
+from tuner.catalogue.rules import broken, numbers
 from tuner.errors import Severity, UsageError
 from tuner.session.setup.readback import refusal
 from tuner.stacks import banner
@@ -339,8 +340,12 @@ def test_the_line_of_doca_has_the_words_from_before_it_branched(word: str, fate:
     assert in_effect({"XLIO_SPEC": word}, "3.941.0").settings["XLIO_SPEC"].fate is fate
 
 
-def test_ring_logic_30_with_migrating_sockets_is_a_risk_for_multicast() -> None:
-    broken = XLIO.broken({"XLIO_RING_ALLOCATION_LOGIC_RX": "30"}, "3.10.5")
-    assert [one.rule.id for one in broken] == ["ring_per_cpu"]
-    for cure in ({"XLIO_RING_MIGRATION_RATIO_RX": "-1"}, {"XLIO_RING_ALLOCATION_LOGIC_RX": "31"}):
-        assert XLIO.broken({"XLIO_RING_ALLOCATION_LOGIC_RX": "30"} | cure, "3.10.5") == []
+def test_ring_logic_30_with_migrating_sockets_is_a_caution_for_multicast() -> None:
+    def cautions(settings: dict[str, str]) -> list[str]:
+        values = numbers(in_effect(settings, "3.10.5").values())
+        return [one.rule.id for one in broken(XLIO.rules, values, "3.10.5") if one.rule.id == "ring_per_cpu"]
+
+    moving = {"XLIO_RING_ALLOCATION_LOGIC_RX": "30"}
+    assert cautions(moving) == ["ring_per_cpu"]
+    assert cautions(moving | {"XLIO_RING_MIGRATION_RATIO_RX": "-1"}) == []
+    assert cautions({"XLIO_RING_ALLOCATION_LOGIC_RX": "31"}) == []
