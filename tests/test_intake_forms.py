@@ -591,3 +591,21 @@ def test_the_default_environment_of_systemd_is_read() -> None:
         "VMA_SPEC": "latency",
         "A": "1",
     }
+
+
+@pytest.mark.parametrize("first", ["set -x trace", 'setenv() { export "$1=$2"; }\nsetenv A 1'])
+def test_a_script_of_bash_is_none_of_another_shell(first: str) -> None:
+    text = f"{first}\nif [ -e x ]; then export VMA_SPEC=latency; fi\nexport VMA_RX_POLL=-1\n"
+    assert values(text, "sh").items() >= {"VMA_SPEC": "latency", "VMA_RX_POLL": "-1"}.items()
+
+
+@pytest.mark.parametrize("key", ["run.sh", "env"])
+def test_a_script_that_a_map_holds_is_read_as_one(key: str) -> None:
+    script = "#!/bin/sh\n    export VMA_SPEC=latency;\n    LD_PRELOAD=libvma.so exec ./app $VMA_X\n"
+    text = f"apiVersion: v1\nkind: Secret\nstringData:\n  {key}: |\n    {script}"
+    assert values(text, "kubernetes") == {"VMA_SPEC": "latency", "LD_PRELOAD": "libvma.so"}
+
+
+@pytest.mark.parametrize("start", ["kubectl set env deploy/a", "systemctl set-environment", "oc set env dc/a"])
+def test_commands_that_set_variables_for_others_are_read(start: str) -> None:
+    assert values(f"{start} VMA_SPEC=latency\n", "sh") == {"VMA_SPEC": "latency"}

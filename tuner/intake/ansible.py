@@ -9,10 +9,9 @@ import re
 from typing import Final
 
 from tuner.errors import Skipped
-from tuner.intake import environment
 from tuner.intake.form import NAME, Assigned, Form, Reading, Source, is_json, only, shown
 from tuner.intake.owners import is_stacks
-from tuner.intake.started import of_line
+from tuner.intake.started import of_line, of_text
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _UNSAFE: Final = "!unsafe"
@@ -56,18 +55,16 @@ def _text(source: Source, key: str, value: Tree, assigned: list[Assigned], skipp
     if word in _COMMANDS:
         found = of_line(text_of(value), where, key)
     elif word in _WRITTEN:
-        found = environment.read_env(Source(text_of(value), source.where)).groups[0]
+        found = of_text(text_of(value), where, key)
     else:
         return
     for each in found.assigned:
-        if is_stacks(each.name):
-            said = each.said or f"stands inside {key}"
-            if _TEMPLATE.search(each.value):
-                text = shown(f"{each.name}={each.value}")
-                skipped.append(Skipped(where, text, "is a template, which only Ansible can work out"))
-            else:
-                assigned.append(Assigned(each.name, each.value, where, said))
-    skipped += [Skipped(where, each.text, each.why) for each in found.skipped if word in _COMMANDS]
+        if _TEMPLATE.search(each.value):
+            text = shown(f"{each.name}={each.value}")
+            skipped.append(Skipped(where, text, "is a template, which only Ansible can work out"))
+        else:
+            assigned.append(each)
+    skipped += found.skipped
 
 
 def _entry(source: Source, name: str, value: Tree, assigned: list[Assigned], skipped: list[Skipped]) -> None:

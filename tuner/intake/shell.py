@@ -29,7 +29,8 @@ _BY_CONDITION: Final = "which value counts is decided when it runs"
 _NOT_EXPORTED: Final = "is not exported here: a program inherits it only after `export` or `set -a`"
 
 
-def _certainty(source: Source) -> int:
+def certainty(source: Source) -> int:
+    """Return how surely a text is a script, as `Form.certainty` says."""
     if source.text.startswith("#!") and "sh" in source.text.split("\n", 1)[0]:
         return 95
     if source.name.endswith((".sh", ".bash", ".csh", ".profile", ".bashrc")):
@@ -180,5 +181,5 @@ def _beside(source: Source, walk: Walk) -> Iterator[Finding]:
 
 
 FORMS: Final = (
-    Form("sh", "shell script, or lines of it: exports, one-liners, wrappers", _certainty, read, also=("wrapper",)),
+    Form("sh", "shell script, or lines of it: exports, one-liners, wrappers", certainty, read, also=("wrapper",)),
 )

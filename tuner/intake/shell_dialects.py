@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 _CSH: Final = re.compile(r"\A#!\S*/(?:env )?t?csh|^[ \t]*setenv[ \t]", re.MULTILINE)
-_FISH: Final = re.compile(r"\A#!\S*/(?:env )?fish|^[ \t]*set[ \t]+-[gUlx]*x[gUl]*[ \t]", re.MULTILINE)
+_FISH: Final = re.compile(r"\A#!\S*/(?:env )?fish|^[ \t]*set[ \t]+-[gUlx]*x[gUl]*[ \t]+[A-Za-z_]", re.MULTILINE)
+_POSIX: Final = re.compile(r"^[ \t]*(?:fi|done|esac)\b|;[ \t]*(?:then|do|fi|done)\b", re.MULTILINE)
 _Rules = tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str], ...]
 _IF: Final = "if condition; then"
 
@@ -42,7 +43,7 @@ _OF_FISH: Final[_Rules] = (
 def as_posix(text: str) -> str:
     """Return a script with the blocks of POSIX, line for line; one of another shell as it is."""
     rules = _OF_FISH if _FISH.search(text) else _OF_CSH if _CSH.search(text) else None
-    if rules is None:
+    if rules is None or _POSIX.search(text):
         return text
     open_blocks: list[str] = []
     return "\n".join(_line(row, rules, open_blocks) for row in text.split("\n"))

@@ -69,7 +69,9 @@ _CONTAINER_FLAGS: Final = re.compile(
     r"|sig-proxy|disable-content-trust|quiet|help)"
 )
 # Programs to which a text for a shell is given as one word.
-_SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "zsh", "su", "runuser", "ssh"})
+_SHELLS: Final = frozenset(
+    {"sh", "bash", "dash", "ksh", "zsh", "su", "runuser", "ssh", "tmux", "watch", "pdsh", "clush"}
+)
 _WRAPPERS: Final = frozenset({"onload"})
 WRAPPED: Final = "starts the program through a wrapper, which may set more"
 _SCRIPT: Final = re.compile(r"(?:^|[\s;&])[A-Za-z_][A-Za-z0-9_]*=\S*\s", re.ASCII)
@@ -81,6 +83,13 @@ _TABLE: Final[Mapping[str, frozenset[str]]] = {
     "sbatch": frozenset({"--export"}),
     "qsub": frozenset({"-v"}),
 }
+# Commands that set variables for others, by the verb that says so.
+_SETS: Final[Mapping[str, frozenset[str]]] = {
+    "kubectl": frozenset({"env"}),
+    "oc": frozenset({"env"}),
+    "systemctl": frozenset({"set-environment"}),
+}
+_NONE: Final = frozenset[str]()
 _COMMAS: Final = frozenset({"srun", "sbatch", "qsub"})
 
 
@@ -118,6 +127,8 @@ def command(words: Sequence[Word]) -> Command:
             continue
         elif name in _TABLE:
             _listed(rest[1:], _TABLE[name], found, commas=name in _COMMAS)
+        elif _SETS.get(name, _NONE) & {word.literal for word in rest}:
+            found.given += [word for word in rest if _named(word)]
         elif (at := _env_within(rest)) > 0:  # some other starter
             rest = rest[at:]
             continue

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from tuner.errors import Skipped
-from tuner.intake import shell
+from tuner.intake import environment, shell
 from tuner.intake.form import Assigned, Group, Source, shown
 from tuner.intake.owners import is_stacks
 from tuner.intake.shell_programs import WRAPPED
+
+_SURE: Final = 50
 
 
 def of_words(words: Sequence[str], where: str, key: str) -> Group:
@@ -34,6 +38,16 @@ def of_line(text: str, where: str, key: str) -> Group:
         if each.why == WRAPPED or is_stacks(each.text.partition("=")[0])
     ]
     return Group(tuple(assigned), tuple(skipped))
+
+
+def of_text(text: str, where: str, holder: str) -> Group:
+    """Return what a file sets that is held whole in a text: a script, or an environment file."""
+    source = Source(text, where, holder)
+    found = (shell if shell.certainty(source) >= _SURE else environment).FORMS[0].read(source).groups[0]
+    said = f"stands inside {holder}"
+    assigned = [replace(each, where=where, said="; ".join(filter(None, (said, each.said)))) for each in found.assigned]
+    skipped = [replace(each, where=where) for each in found.skipped if is_stacks(each.text.partition("=")[0])]
+    return Group(tuple(each for each in assigned if is_stacks(each.name)), tuple(skipped))
 
 
 def _under(key: str) -> str:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import Skipped, UsageError
-from tuner.intake import ansible, environment
-from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Source, is_json, is_name, shown
+from tuner.intake import ansible
+from tuner.intake.form import NAME, Assigned, Form, Group, Reading, Scope, Source, is_json, is_name, shown
 from tuner.intake.owners import is_stacks
-from tuner.intake.started import of_words
+from tuner.intake.started import of_text, of_words
 from tuner.intake.yaml_tree import Mapping, Scalar, Tree, documents, items_of, mappings, text_of
 
 _KINDS: Final = re.compile(r'^[ \t]*-?[ \t]*["\']?(?:apiVersion|kind)["\']?[ \t]*:', re.MULTILINE)
 _KEYS: Final = re.compile(r'"(?:apiVersion|kind)"\s*:')
+_HELD: Final = re.compile(rf"^\s*(?:export\s+)?{NAME}=.*\n", re.ASCII | re.MULTILINE)
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers", "containerDefinitions")
 _PATCH: Final = re.compile(r"^\s*containers:\s*$", re.MULTILINE)
 _HELM: Final = re.compile(r"\{\{-?\s*(?:\.|if|range|with|end|include|template|toYaml|define|\$)")
@@ -78,15 +79,13 @@ def _data(tree: Mapping, source: Source) -> Iterator[Group]:
             if inner is not None and not isinstance(inner, Mapping):
                 holder.skip(inner.line, section, "is not a mapping of names and texts")
             for name, value in inner.entries.items() if isinstance(inner, Mapping) else ():
-                if kind == "Secret" and is_name(name) and not is_stacks(name):
-                    continue  # nobody's business, and nothing to show
                 encoded = section == "binaryData" or (kind == "Secret" and section == "data")
-                _datum(holder, name, value, encoded=encoded)
+                _datum(holder, name, value, encoded=encoded, hides=kind == "Secret")
         name = text_of(mapping.get("metadata", "name")) or kind or "data"
         yield Group(tuple(holder.assigned), tuple(holder.skipped), name, Scope.CONTAINER)
 
 
-def _datum(holder: _Container, name: str, value: Tree, *, encoded: bool) -> None:
+def _datum(holder: _Container, name: str, value: Tree, *, encoded: bool, hides: bool) -> None:
     if not isinstance(value, Scalar) or value.kind not in {"str", "int", "float", "timestamp"}:
         holder.skip(value.line, name, "is not a text, which data has to be")
         return
@@ -97,16 +96,14 @@ def _datum(holder: _Container, name: str, value: Tree, *, encoded: bool) -> None
         except (binascii.Error, UnicodeDecodeError):
             holder.skip(value.line, name, "is not base64 of a text")
             return
-    if is_name(name):
+    if hides and is_name(name) and not is_stacks(name) and not _HELD.search(text):
+        return  # nobody's business, and nothing to show
+    if is_name(name) and not _HELD.search(text):
         holder.assigned.append(Assigned(name, text, holder.source.line(value.line), _number(value)))
         return
-    inside = environment.read_env(Source(text, f"{holder.source.where}: {name}", name)).groups[0]
-    said = f"stands inside {name}"
-    holder.assigned += [
-        Assigned(each.name, each.value, holder.source.line(value.line), said)
-        for each in inside.assigned
-        if is_stacks(each.name)
-    ]
+    inside = of_text(text, holder.source.line(value.line), name)
+    holder.assigned += inside.assigned
+    holder.skipped += inside.skipped
 
 
 def _containers(tree: Mapping, source: Source, maps: dict[str, Group]) -> Iterator[Group]:
