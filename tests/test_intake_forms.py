@@ -374,6 +374,8 @@ ONE_COMMAND = "LD_PRELOAD=libvma.so VMA_SPEC=latency"
     "text",
     [
         'O=(LD_PRELOAD=libvma.so)\nO+=(VMA_SPEC=latency)\nenv "${O[@]}" ./app\n',
+        'A=()\nA+=(-e VMA_SPEC=latency)\nA+=(-e LD_PRELOAD=libvma.so)\ndocker run "${A[@]}" --rm image\n',
+        'RUN="env LD_PRELOAD=libvma.so VMA_SPEC=latency"\n$RUN taskset -c 1 ./app\n',
         "O='VMA_SPEC=latency'\nenv $O LD_PRELOAD=libvma.so ./app\n",
         "env $MORE LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
         "stdbuf -oL timeout 60 perf stat -e cycles -- env LD_PRELOAD=libvma.so VMA_SPEC=latency ./app\n",
@@ -609,3 +611,14 @@ def test_a_script_that_a_map_holds_is_read_as_one(key: str) -> None:
 @pytest.mark.parametrize("start", ["kubectl set env deploy/a", "systemctl set-environment", "oc set env dc/a"])
 def test_commands_that_set_variables_for_others_are_read(start: str) -> None:
     assert values(f"{start} VMA_SPEC=latency\n", "sh") == {"VMA_SPEC": "latency"}
+
+
+def test_a_list_of_options_reaches_the_command_that_is_given_it() -> None:
+    text = 'A=()\nA+=(-e VMA_SPEC=latency)\ndocker run "${A[@]}" --rm image\n'
+    (group,) = groups(text, "sh")
+    assert "for one command: docker run" in group.assigned[0].said
+
+
+def test_what_supervisor_could_not_read_is_named_with_its_lines() -> None:
+    with pytest.raises(UsageError, match=r"line 2, .*line 3: is neither"):
+        groups("[program:x]\n%bad\nenvironment\n", "supervisor")

@@ -40,7 +40,8 @@ def value_of(word: Word, state: State, *, argument: bool, name: str = "") -> Val
 
 def split_words(word: Word, state: State) -> list[Word]:
     """Return the words that a shell makes of one: `"${LIST[@]}"`, and a variable outside quotes, where both are known."""
-    part = word.parts[0] if len(word.parts) == 1 else None
+    solid = [part for part in word.parts if part.text]
+    part = solid[0] if len(solid) == 1 else None
     if part is None or part.kind not in {Kind.EXPANSION, Kind.VARIABLE}:
         return [word]
     match = _ELEMENTS.fullmatch(part.text) if part.kind is Kind.EXPANSION else None
@@ -50,7 +51,7 @@ def split_words(word: Word, state: State) -> list[Word]:
     value = held.values[0]
     plain = not part.in_quotes and not value.unknown and not value.elements
     texts = value.elements if match else value.text.split() if plain else ()
-    return [literal_word(text, word.line) for text in texts] or [word]
+    return [literal_word(text, word.line) for text in texts if text] or [word]
 
 
 def written_by_expansion(words: Iterator[Word]) -> set[str]:

@@ -12,6 +12,7 @@ from tuner.intake.form import Assigned, Form, Group, Reading, Scope, Source, is_
 from tuner.intake.owners import is_stacks
 from tuner.intake.started import of_words
 
+_MOST_FAULTS: Final = 5
 _PROGRAM: Final = re.compile(r"^\[(?:program|fcgi-program|eventlistener):[^\]]+\]", re.MULTILINE)
 _EXPANDED: Final = re.compile(r"(?<!%)%\([^)]*\)[sd]")
 
@@ -22,7 +23,10 @@ def read(source: Source) -> Reading:
     try:
         parser.read_string(source.text)
     except configparser.Error as reason:
-        raise UsageError(f"{source.where} is not a configuration of supervisord: {shown(str(reason))}") from reason
+        faults = getattr(reason, "errors", ()) or [(getattr(reason, "lineno", 1), "")]
+        where = ", ".join(source.line(number) for number, _ in faults[:_MOST_FAULTS])
+        message = f"{where}: is neither [section] nor key=value, as supervisord reads them"
+        raise UsageError(message, advice="--from says another form") from reason
     common = _environment(source, parser, "supervisord")
     names = [name for name in parser.sections() if ":" in name and parser.has_section(name)]
     return Reading(tuple(_program(source, parser, name, common) for name in names))
