@@ -24,12 +24,13 @@ from tuner.session.setup.plan import Plan
 PACKAGE: Final = Path(tuner.__file__).parent
 MENTIONS: Final = {
     "__init__.py": "the glossary says which benchmark there is",
-    "cli/commands/run.py": "the example of a command shows a program that people have",
     "cli/session_options.py": "--sockperf PATH, and what other options do to it",
+    "cli/traffic_options.py": "--sockperf-args, and what Nagle's algorithm is set to without an option",
     "runs/chosen.py": "the benchmark that sessions measure with",
     "runs/full_log.py": "its log of every message",
     "runs/simulated.py": "its words, for hosts that do not exist",
     "runs/sockperf.py": "its arguments and its output",
+    "runs/sockperf_options.py": "the names of its own options",
 }
 
 

@@ -84,7 +84,7 @@ def test_what_is_said_before_the_search_is_what_the_verdict_keeps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(Silent, "note", lambda _self, text: said.append(text))
+    monkeypatch.setattr(Silent, "statistic", lambda _self, text: said.append(text))
     monkeypatch.setattr(Silent, "phase", lambda _self, name, _seconds: said.append(name))
     found = tune(tmp_path, SimulatedHost(polling_helps, noise=0.05))
     before = said[said.index("calibrate") + 1 : said.index("search")]

@@ -19,6 +19,7 @@ ALLOWED = {
     "cli/commands/onload.py": "the noun `tuner onload`: that stack's own profiles, names and library",
     "cli/commands/profile_json.py": "the commands for the JSON configuration that one stack has",
     "cli/commands/schema.py": "the command for the schema of that configuration",
+    "runs/sockperf_options.py": "the names of the benchmark's own options",
     "cli/tree.py": "what the nouns and commands for one stack are called, and an example in the help text",
     "cli/session_options.py": "`--stackname`, which is for a stack whose sockets lie in stacks with names",
     "conf/words.py": "words of the rule files' grammar, kept in this module only",

@@ -207,7 +207,7 @@ def refusals(*args: str, receivers: int = 1) -> list[str]:
     able = Features(
         (3, 7), client_options=sockperf_options.of_help(HELP), server_options=sockperf_options.of_help(HELP)
     )
-    workload = replace(Workload(), sockperf_args=args, receivers=receivers)
+    workload = replace(Workload(), further_args=args, receivers=receivers)
     return [finding.message for finding in sockperf.unsupported(workload, able)]
 
 
@@ -217,7 +217,7 @@ def test_the_options_of_a_help_are_read_and_not_the_words_of_its_sentences() -> 
 
 
 def test_further_arguments_go_to_the_ends_that_take_them() -> None:
-    workload = Workload(sockperf_args=("--tos", "8", "--dummy-send", "9000", "-g"))
+    workload = Workload(further_args=("--tos", "8", "--dummy-send", "9000", "-g"))
     assert sockperf.server_arguments(workload, 1)[-3:] == ("--tos", "8", "-g")
     assert sockperf.client_arguments(workload, 1)[-4:] == ("--tos", "8", "--dummy-send", "9000")
     assert refusals("--tos", "8", "--no-rdtsc") == []

@@ -31,7 +31,7 @@ workloads = st.builds(
     full_rtt=st.booleans(),
     client_port=st.none() | st.integers(),
     feed=st.lists(texts).map(tuple),
-    sockperf_args=st.lists(texts).map(tuple),
+    further_args=st.lists(texts).map(tuple),
 )
 
 
@@ -110,7 +110,7 @@ def test_workloads_that_differ_in_anything_that_counts_have_different_keys(field
         "playback": "b.csv",
         "rate_mps": 7,
         "feed": ("U:10.0.0.1:7",),
-        "sockperf_args": ("--no-rdtsc",),
+        "further_args": ("--no-rdtsc",),
         "full_rtt": True,
     }
     assert replace(base, **{field: others.get(field, 77)}).key() != base.key()

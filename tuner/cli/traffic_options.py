@@ -93,4 +93,4 @@ def shape(full_rtt: FullRtt = False, range_: Range = None, sockperf_args: Sockpe
         words = shlex.split(sockperf_args) if sockperf_args else None
     except ValueError as reason:
         raise UsageError(f"--sockperf-args {sockperf_args!r}: {reason}", advice="quote as a shell does") from reason
-    return {"full_rtt": full_rtt or None, "range_bytes": range_, "sockperf_args": words}
+    return {"full_rtt": full_rtt or None, "range_bytes": range_, "further_args": words}

@@ -105,14 +105,14 @@ def server_arguments(workload: Workload, port: int, receiver: int = 0) -> tuple[
     interface = workload.receiver_interfaces[receiver]
     group = _group_arguments(workload, interface, interface)
     shared = (*_connection(workload, port), *group, *_socket_arguments(workload), *threads)
-    return ("server", *shared, *sockperf_options.of_server(workload.sockperf_args))
+    return ("server", *shared, *sockperf_options.of_server(workload.further_args))
 
 
 def client_arguments(workload: Workload, port: int) -> tuple[str, ...]:
     """Return what follows the program's name for the client; a playback reads `PLAYBACK_FILE`."""
     group = _group_arguments(workload, workload.mc_tx_if, workload.mc_tx_if)
     target = (workload.mode.value, *_connection(workload, port), *group, *_socket_arguments(workload))
-    own = (*_client_only(workload), *sockperf_options.of_client(workload.sockperf_args))
+    own = (*_client_only(workload), *sockperf_options.of_client(workload.further_args))
     if workload.mode is Mode.PLAYBACK:
         return (*target, "--data-file", PLAYBACK_FILE, "--reply-every", str(workload.reply_every), *own)
     return (*target, *_shape(workload), *own)

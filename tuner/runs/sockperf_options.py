@@ -13,7 +13,7 @@ from tuner.errors import Finding, did_you_mean, error
 from tuner.runs.benchmark import Features
 from tuner.runs.workload import Workload
 
-WHERE: Final = "workload.sockperf_args"
+WHERE: Final = "workload.further_args"
 _SERVER_ONLY: Final = frozenset(
     {"--cpu-affinity", "--vmarxfiltercb", "--force-unicast-reply", "-g", "--gap-detection", "--threads-num"}
 )
@@ -102,7 +102,7 @@ def of_client(args: Sequence[str]) -> tuple[str, ...]:
 
 def unsupported(workload: Workload, able: Features) -> list[Finding]:
     """Return why arguments cannot be given to the installed sockperf, nothing where all can."""
-    options = _options(workload.sockperf_args)
+    options = _options(workload.further_args)
     return [finding for name, _ in options for finding in _problems(name, workload, able)]
 
 

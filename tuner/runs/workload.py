@@ -41,7 +41,7 @@ class Mode(StrEnum):
 
 
 SHORT_MODES: Final[Mapping[str, str]] = {"pp": "ping-pong", "ul": "under-load", "tp": "throughput", "pb": "playback"}
-"""sockperf's short names of its modes."""
+"""The benchmark's short names of its modes."""
 
 
 class Protocol(StrEnum):
@@ -77,7 +77,7 @@ class Workload:
     `mc_tx_if`. Empty leaves the interface to the kernel, `mc_ttl` None the lifetime to the benchmark.
 
     `feed` are connections of one's own, in the benchmark's form; they replace address, ports and count.
-    `sockperf_args` are further arguments of the benchmark.
+    `further_args` are further arguments of the benchmark.
     """
 
     mode: Mode = Mode.PING_PONG
@@ -108,7 +108,7 @@ class Workload:
     nonblocked: bool = False
     tcp_avoid_nodelay: bool = False
     feed: tuple[str, ...] = ()
-    sockperf_args: tuple[str, ...] = ()
+    further_args: tuple[str, ...] = ()
 
     @property
     def latency_is(self) -> str:
@@ -192,7 +192,7 @@ _IN_KEY_WHERE_CHANGED: Final = (
     "nonblocked",
     "tcp_avoid_nodelay",
     "feed",
-    "sockperf_args",
+    "further_args",
 )
 _DEFAULTS: Final = {field.name: field.default for field in fields(Workload)}
 

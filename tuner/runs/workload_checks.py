@@ -133,7 +133,7 @@ def _receiver_problems(w: Workload) -> Iterator[Finding]:
         message = f"{len(named)} interfaces for {w.receivers} receivers"
         yield error("workload.mc_rx_if", message, "name one for all of them, or one for each")
     elif w.mode is not Mode.THROUGHPUT and len(set(w.receiver_interfaces)) < w.receivers:
-        message = f"sockperf knows its {w.receivers} receivers by the addresses from which they answer"
+        message = f"the sender knows its {w.receivers} receivers by the addresses from which they answer"
         advice = "name a different address of this machine for each: --mc-rx-if A,B,…"
         yield error("workload.mc_rx_if", message, advice)
 
@@ -146,7 +146,7 @@ def _client_problems(w: Workload) -> Iterator[Finding]:
     if w.range_bytes and w.mode is Mode.PLAYBACK:
         yield error("workload.range_bytes", "a playback takes its sizes from its file", "leave it out")
     if w.client_port is not None and w.needs_feed:
-        message = "several connections, threads or a multiplexer need a feed file, beside which sockperf takes no port"
+        message = "several connections, threads or a multiplexer need a feed file, beside which no port can be given"
         yield error("workload.client_port", message, "leave it out, or measure one connection with recvfrom")
     if w.tcp_avoid_nodelay and w.protocol is not Protocol.TCP:
         yield error("workload.tcp_avoid_nodelay", f"{w.protocol} has no TCP_NODELAY", "choose protocol tcp")

@@ -45,7 +45,7 @@ def run(
 
     \b
     Examples:
-      tuner run latency -- sockperf ping-pong -i 127.0.0.1 -p 5001 --tcp
+      tuner run latency -- redis-server --port 6380
       tuner run latest -- ./server --port 80
       tuner run xlio/latency --print
     """

@@ -43,7 +43,7 @@ def understood(asked: Mapping[str, object], host: Host) -> dict[str, object]:
 def on_interfaces(each: Workload) -> Workload:
     """Return a multicast workload with interfaces where none are named: of the loopback device, one for each receiver.
 
-    The receivers then answer from 127.0.0.2 and so on, by which sockperf knows them.
+    The receivers then answer from 127.0.0.2 and so on, by which the sender knows them.
     """
     if not each.is_multicast or ":" in each.address:
         return each
