@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tuner.cli.screen import answered
 from tuner.errors import Finding
@@ -20,6 +20,8 @@ from tuner.hosts import facts
 from tuner.profiles.files import read, save
 from tuner.profiles.profile import Profile
 from tuner.records import StoredSession
+from tuner.report import files
+from tuner.report.content import content
 from tuner.report.summary import summary
 from tuner.results import FOLDER, Results
 from tuner.session.judgement import judge
@@ -33,6 +35,7 @@ ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = ROOT / "results" / "example"
 TERMINAL: Final = EXAMPLE / "terminal.txt"
 BEST: Final = next(EXAMPLE.glob("*/best.toml"))
+REPORT: Final = next(EXAMPLE.glob("*/report.html"))
 README: Final = ROOT / "README.md"
 BEGIN, END = "<!-- session -->\n", "<!-- /session -->"
 _RECORDED: Final = ("session ", "calibrate: ", "search: ", "  best so far: ", "confirm: ", "minimise: ", "report ")
@@ -48,6 +51,15 @@ def texts(recorded: str) -> tuple[str, str]:
         session = store.session("latest")
         end = answered.lines(judge(store, session).answer, results)
         return summary(store, session), "\n".join([*_progress(session, recorded.splitlines()), *end]) + "\n"
+
+
+def report() -> Mapping[str, Any]:
+    """Return the content of the example's report, as the commands beside its folder find it."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        FOLDER.mkdir()
+        shutil.copy(EXAMPLE / "tuner.db", FOLDER)
+        store = Store.existing(Results(FOLDER))
+        return content(store, store.session("latest"))
 
 
 def profile() -> Profile:
@@ -91,5 +103,6 @@ if __name__ == "__main__":
     said, shown = texts(TERMINAL.read_text(encoding="utf-8"))
     next(EXAMPLE.glob("*/summary.md")).write_text(said, encoding="utf-8")
     save(profile(), BEST, overwrite=True)
+    REPORT.write_text(files.as_html(report()), encoding="utf-8")
     TERMINAL.write_text(shown, encoding="utf-8")
     README.write_text(in_readme(README.read_text(encoding="utf-8"), shown), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import example_texts
 
 from tuner.profiles.files import read
 from tuner.records import Kind
+from tuner.report import files
 from tuner.report.summary import summary
 from tuner.results import Results
 from tuner.runs.launch import Loading
@@ -33,6 +35,16 @@ def test_the_terminal_of_the_example_says_at_its_end_what_its_database_says_toda
 
 def test_the_profile_of_the_example_is_made_again_from_its_database() -> None:
     assert example_texts.profile() == read(example_texts.BEST)
+
+
+def test_the_report_of_the_example_is_made_again_from_its_database() -> None:
+    kept = _without_plots(example_texts.REPORT.read_text(encoding="utf-8"))
+    assert _without_plots(files.as_html(example_texts.report())) == kept, "run python tests/example_texts.py"
+
+
+def _without_plots(page: str) -> str:
+    """Return a page without its plots: another release of what draws them may place a letter elsewhere."""
+    return re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
 
 
 def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> None:
