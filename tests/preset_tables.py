@@ -1,4 +1,4 @@
-"""Writes the tables of presets: `python tests/preset_tables.py` puts them into README.md and docs/presets.md."""
+"""Writes the page of presets: `python tests/preset_tables.py` makes docs/presets.md from the catalogues and the profiles."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from tuner.catalogue.presets import Preset
 from tuner.profiles.files import read
 
 ROOT: Final = Path(__file__).parents[1]
-README: Final = ROOT / "README.md"
 PAGE: Final = ROOT / "docs" / "presets.md"
-BEGIN, END = "<!-- presets -->\n", "<!-- /presets -->"
 STACKS: Final = ("xlio", "vma", "kernel")
 # What tells presets apart at a glance, by variable without its prefix.
 TELLING: Final = ("RX_POLL", "SELECT_POLL", "RING_ALLOCATION_LOGIC_RX", "THREAD_MODE", "MEMORY_LIMIT", "TX_WRE", "STRQ_NUM_STRIDES", "TCP_NODELAY", "TCP_SEND_BUFFER_SIZE", "SELECT_SKIP_OS")  # fmt: skip
@@ -36,7 +34,7 @@ def names() -> list[str]:
 
 
 def short() -> str:
-    """Return the table of the README: where each preset is known, what it sets, and in which of our files it is."""
+    """Return the first table of the page: where each preset is known, what it sets, and in which of our files it is."""
     headers = ["preset", "XLIO", "VMA", "kernel stack", "sets, where it is newest", "ours"]
     rows = [[f"`{n}`", *(_where(stack, n) for stack in STACKS), _sets(_newest(n)), _ours(n)] for n in names()]
     return "".join(f"| {' | '.join(row)} |\n" for row in (headers, *rows)).replace(
@@ -113,12 +111,5 @@ def _files(name: str) -> Iterator[str]:
             yield f"Ours, `profiles/{stack}/{name}.toml`: {values}"
 
 
-def in_readme(text: str) -> str:
-    """Return the README with the table of today between its marks."""
-    before, _, rest = text.partition(BEGIN)
-    return before + BEGIN + short() + END + rest.partition(END)[2]
-
-
 if __name__ == "__main__":
-    README.write_text(in_readme(README.read_text(encoding="utf-8")), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
