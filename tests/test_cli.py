@@ -8,7 +8,7 @@ import fake
 import pytest
 from command_line import Tuner, command
 
-from tuner.cli.tree import COMMANDS, NOUNS, PROGRAM, beneath
+from tuner.cli.tree import COMMANDS, LONGEST_BRIEF, NOUNS, PROGRAM, beneath
 
 SCREEN_LINES = 24
 
@@ -28,6 +28,20 @@ def leaves() -> list[list[str]]:
 def test_the_list_of_commands_says_the_first_sentence_of_what_the_command_says(words: list[str]) -> None:
     entry = beneath(words[0] if words[1:] else PROGRAM)[words[-1]]
     assert entry.brief == command(words)[0].get_short_help_str(limit=1000)
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in NOUNS)], ids=" ".join)
+def test_no_line_of_a_list_of_commands_is_cut(tuner: Tuner, words: list[str]) -> None:
+    listed = tuner(*words, "--help").out.partition("\nCommands:\n")[2]
+    too_long = [line for line in listed.splitlines() if "..." in line or len(line) > 80]
+    assert listed != ""
+    assert too_long == []
+
+
+@pytest.mark.parametrize("words", [*leaves(), *([name] for name in NOUNS)], ids=" ".join)
+def test_the_line_of_a_command_has_at_most_60_characters(words: list[str]) -> None:
+    brief = beneath(words[0] if words[1:] else PROGRAM)[words[-1]].brief.partition("\n\n")[0]
+    assert len(brief) <= LONGEST_BRIEF
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in NOUNS)], ids=" ".join)

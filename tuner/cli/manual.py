@@ -47,7 +47,7 @@ def page() -> str:
 def _lines(root: Any) -> Iterator[str]:
     yield f'.TH TUNER 1 "" "stack-tuner {__version__}" "User Commands"'
     yield ".SH NAME"
-    yield "tuner \\- find, prove and store the best profile of a network stack"
+    yield "tuner \\- find, confirm and write the best profile of a network stack"
     yield ".SH SYNOPSIS"
     yield from (".B tuner", ".I COMMAND", "[options]")
     yield ".SH DESCRIPTION"

@@ -16,7 +16,13 @@ from tuner.session.setup.request import Search, Setup, Task
 from tuner.stacks.onload.naming import naming
 
 Baseline = Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")]
-Budget = Annotated[str, typer.Option("--budget", help="Wall time of the session: 90s, 10m, 1h.")]
+Budget = Annotated[
+    str,
+    typer.Option(
+        "--budget",
+        help="Wall time of the session: 90s, 10m, 1h. A longer one detects smaller differences; `tuner check --noise` shows which.",
+    ),
+]
 Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
 Preload = Annotated[
     list[Path] | None,

@@ -1,7 +1,7 @@
 """The tree of commands: where each one is, and what the lists of commands say of it.
 
 A table, because importing a command is most of what a cheap one costs: a list of commands imports none of them. What a
-command does stands in its docstring; `brief` is the first sentence of it.
+command does is in its docstring; `brief` is the first sentence of it.
 """
 
 from __future__ import annotations
@@ -11,25 +11,30 @@ from dataclasses import dataclass
 from typing import Final
 
 PROGRAM: Final = "tuner"
+LONGEST_BRIEF: Final = 60
+"""The characters that an 80-column terminal shows of a command's line."""
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and confirm it by measurement.
 
 \b
 Examples:
   tuner check                      is this host ready to measure?
-  tuner tune latency --budget 90s  search, confirm, write the winner
+  tuner tune latency --budget 90s  search, confirm, write the best profile
   tuner measure latency            what does one profile give?
   tuner compare default latency    is one better than the other?
   tuner minimise latency           which of its settings matter?
   tuner report --open              how did the last session get its result?
-  tuner run latency -- COMMAND     start a program under a profile
-  tuner apply latest --target env:app.env   put the winner where it is used
+  tuner run latency -- COMMAND     start a program with a profile
+  tuner apply latest --target env:app.env   write the best profile into a file
   tuner params show XLIO_RX_POLL   what does a variable do?
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: `function` in the module of that name in `tuner.cli.commands`."""
+    """A command: `function` in the module of that name in `tuner.cli.commands`.
+
+    `brief` is one line of a list, so it has at most `LONGEST_BRIEF` characters: what is longer is cut.
+    """
 
     module: str
     function: str
@@ -45,170 +50,160 @@ class Noun:
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
-    "tune": Command(
-        "tune", "tune", "Find the best profile for this host and workload, confirm it by measurement, and write it."
-    ),
+    "tune": Command("tune", "tune", "Find, confirm and write the best profile for this host."),
     "measure": Command(
         "measure",
         "measure",
-        "Measure one profile several times and print each metric's median, confidence interval and number of runs.",
+        "Measure one profile several times.",
     ),
     "compare": Command(
         "compare",
         "compare",
-        "Measure two profiles in interleaved blocks and say how many times better B is than A, with a 95 % confidence interval.",
+        "Measure whether one profile is better than another.",
     ),
     "minimise": Command(
         "minimise",
         "minimise",
-        "Remove the settings that have no effect from a profile, and say how much each remaining one contributes.",
+        "Remove the settings that have no effect from a profile.",
     ),
     "check": Command(
         "check",
         "check",
-        "Say whether this host is ready to measure: what is missing, what makes it noisy, and what to do about it.",
+        "Check whether this host is ready to measure.",
     ),
     "verify": Command(
         "verify",
         "verify",
-        "Start an empty program with the library and read from its banner what became of each setting.",
+        "Show what the installed library makes of each setting.",
     ),
     "report": Command(
         "report",
         "report",
-        "Make the report of a session from the database alone: one HTML file that needs no network.",
+        "Make the report of a session: one HTML file.",
     ),
     "export": Command(
         "export",
         "export",
-        "Write a profile in a form in which it is deployed: an environment file, a drop-in, a ConfigMap, a script.",
+        "Write a profile for systemd, Docker, Kubernetes or others.",
     ),
     "import": Command(
         "import_",
         "import_",
-        "Read settings out of what you have, check them, and write them as a profile.",
+        "Make a profile of the settings in an existing file.",
     ),
     "apply": Command(
         "apply",
         "apply",
-        "Put a profile into a file in use: show the difference, ask, keep the previous file, replace it in one step.",
+        "Write a profile into a file in use, with a way back.",
     ),
-    "run": Command("run", "run", "Start a program under a profile."),
+    "run": Command("run", "run", "Start a program with a profile."),
 }
 
 _PROFILES: Final = Noun(
-    "List, show, check, compare and write profiles: named sets of values for a stack's variables.\n\n"
-    "A profile is named `latency`, `xlio/latency` or by a path that ends in .toml; `default` is the stack without "
-    "any setting. Names are looked for in ./profiles, in ~/.config/tuner/profiles and in the package.",
+    "List, check, compare and convert profiles.\n\n"
+    "A profile is a named set of values for a stack's variables. It is named `latency`, `xlio/latency` or by a path that "
+    "ends in .toml; `default` is the stack without any setting. Names are looked for in ./profiles, in "
+    "~/.config/tuner/profiles and in the package.",
     {
         "json": Command("profile_json", "to_json", "Print a profile as XLIO's JSON configuration."),
-        "import": Command(
-            "profile_json", "from_json", "Write a profile with the settings of XLIO's JSON configuration."
-        ),
-        "translate": Command(
-            "translate", "translate", "Translate a profile for another stack: the same ideas in its names and units."
-        ),
+        "import": Command("profile_json", "from_json", "Make a profile of XLIO's JSON configuration."),
+        "translate": Command("translate", "translate", "Translate a profile for another stack."),
         "list": Command(
             "profiles",
             "list_",
-            "List every profile that can be named, and where it is found; `profiles show` and --json say the file.",
+            "List all profiles, and the folder of each.",
         ),
-        "show": Command("profiles", "show", "Show what a profile sets, and why, together with what it extends."),
+        "show": Command("profiles", "show", "Show what a profile sets, and why."),
         "lint": Command(
             "profiles",
             "lint",
-            "Check profiles: what a stack would ignore, replace or refuse, and settings that do nothing.",
+            "Check profiles for mistakes.",
         ),
-        "diff": Command(
-            "profiles", "diff", "Compare two profiles setting by setting, each together with what it extends."
-        ),
-        "new": Command("profiles", "new", "Write a new profile to ./profiles/STACK/NAME.toml and print its path."),
+        "diff": Command("profiles", "diff", "Compare two profiles setting by setting."),
+        "new": Command("profiles", "new", "Write a new profile and print its path."),
         "effective": Command(
             "effective",
             "effective",
-            "Show what a library will really use: defaults, preset, what is set, and what the library makes of it.",
+            "Show the values that a library will really use, and why.",
         ),
         "migrate": Command(
             "migrate",
             "migrate",
-            "Convert a profile to another release: names, spellings, numbers that changed their meaning, presets that are "
-            "gone.",
+            "Convert a profile to another release.",
         ),
     },
 )
 _PARAMS: Final = Noun(
-    "Look up the settings of a stack: what they do, what they accept, their defaults by release.",
+    "Look up the settings of a stack.\n\nWhat they do, which values they accept, and their defaults in each release.",
     {
         "import-schema": Command(
             "schema",
             "import_schema",
-            "Add what a release's schema says to the catalogue: new parameters, other defaults, other keys.",
+            "Add the parameters of a new release, from its schema.",
         ),
         "list": Command(
             "params",
             "list_",
-            "List the settings of a stack, and the names in the vendor's documents that only look like settings.",
+            "List the settings of a stack.",
         ),
         "show": Command("params", "show", "Show everything about one setting."),
         "search": Command("params", "search", "Find settings by what they do."),
     },
 )
 _SESSIONS: Final = Noun(
-    "List, show, resume and judge sessions.",
+    "List, show and resume sessions, and compute answers again.",
     {
         "list": Command("sessions", "list_", "List the sessions of a results folder, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
-        "resume": Command("sessions", "resume", "Continue an interrupted session within the rest of its budget."),
+        "resume": Command("sessions", "resume", "Continue an interrupted session."),
         "judge": Command(
             "sessions",
             "judge",
-            "Compute a session's answer again from its stored runs alone, and say whether it is the answer that it gave.",
+            "Compute a session's answer again, and compare.",
         ),
     },
 )
 _CONF: Final = Noun(
-    "Check, explain, ask and write offload rules: the file that says which sockets a stack takes and which the kernel "
-    "keeps.\n\n"
-    "The vendor documents one grammar and ships a parser that reads another; the answers say both.",
+    "Check, explain and write offload rules (libxlio.conf).\n\n"
+    "The rules say which sockets a stack takes and which the kernel keeps. The vendor documents one grammar and ships a "
+    "parser that reads another; the answers cover both.",
     {
         "lint": Command(
             "conf",
             "lint",
-            "Check a file: what the library's parser refuses, drops or reads as something else, and rules that do "
-            "nothing.",
+            "Check a file of offload rules.",
         ),
         "explain": Command(
             "conf",
             "explain",
-            "Explain what each rule does, and which have no effect because another one comes first or reading stops "
-            "before.",
+            "Explain what each rule does, and which have no effect.",
         ),
         "match": Command(
             "conf",
             "match",
-            "Say whether a program's socket would be offloaded, and by which line: as parsed, and as documented.",
+            "Show whether a socket would be offloaded, and why.",
         ),
-        "new": Command("conf", "new", "Write a file that the library's parser reads as it is meant."),
+        "new": Command("conf", "new", "Write a file of offload rules."),
     },
 )
 _ONLOAD: Final = Noun(
-    "Onload: read and write its profiles, explain its stack names, show what its library prints.",
+    "Onload: its profiles, its stack names, and what it prints.",
     {
         "import": Command(
             "onload",
             "import_",
-            "Read profiles of Onload (.opf) as its wrapper does, and print or write a profile of tuner.",
+            "Make a profile of Onload's own profiles (.opf).",
         ),
         "export": Command(
             "onload",
             "export",
-            "Write a profile in the form of Onload's wrapper: the same as `tuner export PROFILE --to opf`.",
+            "Write a profile as Onload's own (.opf).",
         ),
         "stackname": Command("onload", "stackname", "Explain in which stack each new socket lands."),
         "probe": Command(
             "onload",
             "probe",
-            "Open one socket under Onload on its own terminal, and show what the library prints only there.",
+            "Show what Onload prints on a terminal.",
         ),
     },
 )

@@ -34,12 +34,13 @@ def apply(
     *,
     choice: deployable.Choice,
 ) -> None:
-    """Put a profile into a file in use: show the difference, ask, keep the previous file, replace it in one step.
+    """Write a profile into a file in use, with a way back.
 
-    Lines that are not the profile's stay as they are: an environment file, a script or a drop-in gets a block at its end, a
-    Compose file the variables of one service (--service). A file that cannot be edited with certainty is left alone, and
-    what to merge by hand is shown. The previous file stays beside the new one; `--undo` puts it back.
-    Mode and owner stay; a symbolic link is never followed. Nothing is changed without a yes.
+    Shows the difference, asks, keeps the previous file, and replaces it in one step. Lines that are not the
+    profile's stay as they are: an environment file, a script or a drop-in gets a block at its end, a Compose file
+    the variables of one service (--service). A file that cannot be edited with certainty is left alone, and what to
+    merge by hand is shown. The previous file stays beside the new one; `--undo` puts it back. Mode and owner stay;
+    a symbolic link is never followed. Nothing is changed without a yes.
 
     \b
     Examples:

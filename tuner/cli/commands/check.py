@@ -1,4 +1,4 @@
-"""`tuner check`: is this host fit to measure, and how noisy is it?"""
+"""`tuner check`: is this host ready to measure, and how noisy is it?"""
 
 from __future__ import annotations
 
@@ -42,11 +42,13 @@ def check(
     workload: dict[str, object],
     setup: Setup,
 ) -> None:
-    """Say whether this host is ready to measure: what is missing, what makes it noisy, and what to do about it.
+    """Check whether this host is ready to measure.
 
-    For xlio and vma the memory that the profile takes at start is held against what this host has, at the library's
-    release where its banner says it. With --noise one profile is measured against itself: how far runs differ, what they drift, and the smallest
-    difference that a budget can detect. Exit status 0: fit, or fit with doubts; 1: something needed is missing.
+    Shows what is missing, what makes the host noisy, and what to do about it. For xlio and vma the memory that the
+    profile needs at start is compared with what this host has, for the release that the library's banner names.
+    With --noise one profile is measured against itself: how far runs differ, how far they drift, and the smallest
+    difference that a budget can detect. Exit status 0: ready, perhaps with warnings; 1: something needed is
+    missing.
 
     \b
     Examples:

@@ -24,9 +24,10 @@ def compare(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Measure two profiles in interleaved blocks and say how many times better B is than A, with a 95 % confidence interval.
+    """Measure whether one profile is better than another.
 
-    Exit status 0: B is better; 3: no improvement found.
+    Both are measured in interleaved blocks. The answer says how many times better B is than A, with a 95 %
+    confidence interval. Exit status 0: B is better; 3: no improvement found.
 
     \b
     Examples:

@@ -39,9 +39,10 @@ _ROLES: Final = {
 
 
 def lint(file: File, json: Json = False) -> None:
-    """Check a file: what the library's parser refuses, drops or reads as something else, and rules that do nothing.
+    """Check a file of offload rules.
 
-    The exit status is 1 when there are errors; warnings leave it 0.
+    Finds what the library's parser refuses, drops or reads as something else, and rules that do nothing. The exit
+    status is 1 when there are errors; warnings leave it 0.
 
     \b
     Examples:
@@ -59,7 +60,9 @@ def lint(file: File, json: Json = False) -> None:
 
 
 def explain(file: File, json: Json = False) -> None:
-    """Explain what each rule does, and which have no effect because another one comes first or reading stops before.
+    """Explain what each rule does, and which have no effect.
+
+    A rule has no effect if another one comes first, or if the library stops reading before it.
 
     \b
     Examples:
@@ -88,9 +91,10 @@ def match(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say whether a program's socket would be offloaded, and by which line: as parsed, and as documented.
+    """Show whether a socket would be offloaded, and why.
 
-    Exit status 0: offloaded; 3: left to the kernel.
+    The answer names the line that decides: as the library parses the file, and as the vendor documents it. Exit
+    status 0: offloaded; 3: left to the kernel.
 
     \b
     Examples:
@@ -129,7 +133,9 @@ def new(
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write a file that the library's parser reads as it is meant. Without a transport a rule is for the kernel (os).
+    """Write a file of offload rules.
+
+    The library's parser reads it as it is meant. A rule without a transport is for the kernel (os).
 
     \b
     Examples:

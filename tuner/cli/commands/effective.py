@@ -53,11 +53,12 @@ def effective(
     rings: Rings = 1,
     json: Json = False,
 ) -> None:
-    """Show what a library will really use: defaults, preset, what is set, and what the library makes of it.
+    """Show the values that a library will really use, and why.
 
-    Nothing is refused: a bad value is explained (`true` is read as 0, `1K` as 1), because people come with an
-    environment that they inherited. The memory that xlio and vma take at start is summed and held against what this
-    host has. The release is the newest unless it is said. Use `tuner profiles lint` to have it judged.
+    They follow from the defaults, the preset, what is set, and what the library makes of it. Nothing is refused: a
+    bad value is explained (`true` is read as 0, `1K` as 1), because an inherited environment may contain it. The
+    memory that xlio and vma take at start is added up and compared with what this host has. Without --stack-version
+    the newest release is used. `tuner profiles lint` reports mistakes.
 
     \b
     Examples:

@@ -28,9 +28,10 @@ def export(
     *,
     choice: deployable.Choice,
 ) -> None:
-    """Write a profile in a form in which it is deployed: an environment file, a drop-in, a ConfigMap, a script.
+    """Write a profile for systemd, Docker, Kubernetes or others.
 
-    The stack's library is part of it as LD_PRELOAD. A form that cannot carry a value says so and writes nothing.
+    Other forms are environment files, Ansible variables and scripts; `--list` shows all of them. The stack's
+    library is included as LD_PRELOAD. If a form cannot represent a value, that is an error and nothing is written.
     `tuner apply` does the same to a file in use, with a way back; `tuner import` reads every form.
 
     \b

@@ -52,11 +52,12 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Replace a profile that exists.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Read settings out of what you have, check them, and write them as a profile.
+    """Make a profile of the settings in an existing file.
 
-    A script, an environment file, the output of `env`, a systemd unit, a Dockerfile, a Compose or Kubernetes file and
-    others: the form is recognised. Nothing in the file is run or expanded. What is literal is taken, what is not is
-    named with its line, and what belongs to another program is left alone.
+    They are checked before they are written. A script, an environment file, the output of `env`, a systemd unit, a
+    Dockerfile, a Compose or Kubernetes file and others: the form is recognised. Nothing in the file is run or
+    expanded. What is literal is taken, what is not is named with its line, and what belongs to another program is
+    left alone.
 
     \b
     Examples:

@@ -25,10 +25,11 @@ def measure(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Measure one profile several times and print each metric's median, confidence interval and number of runs.
+    """Measure one profile several times.
 
-    With an objective such as 'max rate where p99 < 50us', each measurement is a search for the highest rate that meets
-    it (held_rate_mps); exit status 3 if no rate does.
+    Prints each metric's median, confidence interval and number of runs. With an objective such as 'max rate where
+    p99 < 50us', each measurement is a search for the highest rate that meets it (held_rate_mps); exit status 3 if
+    no rate does.
 
     \b
     Examples:

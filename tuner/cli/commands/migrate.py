@@ -34,9 +34,10 @@ def migrate(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     json: Json = False,
 ) -> None:
-    """Convert a profile to another release: names, spellings, numbers that changed their meaning, presets that are gone.
+    """Convert a profile to another release.
 
-    What has no equivalent is left out and said on stderr. Between XLIO and VMA it goes by equivalent variables.
+    Converts names, spellings, numbers that changed their meaning, and presets that are gone. What has no equivalent
+    is left out, with a message on stderr. Between XLIO and VMA, equivalent variables are used.
 
     \b
     Examples:

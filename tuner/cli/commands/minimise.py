@@ -26,10 +26,10 @@ def minimise(
     task: Task,
     setup: Setup,
 ) -> None:
-    """Remove the settings that have no effect from a profile, and say how much each remaining one contributes.
+    """Remove the settings that have no effect from a profile.
 
-    Measures the profile with and without its settings in interleaved blocks. Exit status 0: done, also if every
-    setting is kept; 1: nothing could be judged.
+    Shows how much each remaining setting contributes. Measures the profile with and without its settings in
+    interleaved blocks. Exit status 0: done, also if every setting is kept; 1: nothing could be judged.
 
     \b
     Examples:

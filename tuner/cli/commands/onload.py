@@ -48,11 +48,12 @@ def import_(
     force: Force = False,
     json: options.Json = False,
 ) -> None:
-    """Read profiles of Onload (.opf) as its wrapper does, and print or write a profile of tuner. Nothing is run.
+    """Make a profile of Onload's own profiles (.opf).
 
-    A name is looked for in ~/.openonload/profiles, in /usr/libexec/onload/profiles, and as a path. Of several profiles
-    the first setting of a name wins, as with `onload -p A,B`. What only a running shell could know (a command's output,
-    a variable that --env does not give) is left out with all that depends on it, and named with its line.
+    They are read as Onload's wrapper does. The profile is printed or written. Nothing is run. A name is looked for
+    in ~/.openonload/profiles, in /usr/libexec/onload/profiles, and as a path. Of several profiles the first setting
+    of a name wins, as with `onload -p A,B`. What only a running shell could know (a command's output, a variable
+    that --env does not give) is left out with all that depends on it, and named with its line.
 
     \b
     Examples:
@@ -85,9 +86,10 @@ def export(
     *,
     force: Force = False,
 ) -> None:
-    """Write a profile in the form of Onload's wrapper: the same as `tuner export PROFILE --to opf`.
+    """Write a profile as Onload's own (.opf).
 
-    `onload -p FILE.opf COMMAND` uses it. The wrapper changes only what is not set yet, so a variable of its caller stays.
+    The same as `tuner export PROFILE --to opf`. `onload -p FILE.opf COMMAND` uses it. The wrapper changes only what
+    is not set yet, so a variable of its caller stays.
 
     \b
     Examples:
@@ -110,11 +112,11 @@ def stackname(
     """Explain in which stack each new socket lands.
 
     A call is `WHO, SCOPE, "NAME"` as onload_set_stackname() takes it (this_thread or all_threads; thread, process,
-    user, global or nochange; a name, "" or ONLOAD_DONT_ACCELERATE), save and restore, or socket, pipe, listen, accept,
-    move and reuseport (a bind with SO_REUSEPORT) with the number of a socket. In front may stand who makes it: `thread
-    2:`, `process 7 thread 9:`, `user 1000:`. Variables are EF_NAME, EF_STACK_PER_THREAD, EF_DONT_ACCELERATE,
-    EF_SHARE_WITH, EF_NO_FAIL, and those of clusters and scalable filters. The exit status is 1 where Onload would refuse
-    something.
+    user, global or nochange; a name, "" or ONLOAD_DONT_ACCELERATE), save and restore, or socket, pipe, listen,
+    accept, move and reuseport (a bind with SO_REUSEPORT) with the number of a socket. In front of it may be the
+    caller: `thread 2:`, `process 7 thread 9:`, `user 1000:`. Variables are EF_NAME, EF_STACK_PER_THREAD,
+    EF_DONT_ACCELERATE, EF_SHARE_WITH, EF_NO_FAIL, and those of clusters and scalable filters. The exit status is 1
+    where Onload would refuse something.
 
     \b
     Examples:
@@ -143,10 +145,11 @@ def probe(
     *,
     json: options.Json = False,
 ) -> None:
-    """Open one socket under Onload on its own terminal, and show what the library prints only there.
+    """Show what Onload prints on a terminal.
 
-    Unknown names and values out of range are told to a terminal only, before any variable can say otherwise. The exit
-    status is 1 where no stack was made, or the library takes a value for another.
+    Opens one socket under Onload on a terminal of its own. The library reports unknown names and values out of
+    range only there, and no variable changes that. The exit status is 1 if no stack was created, or if the library
+    reads a value as another one.
 
     \b
     Examples:

@@ -33,9 +33,10 @@ def list_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the settings of a stack, and the names in the vendor's documents that only look like settings.
+    """List the settings of a stack.
 
-    Without --stack they are those of xlio, among which are the names that the kernel stack reads.
+    Also lists the names in the vendor's documents that only look like settings. Without --stack: the settings of
+    xlio, which include those that the kernel stack reads.
 
     \b
     Examples:

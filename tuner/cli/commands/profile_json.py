@@ -32,7 +32,7 @@ def to_json(
     inline: Inline = False,
     json: Json = False,
 ) -> None:
-    """Print a profile as XLIO's JSON configuration. What it cannot say is an error, and nothing is printed then.
+    """Print a profile as XLIO's JSON configuration. If it cannot represent a setting, that is an error and nothing is printed.
 
     \b
     Examples:
@@ -61,7 +61,9 @@ def from_json(
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write a profile with the settings of XLIO's JSON configuration. Offload rules in it are left out and said.
+    """Make a profile of XLIO's JSON configuration.
+
+    Offload rules in it are left out, with a message.
 
     \b
     Examples:

@@ -24,7 +24,9 @@ Reference = Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK
 
 
 def list_(stack: Stack = None, *, json: Json = False) -> None:
-    """List every profile that can be named, and where it is found; `profiles show` and --json say the file.
+    """List all profiles, and the folder of each.
+
+    `profiles show` and --json also show the file.
 
     \b
     Examples:
@@ -41,7 +43,9 @@ def list_(stack: Stack = None, *, json: Json = False) -> None:
 
 
 def show(profile: Reference, stack: Stack = None, *, json: Json = False) -> None:
-    """Show what a profile sets, and why, together with what it extends.
+    """Show what a profile sets, and why.
+
+    Includes the settings of the profile that it extends.
 
     \b
     Examples:
@@ -68,9 +72,10 @@ def lint(
     *,
     json: Json = False,
 ) -> None:
-    """Check profiles: what a stack would ignore, replace or refuse, and settings that do nothing.
+    """Check profiles for mistakes.
 
-    The exit status is 1 when there are errors; warnings leave it 0.
+    Finds what a stack would ignore, replace or refuse, and settings that do nothing. The exit status is 1 when
+    there are errors; warnings leave it 0.
 
     \b
     Examples:
@@ -93,7 +98,9 @@ def lint(
 
 
 def diff(a: Reference, b: Reference, stack: Stack = None, *, json: Json = False) -> None:
-    """Compare two profiles setting by setting, each together with what it extends.
+    """Compare two profiles setting by setting.
+
+    Includes the settings of the profiles that they extend.
 
     \b
     Examples:
@@ -125,7 +132,9 @@ def new(
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write a new profile to ./profiles/STACK/NAME.toml and print its path. It is checked before it is written.
+    """Write a new profile and print its path.
+
+    The path is ./profiles/STACK/NAME.toml. The profile is checked before it is written.
 
     \b
     Examples:

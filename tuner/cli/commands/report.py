@@ -31,10 +31,11 @@ def report(
     results: options.Results = options.RESULTS,
     json: options.Json = False,
 ) -> None:
-    """Make the report of a session from the database alone: one HTML file that needs no network.
+    """Make the report of a session: one HTML file.
 
-    Several sessions are compared: the same host later, two hosts, two stacks. Sessions that measured different
-    workloads are refused. HTML goes to the session's folder unless -o says otherwise; Markdown and JSON are printed.
+    It is made from the database alone and needs no network. Several sessions are compared: the same host later, two
+    hosts, two stacks. Sessions that measured different workloads are refused. HTML goes to the session's folder
+    unless -o says otherwise; Markdown and JSON are printed.
 
     \b
     Examples:

@@ -38,9 +38,9 @@ def run(
     results: options.Results = options.RESULTS,
     json: options.Json = False,
 ) -> None:
-    """Start a program under a profile. It takes the place of `tuner`: its exit status is the program's.
+    """Start a program with a profile. It takes the place of `tuner`: its exit status is the program's.
 
-    The program inherits the environment, less the stack's own variables that stand in it (they are named on stderr),
+    The program inherits the environment, without the stack's own variables in it (they are named on stderr),
     with what the profile sets and with the stack's library in front of LD_PRELOAD.
 
     \b

@@ -27,10 +27,11 @@ def import_schema(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Add what a release's schema says to the catalogue: new parameters, other defaults, other keys.
+    """Add the parameters of a new release, from its schema.
 
-    It is written to ~/.local/share/tuner/catalogue/xlio-RELEASE.toml (XDG_DATA_HOME), where every command finds it;
-    remove that file to undo it.
+    Adds new parameters, other defaults and other keys to the catalogue. They are written to
+    ~/.local/share/tuner/catalogue/xlio-RELEASE.toml (XDG_DATA_HOME), where every command finds it; remove that file
+    to undo it.
 
     \b
     Examples:

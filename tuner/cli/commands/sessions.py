@@ -62,7 +62,9 @@ def resume(
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Continue an interrupted session within the rest of its budget.
+    """Continue an interrupted session.
+
+    It uses the rest of its budget.
 
     \b
     Example:
@@ -77,9 +79,10 @@ def resume(
 
 
 def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
-    """Compute a session's answer again from its stored runs alone, and say whether it is the answer that it gave.
+    """Compute a session's answer again, and compare.
 
-    No benchmark is run and nothing is written. Exit status 0: equal, or nothing was answered yet; 1: not equal.
+    The answer is computed from the stored runs alone and compared with the one that the session gave. No benchmark
+    is run and nothing is written. Exit status 0: equal, or nothing was answered yet; 1: not equal.
 
     \b
     Examples:

@@ -23,9 +23,10 @@ def translate(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     json: Json = False,
 ) -> None:
-    """Translate a profile for another stack: the same ideas in its names and units.
+    """Translate a profile for another stack.
 
-    Each setting is marked good (the same thing), partial (the same idea: measure it) or none, with the reason.
+    The same ideas in the names and units of the other stack. Each setting is marked good (the same thing), partial
+    (the same idea: measure it) or none, with the reason.
 
     \b
     Examples:

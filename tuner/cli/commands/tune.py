@@ -19,7 +19,10 @@ from tuner.session.setup.request import Search, Setup, Task
 )
 def tune(
     profile: Annotated[
-        str | None, typer.Argument(metavar="PROFILE", help="Profile to start from; names the default objective.")
+        str | None,
+        typer.Argument(
+            metavar="PROFILE", help="Start from this profile; `latency` also selects the objective latency."
+        ),
     ] = None,
     budget: session_options.Budget = "60s",
     results: options.Results = options.RESULTS,
@@ -31,7 +34,7 @@ def tune(
     search: Search,
     setup: Setup,
 ) -> None:
-    """Find the best profile for this host and workload, confirm it by measurement, and write it.
+    """Find, confirm and write the best profile for this host.
 
     Measures the stack's known profiles and the optimizer's proposals in blocks with the baseline, then measures
     the best one again in new blocks. Exit status 0: improved; 3: no improvement found; 1: failed.

@@ -27,10 +27,11 @@ def verify(
     lib: Lib = None,
     json: Json = False,
 ) -> None:
-    """Start an empty program with the library and read from its banner what became of each setting.
+    """Show what the installed library makes of each setting.
 
-    It takes a moment, measures nothing and needs no card. Exit status 0: everything was applied; 1: the library was
-    not loaded, or something came out differently: clamped, defaulted, ignored, or overridden by a rule.
+    Starts an empty program with the library and reads its banner. It takes a moment, measures nothing and needs no
+    card. Exit status 0: everything was applied; 1: the library was not loaded, or something came out differently:
+    clamped, defaulted, ignored, or overridden by a rule.
 
     \b
     Examples:
