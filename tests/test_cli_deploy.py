@@ -113,8 +113,8 @@ def test_import_leaves_out_what_is_not_the_stacks_and_says_so() -> None:
     ("text", "reason"),
     [
         ("XLIO_RX_POLL=7\nVMA_RX_POLL=7\n", "does not say which stack"),
-        ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POL=7\n", "would not take"),
-        ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POLL=many\n", "would not take"),
+        ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POL=7\n", "does not accept"),
+        ("LD_PRELOAD=libtuner_kernel.so\nXLIO_RX_POLL=many\n", "does not accept"),
         ("XLIO_RX_POLL=$X\nXLIO_MSS=`x`\n", "cannot be read in the form env"),
         ("\0" * (1024 * 1024 + 1), "too large"),
     ],

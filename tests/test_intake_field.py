@@ -159,7 +159,7 @@ def test_a_file_says_exactly_these_settings_and_this_library(file: str) -> None:
         ),
         ("forms/b_oneliner.sh", ["./app", "the command that it starts"]),
         ("forms/q_sudoenv.sh", ["VMA_RX_NO_CSUM", "./server -I eth1"]),
-        ("forms/q_opts.sh", ["stands inside XLIO_OPTS"]),
+        ("forms/q_opts.sh", ["is part of XLIO_OPTS"]),
         (
             "forms/q_script.sh",
             ["line 2: ulimit -l unlimited", "echo 1750", "numactl -C 6,7 ./nfs -p 0", "IBV_FORK_SAFE"],
@@ -197,7 +197,7 @@ def test_what_is_another_programs_is_not_named_line_by_line(file: str) -> None:
 
 @pytest.mark.parametrize("file", ["forms/q_none.env", "forms/q_empty.env", "onload/21-compose.yaml"])
 def test_a_file_without_a_setting_of_a_stack_says_so_and_nothing_is_written(file: str, tmp_path: Path) -> None:
-    assert "is a setting of a stack" in refused(file, "-o", str(tmp_path / "p.toml"))
+    assert "has no setting of a stack" in refused(file, "-o", str(tmp_path / "p.toml"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -244,7 +244,7 @@ def test_the_consumer_that_is_asked_for_decides() -> None:
 
 def test_export_is_a_part_of_the_name_for_systemd() -> None:
     text = refused("forms/a3_semicolon.env", "--from", "env")
-    assert "takes `export` for a part of the name" in text
+    assert "reads `export` as part of the name" in text
 
 
 def test_the_carriage_return_is_an_unknown_word_for_a_shell() -> None:
@@ -260,12 +260,12 @@ def test_a_service_that_is_asked_for_is_read_and_one_that_is_not_there_is_named(
     path.write_text("services:\n  a: {environment: {VMA_RX_POLL: 1}}\n  b: {environment: {VMA_RX_POLL: 2}}\n")
     assert imported(str(path), "--service", "b")["settings"] == {"VMA_RX_POLL": "2"}
     assert "for several programs: a, b" in refused(str(path))
-    assert "say which: --service NAME" in refused(str(path))
+    assert "choose one with --service NAME" in refused(str(path))
     assert "it has: a, b" in refused(str(path), "--service", "c")
 
 
 def test_a_sidecar_is_read_where_it_is_asked_for() -> None:
-    assert "is a setting of a stack" in refused("onload/15-deployment.yaml", "--container", "sidecar")
+    assert "has no setting of a stack" in refused("onload/15-deployment.yaml", "--container", "sidecar")
 
 
 def test_named_files_are_read_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_a_file_that_no_profile_can_be_made_of_is_refused_by_run(tmp_path: Path)
     path.write_text("PORT=80\n")
     result = CliRunner().invoke(program(), ["run", str(path), "--print"])
     assert isinstance(result.exception, UsageError)
-    assert "is a setting of a stack" in result.exception.message
+    assert "has no setting of a stack" in result.exception.message
 
 
 def test_a_session_starts_from_such_a_file_and_doubts_what_was_left_out(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_shells_text_says(text: str, expected: dict[str, str]) -> None:
         ("export VMA_A='x\nVMA_B=2", "never ends"),
         ("docker run -e VMA_A img", "is passed on"),
         (". ./other.sh", "reads another file"),
-        ('eval "$X"', "may set anything"),
+        ('eval "$X"', "could set any variable"),
         ("export VMA_B=2; env -i VMA_A=1 ./app", "env -i starts the command without it"),
     ],
 )
@@ -199,7 +199,7 @@ def test_what_stands_under_a_condition_is_taken_and_said() -> None:
     assert said == {
         "VMA_A": "is set under a condition: case in line 1",
         "VMA_B": "is set in the function f, which this text does not call",
-        "VMA_C": "is set only if what stands before it succeeds",
+        "VMA_C": "is set only if the previous command succeeds",
     }
 
 
@@ -212,7 +212,7 @@ def test_a_line_that_no_shell_can_read_is_named_and_the_others_are_read() -> Non
 def test_docker_reads_lines_and_nothing_else() -> None:
     text = "\ufeff# c\n  VMA_A='x' # y\r\nVMA_B\nVMA C=1\n"
     assert values(text, "docker") == {"VMA_A": "'x' # y"}
-    assert "VMA_B: is passed on" in why(text, "docker")
+    assert "VMA_B: is taken from the environment of the process that starts" in why(text, "docker")
     assert "docker refuses the whole file" in why(text, "docker")
 
 

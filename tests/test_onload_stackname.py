@@ -196,7 +196,7 @@ def test_an_accept_without_a_listener_is_an_error() -> None:
 def test_options_that_onload_would_refuse_are_usage_errors() -> None:
     assert naming("ALL_THREADS", "ONLOAD_SCOPE_USER", "foo") == Naming(Who.ALL_THREADS, Scope.USER, "foo")
     for wrong in (("all_threads", "user", "n" * 17), ("anyone", "user", "n"), ("all_threads", "nochange", "")):
-        with pytest.raises(UsageError, match="would not take"):
+        with pytest.raises(UsageError, match="would refuse this name"):
             naming(*wrong)
 
 

@@ -29,9 +29,7 @@ def form(name: str) -> Form:
     """Return the form called `name`; raise `UsageError` naming the nearest one otherwise."""
     found = next((each for each in forms().values() if name in {each.name, *each.also}), None)
     if found is None:
-        raise UsageError(
-            f"there is no form {name!r}", advice=did_you_mean(name, forms()) or f"known: {', '.join(forms())}"
-        )
+        raise UsageError(f"unknown form {name!r}", advice=did_you_mean(name, forms()) or f"known: {', '.join(forms())}")
     return found
 
 

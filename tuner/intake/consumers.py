@@ -22,13 +22,13 @@ def differences(source: Source, form: Form, kept: Mapping[str, Assigned]) -> Ite
         unset = [name for name in kept if name not in values]
         if unset:
             message = f"{_CALLED[other]} would not set {', '.join(unset)} from this file"
-            yield warning(kept[unset[0]].where, message, f"--from {other} reads as it does")
+            yield warning(kept[unset[0]].where, message, f"use --from {other} to read the file in the same way")
     for name, each in kept.items():
         takers = [other for other, values in others.items() if values.get(name, each.value) != each.value]
         for text in dict.fromkeys(others[other][name] for other in takers):
             who = " and ".join(_CALLED[other] for other in takers if others[other][name] == text)
             message = f"{name} is {shown(each.value)!r} for {_CALLED[form.name]}, and {shown(text)!r} for {who}"
-            yield warning(each.where, message, f"--from {takers[0]} reads it so")
+            yield warning(each.where, message, f"use --from {takers[0]} to read it in the same way")
 
 
 def _values(source: Source, reader: str) -> dict[str, str]:

@@ -165,7 +165,7 @@ def _unresolved(written: str, stage: _Stage) -> str:
     if argument is None:
         return "uses a variable that this file does not set"
     value = stage.arguments[argument]
-    default = f"; {argument} is {value} unless --build-arg says otherwise" if value else ""
+    default = f"; {argument} is {value} unless --build-arg sets another value" if value else ""
     return f"is worked out by the build, from ARG {argument}{default}"
 
 

@@ -137,10 +137,10 @@ def read_env(source: Source) -> Reading:
 
 def _misnamed(name: str) -> str:
     if name.startswith(BOM):
-        return "begins with a byte order mark, which systemd takes for a part of the name: save it without"
+        return "begins with a byte order mark, which systemd reads as part of the name: save the file without it"
     if name.startswith("export "):
-        return "systemd takes `export` for a part of the name: an EnvironmentFile has NAME=value alone"
-    return "is not a name of a variable, so that systemd leaves it out"
+        return "systemd reads `export` as part of the name: a line of an EnvironmentFile is NAME=value"
+    return "is not a valid name of a variable, so systemd ignores it"
 
 
 def read_docker(source: Source) -> Reading:
@@ -152,9 +152,15 @@ def read_docker(source: Source) -> Reading:
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            skipped.append(Skipped(source.line(number), shown(line), "is passed on from whoever starts the container"))
+            skipped.append(
+                Skipped(
+                    source.line(number),
+                    shown(line),
+                    "is taken from the environment of the process that starts the container",
+                )
+            )
         elif any(character in name for character in " \t"):
-            why = "docker refuses the whole file: a name holds no blanks" + _without_blanks(line)
+            why = "docker refuses the whole file: a name must not contain blanks" + _without_blanks(line)
             skipped.append(Skipped(source.line(number), shown(line), why))
         else:
             assigned.append(Assigned(name, value, source.line(number)))

@@ -46,7 +46,7 @@ def intake(path: Path, asked: Asked, name: str = "") -> Intake:
     skipped = [Skipped(found.places[key], shown(f"{key}={found.settings[key]}"), why) for key, why in refused.items()]
     if not kept:
         told = [error(each.where, f"{each.text!r}: {each.why}") for each in skipped]
-        raise UsageError(f"{path} sets only what {found.stack} would not take", findings=told)
+        raise UsageError(f"{path} has only settings that {found.stack} does not accept", findings=told)
     reasons = {
         key: f"Written as {shown(found.settings[key])!r}: {why}" for key, (value, why) in read.items() if value and why
     }

@@ -29,7 +29,7 @@ def meant(reference: str, stack: str | None, places: Sequence[Shelf]) -> Meant:
     path = Path(reference)
     found = intake(path, Asked(stack=stack))
     if errors := unusable(found, reference):
-        raise UsageError(f"{reference} sets what {found.profile.stack} would not take", findings=errors)
+        raise UsageError(f"{reference} has settings that {found.profile.stack} does not accept", findings=errors)
     left_out = (warning(each.where, f"left out: {each.text}: {each.why}") for each in found.skipped)
     return Meant(found.profile, (*found.findings, *left_out))
 

@@ -165,7 +165,7 @@ def _inside(source: Source, holder: str, value: Value) -> dict[str, Assigned]:
     for text in value.elements or value.text.split():
         match = _PAIR.fullmatch(text)
         if match and is_stacks(match[1]):
-            said = "; ".join(filter(None, (f"stands inside {holder}", value.under)))
+            said = "; ".join(filter(None, (f"is part of {holder}", value.under)))
             found[match[1]] = Assigned(match[1], match[2], source.line(value.line), said)
     return found
 
@@ -174,10 +174,10 @@ def _beside(source: Source, walk: Walk) -> Iterator[Finding]:
     for line, text in walk.starts:
         yield warning(source.line(line), f"starts a command with these variables: {shown(text)}")
     for where in walk.unbounded:
-        yield warning(where, "may change any variable: what stands before it is not sure")
+        yield warning(where, "may change any variable, so the values set before it are uncertain")
     if any(line.endswith("\r") for _, line in lines(source.text)):
         message = "lines end in CR LF: a shell keeps the carriage return at the end of each value"
-        yield warning(source.where, message, "write it with LF alone, e.g. by dos2unix")
+        yield warning(source.where, message, "convert the file to LF, for example with dos2unix")
 
 
 FORMS: Final = (

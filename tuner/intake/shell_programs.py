@@ -73,7 +73,7 @@ _SHELLS: Final = frozenset(
     {"sh", "bash", "dash", "ksh", "zsh", "su", "runuser", "ssh", "tmux", "watch", "pdsh", "clush"}
 )
 _WRAPPERS: Final = frozenset({"onload"})
-WRAPPED: Final = "starts the program through a wrapper, which may set more"
+WRAPPED: Final = "starts the program through a wrapper, which could set other variables"
 _SCRIPT: Final = re.compile(r"(?:^|[\s;&])[A-Za-z_][A-Za-z0-9_]*=\S*\s", re.ASCII)
 _TABLE: Final[Mapping[str, frozenset[str]]] = {
     "mpirun": frozenset({"-x"}),

@@ -151,7 +151,7 @@ class Walk:
             wanted = Sure.YES if sign == "&&" else Sure.NO
             if status is Sure.MAYBE:
                 branch = state.copy()
-                self._under("only if what stands before it " + ("succeeds" if sign == "&&" else "fails"))(
+                self._under("only if the previous command " + ("succeeds" if sign == "&&" else "fails"))(
                     following, branch
                 )
                 state.become(_merged([state.copy(), branch]))
@@ -228,7 +228,7 @@ class Walk:
     def simple(self, node: Simple, state: State) -> Sure:
         """Follow one command."""
         words = list(node.words)
-        state.doubt(f"line {node.line} may set it", written_by_expansion(iter(words)))
+        state.doubt(f"line {node.line} could set it", written_by_expansion(iter(words)))
         before: list[Assignment] = []
         while words and (found := assignment(words[0])) is not None:
             before.append(found)
@@ -325,7 +325,7 @@ class Walk:
         for each in (*before, *_assignments(found.given)):
             value = self.value(each.value, state, each.name, argument=each not in before)
             if names & _names_in(each.value) or each.appends:
-                value = Value("", value.line, "depends on what stands before it", each.value.source)
+                value = Value("", value.line, "depends on an earlier assignment in the same command", each.value.source)
             names.add(each.name)
             self.given.append(Given(each.name, value, how))
         return found
@@ -448,14 +448,14 @@ class Walk:
         if path is not None:
             self.follows.append(Follow(path, "sh", self.source.line(words[0].line)))
         text = " ".join(word.source for word in words)
-        self._anything(words[0].line, text, "reads another file, which may set anything", state)
+        self._anything(words[0].line, text, "reads another file, which could set any variable", state)
         return Sure.MAYBE
 
     def _eval(self, words: list[Word], state: State) -> Sure:
         literals = [word.literal for word in words[1:]]
         text = " ".join(word.source for word in words)
         if None in literals or self.evals >= _MOST_EVALS:
-            self._anything(words[0].line, text, "may set anything", state)
+            self._anything(words[0].line, text, "could set any variable", state)
             return Sure.MAYBE
         self.evals += 1
         try:

@@ -106,7 +106,7 @@ def parse(text: str) -> Body:
     parser = _Parser(text)
     body = parser.body(frozenset())
     if parser.at < len(text):
-        raise Unreadable(parser.line, f"{parser.shown()!r} stands where a command should begin")
+        raise Unreadable(parser.line, f"{parser.shown()!r} found where a command should begin")
     return body
 
 
@@ -164,7 +164,7 @@ class _Parser(Scanner):
                 raise Unreadable(self.line, f"{self.keyword()} closes nothing")
             begin, line, node = self.at, self.line, self.chain()
             if self.at == begin:
-                raise Unreadable(line, f"{self.shown()!r} stands where a command should begin")
+                raise Unreadable(line, f"{self.shown()!r} found where a command should begin")
             nodes.append(self._ended(node, line))
         return Body(tuple(nodes))
 

@@ -87,10 +87,10 @@ def _part(part: Part, state: State, *, argument: bool) -> tuple[str, str]:
         return "", _worked_out(part.text)
     known = state.get(part.text).known
     if known is None or known.elements:
-        return "", f"depends on ${part.text}, which this text does not set for sure"
+        return "", f"depends on ${part.text}, whose value is not certain here"
     splits = argument and not part.in_quotes
     if splits and (not known.text or _SPLIT.search(known.text) or "IFS" in state.variables):
-        return "", f"${part.text} stands outside quotes, so that a shell splits what it holds"
+        return "", f"${part.text} is not quoted, so a shell splits its value"
     return known.text, ""
 
 

@@ -302,7 +302,7 @@ class Scanner:
         """Return the words of an array."""
         first = self.line
         if self._in_array:
-            raise Unreadable(first, "an array stands in an array")
+            raise Unreadable(first, "an array contains an array")
         self._in_array = True
         self.at += 1
         words: list[Word] = []

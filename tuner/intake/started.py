@@ -44,7 +44,7 @@ def of_text(text: str, where: str, holder: str) -> Group:
     """Return what a file sets that is held whole in a text: a script, or an environment file."""
     source = Source(text, where, holder)
     found = (shell if shell.certainty(source) >= _SURE else environment).FORMS[0].read(source).groups[0]
-    said = f"stands inside {holder}"
+    said = f"is part of {holder}"
     assigned = [replace(each, where=where, said="; ".join(filter(None, (said, each.said)))) for each in found.assigned]
     skipped = [replace(each, where=where) for each in found.skipped if is_stacks(each.text.partition("=")[0])]
     return Group(tuple(each for each in assigned if is_stacks(each.name)), tuple(skipped))

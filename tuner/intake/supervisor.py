@@ -26,7 +26,7 @@ def read(source: Source) -> Reading:
         faults = getattr(reason, "errors", ()) or [(getattr(reason, "lineno", 1), "")]
         where = ", ".join(source.line(number) for number, _ in faults[:_MOST_FAULTS])
         message = f"{where}: is neither [section] nor key=value, as supervisord reads them"
-        raise UsageError(message, advice="--from says another form") from reason
+        raise UsageError(message, advice="choose another form with --from") from reason
     common = _environment(source, parser, "supervisord")
     names = [name for name in parser.sections() if ":" in name and parser.has_section(name)]
     return Reading(tuple(_program(source, parser, name, common) for name in names))

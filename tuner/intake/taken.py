@@ -130,7 +130,7 @@ def _chosen(groups: Sequence[Group], asked: Asked, where: str) -> Group:
         option = "--service" if candidates[0].scope is Scope.SERVICE else "--container"
         raise UsageError(
             f"{where} sets variables of a stack for several programs: {names}",
-            advice=f"say which: {option} NAME, as in `tuner import FILE {option} NAME -o PROFILE.toml`",
+            advice=f"choose one with {option} NAME, as in `tuner import FILE {option} NAME -o PROFILE.toml`",
         )
     if candidates:
         return candidates[0]
@@ -144,7 +144,7 @@ def _named(groups: Sequence[Group], name: str, where: str) -> Group:
         return found[0]
     names = [group.name for group in groups if group.name]
     raise UsageError(
-        f"{where} has no {name!r}", advice=f"it has: {', '.join(names)}" if names else "it holds one program"
+        f"{where} has no {name!r}", advice=f"it has: {', '.join(names)}" if names else "it contains only one program"
     )
 
 
@@ -162,15 +162,15 @@ def _stack(last: Mapping[str, Assigned], where: str, skipped: Sequence[Skipped],
         raise UsageError(message, advice="add --stack")
     if not stacks:
         meant = any(is_stacks(entry.text.partition("=")[0]) for entry in skipped)
-        message = f"{where} cannot be read in the form {form.name}: nothing of it is a literal setting of a stack"
-        nothing = f"nothing in {where} is a setting of a stack"
+        message = f"{where} cannot be read in the form {form.name}: no setting of a stack in it has a literal value"
+        nothing = f"{where} has no setting of a stack"
         raise UsageError(message if meant else nothing, findings=_as_findings(skipped), advice=_nothing())
     return stacks[0]
 
 
 def _nothing() -> str:
     prefixes = ", ".join(sorted({f"{each.prefix}*" for each in facts.every()}))
-    return f"a file with variables such as {prefixes} is meant; --from says its form"
+    return f"expected a file with variables such as {prefixes}; use --from to name its form"
 
 
 def _as_findings(skipped: Sequence[Skipped]) -> list[Finding]:
@@ -199,7 +199,7 @@ class _Sorting:
         left = [Skipped(mine[name].where, shown(f"{name}={mine[name].value}"), why) for name, why in refused.items()]
         every = (*skipped, *left, *others)
         if not kept and not self.asked.as_set:
-            message = f"{self.source.where} sets only what {self.stack} would not take"
+            message = f"{self.source.where} has only settings that {self.stack} does not accept"
             if not every:
                 message = f"{self.source.where} loads the library of {self.stack} and sets no variable of it"
             raise UsageError(message, findings=_as_findings(every), advice="an empty profile is not written")

@@ -45,10 +45,10 @@ def read(source: Source) -> Reading:
         elif section == "Manager" and key in {"DefaultEnvironment", "ManagerEnvironment"}:
             _environment(service, line, value)
         elif key == "Environment" and section != "Manager":
-            service.skip(line, f"{key}={value}", f"stands in [{section}], where systemd does not read it")
+            service.skip(line, f"{key}={value}", f"is in [{section}], where systemd does not read it")
     gone = [each for name, each in service.variables.items() if name in service.unset and is_stacks(name)]
     service.skipped += [
-        Skipped(each.where, f"{each.name}={each.value}", "UnsetEnvironment= takes it away") for each in gone
+        Skipped(each.where, f"{each.name}={each.value}", "UnsetEnvironment= removes it") for each in gone
     ]
     kept = [each for name, each in service.variables.items() if name not in service.unset]
     assigned = (*kept, *service.given.values())

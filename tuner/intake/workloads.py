@@ -140,7 +140,7 @@ def _started(holder: _Container, words: list[Tree]) -> None:
 
 
 def _used_by(group: Group) -> str:
-    return f"is read from {group.name}, which stands in this file too"
+    return f"is read from {group.name}, which is also in this file"
 
 
 def _from(holder: _Container, entry: Tree, maps: dict[str, Group]) -> None:

@@ -111,7 +111,7 @@ def _set(shell: Shell, arguments: Sequence[Text], source: str) -> Status:
     if options and not options[0].startswith(("-", "+")):
         shell.now.arguments = tuple(options)
     elif any(re.search("[eunC]", option) or option == "-o" for option in options):
-        shell.skip(source, "it changes how the commands behind it are taken, and they are read as without it")
+        shell.skip(source, "it changes how the following commands run; they are read as if it were not there")
     return True
 
 

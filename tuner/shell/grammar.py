@@ -82,7 +82,7 @@ def _line(reader: _Reader) -> Command:
             _end_of_line(reader)
             return found[0] if len(found) == 1 else Block(tuple(found))
         if not ends:
-            raise scanner.fault(f"{scanner.peek()!r} stands where no command can go on")
+            raise scanner.fault(f"{scanner.peek()!r} found where a command cannot continue")
 
 
 def _separator(reader: _Reader, found: list[Command]) -> bool:
@@ -206,7 +206,7 @@ def _command(reader: _Reader) -> Command:
     if reserved == "!":
         raise scanner.fault("two ! in a row, which some shells refuse")
     if reserved and reserved != "time":
-        raise scanner.fault(f"{reserved} stands where no command can begin")
+        raise scanner.fault(f"{reserved} found where a command cannot begin")
     return _simple(reader)
 
 
@@ -395,7 +395,7 @@ def _simple(reader: _Reader) -> Command:
             break
     if not (assignments or words or redirects):
         what = repr(scanner.peek()) if not scanner.ended else "the end"
-        raise scanner.fault(f"{what} stands where a command is wanted")
+        raise scanner.fault(f"{what} found where a command is expected")
     return Simple(line, scanner.text[begin : scanner.at].rstrip(), tuple(assignments), tuple(words), tuple(redirects))
 
 

@@ -73,7 +73,7 @@ def import_(
     found = intake(file, asked, out.stem if out else "")
     errors = unusable(found, str(file))
     if errors and (out is not None or not json):
-        raise UsageError(f"{file} sets what {found.profile.stack} would not take", findings=errors)
+        raise UsageError(f"{file} has settings that {found.profile.stack} does not accept", findings=errors)
     notes = [*found.findings, *errors]
     tell(notes, (warning(each.where, f"left out: {each.text}: {each.why}") for each in found.skipped))
     if out is not None:

@@ -89,8 +89,8 @@ def naming(who: str, scope: str, name: str) -> Naming:
     """Return the call of three options; raise `UsageError` with everything that keeps Onload from taking it."""
     found, findings = read(who, scope, name, "--stackname")
     if found is None or found.refusal() or (found.scope is Scope.NOCHANGE and found.who is Who.ALL_THREADS):
-        more = findings or (error("--stackname-scope", "nochange takes a choice back, and there is none yet"),)
-        raise UsageError("Onload would not take this name", findings=more)
+        more = findings or (error("--stackname-scope", "nochange undoes an earlier choice, and there is none"),)
+        raise UsageError("Onload would refuse this name", findings=more)
     return found
 
 
@@ -99,10 +99,10 @@ def name_findings(call: Naming, where: str) -> list[Finding]:
     name = call.name or ""
     length = len(name.encode())
     if call.who is Who.THIS_THREAD and call.scope is Scope.NOCHANGE:
-        hint = 'a thread goes back to what all threads do with (all_threads, nochange, "")'
+        hint = 'to make a thread follow all threads again, use (all_threads, nochange, "")'
         return [error(f"{where}: scope", "EINVAL: this_thread and nochange do not go together", hint)]
     if length > ACCEPTED_BYTES:
-        message = f"ENAMETOOLONG: {name!r} has {length} bytes, at most {ACCEPTED_BYTES} are taken"
+        message = f"ENAMETOOLONG: {name!r} has {length} bytes; Onload accepts at most {ACCEPTED_BYTES}"
         return [error(f"{where}: name", message, f"use at most {DOCUMENTED_BYTES}: {name[:DOCUMENTED_BYTES]}")]
     if call.refusal():
         return [error(f"{where}: name", "EINVAL: a name does not begin with the byte 1", "use letters and digits")]

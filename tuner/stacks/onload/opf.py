@@ -112,7 +112,7 @@ def _unwritable(variable: str, value: str) -> Iterator[Finding]:
     if not value:
         yield error(variable, "is empty, which onload_set cannot set", "leave it out")
     elif "'" in value or not value.isprintable():
-        yield error(variable, f"{value!r} holds a quotation mark or a control character", "write it without")
+        yield error(variable, f"{value!r} contains a quotation mark or a control character", "write it without")
 
 
 @dataclass(slots=True)
@@ -226,7 +226,7 @@ def _doubt(name: str, cell: Cell) -> Doubt | None:
 
 
 def _unsure(name: str, doubt: Doubt) -> tuple[Finding, Skipped]:
-    hint = f"--env {doubt.ask}=VALUE says it" if doubt.ask else _HINT
+    hint = f"give its value with --env {doubt.ask}=VALUE" if doubt.ask else _HINT
     return warning(doubt.where, f"{name} is left out: {doubt.why}", hint), Skipped(doubt.where, name, doubt.why)
 
 
@@ -261,9 +261,7 @@ def _taken(settings: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
         else:
             findings.append(warning(name, f"is left out: {kept}, as a part of {value!r}", "convert the file: dos2unix"))
         if value.startswith("~"):
-            findings.append(
-                warning(name, f"the ~ of {value!r} stays as it stands, and is nobody's home", "write $HOME")
-            )
+            findings.append(warning(name, f"the ~ of {value!r} is not expanded to a home directory", "write $HOME"))
     return taken, findings
 
 
@@ -312,7 +310,11 @@ def _assignment(arguments: Sequence[Text], shell: Shell, source: str, reader: _R
     name, equals, rest = first.partition("=")
     value = rest.partition("=")[0] if equals else first
     if "=" in rest or not equals:
-        why = "cuts it at the second =" if equals else "takes the name for the value, which is empty or missing"
+        why = (
+            "cuts it at the second ="
+            if equals
+            else "reads the name as the value, because the value is empty or missing"
+        )
         message = f"the wrapper {why}: {name} is {value!r}"
         reader.told.append(warning(shell.place, message, "write `onload_set NAME VALUE`, with a value"))
     return name, _quotable(value, shell, source)
