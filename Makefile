@@ -26,7 +26,7 @@ types: setup
 
 # Tests that start real sockperf processes have the machine for themselves; the others share it.
 tests: setup browser
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not serial"
+	$(BIN)/pytest -q -n 3 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -m serial
 
 bench: setup

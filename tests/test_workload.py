@@ -68,7 +68,7 @@ def test_the_default_workload_has_no_problem() -> None:
         ({**GROUP, "receivers": 3, "mc_rx_if": "10.0.0.1,10.0.0.2"}, "workload.mc_rx_if", "2 interfaces for 3"),
         ({**GROUP, "mc_tx_if": "eth0"}, "workload.mc_tx_if", "'eth0' is not an IP address"),
         ({"range_bytes": 60}, "workload.range_bytes", "from 4 to 124"),
-        ({"client_port": 7000, "multiplexer": Multiplexer.EPOLL}, "workload.client_port", "sockperf takes no port"),
+        ({"client_port": 7000, "multiplexer": Multiplexer.EPOLL}, "workload.client_port", "no port can be given"),
         ({"client_port": 65536}, "workload.client_port", "must be from 1 to 65535"),
         ({"client_address": "here"}, "workload.client_address", "'here' is not an IP address"),
         ({"protocol": Protocol.UDP, "tcp_avoid_nodelay": True}, "workload.tcp_avoid_nodelay", "no TCP_NODELAY"),

@@ -173,8 +173,9 @@ class Workload:
                 yield f"{name.replace('_', '-')}={shlex.join(value) if isinstance(value, tuple) else value}"
 
     def to_dict(self) -> dict[str, object]:
-        """Return the workload as plain values for JSON."""
-        return {name: str(v) if isinstance(v, StrEnum) else v for name, v in asdict(self).items()}
+        """Return the workload as plain values for JSON; what came after the first release only where it is not the default."""
+        plain = {name: str(v) if isinstance(v, StrEnum) else v for name, v in asdict(self).items()}
+        return {name: v for name, v in plain.items() if name not in _IN_KEY_WHERE_CHANGED or v != _DEFAULTS[name]}
 
 
 _IN_KEY_WHERE_CHANGED: Final = (
