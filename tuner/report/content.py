@@ -116,7 +116,7 @@ def _verdict(ledger: Ledger, session: StoredSession, answer: Answer | None) -> R
 
 def _headline(word: str, gain: Gain | None, baseline: str) -> str:
     if word in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL} and gain:
-        return f"{gain.ratio:.2f}× {'better than' if gain.low > 1.0 else 'compared with'} {baseline}"
+        return words.headline(gain, baseline)
     told = {
         Decision.NOT_IMPROVED: f"No improvement over {baseline} found",
         Decision.FAILED: "The session failed",

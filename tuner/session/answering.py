@@ -196,8 +196,8 @@ def _decision(shorter: Minimised) -> Decision:
 def _left(evidence: Evidence, shorter: Minimised, decision: Decision) -> str:
     original = shorter.original
     if decision is Decision.FAILED:
-        return f"no setting of {original.profile} could be judged: {shorter.kept[0].why}"
-    kept = f"{len(shorter.kept)} of {len(original.settings)} settings of {original.profile} are kept"
+        return words.none_judged(original.profile, shorter.kept[0].why)
+    kept = words.kept(len(shorter.kept), len(original.settings), original.profile)
     if shorter.gain is None:
         return kept
     return f"{kept}. {words.compared(shorter.profile.profile, shorter.gain, evidence.baseline.profile)}"

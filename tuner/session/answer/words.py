@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tuner.figures import shown
 from tuner.judging.noise import Drift, Spread
 from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
+from tuner.records import Run
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
 from tuner.session.setup.plan import Plan
 
@@ -30,6 +31,64 @@ def ratio(gained: Gain) -> str:
 def before_removing(names: Sequence[str], gained: Gain) -> str:
     """Return what the gain was before settings were removed; the interval is one of the same confidence as before."""
     return f"Before removing {', '.join(names)}: {_short(gained)}"
+
+
+def headline(gained: Gain, other: str) -> str:
+    """Return a gain in the fewest words, without its interval."""
+    return f"{gained.ratio:.2f}× {'better than' if gained.low > 1.0 else 'compared with'} {other}"
+
+
+def none_better(baseline: str, best: str, gained: Gain) -> str:
+    """Return that no profile was shown to be better than the baseline, with the best that was judged."""
+    why = f"no profile was shown to be better than {baseline} on this host with this workload"
+    return f"{why}. The best, {best}: {ratio(gained)}"
+
+
+def failed_when_confirmed(profile: str, run: Run) -> str:
+    """Return that the best profile of the search failed in the confirmation, with the run that did."""
+    return f"{profile} was the best profile, but failed in the confirmation: {run.status}: {run.reason}"
+
+
+def confirmation_failed(run: Run) -> str:
+    """Return that runs of the confirmation failed, with one of them."""
+    return f"runs of the confirmation failed: {run.status}: {run.reason}"
+
+
+def nothing_observed(objective: str) -> str:
+    """Return that no metric of an objective can be judged."""
+    return f"no metric of objective {objective} had enough observations to be judged"
+
+
+def too_few_blocks(blocks: int, needed_s: float, *, stopped: bool) -> str:
+    """Return that a session ended before it had the blocks that a verdict needs, and the budget that would do."""
+    ended = "the session was stopped" if stopped else "the budget was used up"
+    return f"{ended} before {blocks} confirmation blocks were measured; use --budget {needed_s:.0f}s"
+
+
+def limits_not_met(limits: Sequence[str], least_mps: int, tried: Sequence[str], lowest: Mapping[str, float]) -> str:
+    """Return that no rate meets the limits, and how near the best run came; `lowest` has each limited metric in µs."""
+    what = f"no rate of {least_mps} msg/s or more meets {' and '.join(limits)} with {', '.join(tried)}"
+    return f"{what}: the lowest measured was {', '.join(f'{name} {shown(value)}us' for name, value in lowest.items())}"
+
+
+def stopped(spent_s: float, budget_s: float) -> str:
+    """Return when a session was asked to end."""
+    return f"stopped after {spent_s:.0f} s of {budget_s:.0f} s"
+
+
+def not_confirmed(when: str, leader: str | None) -> str:
+    """Return that a session ended before its confirmation, with the profile that was leading."""
+    return f"not confirmed: {when}; {f'{leader} was leading' if leader else 'no other profile had been measured'}"
+
+
+def none_judged(profile: str, why: str) -> str:
+    """Return that minimising could not judge any setting of a profile."""
+    return f"no setting of {profile} could be judged: {why}"
+
+
+def kept(count: int, of: int, profile: str) -> str:
+    """Return how many settings of a profile minimising keeps."""
+    return f"{count} of {of} settings of {profile} are kept"
 
 
 def over_start(profile: str, gained: Gain) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from tuner.errors import doubt
 from tuner.records import Kind, Phase
+from tuner.session.answer import words
 from tuner.session.answer.answers import Answer, decision
 from tuner.session.answer.parts import Decision
 from tuner.session.measuring.clock import Clock, Ending
@@ -52,17 +53,11 @@ def provable(session: Session) -> bool:
 
 def cut_short(evidence: Evidence, verdict: Verdict, ending: Ending) -> Verdict:
     """Return the verdict of a session that was asked to end before it had minimised: with what that means, or none at all."""
+    when = words.stopped(ending.spent_s, evidence.plan.budget_s)
     if verdict.answer is Decision.FAILED or len(evidence.ledger.blocks(Phase.CONFIRM)) < PROOF_BLOCKS:
-        return Verdict(Decision.FAILED, None, (), f"not confirmed: {_stopped(evidence, ending)}; {_leading(evidence)}")
-    what = f"{_stopped(evidence, ending)}, so the search was shorter"
+        leader = incumbent(evidence)
+        why = words.not_confirmed(when, leader.profile if leader else None)
+        return Verdict(Decision.FAILED, None, (), why)
+    what = f"{when}, so the search was shorter"
     more = doubt(what, "a session with the whole budget may find more; --warm-start starts from this result")
     return replace(verdict, doubts=(*verdict.doubts, more))
-
-
-def _stopped(evidence: Evidence, ending: Ending) -> str:
-    return f"stopped after {ending.spent_s:.0f} s of {evidence.plan.budget_s:.0f} s"
-
-
-def _leading(evidence: Evidence) -> str:
-    leader = incumbent(evidence)
-    return f"{leader.profile} was leading" if leader else "no other profile had been measured"

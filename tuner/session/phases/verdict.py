@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tuner.errors import Finding, doubt
-from tuner.figures import shown
 from tuner.judging.objective import Objective
 from tuner.judging.power import FEWEST_BLOCKS, WORTH_DETECTING
 from tuner.judging.slo import redundant
@@ -63,20 +62,19 @@ def doubted(verdict: Verdict, more: Iterable[Finding]) -> Verdict:
 
 def no_rate_holds(evidence: Evidence) -> Verdict | None:
     """Return the verdict where no load that was tried holds the limits of an SLO under any profile, None otherwise."""
-    limits = evidence.objective.limits
     found = evidence.metrics.searches.answers()
     if not found or any(each.rate_mps for each in found):
         return None
     tried = [trial.profile for trial in evidence.ledger.trials if evidence.ledger.tried(trial.number)]
-    what = f"no rate of {LEAST_MPS} msg/s or more meets {' and '.join(map(str, limits))} with {', '.join(tried)}"
-    return Verdict(Decision.NOT_IMPROVED, None, (), f"{what}: {_nearest_miss(evidence)}")
+    limits = [str(limit) for limit in evidence.objective.limits]
+    why = words.limits_not_met(limits, LEAST_MPS, tried, _lowest_measured(evidence))
+    return Verdict(Decision.NOT_IMPROVED, None, (), why)
 
 
-def _nearest_miss(evidence: Evidence) -> str:
-    """Return how near the best run came, so that a limit can be chosen that something holds."""
+def _lowest_measured(evidence: Evidence) -> dict[str, float]:
+    """Return how near the best run came to each limit, in µs, so that a limit can be chosen that something holds."""
     rows = [run.measurement.metrics() for run in evidence.ledger.runs if run.measurement]
-    best = {limit: min(row[limit.measured] for row in rows) for limit in evidence.objective.limits}
-    return f"the lowest measured was {', '.join(f'{limit.metric} {shown(value)}us' for limit, value in best.items())}"
+    return {limit.metric: min(row[limit.measured] for row in rows) for limit in evidence.objective.limits}
 
 
 def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
@@ -105,10 +103,8 @@ def _improved(evidence: Evidence, trial: Trial, found: Gain, goal: Objective) ->
 
 
 def _not_improved(evidence: Evidence, trial: Trial, found: Gain) -> Verdict:
-    why = f"no profile was shown to be better than {evidence.baseline.profile} on this host with this workload"
-    return Verdict(
-        Decision.NOT_IMPROVED, None, ((trial, found),), f"{why}. The best, {trial.profile}: {words.ratio(found)}"
-    )
+    why = words.none_better(evidence.baseline.profile, trial.profile, found)
+    return Verdict(Decision.NOT_IMPROVED, None, ((trial, found),), why)
 
 
 def _over_start(evidence: Evidence, winner: Trial, goal: Objective) -> Gain | None:
@@ -203,16 +199,15 @@ def _budget_for(evidence: Evidence, blocks: int) -> float:
 def _failure(evidence: Evidence, trial: Trial) -> str:
     mine = (run for run in reversed(evidence.ledger.runs) if run.trial == trial.number and run.phase in _BEFORE)
     bad = next(run for run in mine if run.status != Status.OK)
-    return f"{trial.profile} was the best profile, but failed in the confirmation: {bad.status}: {bad.reason}"
+    return words.failed_when_confirmed(trial.profile, bad)
 
 
 def _too_few(evidence: Evidence, goal: Objective, ending: Ending) -> str:
     if not goal.terms:
-        return f"no metric of objective {goal.name} had enough observations to be judged"
+        return words.nothing_observed(goal.name)
     runs = [run for run in evidence.ledger.runs if run.phase == Phase.CONFIRM]
     bad = [run for run in runs if run.status != Status.OK]
     if bad:
-        return f"runs of the confirmation failed: {bad[-1].status}: {bad[-1].reason}"
+        return words.confirmation_failed(bad[-1])
     needed_s = _budget_for(evidence, FEWEST_BLOCKS + 1)
-    ended = "the session was stopped" if ending.stopped else "the budget was used up"
-    return f"{ended} before {FEWEST_BLOCKS} confirmation blocks were measured; use --budget {needed_s:.0f}s"
+    return words.too_few_blocks(FEWEST_BLOCKS, needed_s, stopped=ending.stopped)
