@@ -171,17 +171,17 @@ def test_a_shells_text_says(text: str, expected: dict[str, str]) -> None:
     ("text", "words"),
     [
         ("export VMA_A=$HOME/x", "depends on $HOME"),
-        ("export VMA_A=$(nproc)", "$(nproc) is worked out"),
+        ("export VMA_A=$(nproc)", "$(nproc) is computed"),
         (
             "if x; then export VMA_A=1; else export VMA_A=2; fi",
-            "which value counts is decided when it runs: VMA_A=1 or VMA_A=2",
+            "which value is used is decided when the script runs: VMA_A=1 or VMA_A=2",
         ),
         ("VMA_A=1 ./a; VMA_A=2 ./b", "VMA_A=1 or VMA_A=2"),
         ("for VMA_A in 1 2; do ./a; done; export VMA_A", "a for sets it"),
         ("read VMA_A", "read sets it when it runs"),
         ("export VMA_A=~/x", "~ is the home"),
         ("export VMA_A='x\nVMA_B=2", "never ends"),
-        ("docker run -e VMA_A img", "is passed on"),
+        ("docker run -e VMA_A img", "is taken from the environment of whoever starts it"),
         (". ./other.sh", "reads another file"),
         ('eval "$X"', "could set any variable"),
         ("export VMA_B=2; env -i VMA_A=1 ./app", "env -i starts the command without it"),
@@ -198,7 +198,7 @@ def test_what_stands_under_a_condition_is_taken_and_said() -> None:
     said = {each.name: each.said for each in group.assigned}
     assert said == {
         "VMA_A": "is set under a condition: case in line 1",
-        "VMA_B": "is set in the function f, which this text does not call",
+        "VMA_B": "is set in the function f, which this script does not call",
         "VMA_C": "is set only if the previous command succeeds",
     }
 
@@ -460,15 +460,15 @@ def test_what_no_program_of_the_service_gets_from_a_command_is_not_taken(form: s
 def test_a_wrapper_in_a_command_and_what_a_command_leaves_open_are_named() -> None:
     assert "wrapper" in why("services:\n  a:\n    command: onload --profile=latency ./app\n", "compose")
     pod = "kind: Pod\nspec:\n  containers:\n  - name: a\n    command: [env, VMA_SPEC=$(MODE), ./app]\n"
-    assert "$(MODE) is worked out" in why(pod, "kubernetes")
+    assert "$(MODE) is computed" in why(pod, "kubernetes")
     assert "specifier" in why("[Service]\nEnvironment=VMA_SPEC=%i\n", "systemd")
     assert "by systemd" in why("[Service]\nExecStart=/usr/bin/env VMA_SPEC=%i /opt/app\n", "systemd")
 
 
 def test_what_is_taken_away_later_or_stands_under_a_wrong_key_is_named() -> None:
     assert "UnsetEnvironment=" in why(UNIT + "UnsetEnvironment=VMA_RX_POLL\n", "systemd")
-    assert "meant is Environment=" in why("[Service]\nEnviroment=VMA_SPEC=latency\n", "systemd")
-    assert why("[Service]\nPassEnvironment=VMA_SPEC\n", "systemd").endswith("manager of the services")
+    assert "did you mean Environment=?" in why("[Service]\nEnviroment=VMA_SPEC=latency\n", "systemd")
+    assert why("[Service]\nPassEnvironment=VMA_SPEC\n", "systemd").endswith("service manager")
 
 
 def test_an_argument_of_the_build_is_named_with_its_default() -> None:
@@ -509,7 +509,7 @@ def test_lines_of_assignments_are_no_yaml() -> None:
 
 
 def test_a_file_that_only_loads_a_library_is_said_to_do_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="loads the library of vma and sets no variable of it"):
+    with pytest.raises(UsageError, match="loads the library of vma but sets none of its variables"):
         taken_from("LD_PRELOAD=libvma.so\n", tmp_path, "a.env")
 
 

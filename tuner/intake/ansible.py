@@ -1,6 +1,6 @@
 """Ansible: `environment:` of plays, blocks, roles and tasks, and variables that hold an environment.
 
-Ansible takes a text with `{{` for a template, which only Ansible can work out; `!unsafe` says that it is none.
+Ansible takes a text with `{{` for a template, which only Ansible can evaluate; `!unsafe` says that it is none.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _text(source: Source, key: str, value: Tree, assigned: list[Assigned], skipp
     for each in found.assigned:
         if _TEMPLATE.search(each.value):
             text = shown(f"{each.name}={each.value}")
-            skipped.append(Skipped(where, text, "is a template, which only Ansible can work out"))
+            skipped.append(Skipped(where, text, "is a template, which only Ansible can evaluate"))
         else:
             assigned.append(each)
     skipped += found.skipped
@@ -72,11 +72,9 @@ def _entry(source: Source, name: str, value: Tree, assigned: list[Assigned], ski
     if not isinstance(value, Scalar) or value.kind == "null":
         skipped.append(Skipped(where, name, "has no literal value"))
     elif value.kind == "bool" and text.lower() not in {"true", "false"}:
-        skipped.append(
-            Skipped(where, f"{name}: {text}", "is true or false for one version of YAML and a text for another")
-        )
+        skipped.append(Skipped(where, f"{name}: {text}", "is a boolean in one version of YAML and a string in another"))
     elif value.kind != _UNSAFE and _TEMPLATE.search(text):
-        skipped.append(Skipped(where, shown(f"{name}: {text}"), "is a template, which only Ansible can work out"))
+        skipped.append(Skipped(where, shown(f"{name}: {text}"), "is a template, which only Ansible can evaluate"))
     else:
         assigned.append(Assigned(name, text, where))
 

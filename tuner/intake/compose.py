@@ -111,20 +111,18 @@ def _listed(service: _Service, entry: Tree) -> None:
     if equals:
         _entry(service, name, Scalar(value, "str", entry.line))
     else:
-        service.skip(entry.line, name, "is passed on from whoever starts Compose")
+        service.skip(entry.line, name, "is taken from the environment of whoever starts Compose")
 
 
 def _entry(service: _Service, name: str, value: Tree) -> None:
     if not isinstance(value, Scalar):
-        service.skip(value.line, name, "is not a text")
+        service.skip(value.line, name, "is not a string")
     elif value.kind == "!reset":
         service.assigned = [each for each in service.assigned if each.name != name]
     elif value.kind == "null":
-        service.skip(value.line, name, "is passed on from whoever starts Compose")
+        service.skip(value.line, name, "is taken from the environment of whoever starts Compose")
     elif value.kind == "bool" and value.text.lower() not in {"true", "false"}:
-        service.skip(
-            value.line, f"{name}: {value.text}", "is true or false for one version of YAML and a text for another"
-        )
+        service.skip(value.line, f"{name}: {value.text}", "is a boolean in one version of YAML and a string in another")
     else:
         _literal(service, name, value)
 
@@ -153,7 +151,7 @@ def _filled(text: str, variable: re.Match[str]) -> str:
     """Return what Compose makes of a text in which a variable stands."""
     match = _DEFAULT.fullmatch(variable[2] or variable[3])
     if match is None:
-        return "what it is depends on the environment of Compose"
+        return "its value depends on the environment of Compose"
     name, sign, default = match[1], match[2] or "", match[3] or ""
     if "-" in sign:
         return f"{text.replace(variable[0], default)} unless {name} is set"

@@ -166,7 +166,7 @@ def _unresolved(written: str, stage: _Stage) -> str:
         return "uses a variable that this file does not set"
     value = stage.arguments[argument]
     default = f"; {argument} is {value} unless --build-arg sets another value" if value else ""
-    return f"is worked out by the build, from ARG {argument}{default}"
+    return f"is computed by the build, from ARG {argument}{default}"
 
 
 def _resolved(value: str, stage: _Stage) -> str | None:

@@ -19,9 +19,7 @@ from tuner.intake.owners import is_stacks
 BOM: Final = "\ufeff"
 MAYBE: Final = 2
 _BLANKS: Final = " \t\n\r"
-_MARKED: Final = (
-    "begins with a byte order mark: docker passes over it, systemd and a shell take it for part of the name"
-)
+_MARKED: Final = "begins with a byte order mark: docker skips it, systemd and a shell read it as part of the name"
 _LF: Final = "\n"
 _EXPANDED: Final = re.compile(r"[A-Za-z_{(]")
 _ESCAPED: Final = frozenset('"\\$`')
@@ -170,7 +168,7 @@ def read_docker(source: Source) -> Reading:
 
 def _without_blanks(line: str) -> str:
     meant = re.match(rf"({NAME})\s*=\s*(\S+)\s*$", line, re.ASCII)
-    return f"; meant is {meant[1]}={meant[2]}" if meant else ""
+    return f"; did you mean {meant[1]}={meant[2]}?" if meant else ""
 
 
 def read_environ(source: Source) -> Reading:

@@ -99,7 +99,7 @@ def _entry(walk: _Walk, name: _Token, value: _Token) -> None:
         text = text.replace("$${", "${").replace("%%{", "%{")
         walk.assigned.setdefault(walk.task, []).append(Assigned(name.text, text, where))
     elif is_stacks(name.text):
-        why = "is worked out by Nomad when it places the task"
+        why = "is computed by Nomad when it places the task"
         walk.skipped.setdefault(walk.task, []).append(Skipped(where, shown(f"{name.text} = {value.text}"), why))
 
 

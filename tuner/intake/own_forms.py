@@ -74,7 +74,7 @@ def _read_inspected(source: Source) -> Reading:
     try:
         entries = json.loads(source.text)
     except (ValueError, RecursionError) as reason:
-        raise UsageError(f"{source.where} is not JSON that can be read") from reason
+        raise UsageError(f"{source.where} is not valid JSON") from reason
     found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return Reading(tuple(_inspected(entry, source) for entry in found))
 

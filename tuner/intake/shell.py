@@ -25,7 +25,7 @@ _PREFIX: Final = re.compile(rf"^[ \t]*(?:{NAME}=(?:[^\s'\"#;]|'[^']*'|\"[^\"]*\"
 _SEMICOLON: Final = re.compile(rf"^[ \t]*{NAME}=[^\s#'\"]*[ \t]*;", re.MULTILINE)
 _COMMENT: Final = re.compile(rf"^[ \t]*{NAME}=[^'\"\n]*[ \t]#", re.MULTILINE)
 _ARRAY: Final = re.compile(rf"^[ \t]*{NAME}=(?:\(|\"$|'$)", re.MULTILINE)
-_BY_CONDITION: Final = "which value counts is decided when it runs"
+_BY_CONDITION: Final = "which value is used is decided when the script runs"
 _NOT_EXPORTED: Final = "is not exported here: a program inherits it only after `export` or `set -a`"
 
 
@@ -64,7 +64,7 @@ def _parsed(source: Source) -> tuple[Body, list[Skipped]]:
             return parse("\n".join(rows)), faults
         except Unreadable as reason:
             at = min(reason.line, len(rows)) - 1
-            why = f"no shell reads on from here: {reason.why}"
+            why = f"a shell stops reading here: {reason.why}"
             faults.append(Skipped(source.line(at + 1), shown(rows[at]), why))
             rows[at] = ""
             if len(faults) > _MOST_FAULTS:

@@ -91,7 +91,7 @@ class Walk:
         for name in [name for name in state.functions if name not in self.called]:
             inside = state.copy()
             inside.over = False
-            with_function = self._under(f"in the function {name}, which this text does not call")
+            with_function = self._under(f"in the function {name}, which this script does not call")
             self.frames.append([])
             with_function(state.functions[name], inside)
             self.frames.pop()
@@ -338,7 +338,7 @@ class Walk:
             Follow(path.literal, "docker", self.source.line(path.line)) for path in found.files if path.literal
         ]
         for word in found.passed:
-            self._skip(word.line, word.source, "is passed on from whoever starts it")
+            self._skip(word.line, word.source, "is taken from the environment of whoever starts it")
         for source in found.scripts:
             self._inside(source, line, state)
         text = " ".join(word.source for word in (found.program if found.given and found.program else words))
@@ -410,10 +410,10 @@ class Walk:
 
     def _assign_declared(self, found: Assignment, word: Word, state: State, seen: State) -> None:
         """Give a declared variable its value; braces in an unquoted word would make several words of it."""
-        braces = value_of(word, state, argument=True).unknown == "a shell would make other words of it"
+        braces = value_of(word, state, argument=True).unknown == "a shell would split or expand it"
         source = found.value.source
         if braces and re.search(r"\{.*(,|\.\.).*\}", source):
-            state.give(found.name, Value("", word.line, "a shell would make several words of it", source))
+            state.give(found.name, Value("", word.line, "a shell would split it into several words", source))
         else:
             self.assign(found, state, seen)
 
@@ -540,7 +540,7 @@ def _meant(words: Sequence[Word]) -> str:
     """Return what somebody meant who wrote blanks around `=`."""
     texts = [word.literal or "" for word in words]
     if len(texts) == 3 and texts[1] == "=" and re.fullmatch(NAME, texts[0], re.ASCII):  # noqa: PLR2004 # NAME = value
-        return f"; meant is {texts[0]}={texts[2]}, without blanks, which a shell and docker refuse"
+        return f"; write {texts[0]}={texts[2]} without blanks, which a shell and docker refuse"
     return ""
 
 

@@ -75,7 +75,7 @@ def _file_names(word: Word, *, argument: bool) -> str:
     if _HOME.search(plain):
         return "~ is the home of whoever runs it"
     if argument and (_GLOB.search(plain) or _BRACES.search(plain)):
-        return "a shell would make other words of it"
+        return "a shell would split or expand it"
     return ""
 
 
@@ -97,7 +97,7 @@ def _part(part: Part, state: State, *, argument: bool) -> tuple[str, str]:
 def _worked_out(text: str) -> str:
     default = _DEFAULT.fullmatch(text)
     by_then = f": {default[2]} unless {default[1]} is set" if default and default[2] else ""
-    return f"{text} is worked out by a shell when it runs{by_then}"
+    return f"{text} is computed by a shell when it runs{by_then}"
 
 
 def _without_onward(word: Word) -> Word:

@@ -50,7 +50,7 @@ def _environment(source: Source, parser: configparser.RawConfigParser, section: 
         if not equals or not is_name(name.strip()):
             skipped.append(Skipped(where, shown(text), 'is not NAME="value" between commas'))
         elif variable := _EXPANDED.search(value):
-            why = f"{variable[0]} is worked out by supervisord when it starts the program"
+            why = f"{variable[0]} is computed by supervisord when it starts the program"
             skipped += [Skipped(where, shown(text), why)] if is_stacks(name.strip()) else []
         else:
             assigned.append(Assigned(name.strip(), value.strip().replace("%%", "%"), where))

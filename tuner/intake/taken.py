@@ -92,7 +92,7 @@ def text_of(path: Path) -> str:
         raise UsageError(f"{path} is larger than {MOST_BYTES} bytes: too large for a profile")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError(
-            f"{path} is UTF-16 text, which nothing here reads", advice="iconv -f UTF-16 -t UTF-8 converts it"
+            f"{path} is UTF-16 text, which is not supported", advice="convert it with iconv -f UTF-16 -t UTF-8"
         )
     return data.decode(errors="surrogateescape")
 
@@ -201,7 +201,7 @@ class _Sorting:
         if not kept and not self.asked.as_set:
             message = f"{self.source.where} has only settings that {self.stack} does not accept"
             if not every:
-                message = f"{self.source.where} loads the library of {self.stack} and sets no variable of it"
+                message = f"{self.source.where} loads the library of {self.stack} but sets none of its variables"
             raise UsageError(message, findings=_as_findings(every), advice="an empty profile is not written")
         return Taken(
             self.stack,
@@ -223,7 +223,7 @@ class _Sorting:
             return "is not UTF-8 text"
         if each.name in self.known.parameters or self.asked.keep_unknown:
             return ""
-        return f"{self.stack} has no variable {each.name}{self._near(each.name)}; --keep-unknown keeps it"
+        return f"{self.stack} has no variable {each.name}{self._near(each.name)}; use --keep-unknown to keep it"
 
     def _near(self, name: str) -> str:
         other = elsewhere(name, self.stack)
@@ -237,7 +237,7 @@ class _Sorting:
             return None
         text = shown(f"{each.name}={'…' if _SECRET.search(each.name) else each.value}")
         if is_stacks(each.name):
-            return Skipped(each.where, text, f"is not read by what is loaded, which is {self.stack}")
+            return Skipped(each.where, text, f"is not read by {self.stack}, the library that is loaded")
         if not self.form.names_others:
             return None
         capitals = each.name.upper()

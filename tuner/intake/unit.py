@@ -84,13 +84,13 @@ def _entry(service: _Service, line: int, key: str, value: str) -> None:
     elif key == "UnsetEnvironment":
         service.unset += [word.partition("=")[0] for word in _literal_words(value)] if value else []
     elif key == "PassEnvironment" and value:
-        service.skip(line, f"{key}={value}", "is passed on from the manager of the services")
+        service.skip(line, f"{key}={value}", "is taken from the environment of the service manager")
     elif key == "EnvironmentFile" and value:
         service.follows.append(Follow(value.lstrip("-"), "env", service.source.line(line), wins=True))
     elif key == "ExecStart" and value.lstrip("-@:+!|").strip():
         _exec(service, line, key, value)
     elif key not in _KNOWN and is_stacks(value.lstrip("\"'").partition("=")[0]) and nearest(key, ["Environment"]):
-        service.skip(line, f"{key}={value}", "systemd knows no such key; meant is Environment=")
+        service.skip(line, f"{key}={value}", "unknown key, which systemd ignores: did you mean Environment=?")
 
 
 def _environment(service: _Service, line: int, value: str) -> None:
@@ -100,14 +100,14 @@ def _environment(service: _Service, line: int, value: str) -> None:
         for word in words(value):
             _assigned(service, line, word)
     except ValueError as reason:
-        service.skip(line, f"Environment={value}", f"{reason}: systemd leaves out the rest of the line")
+        service.skip(line, f"Environment={value}", f"{reason}: systemd ignores the rest of the line")
 
 
 def _assigned(service: _Service, line: int, word: str) -> None:
     name, equals, value = word.partition("=")
     specifier = next((found for found in _SPECIFIER.finditer(value) if found[1] != "%"), None)
     if not equals or not is_name(name):
-        service.skip(line, word, "is not NAME=value, so that systemd leaves it out")
+        service.skip(line, word, "is not NAME=value, so systemd ignores it")
     elif specifier is not None:
         why = f"{specifier[0]} is a specifier, which only systemd can resolve; %% is a percent sign"
         service.skip(line, word, why)
@@ -180,7 +180,7 @@ def _exec(service: _Service, line: int, key: str, value: str) -> None:
     service.skipped += found.skipped
     for each in found.assigned:
         if "%" in each.value:
-            service.skip(line, f"{each.name}={each.value}", "is worked out by systemd when it starts the service")
+            service.skip(line, f"{each.name}={each.value}", "is computed by systemd when it starts the service")
         else:
             service.given[each.name] = each
 

@@ -77,7 +77,7 @@ def _data(tree: Mapping, source: Source) -> Iterator[Group]:
         for section in ("binaryData", "data", "stringData"):
             inner = mapping.get(section)
             if inner is not None and not isinstance(inner, Mapping):
-                holder.skip(inner.line, section, "is not a mapping of names and texts")
+                holder.skip(inner.line, section, "is not a mapping of names to strings")
             for name, value in inner.entries.items() if isinstance(inner, Mapping) else ():
                 encoded = section == "binaryData" or (kind == "Secret" and section == "data")
                 _datum(holder, name, value, encoded=encoded, hides=kind == "Secret")
@@ -87,7 +87,7 @@ def _data(tree: Mapping, source: Source) -> Iterator[Group]:
 
 def _datum(holder: _Container, name: str, value: Tree, *, encoded: bool, hides: bool) -> None:
     if not isinstance(value, Scalar) or value.kind not in {"str", "int", "float", "timestamp"}:
-        holder.skip(value.line, name, "is not a text, which data has to be")
+        holder.skip(value.line, name, "is not a string, as data must be")
         return
     text = value.text
     if encoded:
@@ -133,7 +133,7 @@ def _started(holder: _Container, words: list[Tree]) -> None:
     holder.skipped += found.skipped
     for each in found.assigned:
         if variable := _EXPANDED.search(each.value):
-            why = f"{variable[0]} is worked out when the container starts"
+            why = f"{variable[0]} is computed when the container starts"
             holder.skipped.append(Skipped(each.where, shown(f"{each.name}={each.value}"), why))
         else:
             holder.assigned.append(each)
@@ -172,13 +172,11 @@ def _entry(holder: _Container, entry: Mapping) -> None:
         kinds = ", ".join(source.entries) if isinstance(source, Mapping) else "valueFrom"
         holder.skip(entry.line, f"{name}: valueFrom {kinds}", "its value is known only in the cluster")
     elif value is None:
-        holder.assigned.append(
-            Assigned(name, "", holder.source.line(entry.line), "has no value, which is an empty one")
-        )
+        holder.assigned.append(Assigned(name, "", holder.source.line(entry.line), "has no value, so it is empty"))
     elif not isinstance(value, Scalar) or value.kind in {"bool", "null"}:
-        holder.skip(entry.line, f"{name}: {text_of(value)}", "is not a text: the API server refuses it")
+        holder.skip(entry.line, f"{name}: {text_of(value)}", "is not a string: the API server refuses it")
     elif (variable := _EXPANDED.search(value.text.replace("$$", ""))) is not None:
-        holder.skip(value.line, f"{name}: {value.text}", f"{variable[0]} is worked out when the container starts")
+        holder.skip(value.line, f"{name}: {value.text}", f"{variable[0]} is computed when the container starts")
     else:
         text = value.text.replace("$$", "$")
         holder.assigned.append(Assigned(name, text, holder.source.line(value.line), _number(value)))

@@ -66,7 +66,7 @@ def documents(text: str, where: str) -> list[Tree]:
         nodes = list(yaml.compose_all(text, Loader=loader))
     except yaml.YAMLError as reason:
         message = shown(" ".join(str(reason).replace('in "<unicode string>", ', "in ").split()))
-        raise UsageError(f"{where} is not YAML that can be read: {message}", advice=_advice(text)) from reason
+        raise UsageError(f"{where} is not valid YAML: {message}", advice=_advice(text)) from reason
     return [_tree(node, {}) for node in nodes if node is not None]
 
 

@@ -29,7 +29,7 @@ class Unclear(Exception):
 
 def _shift(left: int, right: int, how: Callable[[int, int], int]) -> int:
     if not 0 <= right < _BITS:
-        raise Unclear("it shifts by more than the bits there are")
+        raise Unclear("it shifts by more bits than there are")
     return how(left, right)
 
 
@@ -72,7 +72,7 @@ class _Reader:
 
     def take(self) -> tuple[str, str]:
         if self.at >= len(self.tokens):
-            raise Unclear("it ends too soon")
+            raise Unclear("it is incomplete")
         self.at += 1
         return self.tokens[self.at - 1]
 

@@ -31,7 +31,7 @@ def known(texts: Sequence[Text]) -> list[str]:
 def forget(shell: Shell, source: str, why: str) -> Doubt:
     """Leave a command out that may change every variable."""
     shell.skip(source, why)
-    doubt = shell.doubt(f"{source} is left out, which may have set it")
+    doubt = shell.doubt(f"{source} is left out, but could have set it")
     shell.now.forget(doubt)
     return doubt
 
@@ -94,7 +94,7 @@ def _shift(shell: Shell, arguments: Sequence[Text], source: str) -> Status:
     if isinstance(own, tuple) and isinstance(count, str) and count.isdecimal() and int(count) <= len(own):
         shell.now.arguments = own[int(count) :]
         return True
-    doubt = shell.may_end(f"{source}: there may not be so many arguments")
+    doubt = shell.may_end(f"{source}: there may be fewer arguments")
     shell.now.arguments = doubt
     return doubt
 
@@ -135,14 +135,14 @@ def _cd(shell: Shell, _arguments: Sequence[Text], source: str) -> Status:
 def _exec(shell: Shell, arguments: Sequence[Text], source: str) -> Status:
     if not arguments:
         return True
-    shell.skip(source, "another program would take the shell's place here")
+    shell.skip(source, "the shell would be replaced by another program here")
     shell.leave(Way.EXIT)
     return True
 
 
 def _printf(shell: Shell, arguments: Sequence[Text], source: str) -> Status:
     if arguments and arguments[0] == "-v":
-        return forget(shell, source, "only some shells read it so")
+        return forget(shell, source, "only some shells accept it")
     return True
 
 
@@ -157,7 +157,7 @@ def _differs(shell: Shell, _arguments: Sequence[Text], source: str) -> Status:
 
 def _options(shell: Shell, arguments: Sequence[Text], source: str) -> Status:
     shell.skip(source, "it reads the arguments of the program")
-    doubt = shell.doubt(f"{source} is left out, which may have set it")
+    doubt = shell.doubt(f"{source} is left out, but could have set it")
     for name in ("OPTARG", "OPTIND", *known(arguments)[1:2]):
         shell.assign(name, doubt)
     return doubt

@@ -112,13 +112,13 @@ def _redirected(command: Redirected, shell: Shell) -> None:
 
 def _foreign(command: Foreign, shell: Shell) -> None:
     shell.line = command.line
-    shell.skip(command.source, "only some shells read it so")
+    shell.skip(command.source, "only some shells accept it")
     shell.status = _doubtful(command.names, command.source, shell)
 
 
 def _doubtful(names: Sequence[str], source: str, shell: Shell) -> Doubt:
     """Note that some variables may have been changed by what is left out."""
-    doubt = shell.doubt(f"{source} is left out, which may have set it")
+    doubt = shell.doubt(f"{source} is left out, but could have set it")
     for name in names:
         shell.assign(name, doubt)
     return doubt
@@ -303,7 +303,7 @@ def _blocked(redirects: Sequence[Redirect], shell: Shell) -> Doubt | None:
     for redirect in redirects:
         _doubtful(redirect.names, "a here-document", shell)
         if redirect.operator.startswith("&"):
-            doubt = shell.doubt(f"{redirect.operator}: only some shells read it so")
+            doubt = shell.doubt(f"{redirect.operator}: only some shells accept it")
         if redirect.target is None or redirect.operator in {"<<<", "<&", ">&"}:
             continue
         target = text(redirect.target, shell)

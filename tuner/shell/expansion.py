@@ -103,7 +103,7 @@ def _split(pieces: Sequence[_Piece], shell: Shell) -> Iterator[str]:
 def _refuse_separators(expanded: str, shell: Shell) -> None:
     separators = shell.now.cells.get("IFS")
     if separators is not None and not expanded.isalnum() and expanded:
-        raise Unknown(shell.doubt("IFS is changed, by which words are split"))
+        raise Unknown(shell.doubt("IFS is changed, so words are split differently"))
 
 
 def _no_files(field: str, unquoted: str, shell: Shell) -> str:
@@ -215,13 +215,13 @@ def _plain(part: Parameter, shell: Shell) -> str:
             return "0"
         raise Unknown(shell.doubt("$? is the status of a command"))
     if not (name[0].isalpha() or name[0] == "_"):
-        raise Unknown(shell.doubt(f"${name} is known to a running shell only"))
+        raise Unknown(shell.doubt(f"${name} is known only to a running shell"))
     return variable(name, shell, _source(part))
 
 
 def _positional(name: str, shell: Shell) -> str:
     if name == "0":
-        raise Unknown(shell.doubt("$0 is known to a running shell only"))
+        raise Unknown(shell.doubt("$0 is known only to a running shell"))
     arguments = _arguments(shell)
     if name == "#":
         return str(len(arguments))

@@ -39,7 +39,7 @@ _ASSIGNMENT: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<more>\+)?=
 _FUNCTION: Final = re.compile(r"[ \t]*\([ \t]*\)")
 _SUM: Final = re.compile(r"\(\([^\n]*?\)\)")
 _ASSIGNS: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):?=", re.ASCII)
-_NOT_EVERYWHERE: Final = "only some shells read it so"
+_NOT_EVERYWHERE: Final = "only some shells accept it"
 
 
 @dataclass(slots=True)

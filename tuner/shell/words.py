@@ -24,7 +24,7 @@ _BRACED: Final = re.compile(
 )
 _ENDS: Final = " \t\n;&|<>()"
 _OUTPUT: Final = "it is the output of a command, and nothing is run"
-_BASH: Final = "only some shells read it so"
+_BASH: Final = "only some shells accept it"
 _VALUES: Final = frozenset({":-", "-", ":=", "=", ":?", "?", ":+", "+"})
 
 

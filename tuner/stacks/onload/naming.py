@@ -191,7 +191,7 @@ def _together(variables: Mapping[str, str], where: str, *, named: bool) -> list[
         message = "does not go together with onload_set_stackname()"
         found.append(error(f"{where}: EF_SCALABLE_FILTERS_ENABLE", message, "use 1, or name no stacks"))
     if variables.get("EF_SHARE_WITH", "0") != "0":
-        message = "switches huge pages off, and whoever shares the stack can read and forge its traffic"
+        message = "disables huge pages, and everyone who shares the stack can read and forge its traffic"
         found.append(warning(f"{where}: EF_SHARE_WITH", message))
     return found
 
@@ -213,7 +213,9 @@ def _doubtful(name: str, length: int, where: str) -> list[Finding]:
     if re.search(r"\s", name):
         return [error(where, f"{name!r} has a blank, which no tool of Onload can show", "use letters and digits")]
     if length > DOCUMENTED_BYTES:
-        message = f"{name!r} has {length} bytes: documented are {DOCUMENTED_BYTES}, more are read but not promised"
+        message = (
+            f"{name!r} has {length} bytes: {DOCUMENTED_BYTES} are documented; more are accepted but not guaranteed"
+        )
         return [warning(where, message, f"use at most {DOCUMENTED_BYTES}")]
     return []
 

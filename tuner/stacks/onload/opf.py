@@ -112,7 +112,7 @@ def _unwritable(variable: str, value: str) -> Iterator[Finding]:
     if not value:
         yield error(variable, "is empty, which onload_set cannot set", "leave it out")
     elif "'" in value or not value.isprintable():
-        yield error(variable, f"{value!r} contains a quotation mark or a control character", "write it without")
+        yield error(variable, f"{value!r} contains a quotation mark or a control character", "remove it")
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def _print_aloud(_shell: Shell, _arguments: Sequence[Text], _source: str) -> Sta
 
 
 def _fail(shell: Shell, _arguments: Sequence[Text], source: str) -> Status:
-    shell.skip(source, "it ends here, and the wrapper with it: the program is not started")
+    shell.skip(source, "the profile ends the wrapper here: the program is not started")
     shell.leave(Way.EXIT)
     return False
 
@@ -232,9 +232,7 @@ def _unsure(name: str, doubt: Doubt) -> tuple[Finding, Skipped]:
 
 def _foreign(name: str, value: str) -> Finding:
     more = ": it changes which libraries are loaded" if name in _NOT_PRELOADED else ""
-    message = (
-        f"is {value!r} for the program where it is not given (--env), is not a variable of Onload, and is left out"
-    )
+    message = f"is {value!r} for the program unless it is given (--env), is not a variable of Onload, and is left out"
     near = name.upper()
     return warning(name, message + more, f"did you mean {near}?" if near.startswith(PREFIX) else "")
 
@@ -352,7 +350,7 @@ def _source(reader: _Reader, shell: Shell, arguments: Sequence[Text], source: st
 def _read_other(reader: _Reader, shell: Shell, name: str, arguments: Sequence[Text], source: str) -> Status:
     if name in reader.open_profiles or len(reader.open_profiles) >= MOST_IMPORTS:
         line = " → ".join([*reader.open_profiles, name])
-        return forget(shell, source, f"imports go round in a circle, or too deep: {line}")
+        return forget(shell, source, f"imports form a circle, or are nested too deeply: {line}")
     found = reader.importer(name)
     if found is None:
         return forget(shell, source, f"there is no profile {name!r} here, and what it sets is not known")

@@ -91,7 +91,7 @@ def library_problem(said: str) -> str:
     """
     build = _BUILD.search(said)
     if build is not None and build["kind"] == "debug":
-        return "it is a debug build: its figures are not those of a release"
+        return "it is a debug build: its measurements are not those of a release"
     return ""
 
 
@@ -123,7 +123,7 @@ def _reason(text: str, made: tuple[Notice, ...], seen: Seen) -> str:
 
 def _accelerated_control(made: tuple[Notice, ...], seen: Seen) -> str:
     if made or any(_ACCELERATED.fullmatch(link) for link in seen.links):
-        return f"{CONTROL}=1 was set and a stack was made all the same"
+        return f"{CONTROL}=1 was set and a stack was created anyway"
     return ""
 
 
@@ -154,7 +154,7 @@ def _complaint(line: str) -> Finding | None:
     if found := _WORD.fullmatch(line):
         return error(found["name"], f"Onload does not know {found['value']!r} and uses {found['limit']!r}")
     if _NO_DRIVER in line:
-        return error("/dev/onload", "cannot be opened: the driver is not there, every socket is the kernel's")
+        return error("/dev/onload", "cannot be opened: the driver is missing, so every socket is the kernel's")
     return None
 
 

@@ -167,14 +167,14 @@ def _named(naming: Naming, place: Place, state: _State) -> str:
     state.last[place] = naming
     if naming.scope is Scope.NOCHANGE:
         own = state.threads.pop(place, None)
-        left = "gives its own choice up and" if own else "has no choice of its own and"
-        return f"the thread {left} does what all threads of its process do"
+        left = "gives up its own choice and" if own else "has no choice of its own and"
+        return f"the thread {left} follows all threads of its process"
     if naming.who is Who.THIS_THREAD:
         state.threads[place] = naming
         return "new sockets of this thread follow it; sockets that exist stay where they are"
     state.all_threads[place.process] = naming
     if place in state.threads:
-        message = "this thread has a choice of its own, which the guide lets win; the code of 8.1 to 9.2 drops it here"
+        message = "this thread has a choice of its own, which wins according to the guide; the code of 8.1 to 9.2 drops it here"
         hint = 'call (all_threads, nochange, "") first where the thread should follow'
         state.findings.append(warning(str(naming), message, hint))
     return "new sockets of all threads of this process follow it, but for threads with a choice of their own"
@@ -194,7 +194,7 @@ def _saved(step: Step, state: _State) -> Landing:
         )
         state.findings.append(warning(step.text, message, "save in the thread that called onload_set_stackname()"))
     state.saved.setdefault(step.place, []).append(own)
-    return Landing(step, "ok", None, None, "", f"{own} is put aside for this thread")
+    return Landing(step, "ok", None, None, "", f"{own} is saved for this thread")
 
 
 def _restored(step: Step, state: _State) -> Landing:
@@ -285,7 +285,7 @@ def _moved(step: Step, state: _State) -> Landing:
         state.listener = chosen
         return replace(old, step=step, result="ok", why=f"socket {chosen} stays in its stack")
     if step.verb == "accept":
-        why = f"an accepted socket lies where its listener does (socket {chosen}), whatever name is set and whoever accepts"
+        why = f"an accepted socket is in the stack of its listener (socket {chosen}), whatever name is set and whoever accepts"
         landing = replace(old, step=step, result=f"socket {len(state.sockets) + 1}", why=why)
         state.sockets.append(landing)
         return landing
@@ -309,7 +309,7 @@ def _place_of(place: Place, state: _State) -> tuple[str, str, str]:
         return "", _KERNEL, "EF_DONT_ACCELERATE=1 leaves new sockets to the kernel"
     name = _ef_name(state)
     if state.variables.get("EF_STACK_PER_THREAD") == "1":
-        because = "EF_STACK_PER_THREAD=1 gives each thread a stack" + (", EF_NAME only begins its name" if name else "")
+        because = "EF_STACK_PER_THREAD=1 gives each thread a stack" + ("; its name begins with EF_NAME" if name else "")
         return _scoped(Naming(Who.ALL_THREADS, Scope.THREAD, name), place, because)
     if name:
         return _scoped(
