@@ -20,7 +20,7 @@ from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
 from tuner.session.answer import words
-from tuner.session.answer.answers import OF_KIND, Failure, TuneAnswer, decision
+from tuner.session.answer.answers import OF_KIND, Failure, TuneAnswer, decision, reason
 from tuner.session.answer.json_form import from_json, plain, to_json
 from tuner.session.answer.parts import Decision, Described, HostCalm
 from tuner.session.answer.stored import answer_of
@@ -215,3 +215,12 @@ def test_only_a_host_that_did_not_calm_down_is_spoken_of() -> None:
     said = words.not_calm(HostCalm(calm=False, disturbed=9, blocks=10, reasons={"noise": 9}))
     assert "9 of 10" in said
     assert "noise (9)" in said
+
+
+@pytest.mark.parametrize("sockets", [None, "os-sockets"])
+def test_an_improvement_says_that_sockets_of_the_system_were_measured(sockets: str | None) -> None:
+    found = answer_of(Store.existing(Results(EXAMPLE)).session("latest"))
+    assert isinstance(found, TuneAnswer)
+    marked = replace(found, circumstances=replace(found.circumstances, sockets=sockets))
+    assert ("os-sockets" in reason(marked)) == (sockets is not None)
+    assert marked.to_dict().get("sockets") == sockets

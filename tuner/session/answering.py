@@ -17,9 +17,10 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
     reason,
+    remarks,
 )
 from tuner.session.answer.calibration import calibration, doubts, of_budgets
-from tuner.session.answer.circumstances import circumstances, host
+from tuner.session.answer.circumstances import circumstances
 from tuner.session.answer.described import described
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.answer.parts import (
@@ -225,8 +226,8 @@ def _calibrated(evidence: Evidence) -> CalibrateAnswer:
 
 
 def _why(evidence: Evidence, why: str) -> str:
-    """Return the reason of a verdict, and what must be said about a noisy host."""
-    return "; ".join(filter(None, [why, words.not_calm(host(evidence)), words.os_sockets(evidence.plan)]))
+    """Return the reason of a verdict, and what must be said of how it was measured."""
+    return "; ".join([why, *remarks(circumstances(evidence), evidence.plan.stack)])
 
 
 def _task(evidence: Evidence) -> Task:

@@ -191,8 +191,16 @@ def reason(answer: Answer) -> str:
     """
     if isinstance(answer, TuneAnswer) and answer.verdict is Decision.IMPROVED and answer.gain:
         said = ". ".join(_improvement(answer, answer.gain))
-        return "; ".join(filter(None, [said, words.not_calm(answer.circumstances.host)]))
+        return "; ".join([said, *remarks(answer.circumstances, answer.task.stack)])
     return "" if isinstance(answer, CalibrateAnswer) else answer.why or ""
+
+
+def remarks(found: Circumstances, stack: str) -> Iterator[str]:
+    """Yield what every verdict must say of how it was measured."""
+    if noisy := words.not_calm(found.host):
+        yield noisy
+    if found.sockets:
+        yield words.os_sockets(stack)
 
 
 def _improvement(answer: TuneAnswer, gained: Gain) -> Iterator[str]:

@@ -11,7 +11,6 @@ from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
-from tuner.session.setup.plan import Plan
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -182,9 +181,9 @@ def undetectable(row: Detectable) -> str:
     return f"a budget of {row.budget_s:g} s cannot detect differences below {shown(row.percent)} %"
 
 
-def os_sockets(plan: Plan) -> str:
-    """Return what a verdict says of a session that measured the operating system's sockets by wish; empty elsewhere."""
-    return f"measured on os-sockets: {plan.stack} may have carried none of it" if plan.os_sockets else ""
+def os_sockets(stack: str) -> str:
+    """Return what a verdict says of a session that measured the operating system's sockets because it was asked to."""
+    return f"measured on os-sockets: {stack} may have carried none of it"
 
 
 def not_calm(host: HostCalm) -> str:
