@@ -60,7 +60,7 @@ def test_the_help_of_every_command_shows_an_example_that_starts_with_it(tuner: T
 
 
 def test_the_version_is_the_packages(tuner: Tuner) -> None:
-    from tuner import __version__
+    from tuner.version import __version__
 
     assert tuner("--version").out == f"tuner {__version__}\n"
 

@@ -6,7 +6,7 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ PACKAGE = Path(tuner.__file__).parent
 
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tuner.errors", "tuner.figures", "tuner.terminal_text"),
+    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text"),
     ("tuner.measurement",),
     ("tuner.records",),
     ("tuner.results",),
@@ -68,6 +68,38 @@ def imported(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_module_reaches_itself_by_imports_at_any_depth() -> None:
+    trees = dict(modules())
+    uses = {
+        name: {_nearest(each, trees) for each in leaves(tree)} & trees.keys() - {name} for name, tree in trees.items()
+    }
+    assert [name for name in uses if name in reached(name, uses)] == []
+
+
+def leaves(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports, by the longest name; imports inside functions count."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _nearest(name: str, known: Container[str]) -> str:
+    """Return the module that a name stands for: itself, or the one that it is an attribute of."""
+    return name if name in known else name.rpartition(".")[0]
+
+
+def reached(start: str, uses: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = set(uses[start])
+    while waiting:
+        one = waiting.pop()
+        seen.add(one)
+        waiting |= uses[one] - seen
+    return seen
 
 
 def home(module: str) -> tuple[int, str] | None:
@@ -162,7 +194,7 @@ def test_completing_imports_no_heavy_library_and_only_the_command_that_is_comple
 
 def test_help_imports_neither_catalogues_nor_profiles_nor_sessions() -> None:
     mine = {name for name in imported_by(["--help"]) if name.startswith("tuner.")}
-    assert {name.split(".")[1] for name in mine} <= {"cli", "errors", "terminal_text", "figures"}
+    assert {name.split(".")[1] for name in mine} <= {"cli", "errors", "terminal_text", "figures", "version"}
 
 
 def test_no_function_is_longer_than_forty_lines() -> None:

@@ -16,7 +16,6 @@ import pytest
 from sessions import PLAN, SLO, polling_helps, tune
 from typer.testing import CliRunner
 
-from tuner import __version__
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.records import Kind, State
@@ -28,6 +27,7 @@ from tuner.runs.simulated import SimulatedHost
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
+from tuner.version import __version__
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 HOSTILE = "<script>alert(1)</script>\"'&|`*]($HOME)\n# é\u202e"

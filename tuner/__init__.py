@@ -28,6 +28,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from tuner.version import __version__
+
 if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.api import calibrate as calibrate
     from tuner.api import check as check
@@ -58,8 +60,6 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.session.setup.request import Task as Task
     from tuner.session.workspace import Ongoing as Ongoing
     from tuner.session.workspace import Workspace as Workspace
-
-__version__ = "0.1.0"
 
 _HOMES: Final = {
     "tuner.api": ("calibrate", "check", "compare", "measure", "minimise", "resume", "tune"),

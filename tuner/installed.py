@@ -6,12 +6,12 @@ An editable install uses the Python files of a checkout and keeps the built ones
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-
-import tuner
 
 
 def installed(relative: str) -> Path | None:
     """Return the file or folder of that path in the package, None where it was not built."""
-    found = (Path(folder) / relative for folder in tuner.__path__)
+    package = sys.modules[__name__.partition(".")[0]]  # not imported: it hands on the API, which asks here
+    found = (Path(folder) / relative for folder in package.__path__)
     return next((path for path in found if path.exists()), None)

@@ -9,10 +9,10 @@ from typing import Annotated, Final
 
 import typer
 
-from tuner import __version__
 from tuner.cli.group import Group
 from tuner.cli.screen.terminal import adapt
 from tuner.cli.tree import HELP, PROGRAM, beneath
+from tuner.version import __version__
 
 # Catalogues are many small objects that live to the end; to look for cycles among them takes a tenth of a cheap command.
 _GARBAGE: Final = 50_000

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import typer
 
-from tuner import __version__
 from tuner.cli.group import Listed
 from tuner.cli.main import program
 from tuner.cli.tree import HELP
+from tuner.version import __version__
 
 _ENVIRONMENT: Final = {
     "NO_COLOR": "When it is set and not empty, nothing is coloured.",

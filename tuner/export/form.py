@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner import __version__
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles.profile import Profile
 from tuner.stacks.inheritance import PRELOAD
+from tuner.version import __version__
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 WRITTEN: Final = "# Written by tuner "

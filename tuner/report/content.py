@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tuner import __version__
 from tuner.errors import Finding, doubt_to_json
 from tuner.figures import plain as heading
 from tuner.judging.metrics import HIGHER_IS_BETTER
@@ -32,6 +31,7 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+from tuner.version import __version__
 
 # More finalists than these cannot be told apart in one plot.
 MOST_CURVES: Final = 4

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tuner import __version__
 from tuner.errors import BaselineFailed, StoreError, UsageError
 from tuner.records import State, StoredSession
 from tuner.session.answer.answers import Answer, CompareAnswer, Failure, MinimiseAnswer, TuneAnswer, winner
@@ -19,6 +18,7 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.emit import with_path
 from tuner.session.phases.prior import load_prior
 from tuner.store import Store
+from tuner.version import __version__
 
 # Sentences are those of the release that wrote them: what another release says in other words is no other answer.
 SENTENCES: Final = frozenset({"why", "what", "advice", "message", "suggestion", "example", "left_out"})

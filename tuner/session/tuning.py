@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tuner import __version__
 from tuner.errors import TunerError
 from tuner.judging.slo import redundant
 from tuner.records import Kind, Role, State
@@ -35,6 +34,7 @@ from tuner.session.phases.search import search
 from tuner.session.phases.verdict import judged_objective
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+from tuner.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

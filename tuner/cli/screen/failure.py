@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TextIO
 
-from tuner import __version__
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
 from tuner.errors import TunerError
+from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
 """The environment variable that lets a bug show its traceback."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuner import __version__
 from tuner.profiles.files import save
 from tuner.profiles.profile import Place, Profile
 from tuner.records import Role, Trial
@@ -16,6 +15,7 @@ from tuner.session.answer.answers import Answer, MinimiseAnswer, TuneAnswer
 from tuner.session.answer.parts import Decision
 from tuner.session.answer.words import compared
 from tuner.session.measuring.evidence import Evidence
+from tuner.version import __version__
 
 
 def emit(evidence: Evidence, answer: Answer, path: Path) -> Answer:
