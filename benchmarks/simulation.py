@@ -5,6 +5,8 @@ The latency of a run is the true one times, all of it log-normal or worse,
     between-run noise   Student's t with 4 degrees of freedom, scaled to the wanted spread, of the median and of p99 apart
     drift               AR(1) from run to run, common to everything that is measured
     hiccups             now and then a run whose median is up to a third, and whose p99 up to 2.7 times, too high
+
+p99.9 has noise of its own beside that of the median, and no part in the other figures.
 """
 
 from __future__ import annotations
@@ -34,10 +36,13 @@ from tuner.session.tuning import Tuning, carry_out
 from tuner.store import Store
 
 Latency = Callable[[Mapping[str, str]], float]
-# The true latency of the baseline, and how long a run takes (1 s of test, and what starting it costs).
+# The true latency of the baseline, how many times that its p99.9 is, and how long a run takes (1 s of test, and what
+# starting it costs).
 BASE_US = 36.0
+TAIL = 6.0
 RUN_S = 1.25
 TAIL_DEGREES = 4
+TAIL_SD = 0.2
 PLAN = Plan(
     kind=Kind.TUNE,
     stack="kernel",
@@ -69,19 +74,34 @@ class Noise:
     hiccups: float = 0.03
 
 
+def usual_tail(_environment: Mapping[str, str]) -> float:
+    """Return how many times the median a run's p99.9 truly is where no setting changes that."""
+    return TAIL
+
+
 @dataclass
 class NoisyHost(Machine):
-    """`latency` gives the true median in µs from a run's environment; every run lasts `RUN_S` of simulated time."""
+    """`latency` gives the true median in µs from a run's environment; every run lasts `RUN_S` of simulated time.
+
+    `tail` gives how many times the median p99.9 truly is, and `banner` is what the stack's library says.
+    """
 
     latency: Latency
     noise: Noise
     rng: random.Random
     runs: int = 0
     drift: float = field(default=0.0)
+    tail: Latency = usual_tail
+    banner: str = BANNER
+    tail_rng: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Draw the noise of p99.9 apart, so that it changes no other figure."""
+        self.tail_rng = random.Random(f"tail/{self.rng.getstate()[1][0]}")  # noqa: S311 - noise is no secret
 
     def speak(self, command: Command) -> Words:
         """Return what one end of a run would print."""
-        return serving(command, BANNER) if command.argv[1] == "server" else self.client(command)
+        return serving(command, self.banner) if command.argv[1] == "server" else self.client(command)
 
     def client(self, command: Command) -> Words:
         """Return what a client would print under a command's environment."""
@@ -90,7 +110,8 @@ class NoisyHost(Machine):
         beyond = math.exp(self._tailed(math.sqrt(max(0.0, self.noise.p99**2 - self.noise.p50**2))))
         if self.rng.random() < self.noise.hiccups:
             median_us, beyond = median_us * math.exp(self.rng.uniform(0, 0.3)), beyond * math.exp(self.rng.random())
-        return Words(report(median_us, max(1.2, 3.0 * beyond)), BANNER)
+        tail = self.tail(command.environment) * self.tail_rng.lognormvariate(0.0, TAIL_SD)
+        return Words(report(median_us, max(1.2, 3.0 * beyond), p999=tail), self.banner)
 
     def lasted_s(self) -> float:
         """Return how long every run lasts, in simulated seconds."""
@@ -157,9 +178,29 @@ def session(
     folder: Path, latency: Latency, noise: Noise, name: str, budget_s: float, optimizer: str = PLAN.optimizer
 ) -> dict[str, Any]:
     """Return the answer of a whole session of `PLAN` on a host of this truth and noise; `name` seeds its chances."""
-    rng = random.Random(name)  # noqa: S311 - noise is no secret
-    host = NoisyHost(latency, noise, rng)
-    plan = replace(PLAN, seed=rng.randrange(2**31), budget_s=budget_s, optimizer=optimizer)
-    rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
+    plan = replace(PLAN, budget_s=budget_s, optimizer=optimizer)
+    return carried_out(folder, NoisyHost(latency, noise, chances(name)), plan, name)
+
+
+def chances(name: str) -> random.Random:
+    """Return the chances of the session of a name."""
+    return random.Random(name)  # noqa: S311 - noise is no secret
+
+
+def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str) -> dict[str, Any]:
+    """Return the answer of a whole session on a host, whose chances seed it too; its files are in `folder`."""
+    plan = replace(plan, seed=host.rng.randrange(2**31))
+    rig = Rig(
+        on_one(host),
+        stacks.named(plan.stack),
+        tuple(map(Path, plan.preloads)),
+        plan.program,
+        os_sockets=plan.os_sockets,
+    )
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
-    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, f"simulated-{name}", clock).to_dict()
+    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, session_id(name), clock).to_dict()
+
+
+def session_id(name: str) -> str:
+    """Return the id of the session of a name, which its folder has too."""
+    return f"simulated-{name}"

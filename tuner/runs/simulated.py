@@ -70,13 +70,13 @@ sockperf: Summary: BandWidth is 0.100 MBps (0.800 Mbps)
 SERVER = "sockperf: Test end (interrupted by user)\nsockperf: Total {n} messages received and handled\n"
 
 
-def report(latency_us: float, p99: float = 1.8, sent: int | None = None) -> str:
-    """Return what a client prints at this median half round trip; its p99 is `p99` times as much.
+def report(latency_us: float, p99: float = 1.8, sent: int | None = None, p999: float = 4.0) -> str:
+    """Return what a client prints at this median half round trip; its p99 and p99.9 are so many times as much.
 
     `sent` is how many messages it sent, None for one message at a time.
     """
     n = int(0.55e6 / (2 * latency_us))
-    shape = {"p50": 1.0, "p90": 1.2, "p99": p99, "p999": max(4.0, p99), "max": max(20.0, p99), "min": 0.7}
+    shape = {"p50": 1.0, "p90": 1.2, "p99": p99, "p999": max(p999, p99), "max": max(20.0, p99, p999), "min": 0.7}
     return CLIENT.format(
         n=n,
         sent=n if sent is None else sent,
