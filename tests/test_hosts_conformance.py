@@ -99,6 +99,16 @@ def test_a_server_says_that_it_is_ready_and_lives_until_it_is_interrupted(site: 
     assert ended(site, server).result().stdout == "READY\ntotal\n"
 
 
+def test_what_was_weighed_while_it_lived_is_in_the_result(site: Site) -> None:
+    server = site.start(script(SERVES), 20.0)
+    while not server.printed("READY"):
+        site.hear()
+    server.weigh()
+    server.signal(signal.SIGINT)
+    held_mb = ended(site, server).result().memory_mb
+    assert held_mb is None or 0.1 < held_mb < 50  # a shell: a simulated one says nothing of its memory
+
+
 def test_a_process_that_was_given_up_is_killed_and_timed_out(site: Site) -> None:
     server = site.start(script(STUBBORN), 20.0)
     while not server.printed("READY"):

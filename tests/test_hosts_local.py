@@ -184,6 +184,13 @@ def test_cpu_seconds_are_those_of_the_program_and_not_of_its_launchers() -> None
     assert got.cpu_s >= 0.2
 
 
+def test_the_memory_of_a_server_is_its_own_and_not_that_of_who_started_it() -> None:
+    held = bytearray(300_000_000)  # this process holds more than the shell that it starts
+    output = PAIR.carry_out(shell_plan(SERVER, "true", uuid.uuid4().hex))
+    assert output.server.memory_mb is not None
+    assert 0.1 < output.server.memory_mb < len(held) / 1e7
+
+
 def test_standard_input_is_empty() -> None:
     assert HOST.output_of(Command(("cat",), {})).exit_status == 0
 

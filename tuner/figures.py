@@ -46,7 +46,7 @@ def profile_rows(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) 
 
 def plain(metric: str) -> str:
     """Return a metric's name as a column's heading: latency_p99_9_us is `p99.9, µs`, latency_p99_corrected_us `p99 corrected, µs`."""
-    unit = {"us": "µs", "mps": "msg/s", "s": "s"}
+    unit = {"us": "µs", "mps": "msg/s", "s": "s", "mb": "MB"}
     name, _, last = metric.removeprefix("latency_").rpartition("_")
     name = _BETWEEN_DIGITS.sub(".", name)
     name = "CPU" if metric == "cpu_s" else name

@@ -64,11 +64,12 @@ class Measurement:
 
     `dropped`, `duplicated` and `out_of_order` are the client's counts of replies in the valid duration.
     `bandwidth_mbytes_per_s` (throughput mode) is the payload that arrived, in 10^6 bytes per second.
-    `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, known to whoever ran it.
+    `client_cpu_s` and `server_cpu_s` are the seconds of CPU of each process, and `server_memory_mb` is the most memory that
+    the server held, in 10^6 bytes; they are known to whoever ran them.
 
     With several receivers of a multicast group, latencies, rate, counts and `observations` are each those of the receiver
     with the worst value, because a feed is as slow as the slowest of them; nothing is summed but `received` of ping-pong,
-    which counts the replies of all, and `server_cpu_s`. `lost_by_receiver` has one number for each: the
+    which counts the replies of all, `server_cpu_s` and `server_memory_mb`. `lost_by_receiver` has one number for each: the
     replies that the client missed, in the order in which the receivers first answered (ping-pong), or the messages that
     did not reach it, in the order of the servers (the other modes); it is None for a single receiver.
 
@@ -102,6 +103,7 @@ class Measurement:
     half_round_trip: bool = True
     client_cpu_s: float | None = None
     server_cpu_s: float | None = None
+    server_memory_mb: float | None = None
     latency_p50_corrected_us: float | None = None
     latency_p75_corrected_us: float | None = None
     latency_p90_corrected_us: float | None = None
@@ -123,8 +125,9 @@ class Measurement:
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
-        names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s", "cpu_s")
-        present = ((name, getattr(self, name)) for name in (*names, *CORRECTED_LATENCIES))
+        names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s")
+        of_host = ("cpu_s", "server_memory_mb")
+        present = ((name, getattr(self, name)) for name in (*names, *of_host, *CORRECTED_LATENCIES))
         return {name: value for name, value in present if value is not None}
 
     def observations_beyond(self, percentile: float) -> float:

@@ -19,7 +19,7 @@ def socket_links(launcher: int, proc: Path = PROC) -> tuple[str, ...]:
 
     `launcher` is the number of the `timeout` process, whose one child becomes the program.
     """
-    program = _child(launcher, proc)
+    program = program_of(launcher, proc)
     if program is None:
         return ()
     try:
@@ -29,7 +29,8 @@ def socket_links(launcher: int, proc: Path = PROC) -> tuple[str, ...]:
     return tuple(text for path in descriptors if _KIND.match(text := _target(path)))
 
 
-def _child(launcher: int, proc: Path) -> str | None:
+def program_of(launcher: int, proc: Path = PROC) -> str | None:
+    """Return the number of the process that `launcher` started, None where it has none or is gone."""
     try:
         children = (proc / str(launcher) / "task" / str(launcher) / "children").read_text(encoding="ascii").split()
     except OSError:

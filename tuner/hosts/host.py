@@ -35,7 +35,8 @@ class Command:
 class ProcessResult:
     """How a process ended: negative exit statuses are signals, `cpu_s` is its user and system time in seconds.
 
-    `links` are the texts of its sockets' links in `/proc/PID/fd`, where somebody looked.
+    `links` are the texts of its sockets' links in `/proc/PID/fd`, where somebody looked, and `memory_mb` is the memory, in
+    10^6 bytes, that it held at most when it was weighed.
     """
 
     exit_status: int
@@ -44,6 +45,7 @@ class ProcessResult:
     cpu_s: float
     timed_out: bool = False
     links: tuple[str, ...] = ()
+    memory_mb: float | None = None
 
 
 class Process(Protocol):
@@ -70,6 +72,10 @@ class Process(Protocol):
 
     def look(self) -> None:
         """Note what its sockets are now; the last look that saw any counts."""
+        ...
+
+    def weigh(self) -> None:
+        """Note how much memory it has held so far."""
         ...
 
     def signal(self, number: Signals) -> None:

@@ -155,6 +155,7 @@ class Pair:
             if client is not None:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
             for server in servers:
+                server.weigh()
                 _stop(sites, server)
             first, *further = [server.result() for server in servers]
             return RunOutput(

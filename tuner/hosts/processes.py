@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from tuner.errors import TunerError
-from tuner.hosts import descriptors
+from tuner.hosts import descriptors, resident
 from tuner.hosts.host import ProcessResult
 from tuner.terminal_text import CONTROL, plain
 
@@ -72,6 +72,7 @@ class Process:
     ended: float | None = None
     reaped: tuple[int, float] | None = None
     links: tuple[str, ...] = ()
+    memory_mb: float | None = None
 
     @property
     def silent(self) -> bool:
@@ -85,6 +86,10 @@ class Process:
     def look(self) -> None:
         """Note what its sockets are now; the last look that saw any counts."""
         self.links = descriptors.socket_links(self.popen.pid) or self.links
+
+    def weigh(self) -> None:
+        """Note how much memory it has held so far; where it is gone, what was noted before stays."""
+        self.memory_mb = resident.memory_mb(self.popen.pid) or self.memory_mb
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `timeout`, which hands it on to the program."""
@@ -117,7 +122,8 @@ class Process:
         exit_status, cpu_s = self.reap()
         lived_s = (self.ended or time.monotonic()) - self.started
         timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
-        return ProcessResult(exit_status, self.stdout.text(), self.stderr.text(), cpu_s, timed_out, self.links)
+        said = self.stdout.text(), self.stderr.text()
+        return ProcessResult(exit_status, *said, cpu_s, timed_out, self.links, self.memory_mb)
 
 
 def last_words(text: str) -> str:

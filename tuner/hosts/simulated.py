@@ -40,6 +40,7 @@ class Words:
     stdout: str = ""
     stderr: str = ""
     cpu_s: float = 0.5
+    memory_mb: float | None = None
     serves: bool = False
     hangs: bool = False
     last: Callable[[], str] = _nothing
@@ -67,6 +68,9 @@ class SimulatedProcess:
     def look(self) -> None:
         """See nothing: it has no sockets."""
 
+    def weigh(self) -> None:
+        """Weigh nothing: its words say what memory it has."""
+
     def signal(self, number: Signals) -> None:
         """End it; it prints its last words."""
         if not self.silent:
@@ -80,7 +84,8 @@ class SimulatedProcess:
     def result(self) -> ProcessResult:
         """Return how it ended."""
         late = self.stopped or self.words.hangs
-        return ProcessResult(0, self.stdout, self.words.stderr, self.words.cpu_s, timed_out=late)
+        words = self.words
+        return ProcessResult(0, self.stdout, words.stderr, words.cpu_s, timed_out=late, memory_mb=words.memory_mb)
 
 
 class SimulatedSite:

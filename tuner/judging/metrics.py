@@ -13,7 +13,9 @@ EVERY: Final = (
     Metric(HELD_RATE, "msg/s", higher_is_better=True, short=True),
     *BENCHMARK.metrics,
     Metric("cpu_s", "s", short=True),  # of both ends together; whoever ran them knows it
+    Metric("server_memory_mb", "MB"),
 )
 HIGHER_IS_BETTER: Final = frozenset(metric.name for metric in EVERY if metric.higher_is_better)
+UNITS: Final = {metric.name: metric.unit for metric in EVERY}
 SHORT: Final = tuple(metric.name for metric in EVERY if metric.short)
 """The metrics of tables that have room for a few only."""

@@ -12,6 +12,7 @@ from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import Gain
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
+from tuner.report.costs import costs
 from tuner.report.curves import curves
 from tuner.report.held import held
 from tuner.report.rows import Row
@@ -20,6 +21,7 @@ from tuner.runs.chosen import BENCHMARK
 from tuner.session.answer import answers, proposals, words
 from tuner.session.answer.answers import Answer, CompareAnswer, TuneAnswer
 from tuner.session.answer.circumstances import host
+from tuner.session.answer.costs import Beside, beside
 from tuner.session.answer.counters import pointed_at, totals
 from tuner.session.answer.described import described
 from tuner.session.answer.json_form import plain, to_json
@@ -53,6 +55,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "verdict": _verdict(ledger, session, answer),
         "profiles": _profiles(seen, cast),
         "winner": _winner(answer),
+        "costs": costs(_beside(seen, answer)),
         "curves": curves(ledger, _finalists(cast)),
         "course": course.course(seen.gains),
         "proposals": _proposals(answer),
@@ -157,6 +160,13 @@ def _final(answer: Answer | None) -> Described | None:
         return answer.b
     winner = answers.winner(answer) if answer else None
     return winner.described if winner else None
+
+
+def _beside(seen: Evidence, answer: Answer | None) -> Beside:
+    """Return what the profile of an answer costs, as the runs say it: earlier releases did not store it."""
+    final = _final(answer)
+    trial = seen.ledger.find(final.settings) if final else None
+    return beside(seen, trial) if trial else Beside()
 
 
 def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:

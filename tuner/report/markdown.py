@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 
 def page(content: Row, plots: Mapping[str, tuple[str, str]]) -> str:
     """Return a session's report as Markdown; `plots` has, by name, what each shows and the path of its picture."""
-    parts = [*_head(content), *_profiles(content), *_curves(content, plots), *_search(content, plots)]
+    parts = [*_head(content), *_costs(content), *_profiles(content), *_curves(content, plots), *_search(content, plots)]
     parts += [*_settings(content, plots), *_cost(content, plots), *_noise(content, plots), *_ends(content)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -29,6 +29,13 @@ def _head(content: Row) -> Iterator[str]:
     if winner := content["winner"]:
         yield f"## The profile\n\n{escaped(winner['path'] or 'Nothing to change: keep the baseline.')}\n"
         yield _block([f"{name}={value}" for name, value in winner["settings"].items()] or ["(no settings)"])
+
+
+def _costs(content: Row) -> Iterator[str]:
+    found = content["costs"]
+    if found["rows"]:
+        yield f"## What it costs\n\n{escaped(found['why'])}\n"
+        yield markdown(found["headers"], found["rows"])
 
 
 def _block(lines: Sequence[str]) -> str:

@@ -29,6 +29,7 @@ OF_A_PROFILE: Final = (
     "rate_mps",
     "bandwidth_mbytes_per_s",
     "cpu_s",
+    "server_memory_mb",
 )
 # What the words of a table of metrics need to be understood.
 CORRECTED_SAYS: Final = (

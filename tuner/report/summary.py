@@ -9,7 +9,8 @@ from typing import Any
 from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
 from tuner.records import StoredSession
-from tuner.report.tables import failure_table, phase_table, profile_table
+from tuner.report.costs import HEADERS, costs
+from tuner.report.tables import failure_table, markdown, phase_table, profile_table
 from tuner.runs import workload
 from tuner.session.answer import answers, proposals, words
 from tuner.session.answer.answers import (
@@ -40,6 +41,9 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
     yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
     if isinstance(answer, TuneAnswer | MinimiseAnswer):
         yield from _profiles(answer)
+    if answer is not None and (rows := costs(answers.beside(answer))["rows"]):
+        yield "## What it costs\n"
+        yield markdown(HEADERS, rows)
     if answer is not None and not isinstance(answer, Failure):
         yield from _noise(answer)
     if isinstance(answer, TuneAnswer) and answer.warm_start:

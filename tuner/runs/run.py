@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,8 +118,18 @@ class Rig:
             found = self.benchmark.with_log(found, output.log, workload) if output.log else found
         except ParseError as reason:
             return Status.FAILED, reason.message, None
-        server_cpu_s = math.fsum(each.cpu_s for each in output.servers)
-        return Status.OK, "", replace(found, client_cpu_s=output.client.cpu_s, server_cpu_s=server_cpu_s)
+        return Status.OK, "", _with_cost(found, output.client, output.servers)
+
+
+def _with_cost(found: Measurement, client: ProcessResult, servers: Sequence[ProcessResult]) -> Measurement:
+    """Return a measurement with the CPU time of both ends and the servers' memory, where all of that is known."""
+    memory_mb = [each.memory_mb for each in servers if each.memory_mb is not None]
+    return replace(
+        found,
+        client_cpu_s=client.cpu_s,
+        server_cpu_s=math.fsum(each.cpu_s for each in servers),
+        server_memory_mb=math.fsum(memory_mb) if len(memory_mb) == len(servers) else None,
+    )
 
 
 def _check_trips(found: Measurement, workload: Workload) -> None:

@@ -21,6 +21,7 @@ from tuner.session.answer.answers import (
 )
 from tuner.session.answer.calibration import calibration, doubts, of_budgets
 from tuner.session.answer.circumstances import circumstances
+from tuner.session.answer.costs import Beside, beside, in_verdict
 from tuner.session.answer.described import described
 from tuner.session.answer.pareto_front import front_of
 from tuner.session.answer.parts import (
@@ -122,6 +123,7 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         pareto=_pareto(evidence),
         warm_start=warm_start,
         proposals=_searched(evidence),
+        beside=beside(evidence, trial),
     )
     return replace(tuned, why=reason(tuned))
 
@@ -151,18 +153,23 @@ def compared(evidence: Evidence) -> Trial:
 
 def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
     other = compared(evidence)
-    found = judge(evidence, other, ending)
+    found, costs = judge(evidence, other, ending), beside(evidence, other)
     return CompareAnswer(
         session=evidence.ledger.session,
         verdict=found.answer,
-        why=_why(evidence, found.why),
+        why=_why(evidence, _with_costs(found.why, costs) if found.gain_of(other) else found.why),
         a=described(evidence, evidence.baseline),
         b=described(evidence, other),
         gain=found.gain_of(other),
         doubts=found.doubts,
         circumstances=circumstances(evidence),
         time=_time(evidence, ending),
+        beside=costs,
     )
+
+
+def _with_costs(why: str, found: Beside) -> str:
+    return ". ".join(filter(None, (why, in_verdict(found))))
 
 
 def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
@@ -170,11 +177,11 @@ def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
     ledger = evidence.ledger
     original = ledger.find(evidence.plan.known[0].settings) or evidence.baseline
     shorter = minimised(evidence, original, evidence.objective, proven=False)
-    decision = _decision(shorter)
+    decision, costs = _decision(shorter), beside(evidence, shorter.profile)
     return MinimiseAnswer(
         session=ledger.session,
         verdict=decision,
-        why=_why(evidence, _left(evidence, shorter, decision)),
+        why=_why(evidence, _with_costs(_left(evidence, shorter, decision), costs)),
         task=_task(evidence),
         baseline=described(evidence, evidence.baseline),
         known=(described(evidence, original),),
@@ -185,6 +192,7 @@ def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
         runs=len(ledger.runs),
         circumstances=circumstances(evidence),
         time=_time(evidence, ending),
+        beside=costs,
     )
 
 

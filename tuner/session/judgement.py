@@ -21,7 +21,9 @@ from tuner.store import Store
 from tuner.version import __version__
 
 # Sentences are those of the release that wrote them: what another release says in other words is no other answer.
-SENTENCES: Final = frozenset({"why", "what", "advice", "message", "suggestion", "example", "left_out"})
+SENTENCES: Final = frozenset(
+    {"why", "what", "advice", "message", "suggestion", "example", "left_out", "sentence", "remark"}
+)
 RELEASE: Final = "tuner"
 """The fact that says which release measured."""
 _NOTHING: Final = object()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tuner.cli.screen.output import wrapped
 from tuner.runs.chosen import BENCHMARK
-from tuner.session.answer import answers, proposals, words
+from tuner.session.answer import answers, costs, proposals, words
 from tuner.session.answer.answers import Answer, CalibrateAnswer, Failure, MeasureAnswer, TuneAnswer
 from tuner.session.answer.parts import Circumstances, Time
 
@@ -21,6 +21,7 @@ def lines(answer: Answer) -> list[str]:
 def _facts(answer: Answer) -> Iterator[str]:
     if calibration := answers.noise(answer):
         yield from words.noise(calibration)
+    yield from costs.sentences(answers.beside(answer))
     if searched := answers.searched(answer):
         yield from (f"search: {line}" for line in proposals.sentences(searched))
     if not isinstance(answer, CalibrateAnswer | Failure):

@@ -10,6 +10,7 @@ from tuner.errors import Finding
 from tuner.judging.statistics import Estimate, Gain
 from tuner.records import Kind, Status
 from tuner.session.answer import words
+from tuner.session.answer.costs import Beside, in_verdict
 from tuner.session.answer.json_form import INLINE, OMIT, Json, to_json
 from tuner.session.answer.parts import (
     Calibration,
@@ -62,6 +63,8 @@ class TuneAnswer:
     """None where it was not asked for."""
     proposals: Searched | None = field(default=None, metadata=OMIT)
     """What became of the search's candidates; None in answers of before this was counted."""
+    beside: Beside = field(default=Beside(), metadata=INLINE)
+    """What the winner costs."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -83,6 +86,8 @@ class CompareAnswer:
     doubts: tuple[Finding, ...]
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
+    beside: Beside = field(default=Beside(), metadata=INLINE)
+    """What b costs."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -129,6 +134,8 @@ class MinimiseAnswer:
     runs: int
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
+    beside: Beside = field(default=Beside(), metadata=INLINE)
+    """What the winner costs."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -205,6 +212,8 @@ def remarks(found: Circumstances, stack: str) -> Iterator[str]:
 
 def _improvement(answer: TuneAnswer, gained: Gain) -> Iterator[str]:
     yield words.compared(answer.winner.described.profile, gained, answer.baseline.profile)
+    if costs := in_verdict(answer.beside):
+        yield costs
     judged = next((each for each in answer.finalists if each.gain), None)
     shorter = answer.minimised.dropped if answer.minimised else ()
     if shorter and judged and judged.gain:
@@ -221,6 +230,11 @@ def gain(answer: Answer) -> Gain | None:
 def doubts(answer: Answer) -> tuple[Finding, ...]:
     """Return the reasons to distrust the answer."""
     return answer.doubts if isinstance(answer, TuneAnswer | CompareAnswer) else ()
+
+
+def beside(answer: Answer) -> Beside:
+    """Return what the profile of an answer costs; nothing for a kind of session that compares nothing."""
+    return answer.beside if isinstance(answer, TuneAnswer | CompareAnswer | MinimiseAnswer) else Beside()
 
 
 def winner(answer: Answer) -> Winner | None:
