@@ -152,12 +152,16 @@ def test_a_host_that_never_calms_down_is_said_to_be_one(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps, steal=lambda _run: 0.3))
     blocks = len({run.block for run in Store(Results(tmp_path).url).runs(found["session"])})
     assert found["verdict"] == "improved"
+    (steal,) = found["host"].pop("culprits")
+    assert (steal["cause"], steal["blocks"], steal["most"]) == ("steal", blocks, pytest.approx(0.15))
     assert found["host"] == {
         "calm": False,
         "disturbed": blocks,
         "blocks": blocks,
         "reasons": {"the hypervisor took CPU time": blocks},
+        "unusual": [],
     }
+    assert any(f"{blocks} of {blocks} blocks were disturbed by steal" in each["what"] for each in found["doubts"])
     assert 1 <= found["quarantined"] <= 0.2 * blocks
     assert "noisy host" in found["why"]
     assert "noisy host" in summary(Store(Results(tmp_path).url), Store(Results(tmp_path).url).session("latest"))

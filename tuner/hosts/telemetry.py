@@ -177,9 +177,13 @@ def spoiled(found: Mapping[str, Any]) -> tuple[str, ...]:
 
     Only what the measured program does not cause itself is a reason: its own drops and switches are not.
     """
+    return tuple(dict.fromkeys(reason for each in of_machines(found) for reason in _reasons(each)))
+
+
+def of_machines(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what happened on each machine of a run, out of its JSON form; none where it was too short to know."""
     machines = [found[end] for end in _ENDS if end in found] or [found]
-    long_enough = (each for each in machines if each.get("wall_s", 0.0) >= LEAST_WALL_S)
-    return tuple(dict.fromkeys(reason for each in long_enough for reason in _reasons(each)))
+    return [each for each in machines if each.get("wall_s", 0.0) >= LEAST_WALL_S]
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:

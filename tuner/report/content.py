@@ -18,7 +18,7 @@ from tuner.report.held import held
 from tuner.report.rows import Row
 from tuner.report.tables import failure_rows, phase_rows
 from tuner.runs.chosen import BENCHMARK
-from tuner.session.answer import answers, proposals, words
+from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import Answer, CompareAnswer, TuneAnswer
 from tuner.session.answer.circumstances import host
 from tuner.session.answer.costs import Beside, beside
@@ -29,6 +29,7 @@ from tuner.session.answer.pareto_front import front_of
 from tuner.session.answer.parts import Decision, Described, Worth
 from tuner.session.answer.stored import answer_of
 from tuner.session.measuring import quarantine
+from tuner.session.measuring.culprits import of_disturbed
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.plan import Plan
@@ -251,11 +252,17 @@ def _noise(seen: Evidence, answer: Answer | None) -> Row:
         "why": "" if calibration else "Not computed: this session has no calibration, so the noise is unknown.",
         "runs": runs,
         "host": to_json(calm) | {"sentence": words.not_calm(calm)},
-        "disturbed": [
-            {"block": block, "reasons": list(reasons), "quarantined": block in ledger.quarantined}
-            for block, reasons in why.items()
-        ],
+        "disturbance": disturbance.sentence(calm),
+        "unusual": disturbance.standing_out(calm),
+        "advice": disturbance.advice(calm),
+        "disturbed": [_disturbed(ledger, block, reasons) for block, reasons in why.items()],
     }
+
+
+def _disturbed(ledger: Ledger, block: int, reasons: Sequence[str]) -> Row:
+    culprits = disturbance.of_block(of_disturbed(ledger.runs_in(block)))
+    found = {"block": block, "reasons": list(reasons), "culprits": culprits}
+    return found | {"quarantined": block in ledger.quarantined}
 
 
 def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:

@@ -126,15 +126,23 @@ def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 
 def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    found, host = content["noise"], content["noise"]["host"]
+    found = content["noise"]
     yield "## Noise and drift\n"
     yield "".join(f"- {escaped(line)}\n" for line in [*found["words"], found["why"]] if line)
     yield from _plot(plots, "noise")
-    out = [row for row in found["disturbed"] if row["quarantined"]]
-    yield f"The host disturbed {host['disturbed']} of {host['blocks']} blocks; {len(out)} were discarded.\n"
-    yield "".join(f"- block {row['block']}: {escaped(', '.join(row['reasons']))}\n" for row in found["disturbed"])
+    yield from _disturbance(found)
     if content["phases"]["rows"]:
         yield markdown(content["phases"]["headers"], content["phases"]["rows"])
+
+
+def _disturbance(found: Row) -> Iterator[str]:
+    out = [row for row in found["disturbed"] if row["quarantined"]]
+    said = found["disturbance"] or f"None of {found['host']['blocks']} blocks was disturbed by the host"
+    yield f"{escaped(said[:1].upper() + said[1:])}; {len(out)} were discarded.\n"
+    if found["unusual"]:
+        yield f"{escaped(found['unusual'][:1].upper() + found['unusual'][1:])}.\n"
+    yield "".join(f"- block {row['block']}: {escaped(', '.join(row['culprits']))}\n" for row in found["disturbed"])
+    yield "".join(f"- what to do about {escaped(line)}\n" for line in found["advice"])
 
 
 def _ends(content: Row) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
 from tuner.report.tables import failure_table, markdown, phase_table, profile_table
 from tuner.runs import workload
-from tuner.session.answer import answers, proposals, words
+from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import (
     Answer,
     CalibrateAnswer,
@@ -95,8 +95,9 @@ def _noise(answer: TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer |
         yield "".join(f"- {line}\n" for line in words.noise(calibration)).rstrip()
     quarantined = answer.circumstances.quarantined
     yield f"- blocks disturbed by the host: {host.disturbed} of {host.blocks}; discarded: {quarantined}."
-    if not host.calm:
-        yield f"- {words.not_calm(host)}"
+    for line in (disturbance.sentence(host), disturbance.standing_out(host), *disturbance.advice(host)):
+        if line:
+            yield f"- {line}"
     yield ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tuner.errors import UsageError
 from tuner.judging.statistics import Gain
 from tuner.records import Kind, Phase, Role, Trial
-from tuner.session.answer import proposals, words
+from tuner.session.answer import disturbance, proposals, words
 from tuner.session.answer.answers import (
     Answer,
     CalibrateAnswer,
@@ -20,7 +20,7 @@ from tuner.session.answer.answers import (
     remarks,
 )
 from tuner.session.answer.calibration import calibration, doubts, of_budgets
-from tuner.session.answer.circumstances import circumstances
+from tuner.session.answer.circumstances import circumstances, host
 from tuner.session.answer.costs import Beside, beside, in_verdict
 from tuner.session.answer.described import described
 from tuner.session.answer.pareto_front import front_of
@@ -113,7 +113,12 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         gain=gained,
         gain_over_start=found.over_start,
         finalists=tuple(Finalist(described(evidence, each), found.gain_of(each)) for each in found.finalists),
-        doubts=(*found.doubts, *doubts(noise), *(unseen(shorter) if shorter else ())),
+        doubts=(
+            *found.doubts,
+            *doubts(noise),
+            *(unseen(shorter) if shorter else ()),
+            *disturbance.doubts(host(evidence)),
+        ),
         minimised=_minimisation(shorter) if shorter else None,
         trials=ledger.counts(),
         runs=len(ledger.runs),
@@ -161,7 +166,7 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
         a=described(evidence, evidence.baseline),
         b=described(evidence, other),
         gain=found.gain_of(other),
-        doubts=found.doubts,
+        doubts=(*found.doubts, *disturbance.doubts(host(evidence))),
         circumstances=circumstances(evidence),
         time=_time(evidence, ending),
         beside=costs,

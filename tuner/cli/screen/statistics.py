@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tuner.cli.screen.output import wrapped
 from tuner.runs.chosen import BENCHMARK
-from tuner.session.answer import answers, costs, proposals, words
+from tuner.session.answer import answers, costs, disturbance, proposals, words
 from tuner.session.answer.answers import Answer, CalibrateAnswer, Failure, MeasureAnswer, TuneAnswer
 from tuner.session.answer.parts import Circumstances, Time
 
@@ -25,15 +25,16 @@ def _facts(answer: Answer) -> Iterator[str]:
     if searched := answers.searched(answer):
         yield from (f"search: {line}" for line in proposals.sentences(searched))
     if not isinstance(answer, CalibrateAnswer | Failure):
-        yield _host(answer.circumstances)
+        yield from _host(answer.circumstances)
         if not isinstance(answer, MeasureAnswer):
             yield _time(answer.time, answer.runs if isinstance(answer, TuneAnswer) else None)
 
 
-def _host(found: Circumstances) -> str:
-    return (
-        f"blocks disturbed by the host: {found.host.disturbed} of {found.host.blocks}; discarded: {found.quarantined}"
-    )
+def _host(found: Circumstances) -> Iterator[str]:
+    yield f"blocks disturbed by the host: {found.host.disturbed} of {found.host.blocks}; discarded: {found.quarantined}"
+    for line in (disturbance.sentence(found.host), disturbance.standing_out(found.host)):
+        if line:
+            yield line
 
 
 def _time(spent: Time, runs: int | None) -> str:

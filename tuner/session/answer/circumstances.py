@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection
 
 from tuner.session.answer.counters import pointed_at, totals
+from tuner.session.answer.disturbance import disturbers, measured_cpus
 from tuner.session.answer.parts import Circumstances, HostCalm
 from tuner.session.measuring import quarantine
+from tuner.session.measuring.culprits import Culprit, of_disturbed, unusual
 from tuner.session.measuring.evidence import Evidence
 from tuner.stacks.offload import Sockets
 
@@ -24,8 +27,28 @@ def circumstances(evidence: Evidence) -> Circumstances:
 
 
 def host(evidence: Evidence) -> HostCalm:
-    """Return how many blocks the host disturbed, and why."""
-    why = quarantine.disturbed(evidence.ledger.runs)
-    blocks = len({run.block for run in evidence.ledger.runs})
+    """Return how many blocks the host disturbed, and who did."""
+    runs = evidence.ledger.runs
+    why = quarantine.disturbed(runs)
+    blocks = len({run.block for run in runs})
     counted = Counter(reason for all_of_block in why.values() for reason in all_of_block)
-    return HostCalm(quarantine.calm(len(why), blocks), len(why), blocks, dict(counted))
+    found = {block: of_disturbed(evidence.ledger.runs_in(block)) for block in why}
+    measured = measured_cpus(evidence.plan.workloads)
+    return HostCalm(
+        calm=quarantine.calm(len(why), blocks),
+        disturbed=len(why),
+        blocks=blocks,
+        reasons=dict(counted),
+        culprits=disturbers(found, measured),
+        unusual=disturbers(_unusual(evidence, set(why)), measured),
+    )
+
+
+def _unusual(evidence: Evidence, disturbed: Collection[int]) -> dict[int, list[Culprit]]:
+    """Return what stood out in the baseline's runs in blocks that were not disturbed."""
+    found: dict[int, list[Culprit]] = defaultdict(list)
+    mine = evidence.ledger.runs_of(evidence.baseline.number) if evidence.ledger.trials else ()
+    for index in range(len(evidence.plan.workloads)):
+        for block, each in unusual([run for run in mine if run.workload == index]).items():
+            found[block] += each
+    return {block: each for block, each in found.items() if block not in disturbed}

@@ -12,6 +12,7 @@ from tuner.judging.statistics import Estimate, Gain
 from tuner.records import Phase, Status
 from tuner.runs.workload import Workload
 from tuner.session.answer.json_form import INLINE, OMIT, Json, key, to_json
+from tuner.session.measuring.culprits import Cause
 
 
 class Decision(StrEnum):
@@ -193,6 +194,27 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
+class Disturber:
+    """Who or what disturbed blocks, and what to do about it. What the numbers count depends on the cause (`Cause`)."""
+
+    cause: Cause
+    blocks: int
+    """How many blocks it disturbed."""
+    most: float
+    """How much it was in the worst run."""
+    advice: str
+    name: str = ""
+    """The program, interrupt line or softirq; empty where the cause has none."""
+    pid: int | None = field(default=None, metadata=OMIT)
+    """The process; None where there were several of that name."""
+    cpu: int | None = field(default=None, metadata=OMIT)
+    line: str = ""
+    """The interrupt's number under `/proc/irq`."""
+    usual: float | None = field(default=None, metadata=OMIT)
+    """The median of the session's comparable runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostCalm:
     """Whether the host was quiet enough to measure on."""
 
@@ -204,6 +226,10 @@ class HostCalm:
     """Blocks in all."""
     reasons: Mapping[str, int]
     """In how many blocks each kind of disturbance was."""
+    culprits: tuple[Disturber, ...] | None = field(default=None, metadata=OMIT)
+    """Who disturbed these blocks, the most frequent first; one block may have several. None in an answer that an earlier release stored."""
+    unusual: tuple[Disturber, ...] | None = field(default=None, metadata=OMIT)
+    """What stood out in runs of the baseline in other blocks, which count all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tuner.judging.noise import Drift, Spread
 from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
+from tuner.session.answer import disturbance
 from tuner.session.answer.parts import Calibration, Detectable, HostCalm
 
 
@@ -188,7 +189,4 @@ def os_sockets(stack: str) -> str:
 
 def not_calm(host: HostCalm) -> str:
     """Return what a verdict must say about a noisy host; empty for a quiet one."""
-    if host.calm:
-        return ""
-    why = ", ".join(f"{reason} ({count})" for reason, count in host.reasons.items())
-    return f"noisy host: {host.disturbed} of {host.blocks} blocks were disturbed: {why}"
+    return "" if host.calm else f"noisy host: {disturbance.sentence(host)}"
