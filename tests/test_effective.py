@@ -18,17 +18,19 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tuner import catalogue
 from tuner.catalogue import presets
 from tuner.catalogue.effective import Effective, Origin, effective
 from tuner.catalogue.reading import Fate
 from tuner.catalogue.rules import broken, numbers
+from tuner.cli.main import program
 from tuner.errors import Severity, UsageError
 from tuner.session.setup.readback import refusal
 from tuner.stacks import banner
 from tuner.stacks.shown import QUIRKS, Quirk, agrees, understood
-from tuner.stacks.verification import verify
+from tuner.stacks.verification import FORCED, NOT_PREDICTED, verify
 
 LIBRARIES: Final = ("xlio-3.40.2", "xlio-3.61.2", "xlio-3.70.2", "vma-9.8.84")
 ENVIRONMENTS: Final = Path(__file__).parent / "data" / "effective"
@@ -140,7 +142,9 @@ def test_verify_is_never_surprised_by_a_real_library(library: str) -> None:
         if isinstance(showed, dict):
             texts = {name: text for name, text in (told["default"] | showed).items() if text is not None}
             read = banner.Banner(tag="X", release=told["release"], shown=texts)
-            assert [str(each) for each in verify(known, variables, read, {}) if not each.predicted] == []
+            found = verify(known, variables, read, {})
+            assert [str(each) for each in found if not each.predicted] == []
+            assert [str(each) for each in found if Fate.OVERRIDDEN in {each.status, *each.why.split(": ")}] == []
 
 
 @pytest.mark.parametrize(
@@ -150,12 +154,12 @@ def test_verify_is_never_surprised_by_a_real_library(library: str) -> None:
         ("XLIO_TCP_CTL_THREAD", "with_wakeup", "With Wakeup", Fate.APPLIED),
         ("XLIO_TCP_CTL_THREAD", "no_wakeup", "No Wakeup", Fate.APPLIED),
         ("XLIO_MEMORY_LIMIT", "100000000", "95 MB", Fate.APPLIED),
-        ("XLIO_MEMORY_LIMIT", "100000000", "94 MB", Fate.OVERRIDDEN),
-        ("XLIO_TX_BUF_SIZE", "128KB", "128 KB", Fate.CLAMPED),
+        ("XLIO_MEMORY_LIMIT", "100000000", "94 MB", NOT_PREDICTED),
+        ("XLIO_TX_BUF_SIZE", "128KB", "128 KB", FORCED),
     ],
 )
 def test_a_value_that_a_banner_words_in_its_own_way_is_no_other_value(
-    name: str, asked: str, showing: str, status: Fate
+    name: str, asked: str, showing: str, status: str
 ) -> None:
     (found,) = verify(XLIO, {name: asked}, banner.Banner(tag="X", release="3.40.2", shown={name: showing}), {})
     assert found.status == status
@@ -192,6 +196,12 @@ def test_a_hugepage_size_that_makes_the_library_abort_is_said(size: str) -> None
     (verified,) = verify(XLIO, {"XLIO_HUGEPAGE_SIZE": size}, shown_as_set, {})
     assert verified.status == Fate.FATAL
     assert "aborts" in str(refusal("xlio", {"XLIO_HUGEPAGE_SIZE": size}, "3.70.2"))
+
+
+def test_a_size_beyond_all_numbers_is_taken_into_the_account_of_the_memory() -> None:
+    done = CliRunner().invoke(program(), ["profiles", "effective", "--env", "XLIO_MEMORY_LIMIT=-1"])
+    assert done.exit_code == 0, done.output
+    assert "18446744073709551615" in done.stdout
 
 
 def test_an_obsolete_variable_has_no_effect() -> None:
@@ -238,6 +248,12 @@ def test_an_odd_value_becomes_what_the_library_made_of_it(name: str, value: str,
         ({"XLIO_PROGRESS_ENGINE_WCE_MAX": "0"}, "XLIO_PROGRESS_ENGINE_INTERVAL", "0", Origin.RULE, "nothing to drain"),
         ({"XLIO_STRQ": "off", "XLIO_STRQ_NUM_STRIDES": "4096"}, "XLIO_STRQ_NUM_STRIDES", "2048", Origin.DEFAULT, "read only where"),
         ({"XLIO_MEMORY_LIMIT": "-1"}, "XLIO_MEMORY_LIMIT", str((1 << 64) - 1), Origin.EXPLICIT, "nothing checks that"),
+        ({"XLIO_MEMORY_LIMIT": "-1"}, "XLIO_MEMORY_LIMIT", str((1 << 64) - 1), Origin.EXPLICIT, "'-1' is read as 18446744073709551615: in 64 bits, without a sign"),
+        ({"XLIO_TCP_SEND_BUFFER_SIZE": "4gb"}, "XLIO_TCP_SEND_BUFFER_SIZE", "0", Origin.EXPLICIT, "'4gb' is read as 0: in 32 bits"),
+        ({"XLIO_MAX_TSO_SIZE": "5GB"}, "XLIO_MAX_TSO_SIZE", str(1 << 30), Origin.EXPLICIT, "'5GB' is read as 1073741824: in 32 bits"),
+        ({"XLIO_TCP_SEND_BUFFER_SIZE": "+3"}, "XLIO_TCP_SEND_BUFFER_SIZE", "3", Origin.EXPLICIT, "as set"),
+        ({"XLIO_WORKER_THREADS": "-1"}, "XLIO_WORKER_THREADS", "65535", Origin.EXPLICIT, "in 16 bits, without a sign"),
+        ({"XLIO_DISABLE_FLOW_TAG": "-1"}, "XLIO_DISABLE_FLOW_TAG", "0", Origin.EXPLICIT, "only a number above 0 switches it on"),
         ({"XLIO_TCP_CTL_THREAD": "delegate"}, "XLIO_PROGRESS_ENGINE_INTERVAL", "0", Origin.RULE, "delegated"),
     ],
 )  # fmt: skip

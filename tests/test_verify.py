@@ -102,9 +102,9 @@ def became(
         ({"XLIO_SPEC": "multi_ring_latency"}, {}, "defaulted", True),
         ({"XLIO_BF": "1"}, {}, "ignored", True),
         ({"XLIO_RX_POL": "1"}, {}, "ignored", True),
-        ({"XLIO_TX_WRE": "3"}, {"XLIO_TX_WRE": "128"}, "overridden by a rule", True),
+        ({"XLIO_TX_WRE": "3"}, {"XLIO_TX_WRE": "128"}, "forced by a rule, as predicted", True),
         ({"XLIO_RX_POLL": "7"}, {}, "defaulted", False),
-        ({"XLIO_RX_POLL": "7"}, {"XLIO_RX_POLL": "9"}, "overridden by a rule", False),
+        ({"XLIO_RX_POLL": "7"}, {"XLIO_RX_POLL": "9"}, "not as predicted", False),
         ({"XLIO_TCP_NODELAY": "true"}, {}, "clamped", True),
         ({"XLIO_TCP_PUSH_FLAG": "0"}, {}, "not shown", True),
         ({"XLIO_TRACELEVEL": "debug"}, {}, "not shown", True),
@@ -115,7 +115,19 @@ def test_each_setting_is_told_what_became_of_it(
 ) -> None:
     (found,) = became(settings, changes).values()
     assert (found.status, found.predicted) == (status, predicted)
-    assert found.fine == (status in {"applied", "not shown"})
+    assert found.fine == (status in {"applied", "not shown", "forced by a rule, as predicted"})
+
+
+def test_a_value_that_a_known_rule_replaces_is_verified_and_the_rule_is_named(tmp_path: Path, lib: Path) -> None:
+    text = showing(DETAILS["xlio-3.61.2"], {"XLIO_TX_WRE": "128"})
+    named = profile(tmp_path, "xlio", {"XLIO_TX_WRE": "3"})
+    done = verified(tmp_path, lib, text, named)
+    assert done.returncode == 0
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("XLIO_TX_WRE ")]
+    assert "forced by a rule, as predicted" in row
+    assert "128 is in effect: XLIO_TX_WRE must be at least twice XLIO_TX_WRE_BATCHING" in row
+    other = verified(tmp_path, lib, showing(text, {"XLIO_TX_WRE": "99"}), named, "--json")
+    assert (other.returncode, json.loads(other.stdout)["settings"][0]["status"]) == (1, "not as predicted")
 
 
 def test_a_profile_that_the_library_applies_is_verified(tmp_path: Path, lib: Path) -> None:
@@ -132,6 +144,22 @@ def test_a_profile_that_comes_out_differently_ends_with_1_and_the_reason(tmp_pat
     assert done.returncode == 1
     assert "defaulted" in done.stdout
     assert "does not read it: from 2.0.6 to 3.40.0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"LD_AUDIT": "/tmp/a.so"}, "LD_AUDIT is not a variable of xlio"),  # noqa: S108 # a value
+        ({"XLIO_NONE": "1"}, "xlio has no parameter XLIO_NONE"),
+        ({"XLIO_LOG_FILE": "a\\u0000b"}, "settings.XLIO_LOG_FILE"),
+    ],
+)
+def test_a_profile_that_sets_what_is_no_setting_is_not_given_to_a_library(
+    settings: dict[str, str], says: str, tmp_path: Path, lib: Path
+) -> None:
+    done = verified(tmp_path, lib, DETAILS["xlio-3.61.2"], profile(tmp_path, "xlio", settings))
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 def test_vma_is_verified_by_its_own_banner(tmp_path: Path, lib: Path) -> None:

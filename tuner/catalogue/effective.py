@@ -158,7 +158,9 @@ class _Model:
         for name in self.found:
             for older in older_names(name):
                 if older in settings:
-                    yield name, self._set(self._read(name, settings[older]), f"set by its older name {older}")
+                    copied = self._set(self._read(name, settings[older]), f"set by its older name {older}")
+                    lost = name in settings and self._read(name, settings[name]).value != copied.value
+                    yield name, replace(copied, fate=Fate.OVERRIDDEN) if lost else copied
 
     def _idle(self, name: str, text: str, settings: Mapping[str, str]) -> InEffect | None:
         """Return what is in effect of a variable of which nothing comes, None for one that the library acts on."""

@@ -28,7 +28,7 @@ SIZE_UNITS: Final = {
 LARGEST_INT: Final = 2**31 - 1
 # A leading 0 makes a size octal for the libraries, so that it is no way to write one.
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})([A-Za-z]{0,2})")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")  # 2**64 - 1 has 20 digits
 _CPUSET = re.compile(r"-1|0[xX][0-9a-fA-F]+|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
 # What people call the special values of a number, by the meanings that the catalogues give those.
 _SPECIAL_WORDS: Final = {

@@ -209,26 +209,35 @@ def _number(parameter: Parameter, text: str, default: str) -> Read:
     meant = replaced(parameter.name, str(number))
     if meant != str(number):
         return Read(meant, Fate.CLAMPED, f"{text!r} is read as {number}, and {number} silently becomes {meant}")
-    if _is_in(parameter, "sixteen_bits"):
+    if _is_in(parameter, "sixteen_bits") and not 0 <= number < _HALF_WORD:
         number %= _HALF_WORD
+        return _within(parameter, number, default, f"{text!r} is read as {number}: in 16 bits, without a sign")
     return _within(parameter, number, default, _reading(text, str(number)))
 
 
 def _switch(parameter: Parameter, text: str, _default: str) -> Read:
     number = atoi(text)
-    on = number > 0 if _is_in(parameter, "positive") else number != 0
-    return Read(str(int(on)), why=_reading(text, str(number), {"0", "1"}))
+    if number < 0 and _is_in(parameter, "positive"):
+        return Read("0", why=f"{text!r} is read as {number}, and only a number above 0 switches it on")
+    return Read(str(int(number != 0)), why=_reading(text, str(number), {"0", "1"}))
 
 
 def _size(parameter: Parameter, text: str, default: str) -> Read:
-    number = size(text)
-    if _is_in(parameter, "narrow"):
-        number %= _WORD
-    odd = number == 0 and text.strip("0") != ""
-    why = f"{text!r} is not a size and is read as 0" if odd else ""
+    whole = size(text)
+    number = whole % _WORD if _is_in(parameter, "narrow") else whole
+    why = _size_reading(text, whole, number)
     if number == 0 and _is_in(parameter, "zero"):
         return Read(default, Fate.DEFAULTED, why or "0 means the default")
     return _within(parameter, number, default, why)
+
+
+def _size_reading(text: str, whole: int, kept: int) -> str:
+    """Return what is odd about a size of `whole` bytes, of which the variable keeps `kept`, empty where nothing is."""
+    if whole == 0 and text.strip("0") != "":
+        return f"{text!r} is not a size and is read as 0"
+    if kept != whole:
+        return f"{text!r} is read as {kept}: in 32 bits"
+    return f"{text!r} is read as {kept}: in 64 bits, without a sign" if "-" in text else ""
 
 
 def _within(parameter: Parameter, number: int, default: str, why: str) -> Read:

@@ -30,10 +30,19 @@ _KEYS: Final = ("name", "stack", "summary", "extends", "releases", "settings", "
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file holds (None when it cannot be understood at all) and everything that is wrong with it."""
+    """What a file holds (None when it cannot be understood at all) and everything that is wrong with it.
+
+    `of_values` is what a release makes of its settings; `of_form` is what is wrong with the file itself.
+    """
 
     profile: Profile | None
-    findings: tuple[Finding, ...]
+    of_form: tuple[Finding, ...]
+    of_values: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong."""
+        return (*self.of_form, *self.of_values)
 
 
 def read(path: Path, place: Place = Place.FILE) -> Profile:
@@ -45,6 +54,27 @@ def read(path: Path, place: Place = Place.FILE) -> Profile:
     return reading.profile
 
 
+def as_written(path: Path, place: Place = Place.FILE) -> Profile:
+    """Return the profile in the file `path` although a release would make something else of its values.
+
+    For whoever wants to see what a library makes of them. Raise `UsageError` with every error in the file where it is
+    none that can be read, sets what is no variable of its stack, or extends another.
+    """
+    reading = examine(path, place)
+    profile = reading.profile
+    if profile is None or errors_in(reading.of_form) or profile.extends or not _can_be_set(profile):
+        return read(path, place)
+    return profile
+
+
+def _can_be_set(profile: Profile) -> bool:
+    """Return whether a library can be given the settings: each a variable of the stack, with text that it can hold."""
+    if not catalogue.is_stack(profile.stack):
+        return False
+    known = profile.settings.keys() <= catalogue.load(profile.stack).parameters.keys()
+    return known and not any("\0" in text for text in profile.settings.values())
+
+
 def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -> Reading:
     """Return the profile in the file `path` and what is wrong with it; a bad file is a finding, never an exception."""
     text = text_of(path, MAX_BYTES, "a profile")
@@ -54,7 +84,7 @@ def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -
     if reading.profile is None:
         return reading
     profile = replace(reading.profile, path=path, place=place)
-    return Reading(profile, (*reading.findings, *_misplaced(profile, path)))
+    return replace(reading, profile=profile, of_values=(*reading.of_values, *_misplaced(profile, path)))
 
 
 def parse(text: str, source: str, release: str | None = None) -> Reading:
@@ -68,8 +98,8 @@ def parse(text: str, source: str, release: str | None = None) -> Reading:
     table = Table(data, source, _KEYS)
     profile = _profile(table, reasons)
     told = {finding.where for finding in table.findings}
-    more = (finding for finding in problems(profile, release, source) if finding.where not in told)
-    return Reading(profile, (*table.findings, *more))
+    more = tuple(finding for finding in problems(profile, release, source) if finding.where not in told)
+    return Reading(profile, tuple(table.findings), more)
 
 
 def write(profile: Profile) -> str:

@@ -13,6 +13,7 @@ from tuner import catalogue
 from tuner.catalogue import facts
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.installed import installed
+from tuner.profiles import files
 from tuner.profiles.files import examine, read
 from tuner.profiles.profile import DEFAULT, Place, Profile, errors_in, resolve
 from tuner.terminal_text import shown
@@ -87,6 +88,13 @@ def locate(reference: str, stack: str | None, places: Sequence[Shelf]) -> Locati
 def load(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:
     """Return the profile that `reference` names together with what it extends."""
     return resolve(find(reference, stack, places), lambda name, of: find(name, of, places))
+
+
+def as_written(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:
+    """Return the profile that `reference` names as `load` does, although a release would make something else of it."""
+    found = locate(reference, stack, places)
+    profile = files.as_written(found.path, found.place) if found else None
+    return load(reference, stack, places) if profile is None or profile.extends else _of_stack(profile, stack)
 
 
 def listing(places: Sequence[Shelf], stack: str | None = None) -> tuple[Listed, ...]:

@@ -7,21 +7,25 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.effective import Effective, effective
+from tuner.catalogue.effective import Effective, InEffect, effective
 from tuner.catalogue.parameters import Parameter
 from tuner.catalogue.reading import Fate
 from tuner.stacks.banner import Banner
 from tuner.stacks.shown import agrees, understood
 
 NOT_SHOWN: Final = "not shown"
-_FINE: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN, Fate.UNKNOWN.value})
+FORCED: Final = "forced by a rule, as predicted"
+NOT_PREDICTED: Final = "not as predicted"
+_AS_ASKED: Final = frozenset({Fate.APPLIED.value, NOT_SHOWN, Fate.UNKNOWN.value})
+_FINE: Final = _AS_ASKED | {FORCED}
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """One setting: as it was asked for, as the banner shows it (None where it does not), what became of it, and why.
 
-    `status` is a `Fate`, or `not shown` where this library's banner never tells. `predicted` says whether the model
+    `status` is a `Fate`, `not shown` where this library's banner never tells, `forced by a rule, as predicted` where a
+    known rule of the release puts another value in its place, or `not as predicted`. `predicted` says whether the model
     of the release (`tuner.catalogue.effective`) expected what is shown.
     """
 
@@ -42,7 +46,7 @@ class Verified:
         return asdict(self)
 
     def __str__(self) -> str:
-        became = f" as {self.shown}" if self.shown is not None and not self.fine else ""
+        became = f" as {self.shown}" if self.shown is not None and self.status not in _AS_ASKED else ""
         return f"{self.name}={self.asked}: {self.status}{became}" + (f": {self.why}" if self.why else "")
 
 
@@ -93,26 +97,24 @@ def _seen(parameter: Parameter, text: str, shown: str, model: Effective) -> Veri
     if agrees(parameter, meant, shown, model.release):
         # A banner that repeats what was asked for is no proof where its library is known to take something else.
         unlike = predicted and expected.value != meant and expected.fate is not Fate.APPLIED
-        status, why = (_kept(expected.fate), expected.why) if unlike else (Fate.APPLIED, "")
+        status, why = _predicted(expected) if unlike else (Fate.APPLIED, "")
         return Verified(parameter.name, text, meant, status, why, predicted)
     said = understood(parameter, shown, model.release)
     if predicted:
-        return Verified(parameter.name, text, said, _fate(expected.fate), expected.why, predicted=True)
+        return Verified(parameter.name, text, said, *_predicted(expected), predicted=True)
     default = parameter.default(model.release)
-    status = (
-        Fate.DEFAULTED if default is not None and agrees(parameter, default, shown, model.release) else Fate.OVERRIDDEN
-    )
+    defaulted = default is not None and agrees(parameter, default, shown, model.release)
+    status = Fate.DEFAULTED if defaulted else NOT_PREDICTED
     why = f"the library shows {shown}, and {expected.value} was expected of {model.stack} {model.release}"
     return Verified(parameter.name, text, said, status, why, predicted=False)
 
 
-def _kept(found: Fate | None) -> Fate:
-    return Fate.DEFAULTED if found is Fate.DEFAULTED else Fate.CLAMPED
-
-
-def _fate(found: Fate | None) -> Fate:
+def _predicted(expected: InEffect) -> tuple[str, str]:
+    """Return status and reason of a setting in place of which another value is in effect, as the model expected."""
+    if expected.fate is Fate.OVERRIDDEN:
+        return FORCED, f"{expected.value} is in effect: {expected.why}"
     # `true` that is read as 0 counts as read by the library, but it is not what was asked for.
-    return Fate.CLAMPED if found in {None, Fate.APPLIED} else found or Fate.CLAMPED
+    return (Fate.CLAMPED if expected.fate in {None, Fate.APPLIED} else str(expected.fate)), expected.why
 
 
 def _meant(parameter: Parameter, text: str, release: str) -> str:

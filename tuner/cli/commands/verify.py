@@ -30,8 +30,8 @@ def verify(
     """Show what the installed library makes of each setting.
 
     Starts an empty program with the library and reads its banner. It takes a moment, measures nothing and needs no
-    card. Exit status 0: everything was applied; 1: the library was not loaded, or something came out differently:
-    clamped, defaulted, ignored, or overridden by a rule.
+    card. Exit status 0: everything was applied, or was replaced by a rule that this release is known to have; 1: the
+    library was not loaded, or something came out differently: clamped, defaulted, ignored, or not as predicted.
 
     \b
     Examples:
@@ -39,9 +39,9 @@ def verify(
       tuner verify xlio/latency --lib /usr/lib64/libxlio.so
       tuner verify profiles/vma/mine.toml --json
     """
-    from tuner.profiles.library import load, shelves
+    from tuner.profiles.library import as_written, shelves
 
-    answer = _answer(load(profile, stack, shelves(os.environ, Path.cwd())), lib)
+    answer = _answer(as_written(profile, stack, shelves(os.environ, Path.cwd())), lib)
     if json:
         print_json(answer.to_dict())
     else:
