@@ -93,6 +93,25 @@ def test_between_xlio_and_vma_it_goes_by_equivalents() -> None:
     assert back == {"XLIO_SERVICE_NOTIFY_DIR": "/run/x", "XLIO_TCP_CTL_THREAD": "with_wakeup"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "source", "target", "became"),
+    [
+        ({"XLIO_TSO": "off"}, "xlio:3.61.2", "vma:9.2.2", {"VMA_TSO": "0"}),
+        ({"XLIO_TSO": "Enabled"}, "xlio:3.61.2", "vma:9.2.2", {"VMA_TSO": "1"}),
+        ({"XLIO_TSO": "auto"}, "xlio:3.61.2", "vma:9.2.2", {}),
+        ({"XLIO_TSO": "off"}, "xlio:3.61.2", "vma:9.8.84", {}),
+        ({"VMA_TSO": "0"}, "vma:9.2.2", "xlio:3.61.2", {"XLIO_TSO": "off"}),
+        ({"VMA_TSO": "1"}, "vma:9.2.2", "xlio:3.61.2", {"XLIO_TSO": "on"}),
+    ],
+)
+def test_a_switch_is_carried_to_words_and_back(
+    settings: dict[str, str], source: str, target: str, became: dict[str, str]
+) -> None:
+    found, notes = carried(settings, source, target)
+    assert found == became
+    assert [note.step for note in notes if note.name in settings and not became] == ([] if became else [Step.DROPPED])
+
+
 def test_a_vma_preset_that_xlio_no_longer_has_is_spelled_out_in_its_names() -> None:
     settings, _ = carried({"VMA_SPEC": "multi_ring_latency"}, "vma:9.8.84", "xlio:3.61.2")
     assert settings["XLIO_RING_ALLOCATION_LOGIC_RX"] == "20"

@@ -97,6 +97,36 @@ def test_a_profile_of_ours_is_measured_under_an_earlier_release(tmp_path: Path) 
     assert json.loads(done.stdout)["settings"]["VMA_RX_POLL"] == "-1"
 
 
+@pytest.mark.parametrize(
+    ("stack", "release", "words"),
+    [
+        ("vma", "7.0.9", "latency without VMA_TX_WRE_BATCHING, VMA_TCP_NODELAY, VMA_RING_DEV_MEM_TX"),
+        ("xlio", "3.940.2", "latency with XLIO_RX_WRE=2048"),
+    ],
+)
+def test_a_profile_of_ours_is_run_as_an_earlier_release_takes_it_and_that_is_said_in_one_line(
+    stack: str, release: str, words: str, tmp_path: Path
+) -> None:
+    library, sockperf = stand_in(tmp_path, stack, release), fake.install(tmp_path, noise=0.01)
+    options = ["--stack", stack, "--lib", str(library), "--sockperf", str(sockperf), "--allow-os-sockets"]
+    done = tuner(tmp_path, "measure", "latency", *options, "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "does not run every profile of this package as it is" in line]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "VMA_TCP_NODELAY" not in json.loads(done.stdout)["settings"]
+
+
+def test_a_profile_of_the_users_is_refused_where_the_release_does_not_read_it(tmp_path: Path) -> None:
+    library, sockperf = stand_in(tmp_path, "vma", "7.0.9"), fake.install(tmp_path, noise=0.01)
+    mine = replace(read(FIELD / "vma_mine.toml"), name="mine", settings={"VMA_TCP_NODELAY": "1"})
+    save(mine, tmp_path / "mine.toml", overwrite=True)
+    options = ["--lib", str(library), "--sockperf", str(sockperf), "--runs", "1", "--allow-os-sockets"]
+    done = tuner(tmp_path, "measure", "mine.toml", *options)
+    assert done.returncode == 2
+    assert "tuner profiles migrate mine --to 7.0.9" in done.stderr
+
+
 def test_a_sockperf_before_3_7_is_refused_at_the_start_with_what_to_install(tmp_path: Path) -> None:
     program = tmp_path / "sockperf"
     shutil.copy(FIELD / "fake_sockperf_35", program)

@@ -90,6 +90,15 @@ def load(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:
     return resolve(find(reference, stack, places), lambda name, of: find(name, of, places))
 
 
+def is_shipped(profile: Profile) -> bool:
+    """Return whether the package has this profile, wherever this copy of it was found."""
+    try:
+        ours = load(f"{profile.stack}/{profile.name}", None, shipped())
+    except UsageError:
+        return False
+    return dict(ours.settings) == dict(profile.settings)
+
+
 def as_written(reference: str, stack: str | None, places: Sequence[Shelf]) -> Profile:
     """Return the profile that `reference` names as `load` does, although a release would make something else of it."""
     found = locate(reference, stack, places)

@@ -15,7 +15,7 @@ from tuner import catalogue
 from tuner.catalogue import facts, memory, presets
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
-from tuner.catalogue.parameters import Parameter, as_integer
+from tuner.catalogue.parameters import Choice, Parameter, Type, as_integer
 from tuner.catalogue.presets import Preset
 from tuner.catalogue.releases import Releases
 from tuner.catalogue.rules import numbers
@@ -225,8 +225,15 @@ def _value(old: Parameter | None, text: str, new: Parameter, source: Edition, ta
         return _power(old, text)
     choice = old.choice(text, source.release) if old and old.choices else None
     if choice is not None and choice.exists_in(source.release):
-        return _choice(choice.value, choice.meaning, new, target)
+        return _switch(choice) if new.type is Type.BOOL else _choice(choice.value, choice.meaning, new, target)
+    if new.choices and (same := new.choice(text, target.release)):
+        return same.value
     return text if new.problem(text, target.release) is None else None
+
+
+def _switch(choice: Choice) -> str | None:
+    """Return the number of a switch that a word of an enumeration also has, None for a word that is neither on nor off."""
+    return next((number for number in ("0", "1") if number in {choice.value, *choice.also}), None)
 
 
 def _choice(value: str, meaning: str, new: Parameter, target: Edition) -> str | None:

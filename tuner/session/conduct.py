@@ -14,7 +14,7 @@ from tuner.session import tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.phases import prior
-from tuner.session.setup import multicast, os_sockets, preflight, prepare, readback, rule_file
+from tuner.session.setup import fitting, multicast, os_sockets, preflight, prepare, readback, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request
 from tuner.session.tuning import Tuning
@@ -65,7 +65,7 @@ def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]
     """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
     found = preflight.host_facts(plan.stack, host)
     hanging = preflight.hangs(plan.stack, plan.release, str(found.get("system", "")))
-    of_release = (*readback.doubts(plan.stack, plan.release), *hanging)
+    of_release = (*readback.doubts(plan.stack, plan.release), *fitting.doubts(plan), *hanging)
     ours = (*rule_file.doubts(plan), *of_release, *os_sockets.doubts(plan), *multicast.doubts(plan), *said)
     return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 

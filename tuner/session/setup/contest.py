@@ -14,7 +14,6 @@ from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import DEFAULT, Profile
 from tuner.records import Kind
-from tuner.session.setup.plan import Contender
 from tuner.session.setup.request import Request
 from tuner.stacks.stack import Stack
 
@@ -23,15 +22,20 @@ from tuner.stacks.stack import Stack
 class Contest:
     """What is compared with what, by which objective."""
 
+    kind: Kind
     stack: Stack
     objective: Objective
-    start: Contender | None
+    start: Profile | None
     """The profile that the request names first, None where it names none."""
-    baseline: Contender
-    known: tuple[Contender, ...]
+    baseline: Profile
+    known: tuple[Profile, ...]
     """What the baseline is compared with before any proposal."""
-    named: tuple[Contender, ...]
-    """Those that the request names; what is wrong with another one does not refuse the session."""
+
+    @property
+    def named(self) -> tuple[Profile, ...]:
+        """Those that the request names; what is wrong with another one does not refuse the session."""
+        beside = self.known if self.kind is Kind.COMPARE else ()
+        return (self.baseline, *([self.start] if self.start else []), *beside)
 
 
 def contest(request: Request, shelves: Sequence[Shelf]) -> Contest:
@@ -41,23 +45,21 @@ def contest(request: Request, shelves: Sequence[Shelf]) -> Contest:
     stack = stacks.named(task.stack or (first.stack if first else facts.DEFAULT))
     goal = objective(task.objective or named_by(first.name if first else ""))
     baseline, known = _opponents(request, first, stack, shelves)
-    start = _contender(first) if first else None
-    beside = known if request.kind is Kind.COMPARE else ()
-    return Contest(stack, goal, start, baseline, known, (baseline, *([start] if start else []), *beside))
+    return Contest(request.kind, stack, goal, first, baseline, known)
 
 
 def _opponents(
     request: Request, first: Profile | None, stack: Stack, shelves: Sequence[Shelf]
-) -> tuple[Contender, tuple[Contender, ...]]:
+) -> tuple[Profile, tuple[Profile, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
-    only = _contender(first or Profile.defaults(stack.name))
+    only = first or Profile.defaults(stack.name)
     if request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
         return only, ()
     if request.kind is Kind.COMPARE:
-        return only, (_contender(meant(request.other, stack.name, shelves).profile),)
-    baseline = _contender(library.load(request.search.baseline, stack.name, shelves))
+        return only, (meant(request.other, stack.name, shelves).profile,)
+    baseline = library.load(request.search.baseline, stack.name, shelves)
     if request.kind is Kind.MINIMISE:
-        return baseline, (_contender(_with_settings(first)),)
+        return baseline, (_with_settings(first),)
     return baseline, _known(first, stack, shelves)
 
 
@@ -68,15 +70,15 @@ def _with_settings(profile: Profile | None) -> Profile:
     return profile
 
 
-def _known(first: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Contender, ...]:
+def _known(first: Profile | None, stack: Stack, shelves: Sequence[Shelf]) -> tuple[Profile, ...]:
     """Return the first and the stack's stored profiles, each settings dictionary once, the first first."""
     listed = (item.profile for item in library.listing(shelves, stack.name) if not item.shadowed)
     offered = (found for found in listed if found and not stack.excluded_settings & found.settings.keys())
     whole = (library.load(f"{stack.name}/{found.name}", None, shelves) for found in offered)
-    every = [*([first] if first else []), Profile.defaults(stack.name), *whole]
-    distinct = {frozenset(profile.settings.items()): profile for profile in reversed(every)}
-    return tuple(_contender(profile) for profile in every if distinct[frozenset(profile.settings.items())] is profile)
+    return distinct([*([first] if first else []), Profile.defaults(stack.name), *whole])
 
 
-def _contender(profile: Profile) -> Contender:
-    return Contender(profile.name, dict(profile.settings))
+def distinct(profiles: Sequence[Profile]) -> tuple[Profile, ...]:
+    """Return the profiles without those that set the same as an earlier one."""
+    first = {frozenset(profile.settings.items()): profile for profile in reversed(profiles)}
+    return tuple(profile for profile in profiles if first[frozenset(profile.settings.items())] is profile)

@@ -116,6 +116,8 @@ class Plan:
     """The memory that the host had when the session began, None where it is not asked."""
     os_sockets: bool = False
     """Whether sockets that the stack leaves to the operating system are measured all the same."""
+    fitted: tuple[str, ...] = ()
+    """Profiles of this package that the release runs otherwise than they are written, each with what is different."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -135,6 +137,7 @@ class Plan:
             "obvious": None if self.clear_lead is None else asdict(self.clear_lead),
             "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
             "room": None if self.room is None else asdict(self.room),
+            "fitted": list(self.fitted),
         }
 
     @staticmethod
@@ -162,6 +165,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "load": Loading(data.get("load", Loading.PRELOAD)),
         "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         "room": Room(**data["room"]) if data.get("room") else None,
+        "fitted": tuple(data.get("fitted", ())),
     }
 
 

@@ -14,13 +14,14 @@ from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
 from tuner.judging.objective import Objective
 from tuner.profiles.library import Shelf
+from tuner.profiles.profile import Profile
 from tuner.records import Kind
 from tuner.runs.launch import Launch
 from tuner.runs.run import Rig
 from tuner.runs.workload import Workload
-from tuner.session.setup import budget_shares, os_sockets, preflight, readback, rule_file
+from tuner.session.setup import budget_shares, fitting, os_sockets, preflight, readback, rule_file
 from tuner.session.setup.contest import Contest, contest
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.request import Request, Setup
 from tuner.session.setup.workloads import workloads_of
 from tuner.stacks import probe
@@ -48,9 +49,11 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     _check_budget(request, found.objective, workloads)
     installed = _installed(request.setup, found.stack, host)
     os_sockets.check(found.stack, workloads, allowed=request.setup.os_sockets)
+    asked, found = found, fitting.fitted(found, installed.release)
     _check_named(found, installed)
     program = preflight.program_path(request.setup.program, host, workloads, request.setup.load, found.stack.name)
-    return _planned(request, found, workloads, installed, program)
+    made = _planned(request, found, workloads, installed, program)
+    return replace(made, fitted=tuple(map(str, fitting.changes(asked, found))))
 
 
 def rig(made: Plan, pair: Pair) -> Rig:
@@ -81,7 +84,7 @@ def _room(stack: Stack, host: Host) -> Room | None:
 def _check_named(found: Contest, installed: Installed) -> None:
     """Raise `UsageError` when a profile that was named is not what the library of this release would run here."""
     stack, release = found.stack.name, installed.release
-    named = {each.profile: each.settings for each in found.named}
+    named = {each.name: each.settings for each in found.named}
     wrong = {name: readback.refusal(stack, settings, release) for name, settings in named.items()}
     findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
     known = catalogue.load(stack)
@@ -102,9 +105,9 @@ def _planned(
         program=program,
         objective=found.objective,
         workloads=workloads,
-        baseline=found.baseline,
-        known=found.known,
-        start=found.start.profile if found.start else None,
+        baseline=_contender(found.baseline),
+        known=tuple(map(_contender, found.known)),
+        start=found.start.name if found.start else None,
         fixed=dict(found.start.settings) if found.start else {},
         space=search.space,
         optimizer=search.optimizer,
@@ -121,6 +124,10 @@ def _planned(
         room=installed.room,
         os_sockets=setup.os_sockets,
     )
+
+
+def _contender(profile: Profile) -> Contender:
+    return Contender(profile.name, dict(profile.settings))
 
 
 def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workload]) -> None:
