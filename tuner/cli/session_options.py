@@ -16,6 +16,14 @@ from tuner.session.setup.request import Search, Setup, Task
 from tuner.stacks.onload.naming import naming
 
 Baseline = Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")]
+Guards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guard",
+        metavar="LIMIT",
+        help="Recommend nothing that breaks this: 'p99.9 < 1.1x' (times the baseline's value) or 'memory < 500MB'. Repeatable.",
+    ),
+]
 Budget = Annotated[
     str,
     typer.Option(

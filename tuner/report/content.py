@@ -167,7 +167,8 @@ def _beside(seen: Evidence, answer: Answer | None) -> Beside:
     """Return what the profile of an answer costs, as the runs say it: earlier releases did not store it."""
     final = _final(answer)
     trial = seen.ledger.find(final.settings) if final else None
-    return beside(seen, trial) if trial else Beside()
+    stored = answers.beside(answer) if answer else Beside()
+    return beside(seen, trial) if trial and stored.costs is None and not stored.guards else stored
 
 
 def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:

@@ -42,6 +42,7 @@ from tuner.session.phases.early import cut_short
 from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
+from tuner.session.phases.search import incumbent
 from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
 from tuner.session.setup import budget_shares
 
@@ -82,8 +83,14 @@ def _verdict(evidence: Evidence, ending: Ending) -> Verdict:
         return found_none
     rivals = finalists(evidence)
     if not rivals:
-        return Verdict(Decision.NOT_IMPROVED, None, (), "no other profile could be measured")
+        return Verdict(Decision.NOT_IMPROVED, None, (), _none_to_judge(evidence))
     return replace(judge(evidence, judged(evidence, rivals), ending), finalists=tuple(rivals))
+
+
+def _none_to_judge(evidence: Evidence) -> str:
+    if leader := incumbent(evidence):
+        return words.all_break_guards(list(map(str, evidence.plan.guards)), leader.profile)
+    return "no other profile could be measured"
 
 
 def to_minimise(evidence: Evidence, ending: Ending) -> Trial | None:
@@ -128,7 +135,7 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         pareto=_pareto(evidence),
         warm_start=warm_start,
         proposals=_searched(evidence),
-        beside=beside(evidence, trial),
+        beside=beside(evidence, trial, found.judged),
     )
     return replace(tuned, why=reason(tuned))
 

@@ -16,6 +16,7 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
     budget: session_options.Budget = "30s",
+    guard: session_options.Guards = None,
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -40,5 +41,7 @@ def compare(
     from tuner.session.measuring.clock import seconds
 
     at = work.workspace(results, verbose=verbose)
-    found = api.compare(a, b, budget_s=seconds(budget), task=replace(task, workload=workload), setup=setup, at=at)
+    found = api.compare(
+        a, b, budget_s=seconds(budget), task=replace(task, workload=workload, guards=guard or ()), setup=setup, at=at
+    )
     answered.tell(found, at.results, json=json, verbose=verbose)

@@ -18,6 +18,7 @@ def minimise(
     ],
     budget: session_options.Budget = "60s",
     baseline: session_options.Baseline = "default",
+    guard: session_options.Guards = None,
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -46,7 +47,7 @@ def minimise(
         profile,
         baseline=baseline,
         budget_s=seconds(budget),
-        task=replace(task, workload=workload),
+        task=replace(task, workload=workload, guards=guard or ()),
         setup=setup,
         at=at,
     )

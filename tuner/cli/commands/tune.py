@@ -25,6 +25,7 @@ def tune(
         ),
     ] = None,
     budget: session_options.Budget = "60s",
+    guard: session_options.Guards = None,
     results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -44,6 +45,7 @@ def tune(
       tuner tune latency --budget 90s
       tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
       tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
+      tuner tune latency --guard 'p99.9 < 1.1x' --guard 'cpu < 2x'
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
     from tuner import api
@@ -53,6 +55,11 @@ def tune(
 
     at = work.workspace(results, verbose=verbose)
     found = api.tune(
-        profile, budget_s=seconds(budget), task=replace(task, workload=workload), search=search, setup=setup, at=at
+        profile,
+        budget_s=seconds(budget),
+        task=replace(task, workload=workload, guards=guard or ()),
+        search=search,
+        setup=setup,
+        at=at,
     )
     answered.tell(found, at.results, json=json, verbose=verbose)

@@ -17,6 +17,7 @@ from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase, Run, Status, Trial
 from tuner.runs.workload import Mode, Workload
 from tuner.session.answer import cost_words
+from tuner.session.answer.guarded import Guarded, guarded_where_judged
 from tuner.session.answer.json_form import OMIT
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.setup import policy
@@ -78,19 +79,28 @@ class Beside:
     no_costs: tuple[Difference, ...] | None = field(default=None, metadata=OMIT)
     """Those of which that was not shown."""
     not_compared: tuple[NotCompared, ...] | None = field(default=None, metadata=OMIT)
+    guards: tuple[Guarded, ...] | None = field(default=None, metadata=OMIT)
+    """How the profile that was judged stands to each guard; None where there are none."""
 
 
-def beside(evidence: Evidence, trial: Trial) -> Beside:
-    """Return how the metrics beside the objective differ between a profile and the baseline."""
+def beside(evidence: Evidence, trial: Trial, refused: Trial | None = None) -> Beside:
+    """Return how the metrics beside the objective differ between a profile and the baseline.
+
+    Where a session ends with the baseline, guards are told of the profile that was judged and `refused`.
+    """
     if trial == evidence.baseline:
-        return Beside()
+        return Beside(guards=_guards(evidence, refused) if refused else None)
     sides = [_Side(evidence, trial, workload) for workload in range(len(evidence.plan.workloads))]
     left_out = [each for side in sides for each in side.left_out()]
     pairs = [each for side in sides for each in side.pairs() if each.enough]
     found = [_difference(evidence, sides[each.workload], each) for each in compared(pairs)]
     worse = [each for each in found if each.change is Change.WORSE]
     rest = [each for each in found if each.change is not Change.WORSE]
-    return Beside(tuple(sorted(worse, key=_harm, reverse=True)), tuple(rest), tuple(left_out))
+    return Beside(tuple(sorted(worse, key=_harm, reverse=True)), tuple(rest), tuple(left_out), _guards(evidence, trial))
+
+
+def _guards(evidence: Evidence, trial: Trial) -> tuple[Guarded, ...] | None:
+    return guarded_where_judged(evidence, trial) or None
 
 
 def in_verdict(found: Beside) -> str:
@@ -104,7 +114,8 @@ def in_verdict(found: Beside) -> str:
 
 
 def sentences(found: Beside) -> Iterator[str]:
-    """Yield what became of each metric beside the objective, a line each."""
+    """Yield what became of each guard and each metric beside the objective, a line each."""
+    yield from (f"guard {each.sentence}" for each in found.guards or ())
     for each in (*(found.costs or ()), *(found.no_costs or ())):
         yield f"{each.sentence}: {each.change}, {each.ratio:.2f}× ({each.low:.2f}–{each.high:.2f}, n = {each.blocks})"
     for unknown in found.not_compared or ():

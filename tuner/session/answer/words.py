@@ -71,6 +71,11 @@ def limits_not_met(limits: Sequence[str], least_mps: int, tried: Sequence[str], 
     return f"{what}: the lowest measured was {', '.join(f'{name} {shown(value)}us' for name, value in lowest.items())}"
 
 
+def all_break_guards(guards: Sequence[str], best: str) -> str:
+    """Return that every profile of the search that may be the best breaks a guard."""
+    return f"every profile that may be the best breaks a guard ({' and '.join(guards)}), also {best}, the best of the search"
+
+
 def stopped(spent_s: float, budget_s: float) -> str:
     """Return when a session was asked to end."""
     return f"stopped after {spent_s:.0f} s of {budget_s:.0f} s"

@@ -8,6 +8,7 @@ from typing import Final
 from tuner.judging.objective import Objective
 from tuner.records import StoredSession, Trial
 from tuner.session.measuring.gains import Gains
+from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.metrics import Metrics
 from tuner.session.setup import budget_shares
@@ -29,7 +30,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         """Judge by the plan's objective."""
-        object.__setattr__(self, "gains", Gains(self.ledger, self.plan.objective))
+        object.__setattr__(self, "gains", Gains(self.ledger, self.plan.objective, self.plan.guards))
 
     @staticmethod
     def read(store: Store, session: StoredSession) -> Evidence:
@@ -45,6 +46,11 @@ class Evidence:
     def metrics(self) -> Metrics:
         """What the trials' runs say."""
         return self.gains.metrics
+
+    @property
+    def guarding(self) -> Guarding:
+        """What the trials' runs say of the guards."""
+        return self.gains.guarding
 
     @property
     def baseline(self) -> Trial:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.judging.guards import Guard
 from tuner.judging.objective import Objective
 from tuner.records import Phase, Status, Trial
+from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.metrics import Metrics
 
@@ -13,10 +15,11 @@ from tuner.session.measuring.metrics import Metrics
 class Gains:
     """The gains of a ledger's trials; above 0 is better. None is taken in a block that the host spoiled."""
 
-    def __init__(self, ledger: Ledger, objective: Objective) -> None:
+    def __init__(self, ledger: Ledger, objective: Objective, guards: Sequence[Guard] = ()) -> None:
         self.ledger = ledger
         self.objective = objective
         self.metrics = Metrics(ledger, objective)
+        self.guarding = Guarding(ledger, self.metrics, guards)
         self._levels: dict[int, float | None] = {}
         self._over_itself: tuple[int, list[float]] = (0, [])
 

@@ -24,9 +24,12 @@ USUAL: Final = 2.0
 
 
 def gain_in(gains: Gains, trial: int, block: int) -> float | None:
-    """Return the log ratio of a trial to the baseline in a block, None unless both were measured whole in peace."""
+    """Return the log ratio of a trial to the baseline in a block, None unless both were measured whole in peace.
+
+    Where the trial clearly breaks a guard there, it is what the search makes of that.
+    """
     found = gains.in_block(trial, block)
-    return None if found is None else found - luck(gains, block)
+    return None if found is None else gains.guarding.scored(found - luck(gains, block), trial, block)
 
 
 def seen(gains: Gains, trial: int) -> list[float]:

@@ -29,7 +29,7 @@ def with_short_confirmation(evidence: Evidence) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
     plan, leader = evidence.plan, incumbent(evidence)
     begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)
-    if leader is None or begun or not budget_shares.has_room_for_clear_lead(plan):
+    if leader is None or begun or plan.guards or not budget_shares.has_room_for_clear_lead(plan):
         return plan
     sd = spread(evidence)
     gain = promise(seen(evidence.gains, leader.number), sd)[0]

@@ -16,19 +16,21 @@ from tuner.session.setup import policy
 
 MOST_FINALISTS: Final = 3
 # What is known before a profile is judged.
+_SEARCHED: Final = (Phase.SEARCH,)
 _EARLIER: Final = (Phase.CALIBRATE, Phase.SEARCH, Phase.CHOOSE)
 
 
 def finalists(evidence: Evidence) -> list[Trial]:
     """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
 
+    Who clearly breaks a guard is none of them: there may be nobody then.
     Nothing that was measured later counts, so that a resumed session has the same finalists.
     """
     order = ranked(evidence)
     sd = pooled_sd(seen(evidence.gains, trial.number) for trial in order)
     views = {trial.number: promise(seen(evidence.gains, trial.number), sd) for trial in order}
     rivals = [trial for trial in order if views[trial.number][1] >= views[order[0].number][0]]
-    return rivals[:MOST_FINALISTS]
+    return [trial for trial in rivals if not evidence.guarding.breaks(trial.number, _SEARCHED)][:MOST_FINALISTS]
 
 
 def judged(evidence: Evidence, found: Sequence[Trial]) -> Trial:
@@ -56,6 +58,7 @@ def to_judge(evidence: Evidence, found: Sequence[Trial]) -> Trial | None:
 
 
 def _best(evidence: Evidence, able: Sequence[Trial]) -> Trial:
+    able = [trial for trial in able if not evidence.guarding.breaks(trial.number, _EARLIER)] or able
     views = {trial.number: earlier_view(evidence, trial) for trial in able}
     bar = max(views.values()) + math.log1p(-policy.AS_GOOD)
     as_good = [trial for trial in able if views[trial.number] >= bar]

@@ -34,6 +34,7 @@ from tuner.judging.objective import Objective
 from tuner.judging.statistics import Gain, as_claimed, gain
 from tuner.records import Phase, Status, Trial
 from tuner.session.answer import words
+from tuner.session.answer.guarded import failing, guarded
 from tuner.session.answer.parts import Worth
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
@@ -175,8 +176,8 @@ class Elimination:
         return None
 
     def outcome(self, *, proven: bool) -> Minimised:
-        """Return what is left; with `proven` the shortest accepted profile that is shown to beat the baseline."""
-        while proven and len(self._accepted) > 1 and not self._beats_baseline(self.current):
+        """Return what is left: the shortest accepted profile that keeps the guards, with `proven` one shown to beat the baseline."""
+        while len(self._accepted) > 1 and not self._emittable(self.current, proven=proven):
             self._accepted.pop()
         original, final = self._accepted[0], self.current
         gained = self._compared(self._evidence.baseline, final)
@@ -242,6 +243,10 @@ class Elimination:
     def _vague(self, shorter: Trial) -> bool:
         found = self._compared(shorter, self.current)
         return found is not None and vague(found)
+
+    def _emittable(self, trial: Trial, *, proven: bool) -> bool:
+        unkept = failing(guarded(self._evidence, trial, Phase.MINIMISE))
+        return not unkept and (not proven or self._beats_baseline(trial))
 
     def _beats_baseline(self, trial: Trial) -> bool:
         found = self._compared(self._evidence.baseline, trial)

@@ -68,7 +68,10 @@ def with_prior_sessions(store: Store, plan: Plan, facts: Mapping[str, Any]) -> P
 
 def load_prior(store: Store, plan: Plan) -> Prior:
     """Return what the sessions that a plan starts from found."""
-    found = [list(_outcomes(Gains(Ledger.read(store, session), plan.objective))) for session in plan.warm_start or ()]
+    found = [
+        list(_outcomes(Gains(Ledger.read(store, session), plan.objective, plan.guards)))
+        for session in plan.warm_start or ()
+    ]
     return Prior(sum(map(bool, found)), tuple(outcome for outcomes in found for outcome in outcomes))
 
 
@@ -98,5 +101,5 @@ def _outcomes(gains: Gains) -> Iterator[Outcome]:
 
 def _gains_of(gains: Gains, trial: Trial) -> list[float]:
     blocks = sorted({run.block for run in gains.ledger.runs_of(trial.number)})
-    found = (gains.in_block(trial.number, block) for block in blocks)
-    return [gain for gain in found if gain is not None]
+    found = ((block, gains.in_block(trial.number, block)) for block in blocks)
+    return [gains.guarding.scored(gain, trial.number, block) for block, gain in found if gain is not None]

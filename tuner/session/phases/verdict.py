@@ -18,7 +18,7 @@ from tuner.judging.slo import redundant
 from tuner.judging.statistics import Gain, as_claimed, blocks_for, detectable, gain
 from tuner.records import Phase, Status, Trial
 from tuner.runs.rate_search import LEAST_MPS
-from tuner.session.answer import words
+from tuner.session.answer import guarded, words
 from tuner.session.answer.parts import Decision
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Ending
@@ -45,6 +45,11 @@ class Verdict:
     doubts: tuple[Finding, ...] = ()
     finalists: tuple[Trial, ...] = ()
 
+    @property
+    def judged(self) -> Trial | None:
+        """The profile that the confirmation judged, None where none was."""
+        return next((trial for trial, _ in self.gains), None)
+
     def gain_of(self, trial: Trial) -> Gain | None:
         """Return the confirmed gain of a finalist."""
         return next((gain for finalist, gain in self.gains if finalist == trial), None)
@@ -52,7 +57,17 @@ class Verdict:
 
 def judge(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
     """Return the verdict on a profile by the blocks of the confirmation, with its doubts."""
-    return replace(_judged(evidence, trial, ending), finalists=(trial,))
+    return replace(_within_guards(evidence, trial, _judged(evidence, trial, ending)), finalists=(trial,))
+
+
+def _within_guards(evidence: Evidence, trial: Trial, verdict: Verdict) -> Verdict:
+    """Return the verdict on a profile; one that is better but not shown to keep every guard is no winner."""
+    failed = guarded.failing(guarded.guarded(evidence, trial, Phase.CONFIRM))
+    if verdict.winner is None or not failed:
+        return verdict
+    why = guarded.refusal(trial.profile, failed, verdict.why)
+    doubts = (*verdict.doubts, *guarded.doubts(failed))
+    return replace(verdict, answer=Decision.NOT_IMPROVED, winner=None, why=why, over_start=None, doubts=doubts)
 
 
 def doubted(verdict: Verdict, more: Iterable[Finding]) -> Verdict:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from tuner.catalogue.memory import Room
 from tuner.errors import StoreError, UsageError
+from tuner.judging import guards
+from tuner.judging.guards import Guard
 from tuner.judging.objective import Objective, objective
 from tuner.records import Kind
 from tuner.runs import workload
@@ -118,6 +120,8 @@ class Plan:
     """Whether sockets that the stack leaves to the operating system are measured all the same."""
     fitted: tuple[str, ...] = ()
     """Profiles of this package that the release runs otherwise than they are written, each with what is different."""
+    guards: tuple[Guard, ...] = ()
+    """Limits that a profile must keep to be recommended."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -138,6 +142,7 @@ class Plan:
             "conf": None if self.conf is None else {"path": self.conf.path, "text": self.conf.text},
             "room": None if self.room is None else asdict(self.room),
             "fitted": list(self.fitted),
+            "guards": list(map(str, self.guards)),
         }
 
     @staticmethod
@@ -166,6 +171,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         "room": Room(**data["room"]) if data.get("room") else None,
         "fitted": tuple(data.get("fitted", ())),
+        "guards": guards.parse(data.get("guards") or ()),
     }
 
 

@@ -21,6 +21,7 @@ from tuner.runs.run import Rig
 from tuner.runs.workload import Workload
 from tuner.session.setup import budget_shares, fitting, os_sockets, preflight, readback, rule_file
 from tuner.session.setup.contest import Contest, contest
+from tuner.session.setup.guarded import guards_of
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.request import Request, Setup
 from tuner.session.setup.workloads import workloads_of
@@ -47,13 +48,14 @@ def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
     found = contest(request, shelves)
     workloads = workloads_of(found.objective, request.task.workload, host)
     _check_budget(request, found.objective, workloads)
+    guards = guards_of(request, found.objective, workloads)
     installed = _installed(request.setup, found.stack, host)
     os_sockets.check(found.stack, workloads, allowed=request.setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
     _check_named(found, installed)
     program = preflight.program_path(request.setup.program, host, workloads, request.setup.load, found.stack.name)
     made = _planned(request, found, workloads, installed, program)
-    return replace(made, fitted=tuple(map(str, fitting.changes(asked, found))))
+    return replace(made, fitted=tuple(map(str, fitting.changes(asked, found))), guards=guards)
 
 
 def rig(made: Plan, pair: Pair) -> Rig:

@@ -30,6 +30,8 @@ class Task:
     """Fields of `Workload` that replace those of the objective's own workload (`message_bytes`, `protocol`, …)."""
     seed: int = 0
     """Makes the order of runs and the proposals reproducible."""
+    guards: Sequence[str] = ()
+    """Limits that a profile must keep to be recommended, such as `p99.9 < 1.1x` (times the baseline's) or `memory < 500MB`."""
 
 
 @dataclass(frozen=True, slots=True)
