@@ -166,7 +166,7 @@ def judged(number: int) -> tuple[Kind, Judgement]:
     one = case(number)
     with tempfile.TemporaryDirectory() as folder:
         made = session(Path(folder), one)
-        store = Store.existing(Results(Path(folder)))
+        store = Store.reading(Results(Path(folder)))
         return one.plan.kind, judge(store, store.session(made))
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 import sqlalchemy as sa
 
-from tuner import store as stores
 from tuner.errors import doubt
 from tuner.judging.statistics import Gain
 from tuner.measurement import Measurement, from_dict
@@ -26,6 +25,8 @@ from tuner.session.answering import answer
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
+from tuner.store.database import row_of
+from tuner.store.tables import RUNS, TRIALS
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"
 CALIBRATION_BLOCKS: Final = 5
@@ -54,7 +55,7 @@ def stored(
     facts = {"hostname": word, "cpus": 2, "doubts": [{"what": word, "advice": word}]}
     store.add_session(session, _plan() | plan, facts)
     with store._engine.begin() as connection:  # one transaction, because a test need not survive a crash
-        for table, all_of in ((stores._trials, map(stores._values, rows)), (stores._runs, map(stores._row_of, runs))):
+        for table, all_of in ((TRIALS, map(row_of, rows)), (RUNS, map(row_of, runs))):
             connection.execute(sa.insert(table), [{"session": session} | row for row in all_of])
     evidence = Evidence.read(store, store.session(session))
     store.close_session(session, State.DONE, 90.0, _answer(evidence, rows[-2], word).to_dict())

@@ -47,7 +47,7 @@ def texts(recorded: str) -> tuple[str, str]:
         FOLDER.mkdir()
         shutil.copy(EXAMPLE / "tuner.db", FOLDER)
         results = Results(FOLDER)
-        store = Store.existing(results)
+        store = Store.reading(results)
         session = store.session("latest")
         end = answered.lines(judge(store, session).answer, results)
         return summary(store, session), "\n".join([*_progress(session, recorded.splitlines()), *end]) + "\n"
@@ -58,7 +58,7 @@ def report() -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         FOLDER.mkdir()
         shutil.copy(EXAMPLE / "tuner.db", FOLDER)
-        store = Store.existing(Results(FOLDER))
+        store = Store.reading(Results(FOLDER))
         return content(store, store.session("latest"))
 
 
@@ -67,7 +67,7 @@ def profile() -> Profile:
     recorded = read(BEST)
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(EXAMPLE / "tuner.db", folder)
-        store = Store.existing(Results(Path(folder)))
+        store = Store.reading(Results(Path(folder)))
         session = store.session("latest")
         written = Path(folder) / BEST.name
         emit(Evidence.read(store, session), judge(store, session).answer, written)

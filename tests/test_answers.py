@@ -112,7 +112,7 @@ def test_answers_of_other_objectives_come_back_too(tmp_path: Path, plan: Any) ->
 
 
 def test_the_answer_of_the_last_release_can_be_read() -> None:
-    stored = Store.existing(Results(EXAMPLE)).session("latest")
+    stored = Store.reading(Results(EXAMPLE)).session("latest")
     found = answer_of(stored)
     assert isinstance(found, TuneAnswer)
     assert found.verdict is Decision.IMPROVED
@@ -219,7 +219,7 @@ def test_only_a_host_that_did_not_calm_down_is_spoken_of() -> None:
 
 @pytest.mark.parametrize("sockets", [None, "os-sockets"])
 def test_an_improvement_says_that_sockets_of_the_system_were_measured(sockets: str | None) -> None:
-    found = answer_of(Store.existing(Results(EXAMPLE)).session("latest"))
+    found = answer_of(Store.reading(Results(EXAMPLE)).session("latest"))
     assert isinstance(found, TuneAnswer)
     marked = replace(found, circumstances=replace(found.circumstances, sockets=sockets))
     assert ("os-sockets" in reason(marked)) == (sockets is not None)

@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 
 def test_the_summary_of_the_example_is_made_again_from_its_database(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
-    store = Store.existing(Results(tmp_path))
+    store = Store.reading(Results(tmp_path))
     session = store.session("latest")
     assert summary(store, session) == (EXAMPLE / session.id / "summary.md").read_text(encoding="utf-8")
 
@@ -49,7 +49,7 @@ def _without_plots(page: str) -> str:
 
 def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
-    session = Store.existing(Results(tmp_path)).session("latest")
+    session = Store.reading(Results(tmp_path)).session("latest")
     emitted = read(EXAMPLE / session.id / "best.toml")
     assert session.verdict is not None
     assert emitted.settings == session.verdict["winner"]["settings"]
@@ -59,7 +59,7 @@ def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> No
 
 def test_the_plan_of_the_example_is_read_as_what_it_meant(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
-    plan = Plan.from_dict(Store.existing(Results(tmp_path)).session("latest").plan)
+    plan = Plan.from_dict(Store.reading(Results(tmp_path)).session("latest").plan)
     assert (plan.kind, plan.objective.name, plan.load) == (Kind.TUNE, "latency", Loading.PRELOAD)
     assert plan.clear_lead == ClearLead("candidate-30", 9.8, 7)
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
@@ -67,7 +67,7 @@ def test_the_plan_of_the_example_is_read_as_what_it_meant(tmp_path: Path) -> Non
 
 def test_every_run_of_the_example_has_its_evidence(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
-    store = Store.existing(Results(tmp_path))
+    store = Store.reading(Results(tmp_path))
     runs = store.runs(store.session("latest").id)
     assert len(runs) > 50
     assert all("TUNER_KERNEL_VERSION" in run.evidence["client"]["stderr"] for run in runs)

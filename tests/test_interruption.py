@@ -87,7 +87,7 @@ def test_a_killed_session_keeps_its_runs_and_goes_on_to_its_verdict(tmp_path: Pa
     interrupted(tmp_path, program, signal.SIGKILL)
     kept = stored_runs(tmp_path)
     assert kept >= RUNS_BEFORE
-    process = tuner(tmp_path, "sessions", "resume", "--json")
+    process = tuner(tmp_path, "sessions", "resume", "--json", "--sockperf", str(program))
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     found = json.loads(out)

@@ -77,7 +77,7 @@ def test_the_example_is_judged_as_it_was_without_starting_a_process(
     found = json.loads(said)
     assert (status, found["equal"], found["stored"], found["differences"]) == (0, True, True, [])
     assert found["session"] == found["answer"]["session"]
-    stored = Store.existing(Results(tmp_path)).session("latest").verdict or {}
+    stored = Store.reading(Results(tmp_path)).session("latest").verdict or {}
     again = {name: found["answer"][name] for name in stored if name != "time"} | {"time": stored["time"]}
     assert as_told(again, stored) == as_told(stored, stored)
     assert {field.rpartition(".")[2] for field in found["reworded"]} == {"why", "what", "advice"}

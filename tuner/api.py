@@ -25,12 +25,14 @@ from tuner.session.answer.answers import (
 )
 from tuner.session.setup.fitness import Fitness, Needs, fitness
 from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
+from tuner.session.setup.resumption import Named
 from tuner.session.workspace import Workspace
 
 _Found = TypeVar("_Found", TuneAnswer, CompareAnswer, MinimiseAnswer, MeasureAnswer, CalibrateAnswer)
 _TASK: Final = Task()
 _SEARCH: Final = Search()
 _SETUP: Final = Setup()
+_NAMED: Final = Named()
 
 
 def tune(
@@ -115,9 +117,12 @@ def check(
         return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.folder)
 
 
-def resume(session: str = "latest", *, at: Workspace | None = None) -> Answer:
-    """Go on with an interrupted session within what is left of its budget; a finished one answers as it did."""
-    return conduct.gone_on_with(session, at or Workspace())
+def resume(session: str = "latest", *, named: Named = _NAMED, at: Workspace | None = None) -> Answer:
+    """Go on with an interrupted session within what is left of its budget; a finished one answers as it did.
+
+    Programs and libraries are those of this host, or `named`: a store may be anybody's, and starts nothing.
+    """
+    return conduct.gone_on_with(session, named, at or Workspace())
 
 
 def _answer(record: type[_Found], request: Request, at: Workspace | None) -> _Found:

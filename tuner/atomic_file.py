@@ -7,6 +7,7 @@ The content goes into a draft beside the file, reaches the disk, and then takes 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -19,34 +20,42 @@ FORCE = "take another name, or --force"
 _DRAFT = ".tuner-"
 
 
-def save(path: Path, text: str, *, overwrite: bool, mode: int | None = None, advice: str = FORCE) -> None:
+def save(
+    path: Path, text: str, *, overwrite: bool, mode: int | None = None, advice: str = FORCE, follow: bool = True
+) -> None:
     """Write a file as `write` does; raise `UsageError`, with `advice` where it exists and is not to be replaced."""
     try:
-        write(path, text, overwrite=overwrite, mode=mode)
+        write(path, text, overwrite=overwrite, mode=mode, follow=follow)
     except FileExistsError as reason:
         raise UsageError(f"{path} exists and was not changed", advice=advice) from reason
     except OSError as reason:
         raise UsageError(f"cannot write {path}: {reason.strerror}") from reason
 
 
-def write(path: Path, content: str | bytes, *, overwrite: bool = True, mode: int | None = None) -> None:
+def write(
+    path: Path, content: str | bytes, *, overwrite: bool = True, mode: int | None = None, follow: bool = True
+) -> None:
     """Write a file in one step, and the folders above it; text becomes UTF-8.
 
     Args:
-        path: where; a link is followed, a pipe or a device is written to as it is.
+        path: where; a pipe or a device is written to as it is.
         content: everything that the file shall hold.
         overwrite: replace a file that exists; otherwise raise `FileExistsError`.
         mode: its permissions; None leaves those of the file that is replaced, or what the umask grants.
+        follow: whether a link is followed. In a folder that may be somebody else's it is not: a link there is replaced,
+            and a folder that is one is refused.
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
 
     """
     data = content.encode() if isinstance(content, str) else content
-    if overwrite and path.exists() and not path.is_file():
+    if follow and overwrite and path.exists() and not path.is_file():
         path.write_bytes(data)
         return
-    target = Path(os.path.realpath(path)) if overwrite else path
+    target = Path(os.path.realpath(path)) if overwrite and follow else path
+    if not follow and target.parent.is_symlink():
+        raise OSError(errno.ELOOP, "its folder is a symbolic link, which is not followed", str(target.parent))
     target.parent.mkdir(parents=True, exist_ok=True)
     with draft(target, data, _permissions(target) if mode is None else mode) as whole:
         if overwrite:
@@ -93,6 +102,7 @@ def flush_folder(folder: Path) -> None:
 
 def _permissions(path: Path) -> int | None:
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        found = path.lstat()
+        return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
     except FileNotFoundError:
         return None

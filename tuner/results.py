@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from tuner.errors import StoreError
+
 if TYPE_CHECKING:
     from tuner.records import State
 
 FOLDER: Final = Path("results")
 """Where results go unless a command is told otherwise, from the current folder."""
+_SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 BEST: Final = "best"
 """The name of the profile that a session ends with."""
+
+
+def is_session_id(text: str) -> bool:
+    """Return whether a text has the form of a session's id, which names a folder and nothing outside of it."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
+def logs(database: Path) -> list[Path]:
+    """Return the files beside a database that hold changes that are not, or only half, in it."""
+    beside = [database.with_name(database.name + end) for end in ("-wal", "-journal")]
+    return [log for log in beside if log.is_file() and log.stat().st_size]
+
+
+def uri_to_read(database: Path) -> str:
+    """Return the URI by which SQLite reads a database.
+
+    Where nobody writes it is opened as one that does not change: otherwise SQLite would make two files beside it.
+    """
+    still = "" if logs(database) else "&immutable=1"
+    return f"{database.absolute().as_uri()}?mode=ro{still}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +66,9 @@ class Results:
         return f"sqlite:///{quote(str(self.database))}"
 
     def of(self, session: str) -> Path:
-        """Return the folder of a session's own files."""
+        """Return the folder of a session's own files; raise `StoreError` for an id that is none."""
+        if not is_session_id(session):
+            raise StoreError(f"{session[:40]!r} is not the id of a session", advice="see `tuner sessions list`")
         return self.folder / session
 
     def best(self, session: str) -> Path:
@@ -74,8 +100,9 @@ class Results:
         from tuner.records import State
 
         try:
-            with closing(sqlite3.connect(f"{self.database.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            with closing(sqlite3.connect(uri_to_read(self.database), uri=True)) as database:
                 rows = database.execute("select id, state from sessions order by created_at").fetchall()
-                return [Listed(str(session), State(state)) for session, state in rows]
+                named = [(str(session), state) for session, state in rows]
+                return [Listed(session, State(state)) for session, state in named if is_session_id(session)]
         except (sqlite3.Error, ValueError):
             return []

@@ -87,7 +87,7 @@ def _winner(results: Results) -> Path:
     """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
     from tuner.store import Store
 
-    session = Store.existing(results).session(LATEST)
+    session = Store.reading(results).session(LATEST)
     path = results.best(session.id)
     if not path.is_file():
         typer.echo(f"session {session.id} has no winner: there is nothing to deploy", err=True)

@@ -163,6 +163,13 @@ _SESSIONS: Final = Noun(
         ),
     },
 )
+_STORE: Final = Noun(
+    "Check the database of a results folder, and salvage it.",
+    {
+        "check": Command("store", "check", "Say what of a store can be read, and what is damaged."),
+        "salvage": Command("store", "salvage", "Copy what can be read of a damaged store into a new one."),
+    },
+)
 _CONF: Final = Noun(
     "Check, explain and write offload rules (libxlio.conf).\n\n"
     "The rules say which sockets a stack takes and which the kernel keeps. The vendor documents one grammar and ships a "
@@ -211,6 +218,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "profiles": _PROFILES,
     "params": _PARAMS,
     "sessions": _SESSIONS,
+    "store": _STORE,
     "conf": _CONF,
     "onload": _ONLOAD,
 }

@@ -81,7 +81,8 @@ def _end_early(session: Ongoing, lines: Watch) -> None:
 
 def _write(lines: Watch, session: Ongoing, results: Results) -> None:
     """Write the summary of a session, and its report where people show each other such."""
-    atomic_file.write(results.summary(session.id), summary(session.store, session.store.session(session.id)))
+    text = summary(session.store, session.store.session(session.id))
+    atomic_file.write(results.summary(session.id), text, follow=False)
     if session.plan.kind in REPORTED:
         _write_report(lines, session, results)
 

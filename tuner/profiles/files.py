@@ -115,10 +115,18 @@ def write(profile: Profile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def save(profile: Profile, path: Path, *, overwrite: bool = False, unknown: frozenset[str] = frozenset()) -> None:
+def save(
+    profile: Profile,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    unknown: frozenset[str] = frozenset(),
+    follow: bool = True,
+) -> None:
     """Write the profile to `path` in one step, so that nobody ever reads half a file.
 
-    `unknown` are settings that are kept although the catalogue does not have them. Raise `UsageError` when the file
+    `unknown` are settings that are kept although the catalogue does not have them, `follow` says whether links are
+    followed. Raise `UsageError` when the file
     could not be read back but for these, and when `path` exists and `overwrite` is not set.
     """
     text = write(profile)
@@ -126,7 +134,7 @@ def save(profile: Profile, path: Path, *, overwrite: bool = False, unknown: froz
     kept = {f"{path}: settings.{name}" for name in unknown}
     if errors := [finding for finding in findings if finding.where not in kept]:
         raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
-    atomic_file.save(path, text, overwrite=overwrite)
+    atomic_file.save(path, text, overwrite=overwrite, follow=follow)
 
 
 @lru_cache(maxsize=128)  # a profile is read where it lies and where it is installed, and again by who extends it

@@ -18,7 +18,7 @@ from tuner.report.charts import Spec, gains
 from tuner.report.markdown import gain
 from tuner.report.rows import Row
 from tuner.report.tables import escaped, markdown
-from tuner.runs import workload
+from tuner.session.setup.plan import Plan
 
 Told = Mapping[str, Any]
 CAUTION = (
@@ -45,16 +45,18 @@ def check(sessions: Sequence[StoredSession]) -> None:
 
 
 def _differences(first: StoredSession, other: StoredSession) -> Iterator[Finding]:
-    mine, theirs = first.plan["workloads"], other.plan["workloads"]
+    one_plan, other_plan = Plan.from_dict(first.plan), Plan.from_dict(other.plan)
+    mine, theirs = one_plan.workloads, other_plan.workloads
     where = f"{other.id}: "
     if len(mine) != len(theirs):
         yield error(f"{where}workloads", f"{len(theirs)} workloads, but {len(mine)} in {first.id}")
     for a, b in zip(mine, theirs, strict=False):
-        one, two = workload.from_dict(a).to_dict(), workload.from_dict(b).to_dict()
-        for name in (name for name in one if one[name] != two[name] and name not in _OF_A_HOST):
-            yield error(f"{where}workload.{name}", f"{two[name]!r}, but {one[name]!r} in {first.id}")
-    if first.plan["objective"] != other.plan["objective"]:
-        message = f"{other.plan['objective']}, but {first.plan['objective']} in {first.id}"
+        one, two = a.to_dict(), b.to_dict()
+        differ = [name for name in one | two if one.get(name) != two.get(name) and name not in _OF_A_HOST]
+        for name in differ:
+            yield error(f"{where}workload.{name}", f"{two.get(name)!r}, but {one.get(name)!r} in {first.id}")
+    if one_plan.objective != other_plan.objective:
+        message = f"{other_plan.objective.name}, but {one_plan.objective.name} in {first.id}"
         yield error(f"{where}objective", message, "gains of different objectives cannot be compared")
 
 

@@ -26,7 +26,7 @@ class Plots(StrEnum):
 
 def write_html(store: Store, session: StoredSession, path: Path) -> None:
     """Write a session's report as one HTML file."""
-    atomic_file.write(path, page.page(content(store, session)))
+    atomic_file.write(path, page.page(content(store, session)), follow=False)
 
 
 def found(store: Store, sessions: Sequence[StoredSession]) -> Row:

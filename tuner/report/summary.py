@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
 from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
 from tuner.report.tables import failure_table, markdown, phase_table, profile_table
-from tuner.runs import workload
 from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import (
     Answer,
@@ -25,6 +23,7 @@ from tuner.session.answer.answers import (
 from tuner.session.answer.pareto_front import AXES
 from tuner.session.answer.parts import Described, WarmStart
 from tuner.session.answer.stored import answer_of
+from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 
@@ -34,11 +33,11 @@ def summary(store: Store, session: StoredSession) -> str:
 
 
 def _sections(store: Store, session: StoredSession) -> Iterator[str]:
-    trials, runs = store.trials(session.id), store.runs(session.id)
+    plan, trials, runs = Plan.from_dict(session.plan), store.trials(session.id), store.runs(session.id)
     answer = answer_of(session)
     yield f"# {session.id}\n"
     yield f"State: {session.state}. {_verdict(answer)}\n"
-    yield f"Workload: {workloads(session.plan)}. Objective: {session.plan['objective']}.\n"
+    yield f"Workload: {workloads(plan)}. Objective: {plan.objective.name}.\n"
     if isinstance(answer, TuneAnswer | MinimiseAnswer):
         yield from _profiles(answer)
     if answer is not None and (rows := costs(answers.beside(answer))["rows"]):
@@ -112,6 +111,6 @@ def _doubts(doubts: Sequence[Finding]) -> Iterator[str]:
         yield "None."
 
 
-def workloads(plan: Mapping[str, Any]) -> str:
+def workloads(plan: Plan) -> str:
     """Return a plan's workloads in words."""
-    return "; ".join(workload.from_dict(each).key() for each in plan["workloads"])
+    return "; ".join(each.key() for each in plan.workloads)

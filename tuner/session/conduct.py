@@ -14,9 +14,10 @@ from tuner.session import tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.phases import prior
-from tuner.session.setup import fitting, multicast, os_sockets, preflight, prepare, readback, rule_file
+from tuner.session.setup import fitting, multicast, os_sockets, preflight, prepare, readback, resumption, rule_file
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request
+from tuner.session.setup.resumption import Named
 from tuner.session.tuning import Tuning
 from tuner.session.workspace import Ongoing, Workspace
 from tuner.store import Store
@@ -31,16 +32,20 @@ def carried_out(request: Request, at: Workspace) -> Answer:
         return _watched(_begun(request, at), at)
 
 
-def gone_on_with(session: str, at: Workspace) -> Answer:
+def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
     """Return the answer of a stored session, gone on with within what is left of its budget unless it was finished.
 
-    `session` is an id, a beginning that only one id has, or `latest`. Raises as `carried_out`.
+    `session` is an id, a beginning that only one id has, or `latest`. What is started is `named`, and never what the
+    store says. Raises as `carried_out`.
     """
     with places.using(at.data):
         store = at.existing_store()
         row = store.session(session)
         known = answer_of(row) if row.state is State.DONE else None
-        return known or _watched(_again(row, store, at), at)
+        if known:
+            return known
+        plan, differs = resumption.on_host(Plan.from_dict(row.plan), store.trials(row.id), named, at.host)
+        return _watched(_again(row, plan, store, at), at, differs)
 
 
 def _begun(request: Request, at: Workspace) -> Ongoing:
@@ -53,9 +58,8 @@ def _begun(request: Request, at: Workspace) -> Ongoing:
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
 
 
-def _again(row: StoredSession, store: Store, at: Workspace) -> Ongoing:
+def _again(row: StoredSession, plan: Plan, store: Store, at: Workspace) -> Ongoing:
     """Return a stored session with what is left of its budget; raise `UsageError` when that is nothing to go on with."""
-    plan = Plan.from_dict(row.plan)
     if row.spent_s >= plan.budget_s and not store.runs(row.id):
         raise UsageError(f"session {row.id} has used its budget and measured nothing", advice="start a new one")
     return Ongoing(row.id, plan, store, at.clock(plan.budget_s, row.spent_s))
@@ -70,8 +74,10 @@ def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]
     return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 
-def _watched(session: Ongoing, at: Workspace) -> Answer:
+def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> Answer:
     with at.watch(session) as progress:
+        for line in differs:
+            progress.note(line)
         rig = prepare.rig(session.plan, on_one(at.host))
         made = Tuning(session.store, at.results, rig, progress)
         return tuning.carry_out(made, session.plan, session.id, session.clock)

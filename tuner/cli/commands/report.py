@@ -52,13 +52,15 @@ def report(
     if open_ and kind != "html":
         raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
     folder = Results(results)
-    store = Store.existing(folder)
+    store = Store.reading(folder)
     rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
     found = files.found(store, rows)
     if kind == "html":
         place = folder.comparison if len(rows) > 1 else folder.report
-        output = output or place(rows[0].id)
-    _written(output, _text(kind, found, output, drawn_as), shown=open_)
+        target = output or place(rows[0].id)
+        _written(target, _text(kind, found, target, drawn_as), shown=open_, follow=output is not None)
+    else:
+        _written(output, _text(kind, found, output, drawn_as), shown=False, follow=True)
 
 
 def _text(kind: str, found: Mapping[str, Any], path: Path | None, drawn_as: Plots) -> str:
@@ -79,12 +81,12 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def _written(path: Path | None, text: str, *, shown: bool) -> None:
+def _written(path: Path | None, text: str, *, shown: bool, follow: bool) -> None:
     """Write the report to its file and print the path, or print the report itself."""
     if path is None:
         typer.echo(text, nl=False)
         return
-    atomic_file.write(path, text)
+    atomic_file.write(path, text, follow=follow)
     typer.echo(path)
     if shown:
         import webbrowser

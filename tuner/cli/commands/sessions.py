@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli import options
+from tuner.cli import options, session_options
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
@@ -26,7 +26,9 @@ def list_(results: options.Results = options.RESULTS, json: options.Json = False
     """
     from tuner.store import Store
 
-    found = Store.existing(Results(results)).sessions()
+    found, wrong = Store.reading(Results(results)).readable()
+    for finding in wrong:
+        typer.echo(finding, err=True)
     if json:
         print_json([_row(session) for session in found])
     else:
@@ -44,7 +46,7 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
     from tuner.report.summary import summary
     from tuner.store import Store
 
-    store = Store.existing(Results(results))
+    store = Store.reading(Results(results))
     row = store.session(session)
     if json:
         runs = [
@@ -59,23 +61,30 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
 def resume(
     session: Session = "latest",
     results: options.Results = options.RESULTS,
+    sockperf: session_options.Sockperf = "sockperf",
+    lib: options.Lib = None,
+    preload: session_options.Preload = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Continue an interrupted session.
 
-    It uses the rest of its budget.
+    It uses the rest of its budget. The store may be anybody's: sockperf and libraries are looked up again on this
+    host or named again, and what differs from those that the session began with is told.
 
     \b
-    Example:
+    Examples:
       tuner sessions resume latest
+      tuner sessions resume latest --sockperf ./sockperf
     """
     from tuner import api
     from tuner.cli import work
     from tuner.cli.screen import answered
+    from tuner.session.setup.resumption import Named
 
     at = work.workspace(results, verbose=verbose)
-    answered.tell(api.resume(session, at=at), at.results, json=json, verbose=verbose)
+    named = Named(sockperf, lib, preload or ())
+    answered.tell(api.resume(session, named=named, at=at), at.results, json=json, verbose=verbose)
 
 
 def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
@@ -93,7 +102,7 @@ def judge(session: Session = "latest", results: options.Results = options.RESULT
     from tuner.session.judgement import judge as judge_again
     from tuner.store import Store
 
-    store = Store.existing(Results(results))
+    store = Store.reading(Results(results))
     row = store.session(session)
     judged.tell(row.id, judge_again(store, row), json=json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from tuner.errors import StoreError
 from tuner.judging.objective import Objective
 from tuner.records import StoredSession, Trial
 from tuner.session.measuring.gains import Gains
@@ -34,8 +35,12 @@ class Evidence:
 
     @staticmethod
     def read(store: Store, session: StoredSession) -> Evidence:
-        """Return what the store holds of a session."""
-        return Evidence(Plan.from_dict(session.plan), Ledger.read(store, session.id))
+        """Return what the store holds of a session; raise `StoreError` where that does not belong together."""
+        plan, ledger = Plan.from_dict(session.plan), Ledger.read(store, session.id)
+        if stray := next((run for run in ledger.runs if run.workload >= len(plan.workloads)), None):
+            message = f"session {session.id}: run {stray.number} is of workload {stray.workload}, which its plan lacks"
+            raise StoreError(message, advice="`tuner store salvage` copies what belongs together")
+        return Evidence(plan, ledger)
 
     @property
     def objective(self) -> Objective:

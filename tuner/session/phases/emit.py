@@ -22,8 +22,7 @@ def emit(evidence: Evidence, answer: Answer, path: Path) -> Answer:
     """Write the profile that an answer ends with, if it ends with one; return the answer with its path."""
     if not isinstance(answer, TuneAnswer | MinimiseAnswer) or not emits(answer):
         return answer
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(_profile(evidence, answer), path, overwrite=True)
+    save(_profile(evidence, answer), path, overwrite=True, follow=False)
     return with_path(answer, str(path))
 
 

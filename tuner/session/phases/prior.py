@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tuner.errors import StoreError
 from tuner.judging.statistics import pooled_sd
 from tuner.records import State, Status, StoredSession, Trial
-from tuner.runs import workload
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.answer.parts import WarmStart
 from tuner.session.measuring.gains import Gains
@@ -62,7 +62,7 @@ def with_prior_sessions(store: Store, plan: Plan, facts: Mapping[str, Any]) -> P
     """
     if plan.warm_start is None:
         return plan
-    alike = [row.id for row in store.sessions() if _alike(row, plan, facts)]
+    alike = [row.id for row in store.readable()[0] if _alike(row, plan, facts)]
     return replace(plan, warm_start=tuple(alike[-MOST_SESSIONS:]))
 
 
@@ -76,14 +76,20 @@ def load_prior(store: Store, plan: Plan) -> Prior:
 
 
 def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
-    theirs = row.plan
-    same_task = (theirs["kind"], theirs["stack"], theirs["objective"]) == (plan.kind, plan.stack, plan.objective.name)
+    try:
+        return _is_alike(row, Plan.from_dict(row.plan), plan, facts)
+    except StoreError:
+        return False  # what cannot be read teaches nothing
+
+
+def _is_alike(row: StoredSession, theirs: Plan, plan: Plan, facts: Mapping[str, Any]) -> bool:
+    same_task = (theirs.kind, theirs.stack, theirs.objective) == (plan.kind, plan.stack, plan.objective)
     if row.state is not State.DONE or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
         return False
     # A gain is relative to its baseline: under another one the same settings have another gain.
-    if theirs["baseline"]["settings"] != dict(plan.baseline.settings):
+    if dict(theirs.baseline.settings) != dict(plan.baseline.settings):
         return False
-    return [workload.from_dict(each).key() for each in theirs["workloads"]] == [each.key() for each in plan.workloads]
+    return [each.key() for each in theirs.workloads] == [each.key() for each in plan.workloads]
 
 
 def _outcomes(gains: Gains) -> Iterator[Outcome]:

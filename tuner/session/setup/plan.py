@@ -151,16 +151,26 @@ class Plan:
         try:
             return Plan(**_fields(data))
         except (KeyError, TypeError, ValueError, AttributeError, UsageError) as reason:
-            raise StoreError(f"this release cannot read the session's plan: {reason!r}") from reason
+            raise StoreError(f"this release cannot read the session's plan: {_why(reason)}") from reason
+
+
+def _why(reason: Exception) -> str:
+    if isinstance(reason, KeyError):
+        return f"{reason.args[0]} is missing"
+    findings = reason.findings if isinstance(reason, UsageError) else ()
+    return "; ".join([str(reason), *map(str, findings)])
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    goal = objective(data["objective"])
+    if len(data["workloads"]) != len(goal.workloads):
+        raise ValueError(f"{goal.name} judges {len(goal.workloads)} workloads, and there are {len(data['workloads'])}")
     plain = {name: value for name, value in data.items() if name not in {"obvious", BENCHMARK.name}}
     return plain | {
         "program": data[BENCHMARK.name],
         "kind": Kind(data["kind"]),
         "preloads": tuple(data["preloads"]),
-        "objective": objective(data["objective"]),
+        "objective": goal,
         "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
         "baseline": Contender(**data["baseline"]),
         "known": tuple(Contender(**row) for row in data["known"]),

@@ -19,6 +19,8 @@ DOCUMENTED_BYTES: Final = 8
 ACCEPTED_BYTES: Final = 16
 """The longest name that the code takes, in every release from 8.1 on."""
 _VARIABLE: Final = "TUNER_STACKNAME"
+TOLD: Final = (_VARIABLE, f"{_VARIABLE}_WHO", f"{_VARIABLE}_SCOPE")
+"""The variables of our preloaded library that makes the call."""
 
 
 class Who(StrEnum):

@@ -1,0 +1,297 @@
+"""A store from somebody else is data: it starts nothing, writes nowhere else, and what is damaged is said by its place."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Tuner
+from stores import alter
+
+from tuner import json_limits
+from tuner.errors import StoreError, UsageError
+from tuner.measurement import Measurement
+from tuner.records import Phase, Role, Run, Status, Trial
+from tuner.results import Results
+from tuner.store import Store
+from tuner.store.repair import examined, salvage
+from tuner.store.tables import APPLICATION_ID
+
+EXAMPLE = Path(__file__).parent.parent / "results" / "example"
+RUN = Run(Status.OK, "", "2026-01-02T03:04:05", 1.0, Measurement(latency_p50_us=3.0), {}, phase=Phase.SEARCH)
+READERS = (
+    ("sessions", "list"),
+    ("sessions", "show"),
+    ("sessions", "judge"),
+    ("report", "--format", "md"),
+    ("export", "latest", "--to", "env"),
+)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    shutil.copytree(EXAMPLE, tmp_path / "results")
+    return tmp_path / "results"
+
+
+def spoil(folder: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(folder / "tuner.db")) as store:
+        for statement in statements:
+            store.execute(statement)
+        store.commit()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_altered_value_never_ends_a_reader_in_a_bug(tuner: Tuner, results: Path, seed: int) -> None:
+    altered = alter(results / "tuner.db", random.Random(seed))
+    for arguments in READERS:
+        ended = tuner(*arguments, "--results", "results")
+        assert "bug in tuner" not in ended.err, (altered, arguments, ended.err)
+    assert [path.name for path in Path().iterdir()] == ["results"]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x/y", "a/b", "..", ".hidden", "", "a\nb", "x" * 200, "ä"])
+def test_an_id_that_is_none_is_refused_when_it_is_read_and_in_every_path(
+    tuner: Tuner, results: Path, name: str
+) -> None:
+    spoil(results, "pragma foreign_keys=off")
+    with closing(sqlite3.connect(results / "tuner.db")) as store:
+        for table, column in (("sessions", "id"), ("trials", "session"), ("runs", "session")):
+            store.execute(f"update {table} set {column} = ?", (name,))  # noqa: S608 - names of ours
+        store.commit()
+    ended = tuner("report", "--results", "results")
+    assert (ended.status, "is not the id of a session" in ended.err) == (1, True)
+    with pytest.raises(StoreError, match="not the id"):
+        Results(results).report(name)
+    assert Results(results).listed() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("update runs set evidence = '{' where number = 7", "table runs row 7, column evidence: it is not JSON"),
+        ("update runs set wall_s = 'long' where number = 7", "table runs row 7, column wall_s: long is not a number"),
+        ("update runs set evidence = '{\"server\": 3}' where number = 7", "column evidence: server is not an object"),
+        ("update trials set settings = '{\"A\": 1}' where number = 7", "table trials row 7, column settings: A is not text"),
+        ("delete from trials where number = 7", "table trials row 7, column number: the row is missing"),
+        ("update sessions set plan = '[]'", "table sessions, column plan: is not an object"),
+        ("update sessions set created_at = x'ff'", "table sessions, column created_at"),
+        ("update runs set reason = cast(x'ff' as text) where number = 7", "row 7, column reason: is not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_said_with_session_table_and_column(
+    tuner: Tuner, results: Path, statement: str, place: str
+) -> None:
+    spoil(results, statement)
+    ended = tuner("sessions", "show", "--results", "results")
+    assert ended.status == 1
+    assert "session 20261122-121334-tune-kernel-latency-1d75" in ended.err
+    assert place in ended.err
+    assert "tuner store salvage" in ended.err
+
+
+def test_a_damaged_session_does_not_hide_the_others(tuner: Tuner, tmp_path: Path) -> None:
+    store = Store(Results(tmp_path / "results").url)
+    for name in ("20260101-a", "20260102-b"):
+        store.add_session(name, {}, {})
+    spoil(tmp_path / "results", "update sessions set state = 'asleep' where id = '20260101-a'")
+    ended = tuner("sessions", "list", "--results", "results", "--json")
+    assert [row["session"] for row in ended.json] == ["20260102-b"]
+    assert "session 20260101-a, table sessions, column state: asleep is not one of" in ended.err
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 65 + "]" * 65, '{"a":' * 70 + "1" + "}" * 70])
+def test_json_is_bounded_in_depth(text: str) -> None:
+    with pytest.raises(ValueError, match=r"nested more than 64 deep|not JSON"):
+        json_limits.parsed(text)
+
+
+def test_json_of_64_levels_and_ordinary_numbers_is_read() -> None:
+    assert json_limits.parsed("[" * 64 + "]" * 64)
+    assert json_limits.parsed('{"a": [1, -2.5, 1e300, "x", null, true]}')["a"][1] == -2.5
+
+
+@pytest.mark.parametrize("digits", ["1" * 20, "-" + "9" * 400, "1" * 5000])
+def test_a_whole_number_that_fits_nothing_is_no_number(digits: str) -> None:
+    with pytest.raises(ValueError, match="digits"):
+        json_limits.parsed(digits)
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("create table sessions (x)")
+        other.execute("pragma application_id = 42")
+
+
+def nameless(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("create table addresses (street)")
+
+
+def newer(path: Path) -> None:
+    store = Store(Results(path.parent).url)
+    store.add_session("20260101-a", {}, {})
+    store._engine.dispose()
+    spoil(path.parent, "update format set version = 99", "pragma journal_mode=delete", "drop table runs")
+
+
+@pytest.mark.parametrize("made", [foreign, nameless, newer])
+def test_what_is_no_store_of_this_release_is_refused_before_anything_is_written(
+    tmp_path: Path, made: Callable[[Path], None]
+) -> None:
+    made(tmp_path / "tuner.db")
+    before = contents(tmp_path)
+    for opened in (Store.reading, Store.existing, lambda folder: Store(folder.url)):
+        with pytest.raises(StoreError, match=r"another program|format 99"):
+            opened(Results(tmp_path))
+    assert contents(tmp_path) == before
+
+
+def test_a_new_store_says_what_it_is_and_one_of_an_earlier_release_is_known_by_its_tables(tmp_path: Path) -> None:
+    Store(Results(tmp_path).url).add_session("20260101-a", {}, {})
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as store:
+        assert store.execute("pragma application_id").fetchone() == (APPLICATION_ID,)
+        store.execute("pragma application_id = 0")
+    assert Store.reading(Results(tmp_path)).ids() == ["20260101-a"]
+    Store(Results(tmp_path).url).add_session("20260102-b", {}, {})
+
+
+@pytest.mark.parametrize("arguments", [*READERS, ("store", "check")])
+def test_readers_write_nothing(tuner: Tuner, results: Path, arguments: tuple[str, ...]) -> None:
+    spoil(results, "pragma journal_mode=wal")
+    before = contents(results)
+    assert tuner(*arguments, "--results", "results").status == 0
+    assert contents(results) == before
+
+
+def test_what_a_running_session_has_stored_is_read_beside_it(tmp_path: Path) -> None:
+    writing = Store(Results(tmp_path).url)
+    writing.add_session("20260101-a", {}, {})
+    reading = Store.reading(Results(tmp_path))
+    assert reading.ids() == ["20260101-a"]
+    writing.add_session("20260102-b", {}, {})
+    assert reading.ids() == ["20260101-a", "20260102-b"]
+
+
+def test_a_log_that_a_writer_left_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = Store(Results(tmp_path / "a").url)
+    writing.add_session("20260101-a", {}, {})
+    shutil.copytree(tmp_path / "a", tmp_path / "b", ignore=shutil.ignore_patterns("*-shm"))
+    real = sqlite3.connect
+
+    def refusing(name: Any, *args: Any, **words: Any) -> sqlite3.Connection:
+        if "mode=ro" in str(name) and "immutable" not in name:
+            raise sqlite3.OperationalError("unable to open database file")  # as on a read-only disk
+        found: sqlite3.Connection = real(name, *args, **words)
+        return found
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+    assert Store.reading(Results(tmp_path / "b")).ids() == ["20260101-a"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "empty", "text"])
+def test_what_is_no_database_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "tuner.db"
+    makers: dict[str, Callable[[], object]] = {
+        "fifo": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "empty": lambda: path.write_bytes(b""),
+        "text": lambda: path.write_text("hello " * 1000),
+    }
+    makers[kind]()
+    with pytest.raises((StoreError, UsageError)):
+        Store.reading(Results(tmp_path))
+
+
+def test_flipped_bytes_are_said_to_be_damage_and_what_is_left_is_salvaged(
+    tuner: Tuner, results: Path, tmp_path: Path
+) -> None:
+    data = bytearray((results / "tuner.db").read_bytes())
+    begins, ends = len(data) * 6 // 10 // 4096 * 4096, len(data) * 8 // 10
+    data[begins:ends] = bytes(ends - begins)
+    (results / "tuner.db").write_bytes(data)
+    ended = tuner("store", "check", "--results", "results")
+    assert (ended.status, "damaged: " in ended.out) == (1, True)
+    saved = tuner("store", "salvage", "--results", "results", "--to", "saved", "--json")
+    assert saved.status == 0
+    assert 0 < saved.json["sessions"][0]["runs"] < 130
+    assert tuner("store", "check", "--results", "saved").status == 0
+    assert tuner("sessions", "show", "--results", "saved").status == 0
+    refused = tuner("store", "salvage", "--results", "results", "--to", "saved")
+    assert (refused.status, "exists and was not changed" in refused.err) == (1, True)
+
+
+def test_salvage_copies_all_but_what_is_wrong_and_keeps_runs_with_their_trials(results: Path, tmp_path: Path) -> None:
+    before = Store.reading(Results(results)).session("latest").id
+    spoil(
+        results,
+        "update runs set evidence = '{' where number = 3",
+        "update trials set settings = '[]' where number = 2",
+        "update sessions set verdict = '{'",
+    )
+    found = salvage(results / "tuner.db", Results(tmp_path / "saved"))
+    saved = Store.reading(Results(tmp_path / "saved"))
+    old = {row.number: row for row in examined(results / "tuner.db").kept[0].trials}
+    runs, trials = saved.runs(before), saved.trials(before)
+    assert len(trials) == 45
+    assert [trial.number for trial in trials] == list(range(45))
+    assert {run.trial for run in runs} <= set(range(45))
+    assert [trial.settings for trial in trials] == [old[number].settings for number in sorted(old)]
+    assert saved.session(before).verdict is None
+    assert any("column verdict" in str(each) for each in found.wrong)
+
+
+def test_salvage_does_not_make_another_trial_the_baseline(results: Path, tmp_path: Path) -> None:
+    spoil(results, "update trials set role = 'hero' where number = 0")
+    found = salvage(results / "tuner.db", Results(tmp_path / "saved"))
+    assert found.kept[0].runs == ()
+    assert any("its baseline is lost" in each.message for each in found.wrong)
+
+
+def test_a_link_in_a_results_folder_is_not_followed(tuner: Tuner, results: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    folder = results / "20261122-121334-tune-kernel-latency-1d75"
+    (folder / "report.html").unlink(missing_ok=True)
+    (folder / "report.html").symlink_to(precious)
+    assert tuner("report", "--results", "results").status == 0
+    assert precious.read_text() == "mine"
+    assert not (folder / "report.html").is_symlink()
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path / "elsewhere")
+    ended = tuner("report", "--results", "results")
+    assert (ended.status, "symbolic link" in ended.err) == (1, True)
+    assert contents(tmp_path / "elsewhere") == before
+
+
+def test_a_run_of_no_trial_is_said(results: Path) -> None:
+    spoil(results, "update runs set trial = 99 where number = 5")
+    from tuner.session.measuring.evidence import Evidence
+
+    store = Store.reading(Results(results))
+    with pytest.raises(StoreError) as caught:
+        Evidence.read(store, store.session("latest"))
+    assert "table runs row 5, column trial: the trial is not in the store" in str(caught.value.findings[0])
+
+
+def test_trials_and_runs_that_were_stored_are_read_as_they_were(tmp_path: Path) -> None:
+    store = Store(Results(tmp_path).url)
+    store.add_session("20260101-a", {}, {})
+    trial = Trial(0, "default\u202e", Role.BASELINE, {"XLIO_RX_POLL": "\x1b[31m"})
+    store.add_trial("20260101-a", trial)
+    store.add_run("20260101-a", RUN, 1.0)
+    assert (store.trials("20260101-a"), store.runs("20260101-a")) == ((trial,), (RUN,))

@@ -1,0 +1,43 @@
+"""JSON that somebody else wrote: bounded in depth and in the size of its numbers, so that whoever reads it meets no surprise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+DEEPEST: Final = 64
+"""Lists and objects inside each other; ours have six."""
+_MOST_DIGITS: Final = 19
+"""Of a whole number: those that fit 64 bits, and into a floating point number without overflow."""
+
+
+def parsed(text: str | bytes) -> Any:
+    """Return what JSON says; raise `ValueError` for what is none, is nested too deeply, or has too long a number."""
+    try:
+        found = json.loads(text, parse_int=_whole)
+    except json.JSONDecodeError as reason:
+        raise ValueError(f"it is not JSON: {reason}") from reason
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    if _too_deep(found):
+        raise ValueError(_TOO_DEEP)
+    return found
+
+
+_TOO_DEEP: Final = f"it is nested more than {DEEPEST} deep"
+
+
+def _whole(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MOST_DIGITS:
+        raise ValueError(f"a whole number has more than {_MOST_DIGITS} digits")
+    return int(digits)
+
+
+def _too_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(DEEPEST):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        if not holders:
+            return False
+        level = [part for each in holders for part in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)

@@ -1,0 +1,103 @@
+"""A stored plan on this host: a store names nothing that is started or loaded, whoever wrote it.
+
+Programs and libraries are looked up anew, as for a new session, or named again; what differs from the stored ones is
+told. What a plan and its trials put into an environment or a command line is held against the same rules as what a user
+writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tuner import catalogue, stacks
+from tuner.errors import Finding, UsageError, error
+from tuner.hosts.host import Host
+from tuner.profiles.profile import errors_in
+from tuner.records import Trial
+from tuner.runs import workload_checks
+from tuner.runs.chosen import BENCHMARK
+from tuner.session.setup import preflight
+from tuner.session.setup.plan import Plan
+from tuner.stacks import probe
+from tuner.stacks.onload.naming import TOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a user names when a session is gone on with, as `Setup` has it for a new one."""
+
+    program: str = BENCHMARK.name
+    """The benchmark: its path, or its name on the host's search path."""
+    lib: Path | None = None
+    """The stack's library; None for the one that the loader finds."""
+    preload: Sequence[Path] = field(default=())
+    """Further libraries, behind the stack's: those that the session began with, named again."""
+
+
+def on_host(stored: Plan, trials: Iterable[Trial], named: Named, host: Host) -> tuple[Plan, list[str]]:
+    """Return a plan with the programs and libraries of this host, and in which it differs from the stored one.
+
+    Raise `UsageError` for a plan that would put something else than its stack's settings into a run, and where
+    libraries that it began with are not named again; `MissingTool` as for a new session.
+    """
+    _check(stored, trials)
+    stack = stacks.named(stored.stack)
+    _check_further(stored, named)
+    library = probe.usable(stack, named.lib, host)
+    found = preflight.preloads(
+        stack, library, named.preload, host, named=bool(stored.further), fast_start=stored.fast_start
+    )
+    _check_release(stored, probe.release(stack, found[:1], host))
+    program = preflight.program_path(named.program, host, stored.workloads, stored.load, stored.stack)
+    plan = replace(stored, program=program, preloads=tuple(map(str, found)))
+    return plan, list(_differences(stored, plan))
+
+
+def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
+    if stored.program != plan.program:
+        yield f"the session began with {stored.program} and goes on with {plan.program} (--sockperf names another)"
+    if stored.preloads[:1] != plan.preloads[:1]:
+        yield f"the session began with {stored.preloads[0]} and goes on with {plan.preloads[0]} (--lib names another)"
+    if set(_further(stored)) != set(_further(plan)):
+        yield f"the session began with {', '.join(_further(stored))} and goes on with {', '.join(_further(plan))}"
+
+
+def _further(plan: Plan) -> tuple[str, ...]:
+    """Return the libraries that a user named, which are between the stack's and ours."""
+    ours = 1 + bool(plan.further)
+    return plan.preloads[ours : len(plan.preloads) - plan.fast_start]
+
+
+def _check_further(stored: Plan, named: Named) -> None:
+    wanted = _further(stored)
+    if len(wanted) > len(named.preload):
+        message = f"the session began with further libraries: {', '.join(wanted)}"
+        raise UsageError(message, advice=f"name them again: {' '.join(f'--preload {path}' for path in wanted)}")
+
+
+def _check_release(stored: Plan, release: str | None) -> None:
+    if stored.release != release:
+        message = f"the session began with release {stored.release or 'unknown'}, this host has {release or 'unknown'}"
+        raise UsageError(message, advice="name the library that it began with (--lib PATH), or start a new session")
+
+
+def _check(stored: Plan, trials: Iterable[Trial]) -> None:
+    """Raise `UsageError` for everything in a stored plan that a user could not have asked for."""
+    known = catalogue.load(stored.stack).parameters
+    contenders = {each.profile: each.settings for each in (stored.baseline, *stored.known)} | {"fixed": stored.fixed}
+    every = {**contenders, **{f"trial {each.number}": each.settings for each in trials}}
+    found = [each for where, settings in every.items() for each in _strange(where, settings, known)]
+    found += _strange("further", stored.further, TOLD)
+    for each in stored.workloads:
+        found += errors_in(workload_checks.problems(each))
+    if found:
+        raise UsageError("the stored session asks for what no session may", findings=found, advice="start a new one")
+
+
+def _strange(where: str, settings: Mapping[str, str], known: Iterable[str]) -> Iterator[Finding]:
+    names = set(known)
+    yield from (
+        error(f"{where}: {name}", "is not a variable of the session's stack") for name in settings if name not in names
+    )

@@ -1,0 +1,276 @@
+"""What each column of a store may hold, and the records that rows become: here, and nowhere else, a store is believed.
+
+A store may be anybody's, or damaged: each value is checked when it is read. What later parts of the program look up in
+JSON has its shape here; a plan's and an answer's are checked by `Plan.from_dict` and `answer_of` as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from tuner import measurement
+from tuner.errors import UsageError
+from tuner.json_limits import parsed
+from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
+from tuner.results import is_session_id
+from tuner.store.shape import (
+    Shape,
+    anything,
+    budget,
+    count,
+    either,
+    flag,
+    having,
+    many,
+    maybe,
+    named,
+    number,
+    text,
+    whole,
+)
+from tuner.terminal_text import shown
+
+Values = dict[str, Any]
+"""The values of a row's columns, by their names."""
+Reader = Callable[[Any], Any]
+"""Returns the value of a column; raises `ValueError` saying what is wrong with what stands there."""
+_MOST_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A value that no release wrote: where it stands, and what is wrong with it."""
+
+    session: str
+    table: str
+    number: int | None
+    """The trial or run, None for the session itself."""
+    column: str
+    why: str
+
+    def __str__(self) -> str:
+        row = "" if self.number is None else f" row {self.number}"
+        return f"session {shown(self.session)}, table {self.table}{row}, column {self.column}: {shown(self.why)}"
+
+
+def id_of(row: Mapping[str, Any]) -> str | Wrong:
+    """Return the id that a row of the sessions holds, or what is wrong with it."""
+    try:
+        return _id(row["id"])
+    except ValueError as reason:
+        return Wrong(_word(row["id"]), "sessions", None, "id", str(reason))
+
+
+def session_of(row: Mapping[str, Any]) -> StoredSession | list[Wrong]:
+    """Return the session that a row of its table holds, or everything that is wrong with it."""
+    values, wrong = _read("sessions", _SESSION, row, _word(row.get("id")), None)
+    return wrong or StoredSession(**values)
+
+
+def trial_of(session: str, row: Mapping[str, Any]) -> Trial | list[Wrong]:
+    """Return the trial that a row of its table holds, or everything that is wrong with it."""
+    values, wrong = _read("trials", _TRIAL, row, session, row.get("number"))
+    return wrong or Trial(**values)
+
+
+def run_of(session: str, row: Mapping[str, Any]) -> Run | list[Wrong]:
+    """Return the run that a row of its table holds, or everything that is wrong with it."""
+    values, wrong = _read("runs", _RUN, row, session, row.get("number"))
+    return wrong or Run(**values)
+
+
+def _read(
+    table: str, columns: Mapping[str, Reader], row: Mapping[str, Any], session: str, number_: Any
+) -> tuple[Values, list[Wrong]]:
+    values: Values = {}
+    wrong = []
+    for name, reader in columns.items():
+        try:
+            values[name] = reader(row[name])
+        except (ValueError, UsageError) as reason:
+            place = number_ if isinstance(number_, int) else None
+            wrong.append(Wrong(session, table, place, name, _why(reason)))
+    return values, wrong
+
+
+def _why(reason: Exception) -> str:
+    findings = reason.findings if isinstance(reason, UsageError) else ()
+    return "; ".join(f"{each.where} {each.message}" for each in findings) or str(reason)
+
+
+def _word(value: object) -> str:
+    said = value if isinstance(value, str) else repr(value)
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}…"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{_word(value)} is not text")  # noqa: TRY004 - what a store holds is a value
+    try:
+        value.encode()
+    except UnicodeEncodeError as reason:
+        raise ValueError("is not UTF-8 text") from reason
+    return value
+
+
+def _id(value: Any) -> str:
+    if not is_session_id(_text(value)):
+        raise ValueError(f"{_word(value)} is not the id of a session: letters, digits, '-', '_' and '.' only")
+    return str(value)
+
+
+def _maybe_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{_word(value)} is not a whole number of 0 or more")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{_word(value)} is not a number of 0 or more")
+    return float(value)
+
+
+def _member(kind: type[StrEnum]) -> Reader:
+    def read(value: Any) -> StrEnum:
+        known = [each.value for each in kind]
+        if value not in known:
+            raise ValueError(f"{_word(value)} is not one of {', '.join(known)}")
+        return kind(value)
+
+    return read
+
+
+def _json(shape: Shape) -> Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, str | bytes):
+            raise ValueError(f"{_word(value)} is not JSON")  # noqa: TRY004 - what a store holds is a value
+        found = parsed(value)
+        wrong = list(shape(found, ""))
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return found
+
+    return read
+
+
+def _maybe_json(shape: Shape) -> Reader:
+    """Return the reader of a column that may be empty; SQLAlchemy writes JSON's own null where there is no value."""
+    read = _json(maybe(shape))
+    return lambda value: None if value is None else read(value)
+
+
+def _measurement(value: Any) -> measurement.Measurement | None:
+    found = _maybe_json(named(anything))(value)
+    return None if found is None else measurement.from_dict(found)
+
+
+_SETTINGS: Final = named(text)
+_CONTENDER: Final = having({"profile": text, "settings": _SETTINGS}, required=True)
+_PLAN: Final = having(
+    {
+        "kind": text,
+        "stack": text,
+        "preloads": many(text),
+        "sockperf": text,
+        "objective": text,
+        "workloads": many(named(anything)),
+        "baseline": _CONTENDER,
+        "known": many(_CONTENDER),
+        "start": maybe(text),
+        "fixed": _SETTINGS,
+        "space": text,
+        "optimizer": text,
+        "seed": whole,
+        "budget_s": budget,
+        "blocks": count,
+        "fast_start": flag,
+        "warm_start": maybe(many(text)),
+        "lengthened": either(text, many(having({"duration_s": count, "why": text, "metric": text}, required=True))),
+        "obvious": maybe(either(text, having({"profile": text, "ratio": number, "blocks": count}, required=True))),
+        "adaptable": flag,
+        "load": text,
+        "conf": maybe(having({"path": text, "text": text}, required=True)),
+        "further": _SETTINGS,
+        "release": maybe(text),
+        "room": maybe(named(maybe(count))),
+        "os_sockets": flag,
+    }
+)
+_DOUBTS: Final = many(having({"what": text, "advice": text}, required=True))
+_FACTS: Final = having({"doubts": _DOUBTS, "tuner": text, "cpu_model": maybe(text), "hostname": maybe(text)})
+_VERDICT: Final = having({"verdict": text, "gain": maybe(having({"ratio": number}))})
+_MACHINE: Final = {"wall_s": number, "steal_share": maybe(number), "foreign_share": maybe(number)}
+_ON_MACHINE: Final = having(_MACHINE | {"throttles": maybe(number)})
+_COMMAND: Final = having({"argv": many(text), "cpus": text, "stdout": text, "stderr": text})
+_SEARCH_OF_LOAD: Final = having(
+    {"series": count, "offered_mps": count, "long": flag, "start_mps": count, "known": flag}, required=True
+)
+
+
+def _telemetry(value: Any, at: str) -> Iterator[str]:
+    """Yield what is wrong with what one machine did, or each of two."""
+    yield from _ON_MACHINE(value, at)
+    yield from having({"server": _ON_MACHINE, "client": _ON_MACHINE})(value, at)
+
+
+def _turned_down(value: Any, at: str) -> Iterator[str]:
+    """Yield what is wrong with the candidates that were turned down: for each place how often, and an example."""
+    yield from named(many(anything))(value, at)
+    for place, pair in value.items() if isinstance(value, Mapping) else ():
+        if not isinstance(pair, list) or [type(each) for each in pair] != [int, str]:
+            yield f"{at}.{place} is not a count and a text"
+
+
+_EVIDENCE: Final = having(
+    {
+        "environment": _SETTINGS,
+        "files": named(text),
+        "server": _COMMAND,
+        "client": _COMMAND,
+        "telemetry": _telemetry,
+        "counters": named(named(whole)),
+        "proposals": having({"turned_down": _turned_down, "used_up": flag}),
+        "step": count,
+        "load": _SEARCH_OF_LOAD,
+    }
+)
+
+
+_SESSION: Final[Mapping[str, Reader]] = {
+    "id": _id,
+    "created_at": _text,
+    "state": _member(State),
+    "spent_s": _seconds,
+    "plan": _json(_PLAN),
+    "facts": _json(_FACTS),
+    "verdict": _maybe_json(_VERDICT),
+}
+_TRIAL: Final[Mapping[str, Reader]] = {
+    "number": _count,
+    "profile": _text,
+    "role": _member(Role),
+    "settings": _json(_SETTINGS),
+    "invalid": _maybe_text,
+}
+_RUN: Final[Mapping[str, Reader]] = {
+    "number": _count,
+    "trial": _count,
+    "phase": _member(Phase),
+    "block": _count,
+    "workload": _count,
+    "status": _member(Status),
+    "reason": _text,
+    "started_at": _text,
+    "wall_s": _seconds,
+    "measurement": _measurement,
+    "evidence": _json(_EVIDENCE),
+}

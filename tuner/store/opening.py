@@ -1,0 +1,158 @@
+"""Connections to the SQLite file of a store: it is recognised before anything is written, and readers write nothing.
+
+A reader needs neither a writable folder nor room on the disk. Where nobody writes, the file is opened as one that does
+not change (`immutable=1`), because SQLite would otherwise make two files beside it; where a log of a writer stands
+there, it is read with it, from a private copy if its folder does not allow that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from tuner.errors import StoreError
+from tuner.results import logs, uri_to_read
+from tuner.store.tables import APPLICATION_ID, FORMAT, METADATA
+
+_HEADER: Final = b"SQLite format 3\0"
+_WAIT_S: Final = 30.0
+_ANOTHER: Final = "name another folder with --results DIR"
+REPAIR: Final = "`tuner store check` says what is damaged, `tuner store salvage` copies what can be read"
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_PRIMARY: Final = 0xFF
+"""The part of SQLite's extended error codes that is the error itself."""
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Return a connection that only reads. Raise `StoreError` for what is no store of this release."""
+    with told(path):
+        checked(path)
+        connection = _reading(path)
+    try:
+        with told(path):
+            connection.text_factory = _text
+            recognised(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def writer(path: Path) -> sqlite3.Connection:
+    """Return a connection that writes, to a store made where there is none. Raise `StoreError` as `reader` does."""
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not _stands(path)
+        if not is_new:
+            reader(path).close()
+        uri = f"{path.absolute().as_uri()}?mode=rwc"
+        connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, check_same_thread=False)
+    with told(path):
+        connection.text_factory = _text
+        if is_new:
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def checked(path: Path) -> None:
+    """Raise `StoreError` unless a regular file that begins as a SQLite database stands at `path`."""
+    if not path.exists():
+        raise StoreError(f"there is no store {path}", advice=_ANOTHER)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(f"{path} is not a file", advice=_ANOTHER)
+        if os.read(descriptor, len(_HEADER)) != _HEADER:
+            raise StoreError(f"{path} is not a database", advice=f"{_ANOTHER}, or move that file away")
+    finally:
+        os.close(descriptor)
+
+
+def recognised(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `StoreError` for a database of another program, and for a store of another format."""
+    (identity,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    missing = METADATA.tables.keys() - tables
+    if identity not in {0, APPLICATION_ID} or (identity == 0 and missing):
+        raise StoreError(f"{path} is a database of another program; nothing was changed", advice=_ANOTHER)
+    if "format" in tables:
+        versions = [version for (version,) in connection.execute("SELECT version FROM format LIMIT 2")]
+        if versions not in ([], [FORMAT]):
+            said = ", ".join(map(str, versions))
+            message = f"{path} has format {said}; this release reads format {FORMAT}. Nothing was changed"
+            raise StoreError(message, advice="use the release that wrote it, or a later one")
+
+
+@contextlib.contextmanager
+def told(path: Path | str) -> Iterator[None]:
+    """Turn what SQLite and the disk say inside the block into `StoreError`: what is the matter, and what to do about it."""
+    try:
+        yield
+    except sqlite3.Error as reason:
+        raise StoreError(f"cannot use {path}: {reason}", advice=advice(reason)) from reason
+    except OSError as reason:
+        raise StoreError(f"cannot use {path}: {reason.strerror}", advice=_ANOTHER) from reason
+
+
+def advice(reason: BaseException) -> str:
+    """Return what to do about what SQLite said."""
+    code = getattr(reason, "sqlite_errorcode", None)
+    primary = code & _PRIMARY if isinstance(code, int) else None
+    if primary in _DAMAGED or "decode" in str(reason):
+        return REPAIR
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "another program uses it: wait until that has ended"
+    if primary == sqlite3.SQLITE_FULL:
+        return "make room and run `tuner sessions resume`: all that was stored is kept"
+    return f"{_ANOTHER}, or make room and run `tuner sessions resume`"
+
+
+def _stands(path: Path) -> bool:
+    """Return whether anything stands in a store's file; SQLite makes a database of an empty one."""
+    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    try:
+        return _open(path)
+    except sqlite3.OperationalError:
+        if not logs(path):
+            raise
+        return _copied(path)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri_to_read(path), uri=True, timeout=_WAIT_S)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy in memory of the file with its log, which a private folder holds meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="tuner-store-") as folder:
+        copy = Path(folder) / path.name
+        for each in (path, *logs(path)):
+            shutil.copyfile(each, copy.with_name(each.name))
+        memory = sqlite3.connect(":memory:")
+        with closing(sqlite3.connect(copy)) as whole:
+            whole.backup(memory)
+    return memory
+
+
+def _text(data: bytes) -> str:
+    """Return text as it is stored; what is no UTF-8 becomes surrogates, which its column then refuses by name."""
+    return data.decode(errors="surrogateescape")
