@@ -21,12 +21,12 @@ import random
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import Final
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships none
 
 from tuner.search.beliefs import Awaiting, Belief, Beliefs
 from tuner.search.candidates import Palette, climbed
@@ -71,6 +71,12 @@ LHS_TRIES: Final = 50
 OUTSIDE_DOUBT: Final = 1.0
 """Variance, as a part of that of all gains, added to what was measured under settings that were not proposed here:
 the variables that the model does not see have their part in it."""
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return what limits the threads of the linear algebra libraries; they are loaded with this module, and found once."""
+    return ThreadpoolController()
 
 
 class BayesianSearch:
@@ -120,7 +126,7 @@ class BayesianSearch:
         gains = sum(outcome.gain is not None for outcome in outcomes)
         if gains < FEWEST_GAINS or gains == len(outcomes):
             return False
-        with threadpool_limits(limits=1):
+        with _libraries().limit(limits=1):
             return float(self._learned(outcomes).pending([]).of([settings]).runs[0]) < HOPELESS
 
     @cached_property
@@ -140,7 +146,7 @@ class BayesianSearch:
         if sum(outcome.gain is not None for outcome in outcomes) < FEWEST_GAINS:
             return None
         # A measurement may start at once on this machine: no thread of a linear algebra library may still be spinning.
-        with warnings.catch_warnings(), threadpool_limits(limits=1):
+        with warnings.catch_warnings(), _libraries().limit(limits=1):
             warnings.simplefilter("ignore")
             return self._best_of(self._learned(outcomes), rng)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from tuner.catalogue.parameters import as_integer
@@ -16,6 +17,8 @@ SPECIAL_SHARE: Final = 0.2
 MOST_SPECIAL_SHARE: Final = 0.5
 MIDDLE: Final = 0.5
 """The place of the one number in a range that has no other."""
+
+REMEMBERED: Final = 1 << 14
 
 
 class Scale(StrEnum):
@@ -132,11 +135,17 @@ class Dimension:
 
         A number outside the range counts as the nearer end, but a negative one does not: it is a code, no amount.
         """
-        number = as_integer(text)
-        alike = (
-            value for value in self.singles if value == text or (number is not None and as_integer(value) == number)
-        )
-        single = next(alike, None)
-        if single is not None or number is None or self.steps == 0 or number < min(self.low, 0):
-            return single
-        return self.at(self.position(number))
+        return _nearest(self, text)
+
+
+# Remembered, because a model places the same few values again whenever it is asked.
+@lru_cache(maxsize=REMEMBERED)
+def _nearest(dimension: Dimension, text: str) -> str | None:
+    number = as_integer(text)
+    alike = (
+        value for value in dimension.singles if value == text or (number is not None and as_integer(value) == number)
+    )
+    single = next(alike, None)
+    if single is not None or number is None or dimension.steps == 0 or number < min(dimension.low, 0):
+        return single
+    return dimension.at(dimension.position(number))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import Bounds, minimize
 
-from tuner.search.dimension import Dimension
+from tuner.search.dimension import REMEMBERED, Dimension
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,8 @@ def states(dimension: Dimension, texts: Sequence[str | None]) -> Array:
     return np.array([_state(dimension, text) for text in texts], dtype=np.float64).reshape(-1, 2)
 
 
+# Remembered, because a model is made anew from the same outcomes after every block.
+@lru_cache(maxsize=REMEMBERED)
 def _state(dimension: Dimension, text: str | None) -> tuple[float, float]:
     value = None if text is None else dimension.nearest(text)
     if value is None:

@@ -11,6 +11,9 @@ from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.metrics import Metrics
 
+Counted = list[tuple[int, int]]
+"""Blocks, and how many runs each has."""
+
 
 class Gains:
     """The gains of a ledger's trials; above 0 is better. None is taken in a block that the host spoiled."""
@@ -21,7 +24,7 @@ class Gains:
         self.metrics = Metrics(ledger, objective)
         self.guarding = Guarding(ledger, self.metrics, guards)
         self._levels: dict[int, float | None] = {}
-        self._over_itself: tuple[int, list[float]] = (0, [])
+        self._over_itself: tuple[Counted, list[float]] = ([], [])
 
     def judged(self, trial: Trial, block: int) -> bool:
         """Return whether a block says something of a trial: a gain, or that it does not run."""
@@ -54,11 +57,12 @@ class Gains:
 
     def over_itself(self) -> Sequence[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
-        if self._over_itself[0] != len(self.ledger.runs):
-            pairs = (self.metrics.twins(block) for block in self.ledger.blocks(Phase.CALIBRATE))
+        counted = [(block, len(self.ledger.runs_of(0, block))) for block in self.ledger.blocks(Phase.CALIBRATE)]
+        if self._over_itself[0] != counted:
+            pairs = (self.metrics.twins(block) for block, _ in counted)
             merged = self.metrics.merged
             found = (self.objective.gain(merged(pair[0]), merged(pair[1])) for pair in pairs if pair)
-            self._over_itself = len(self.ledger.runs), [gain for gain in found if gain is not None]
+            self._over_itself = counted, [gain for gain in found if gain is not None]
         return self._over_itself[1]
 
     def level(self, block: int) -> float | None:

@@ -21,6 +21,8 @@ class Ledger:
         self._quarantined: frozenset[int] = frozenset()
         self._of: dict[int, list[Run]] = {}
         self._placed: dict[tuple[int, int], list[Run]] = {}
+        self._in: dict[int, list[Run]] = {}
+        self._blocks: dict[Phase, set[int]] = {}
         for run in runs:
             self.add_run(run)
 
@@ -38,13 +40,15 @@ class Ledger:
         self._runs.append(run)
         self._of.setdefault(run.trial, []).append(run)
         self._placed.setdefault((run.trial, run.block), []).append(run)
+        self._in.setdefault(run.block, []).append(run)
+        self._blocks.setdefault(run.phase, set()).add(run.block)
         if why := quarantine.reasons(run):
             self._disturbed[run.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
 
     def amend_run(self, run: Run) -> None:
         """Take note that the last run has more evidence; what it counts for is as it was."""
-        for runs in (self._runs, self._of[run.trial], self._placed[run.trial, run.block]):
+        for runs in (self._runs, self._of[run.trial], self._placed[run.trial, run.block], self._in[run.block]):
             runs[-1] = run
 
     @property
@@ -78,7 +82,7 @@ class Ledger:
 
     def next_block(self) -> int:
         """Return the number of the next block."""
-        return 1 + max((run.block for run in self._runs), default=-1)
+        return 1 + max(self._in, default=-1)
 
     def tried(self, trial: int) -> int:
         """Return how many blocks that count a trial took part in."""
@@ -112,9 +116,9 @@ class Ledger:
         """Return whether a trial was measured in a block."""
         return (trial.number, block) in self._placed
 
-    def runs_in(self, block: int) -> list[Run]:
+    def runs_in(self, block: int) -> Sequence[Run]:
         """Return the runs of a block in the order they were made."""
-        return [run for run in self._runs if run.block == block]
+        return self._in.get(block, ())
 
     def runs_of(self, trial: int, block: int | None = None) -> Sequence[Run]:
         """Return the runs of a trial, or those of them in one block, in the order they were made."""
@@ -122,8 +126,8 @@ class Ledger:
 
     def blocks(self, phase: Phase) -> list[int]:
         """Return the numbers of a phase's blocks that count."""
-        return sorted({run.block for run in self._runs if run.phase == phase} - self._quarantined)
+        return sorted(self._blocks.get(phase, set()) - self._quarantined)
 
     def begun(self, phase: Phase) -> bool:
         """Return whether anything was measured in a phase."""
-        return any(run.phase == phase for run in self._runs)
+        return phase in self._blocks

@@ -15,12 +15,13 @@ from tuner.session.measuring.rate_searches import Searches
 
 
 class Metrics:
-    """The metrics of a ledger's trials. Each run is looked at once."""
+    """The metrics of a ledger's trials. Each run is looked at once, and so is a trial's part of a block that is over."""
 
     def __init__(self, ledger: Ledger, objective: Objective) -> None:
         self.ledger = ledger
         self.objective = objective
         self._of_run: dict[int, dict[str, float]] = {}
+        self._of: dict[tuple[int, int], tuple[int, Mapping[str, float]]] = {}
         self._searches = Searches(objective.limits)
 
     @property
@@ -29,9 +30,15 @@ class Metrics:
         self._searches.follow(self.ledger.runs)
         return self._searches
 
-    def of(self, trial: int, block: int) -> dict[str, float]:
+    def of(self, trial: int, block: int) -> Mapping[str, float]:
         """Return what a trial's runs of a block say together: the first workload's metrics, and the terms' own."""
-        return self.merged([run for run in self.ledger.runs_of(trial, block) if run.status == Status.OK])
+        runs = self.ledger.runs_of(trial, block)
+        known = self._of.get((trial, block))
+        # What a search over the load says depends on whether it is over, which its runs here do not show.
+        if known is None or known[0] != len(runs) or self.objective.limits:
+            known = len(runs), self.merged([run for run in runs if run.status == Status.OK])
+            self._of[trial, block] = known
+        return known[1]
 
     def merged(self, runs: Sequence[Run]) -> dict[str, float]:
         """Return what runs of one profile in one block say together; of a search over the load, its answer."""
