@@ -13,14 +13,21 @@ from command_line import Tuner
 from hypothesis import given
 from hypothesis import strategies as st
 from recordings import outputs
+from sessions import PLAN
 
 from tuner.errors import TunerError, UsageError
 from tuner.hosts.local import LocalHost
 from tuner.measurement import from_dict as measurement_from_dict
+from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.runs import sockperf, sockperf_options
 from tuner.runs.benchmark import Features, ParseError
 from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, fed_address
 from tuner.runs.workload_checks import problems
+from tuner.session.answer import words
+from tuner.session.answer.described import described
+from tuner.session.answer.parts import Loss
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup import traffic
 
 GROUP: Final = traffic.on_interfaces(Workload(protocol=Protocol.UDP, address="239.1.1.1", receivers=3))
@@ -88,6 +95,21 @@ def test_the_loss_of_each_receiver_is_known_and_the_rate_is_that_of_the_worst() 
     assert found.lost_by_receiver == (1501, 0, 0)
     assert found.rate_mps == 1501.0
     assert measurement_from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_what_each_receiver_lost_is_summed_over_the_runs_of_a_profile_and_said() -> None:
+    client, server = outputs(f"{CASE}-throughput")
+    group = replace(GROUP, mode=Mode.THROUGHPUT)
+    once = sockperf.parse(client, server, group)
+    ledger = Ledger("x", [Trial(0, "default", Role.BASELINE, {}, None)])
+    for number, lost in enumerate([(3, 0, 0), (2, 0, 1)]):
+        run = Run(Status.OK, "", "", 1.0, replace(once, sent=1000, lost_by_receiver=lost))
+        ledger.add_run(run.placed(number, 0, Phase.CONFIRM, number))
+    evidence = Evidence(replace(PLAN, workloads=(group,)), ledger)
+    found = described(evidence, evidence.baseline)
+    assert found.loss == (Loss(group.key(), 2000, (5, 0, 1)),)
+    assert found.to_dict()["loss"] == [{"workload": group.key(), "sent": 2000, "lost": [5, 0, 1]}]
+    assert words.lost(found.loss[0]) == "lost of 2,000 messages sent: 5 by receiver 1, 0 by receiver 2, 1 by receiver 3"
 
 
 @pytest.mark.parametrize("mode", [Mode.PING_PONG, Mode.UNDER_LOAD])
@@ -261,3 +283,6 @@ def test_a_multicast_session_of_three_receivers_ends_with_a_verdict(tuner: Tuner
     ended = tuner("compare", "default", "latency", *options)
     assert ended.status in {0, 3}
     assert ended.json["verdict"] in {"improved", "not improved"}
+    assert [len(loss["lost"]) for loss in ended.json["b"]["loss"]] == [3]
+    report = tuner("report", "latest", "--format", "json")
+    assert [len(row) for row in report.json["loss"]["rows"]] == [6, 6]

@@ -34,7 +34,7 @@ class Job:
 
     The client starts when each server's standard output holds `ready` `ready_count` times. `files` are written
     (name to text) into the folder of each process. `time_limit_s` is the client's. `wanted` are small text files that
-    the first server or the client may leave there, `log` names a large one that the client writes; empty for none.
+    a server or the client may leave there, `log` names a large one that the client writes; empty for none.
     """
 
     server: Command
@@ -65,8 +65,8 @@ class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
     `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last. `written` are the files that were wanted and are there, name to text. `log` is
-    the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
+    from the first process to the last. `written` are the files that were wanted and are there, name to text;
+    `further_written` are those of each server beside the first. `log` is the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
     """
 
     server: ProcessResult
@@ -77,6 +77,7 @@ class RunOutput:
     written: Mapping[str, str] = field(default_factory=dict)
     log: BinaryIO | None = None
     further: tuple[ProcessResult, ...] = ()
+    further_written: tuple[Mapping[str, str], ...] = ()
 
     @property
     def servers(self) -> tuple[ProcessResult, ...]:
@@ -167,6 +168,7 @@ class Pair:
                 written=there[0].written(job.wanted) | here.written(job.wanted),
                 log=here.opened(job.log) if job.log else None,
                 further=tuple(further),
+                further_written=tuple(site.written(job.wanted) for site in there[1:]),
             )
 
 

@@ -64,6 +64,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "interactions": _interactions(seen, answer),
         "tradeoff": _tradeoff(seen, cast),
         "held": held(seen),
+        "loss": _loss(seen, cast),
         "counted": _counted(counted, pointed_at(counted, seen.plan.stack)),
         "noise": _noise(seen, answer),
         "failures": {"headers": failed_headers, "rows": failed},
@@ -76,6 +77,19 @@ def content(store: Store, session: StoredSession) -> Row:
         "evidence": evidence.launches(ledger.trials, ledger.runs),
         "runs": [_run(ledger, run) for run in ledger.runs],
     }
+
+
+def _loss(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
+    """Return what several receivers of a multicast group lost, a row a profile and workload; no rows without several."""
+    told = [described(seen, trial) for trial in cast.values()]
+    most = max((len(loss.lost) for each in told for loss in each.loss or ()), default=0)
+    headers = ["profile", "workload", "sent", *(f"lost by receiver {number}" for number in range(1, most + 1))]
+    rows = [
+        [each.profile, loss.workload, f"{loss.sent:,}", *(f"{count:,}" for count in loss.lost)]
+        for each in told
+        for loss in each.loss or ()
+    ]
+    return {"headers": headers if rows else [], "rows": rows}
 
 
 def _counted(counted: Mapping[str, Mapping[str, int]], found: Sequence[Finding]) -> Row:

@@ -105,6 +105,9 @@ def _settings(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[st
     if pairs["rows"]:
         yield markdown(["pair", "interaction (×)"], [[row["name"], gain(row)] for row in pairs["rows"]])
     yield from _counted(content["counted"])
+    if content["loss"]["rows"]:
+        yield "### Messages lost by each receiver\n"
+        yield markdown(content["loss"]["headers"], content["loss"]["rows"])
 
 
 def _counted(found: Row) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Final
 from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
 from tuner.errors import Finding, error
+from tuner.hosts.pair import RunOutput
 from tuner.runs.benchmark import Benchmark, Features
 from tuner.stacks import counters, offload
 from tuner.stacks.counters import Counts
@@ -69,19 +70,25 @@ def wanted(stack: str) -> tuple[str, ...]:
     return tuple(_STATS.values()) if facts.load(stack).statistics else ()
 
 
-def counts(written: Mapping[str, str]) -> dict[str, Counts]:
-    """Return what was counted at each end that wrote its file."""
-    return {end: counters.read(written[name]) for end, name in _STATS.items() if name in written}
+def counts(output: RunOutput) -> dict[str, Counts]:
+    """Return what was counted at each end that wrote its file; a server beside the first is `server 2` and so on."""
+    first = {end: output.written[name] for end, name in _STATS.items() if name in output.written}
+    further = {
+        f"server {number}": written[_STATS["server"]]
+        for number, written in enumerate(output.further_written, start=2)
+        if _STATS["server"] in written
+    }
+    return {end: counters.read(text) for end, text in (first | further).items()}
 
 
-def unproven(stack: str, written: Mapping[str, str]) -> str:
+def unproven(stack: str, output: RunOutput) -> str:
     """Return why nothing shows that a run's packets were the stack's; empty where that is shown, or it counts nothing."""
-    return offload.unproven(counts(written)) if facts.load(stack).statistics else ""
+    return offload.unproven(counts(output)) if facts.load(stack).statistics else ""
 
 
-def evidence(stack: str, written: Mapping[str, str]) -> dict[str, object]:
+def evidence(stack: str, output: RunOutput) -> dict[str, object]:
     """Return what the counters of a run say, as JSON-ready evidence; empty where no file was written."""
-    read = counts(written)
+    read = counts(output)
     found = [asdict(finding) for end, each in read.items() for finding in counters.findings(each, end, stack)]
     return {"counters": {end: dict(each.values) for end, each in read.items()}, "findings": found} if read else {}
 

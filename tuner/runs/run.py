@@ -61,7 +61,7 @@ class Rig:
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
             status, reason, measurement = self._judge(settings, workload, output)
         evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened)}
-        evidence |= launch.evidence(self.stack.name, output.written)
+        evidence |= launch.evidence(self.stack.name, output)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
     def _job(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
@@ -109,7 +109,7 @@ class Rig:
             return Status.TIMEOUT, output.failure or f"did not end within {workload.time_limit_s:g} s", None
         if output.failure is not None or output.client is None:
             return Status.FAILED, output.failure or "the client was not started", None
-        if not self.os_sockets and (why := launch.unproven(self.stack.name, output.written)):
+        if not self.os_sockets and (why := launch.unproven(self.stack.name, output)):
             return Status.NOT_LOADED, why, None
         try:
             heard = "".join(map(_said, output.servers))

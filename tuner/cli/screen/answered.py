@@ -149,6 +149,7 @@ def _measured(answer: MeasureAnswer) -> Iterator[str]:
         yield answer.why
     rows = [[metric, *_cells(found)] for metric, found in metrics.items()]
     yield table(["metric", "median", "low", "high", "runs"], rows)
+    yield from map(words.lost, answer.described.loss or ())
 
 
 def _cells(found: Estimate) -> list[str]:

@@ -31,6 +31,17 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """What several receivers of a multicast group lost under one workload, summed over a profile's runs."""
+
+    workload: str
+    sent: int
+    """Messages that the client sent."""
+    lost: tuple[int, ...]
+    """Messages, or replies in ping-pong, that each receiver lost; see `Measurement.lost_by_receiver`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Described:
     """A profile with what was measured of it."""
 
@@ -44,6 +55,8 @@ class Described:
     """Its gain over the baseline in the search's blocks, None where it was not searched: a hint, never a claim."""
     status: Status
     """`ok` only if all its runs are."""
+    loss: tuple[Loss, ...] | None = field(default=None, metadata=OMIT)
+    """The loss of each receiver, by workload; None without several receivers."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -240,7 +253,7 @@ class Circumstances:
     """Blocks that the host spoiled and that count for nothing."""
     host: HostCalm
     counters: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata=OMIT)
-    """What the stack counted, summed over all runs, by end (server, client); None where it writes no counters."""
+    """What the stack counted, summed over all runs, by end (server, client, and `server 2` and so on); None where it writes no counters."""
     findings: tuple[Finding, ...] | None = field(default=None, metadata=OMIT)
     """The settings at which these counters point."""
     sockets: str | None = field(default=None, metadata=OMIT)

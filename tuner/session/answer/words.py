@@ -11,7 +11,7 @@ from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
 from tuner.session.answer import disturbance
-from tuner.session.answer.parts import Calibration, Detectable, HostCalm
+from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -185,6 +185,12 @@ def undetectable(row: Detectable) -> str:
     if row.percent is None:
         return f"a budget of {row.budget_s:g} s cannot detect any difference on this host"
     return f"a budget of {row.budget_s:g} s cannot detect differences below {shown(row.percent)} %"
+
+
+def lost(found: Loss) -> str:
+    """Return what each receiver of a group lost."""
+    each = ", ".join(f"{count:,} by receiver {number}" for number, count in enumerate(found.lost, start=1))
+    return f"lost of {found.sent:,} messages sent: {each}"
 
 
 def os_sockets(stack: str) -> str:

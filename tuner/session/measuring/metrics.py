@@ -60,10 +60,14 @@ class Metrics:
 
     def samples(self, trial: int) -> dict[str, list[float]]:
         """Return each metric's values over the blocks of a trial: none of the search's when it has others."""
+        blocks = sorted({run.block for run in self.counted(trial)})
+        return _columns(self.of(trial, block) for block in blocks)
+
+    def counted(self, trial: int) -> list[Run]:
+        """Return the runs of a trial that its metrics are of: none of the search's when it has others."""
         mine = [run for run in self.ledger.runs_of(trial) if run.status == Status.OK]
         confirmed = [run for run in mine if run.phase in {Phase.CONFIRM, Phase.MINIMISE}]
-        blocks = sorted({run.block for run in confirmed or mine} - self.ledger.quarantined)
-        return _columns(self.of(trial, block) for block in blocks)
+        return [run for run in confirmed or mine if run.block not in self.ledger.quarantined]
 
     def beyond(self, trial: int, term: Term) -> float:
         """Return how many observations of a trial's confirmation lie beyond a term's percentile; infinite for others."""
