@@ -10,9 +10,8 @@ import pytest
 from tuner.hosts.activity import Rate, Used
 from tuner.hosts.telemetry import Telemetry
 from tuner.records import Run, Status
-from tuner.runs.workload import Workload
 from tuner.session.answer import disturbance, words
-from tuner.session.answer.disturbance import disturbers, measured_cpus
+from tuner.session.answer.disturbance import disturbers
 from tuner.session.answer.json_form import from_json, to_json
 from tuner.session.answer.parts import HostCalm
 from tuner.session.measuring.culprits import Cause, Culprit, of_disturbed, unusual
@@ -155,7 +154,3 @@ def test_a_name_that_somebody_else_stored_steers_no_terminal() -> None:
 def test_culprits_come_back_from_json_as_they_were() -> None:
     found = host(Culprit(Cause.INTERRUPTS, 5300.0, "disk", line="36", usual=40.0), Culprit(Cause.STEAL, 0.07))
     assert from_json(HostCalm, to_json(found), "host") == found
-
-
-def test_the_measured_cpus_are_those_of_all_ends() -> None:
-    assert measured_cpus([Workload(server_cpus="1", client_cpus="2-3"), Workload()]) == {1, 2, 3}

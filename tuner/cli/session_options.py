@@ -12,6 +12,7 @@ from tuner.cli import options, traffic_options
 from tuner.errors import UsageError, did_you_mean
 from tuner.runs.launch import Loading
 from tuner.runs.workload import MAX_RATE
+from tuner.session.measuring.clock import seconds
 from tuner.session.setup.request import Search, Setup, Task
 from tuner.stacks.onload.naming import naming
 
@@ -90,6 +91,16 @@ AllowOsSockets = Annotated[
     bool,
     typer.Option(
         "--allow-os-sockets", help="Also measure sockets that the stack leaves to the operating system, and say so."
+    ),
+]
+
+
+WaitForCalm = Annotated[
+    str,
+    typer.Option(
+        "--wait-for-calm",
+        metavar="TIME",
+        help="Hold blocks back while other programs or the hypervisor disturb the host, so long in all (10m); not part of the budget.",
     ),
 ]
 
@@ -184,13 +195,15 @@ def setup(
     load: Load = "preload",
     conf: Conf = None,
     allow_os_sockets: AllowOsSockets = False,
+    wait_for_calm: WaitForCalm = "",
     stackname: StackLabel = None,
     stackname_scope: StackScope = "process",
     stackname_who: StackWho = "all_threads",
 ) -> Setup:
     """Return what the runs are made with; raise `UsageError` for words that nothing is called by."""
     called = {} if stackname is None else naming(stackname_who, stackname_scope, stackname).variables()
-    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, allow_os_sockets, called)
+    wait_s = seconds(wait_for_calm, "--wait-for-calm") if wait_for_calm else 0.0
+    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, allow_os_sockets, wait_s, called)
 
 
 def _loading(name: str) -> Loading:

@@ -81,8 +81,6 @@ def doubts(facts: Facts, *, needs_hugepages: bool) -> tuple[Finding, ...]:
 def _general_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.cpus == 1:
         yield doubt("only one CPU is available: client and server share it", "allow at least two physical cores")
-    if facts.load_1min is not None and facts.load_1min > 0.5 * facts.cpus:
-        yield doubt(f"load average {facts.load_1min:.2f} on {facts.cpus} CPUs", "stop other programs before tuning")
     if facts.governor not in {None, "performance"}:
         yield doubt(f"CPU frequency governor: {facts.governor}", "cpupower frequency-set -g performance")
     if facts.turbo:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol, Self
 from tuner.catalogue.memory import Room
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
-from tuner.hosts.telemetry import Counters
+from tuner.hosts.telemetry import Counters, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,10 @@ class Host(Protocol):
 
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return the machine's counters now, those of CPUs for `cpus` (all when empty). Cheap, and never raises."""
+        ...
+
+    def sample(self, cpus: Sequence[int], span_s: float) -> Telemetry:
+        """Return what happens on CPUs (all when empty) from now on for so many seconds, and wait for it."""
         ...
 
     def topology(self) -> Topology:

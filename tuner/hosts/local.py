@@ -86,6 +86,12 @@ class LocalHost:
         """Return this machine's counters now."""
         return telemetry.read(cpus)
 
+    def sample(self, cpus: Sequence[int], span_s: float) -> telemetry.Telemetry:
+        """Return what happens on this machine from now on for so many seconds."""
+        before = telemetry.read(cpus)
+        time.sleep(span_s)
+        return telemetry.between(before, telemetry.read(cpus))
+
     def topology(self) -> Topology:
         """Return the CPUs that this process may use."""
         return cpus.topology()

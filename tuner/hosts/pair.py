@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from tuner.hosts.host import Command, Host, Process, ProcessResult, Site
 from tuner.hosts.processes import KILL_AFTER_S
-from tuner.hosts.telemetry import Counters
+from tuner.hosts.telemetry import Counters, Telemetry
 
 PORT_TAKEN: Final = "Address already in use"
 """The C library's words for EADDRINUSE: another process took the port after it was found free."""
@@ -143,6 +143,12 @@ class Pair:
         if self.server is self.client:
             return (self.server.counters(sorted({*server_cpus, *client_cpus})),)
         return self.server.counters(server_cpus), self.client.counters(client_cpus)
+
+    def sample(self, server_cpus: Sequence[int], client_cpus: Sequence[int], span_s: float) -> tuple[Telemetry, ...]:
+        """Return what happens on each machine, one after the other, for so many seconds each."""
+        if self.server is self.client:
+            return (self.server.sample(sorted({*server_cpus, *client_cpus}), span_s),)
+        return self.server.sample(server_cpus, span_s), self.client.sample(client_cpus, span_s)
 
     def _once(self, job: Job) -> RunOutput:
         with ExitStack() as folders:

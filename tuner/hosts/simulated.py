@@ -21,7 +21,7 @@ from tuner.hosts.cpus import Cpu, Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import first_bytes
-from tuner.hosts.telemetry import Counters
+from tuner.hosts.telemetry import Counters, Telemetry
 
 STARTED_AT: Final = "2026-01-02T03:04:05"
 
@@ -175,6 +175,10 @@ class Machine:
     def counters(self, cpus: Sequence[int]) -> Counters:
         """Return counters that never grow."""
         return Counters(0.0, 0.0)
+
+    def sample(self, cpus: Sequence[int], span_s: float) -> Telemetry:
+        """Return that nothing happens; no time passes."""
+        return Telemetry(span_s)
 
     def topology(self) -> Topology:
         """Return two cores of one package."""

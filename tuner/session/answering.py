@@ -230,8 +230,9 @@ def _minimisation(shorter: Minimised) -> Minimisation:
 
 def _measured(evidence: Evidence) -> MeasureAnswer:
     none = no_rate_holds(evidence)
-    found = described(evidence, evidence.baseline)
-    return MeasureAnswer(found, circumstances(evidence), none.why if none else None)
+    found, during = described(evidence, evidence.baseline), circumstances(evidence)
+    waited = words.waited(during.waited_s) if during.waited_s else None
+    return MeasureAnswer(found, during, none.why if none else waited)
 
 
 def _calibrated(evidence: Evidence) -> CalibrateAnswer:

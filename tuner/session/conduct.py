@@ -53,7 +53,9 @@ def _begun(request: Request, at: Workspace) -> Ongoing:
     clock = at.clock(request.budget_s)
     plan = prepare.plan(request, at.host, at.shelves)
     store = at.store()
+    began_s = clock.now()
     facts = _facts(plan, at.host, said_of((request.profile, request.other), request.task.stack))
+    clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
     plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
 
@@ -67,7 +69,7 @@ def _again(row: StoredSession, plan: Plan, store: Store, at: Workspace) -> Ongoi
 
 def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]:
     """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
-    found = preflight.host_facts(plan.stack, host)
+    found = preflight.host_facts(plan.stack, host, plan.measured_cpus)
     hanging = preflight.hangs(plan.stack, plan.release, str(found.get("system", "")))
     of_release = (*readback.doubts(plan.stack, plan.release), *fitting.doubts(plan), *hanging)
     ours = (*rule_file.doubts(plan), *of_release, *os_sockets.doubts(plan), *multicast.doubts(plan), *said)

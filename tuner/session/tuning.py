@@ -20,6 +20,7 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.patience import Patience, waited_s
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
 from tuner.session.phases import clear_lead, run_length
@@ -92,7 +93,9 @@ def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evid
     """Measure everything that a session is for; return what it has then, with the plan as its own data changed it."""
     journal = Journal(tuning.store, Ledger.read(tuning.store, session_id))
     journal.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
-    session = Session(Evidence(plan, journal.ledger), journal, tuning.rig, clock, tuning.progress)
+    patience = Patience(plan.wait_for_calm_s - waited_s(journal.ledger.runs))
+    evidence = Evidence(plan, journal.ledger)
+    session = Session(evidence, journal, tuning.rig, clock, tuning.progress, patience=patience)
     for line in redundant(session.evidence.objective.limits):
         tuning.progress.note(line)
     match plan.kind:

@@ -159,5 +159,7 @@ def _cells(found: Estimate) -> list[str]:
 def noise(answer: CalibrateAnswer) -> list[str]:
     """Return the result of a calibration alone: the noise, what budgets can detect, and whether the host was noisy."""
     measured = words.noise(answer.calibration) if answer.calibration else []
-    said = [*measured, *map(words.detectable, answer.budgets), words.not_calm(answer.circumstances.host)]
+    during = answer.circumstances
+    said = [*measured, *map(words.detectable, answer.budgets), words.not_calm(during.host)]
+    said += [words.waited(during.waited_s)] if during.waited_s else []
     return ["noise", *(f"  {line}" for line in said if line)]

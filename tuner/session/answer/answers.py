@@ -206,6 +206,8 @@ def remarks(found: Circumstances, stack: str) -> Iterator[str]:
     """Yield what every verdict must say of how it was measured."""
     if noisy := words.not_calm(found.host):
         yield noisy
+    if found.waited_s:
+        yield words.waited(found.waited_s)
     if found.sockets:
         yield words.os_sockets(stack)
 

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 
 from tuner.session.answer.counters import pointed_at, totals
-from tuner.session.answer.disturbance import disturbers, measured_cpus
+from tuner.session.answer.disturbance import disturbers
 from tuner.session.answer.parts import Circumstances, HostCalm
 from tuner.session.measuring import quarantine
 from tuner.session.measuring.culprits import Culprit, of_disturbed, unusual
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.patience import waited_s
 from tuner.stacks.offload import Sockets
 
 
@@ -22,6 +23,7 @@ def circumstances(evidence: Evidence) -> Circumstances:
         host=host(evidence),
         counters=counted or None,
         findings=pointed_at(counted, evidence.plan.stack) if counted else None,
+        waited_s=round(waited_s(evidence.ledger.runs), 1) or None,
         sockets=Sockets.OS.value if evidence.plan.os_sockets else None,
     )
 
@@ -33,7 +35,7 @@ def host(evidence: Evidence) -> HostCalm:
     blocks = len({run.block for run in runs})
     counted = Counter(reason for all_of_block in why.values() for reason in all_of_block)
     found = {block: of_disturbed(evidence.ledger.runs_in(block)) for block in why}
-    measured = measured_cpus(evidence.plan.workloads)
+    measured = evidence.plan.measured_cpus
     return HostCalm(
         calm=quarantine.calm(len(why), blocks),
         disturbed=len(why),

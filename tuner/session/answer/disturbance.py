@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from tuner.errors import Finding, doubt
 from tuner.figures import shown
-from tuner.hosts import cpus
-from tuner.runs.workload import Workload
 from tuner.session.answer.parts import Disturber, HostCalm
 from tuner.session.measuring.culprits import Cause, Culprit
 from tuner.terminal_text import shown as safe
 
 MOST_NAMED: Final = 4
 MOST_DOUBTS: Final = 3
-
-
-def measured_cpus(workloads: Iterable[Workload]) -> frozenset[int]:
-    """Return the CPUs of all servers and clients, none where they are left to the kernel."""
-    lists = [text for each in workloads for text in (each.server_cpus, each.client_cpus)]
-    return frozenset(number for text in lists for number in cpus.parse(text) or ())
 
 
 def disturbers(found: Mapping[int, Sequence[Culprit]], measured: Collection[int]) -> tuple[Disturber, ...]:

@@ -256,5 +256,7 @@ class Circumstances:
     """What the stack counted, summed over all runs, by end (server, client, and `server 2` and so on); None where it writes no counters."""
     findings: tuple[Finding, ...] | None = field(default=None, metadata=OMIT)
     """The settings at which these counters point."""
+    waited_s: float | None = field(default=None, metadata=OMIT)
+    """How long blocks were held back until the host was calm, beside the budget; None where they were not."""
     sockets: str | None = field(default=None, metadata=OMIT)
     """`os-sockets` where sockets were measured that the stack may leave to the operating system, None elsewhere."""

@@ -201,3 +201,8 @@ def os_sockets(stack: str) -> str:
 def not_calm(host: HostCalm) -> str:
     """Return what a verdict must say about a noisy host; empty for a quiet one."""
     return "" if host.calm else f"noisy host: {disturbance.sentence(host)}"
+
+
+def waited(waited_s: float) -> str:
+    """Return how long blocks were held back for a calm host."""
+    return f"blocks were held back {waited_s:.0f} s in all until the host was calm"

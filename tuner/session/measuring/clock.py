@@ -15,11 +15,11 @@ _SPAN: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h|)")
 _SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds(text: str) -> float:
-    """Return the seconds of a time span such as `90s`, `10m`, `1h` or `90`; raise `UsageError` for other text."""
+def seconds(text: str, what: str = "budget") -> float:
+    """Return the seconds of a time span such as `90s`, `10m`, `1h` or `90`; raise `UsageError` for other text, naming `what` it is."""
     match = _SPAN.fullmatch(text.strip())
     if match is None or float(match["number"]) <= 0:
-        raise UsageError(f"budget {text!r} is not a duration", advice="write for example 90s, 10m or 1h")
+        raise UsageError(f"{what} {text!r} is not a duration", advice="write for example 90s, 10m or 1h")
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 
@@ -44,6 +44,8 @@ class Clock:
     now: Callable[[], float] = time.monotonic
     ends_early_at_s: float | None = None
     """When the session is to end, in seconds of its wall time; None as long as nobody asked. `end_in` sets it."""
+    held_s: float = 0.0
+    """The wall time of this attempt that the budget does not pay for: waiting for a calm host."""
 
     @staticmethod
     def start(budget_s: float, before_s: float = 0.0) -> Clock:
@@ -51,8 +53,8 @@ class Clock:
         return Clock(budget_s, before_s, time.monotonic())
 
     def spent_s(self) -> float:
-        """Return the wall time used so far, in seconds, earlier attempts included."""
-        return self.before_s + self.now() - self.started
+        """Return the wall time used so far, in seconds, earlier attempts included and waiting left out."""
+        return self.before_s + self.now() - self.started - self.held_s
 
     def fits(self, cost_s: float, phase: Phase, share: float = 1.0) -> bool:
         """Return whether something of `phase` that takes `cost_s` ends within `share` of the budget."""
@@ -70,6 +72,10 @@ class Clock:
     def ending(self) -> Ending:
         """Return how a session ends that ends now."""
         return Ending(round(self.spent_s(), 3), self.hurried)
+
+    def hold(self, waited_s: float) -> None:
+        """Leave time out of the budget that went by without a measurement, in seconds."""
+        self.held_s += waited_s
 
     def end_in(self, seconds_left: float) -> None:
         """Let nothing start that ends later than this; a signal's handler may call it at any time."""

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tuner.hosts.calm import SAMPLE_S
+from tuner.hosts.telemetry import Telemetry
 from tuner.judging import slo
 from tuner.records import Phase, Role, Run, Trial
 from tuner.runs.block import RateSearch, Step, Watch, measure, shuffled
 from tuner.runs.run import Rig
-from tuner.session.measuring import rate_searches
+from tuner.session.measuring import patience, rate_searches
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.patience import Patience
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
 from tuner.session.setup.plan import Contender, Plan
@@ -38,6 +41,8 @@ class Session:
     readback: Readback = field(default_factory=Readback)
     proposals: Proposals = field(default_factory=Proposals)
     """What became of the search's candidates and no run carries yet."""
+    patience: Patience = field(default_factory=Patience)
+    """How long blocks may be held back for a calm host."""
     said: Mapping[str, int] = field(default_factory=dict)
     """What the evidence of each run says beside how it was made."""
 
@@ -90,6 +95,8 @@ class Session:
 
     def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure and store one block; nothing new starts in it once the budget is used up."""
+        if not self._over(phase):
+            self.patience.wait(self._sample, self.clock, self.progress)
         block = self.ledger.next_block()
         order = shuffled(f"{self.plan.seed}/{block}", len(self.plan.workloads), [always(self.baseline), *turns])
         watch = Watch(partial(self._announce, phase, block), partial(self.clock.fits, 0.0, phase))
@@ -97,6 +104,10 @@ class Session:
             self._keep(phase, block, run)
         believe_baseline(self.evidence)
         return block
+
+    def _sample(self) -> Sequence[Telemetry]:
+        watched = self.plan.measured_cpus
+        return self.rig.pair.sample(watched, watched, SAMPLE_S)
 
     def _step(self, phase: Phase, index: int, turn: Turn) -> Step | None:
         """Return what is measured now that this turn has come, None when the block is over or there is nobody new."""
@@ -130,6 +141,8 @@ class Session:
         run = replace(run, evidence={**run.evidence, **self.said})
         if counted := self.proposals.taken():
             run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
+        if waited_s := self.patience.taken():
+            run = replace(run, evidence={**run.evidence, patience.EVIDENCE: waited_s})
         self.progress.measured(trial, self.journal.record(trial.number, phase, block, run, self.clock.spent_s()))
 
 

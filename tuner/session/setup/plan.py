@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tuner.catalogue.memory import Room
 from tuner.errors import StoreError, UsageError
+from tuner.hosts import cpus
 from tuner.judging import guards
 from tuner.judging.guards import Guard
 from tuner.judging.objective import Objective, objective
@@ -122,6 +123,14 @@ class Plan:
     """Profiles of this package that the release runs otherwise than they are written, each with what is different."""
     guards: tuple[Guard, ...] = ()
     """Limits that a profile must keep to be recommended."""
+    wait_for_calm_s: float = 0.0
+    """How long blocks may be held back in all while the host is disturbed, in seconds, beside the budget."""
+
+    @property
+    def measured_cpus(self) -> tuple[int, ...]:
+        """The CPUs of all servers and clients, none where they are left to the kernel."""
+        lists = [text for each in self.workloads for text in (each.server_cpus, each.client_cpus)]
+        return tuple(sorted({number for text in lists for number in cpus.parse(text) or ()}))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""

@@ -9,7 +9,7 @@ from typing import Any
 from tuner.catalogue import facts as stack_facts
 from tuner.catalogue.releases import reached, release_key
 from tuner.errors import Finding, MissingTool, UsageError, doubt, doubt_to_json, error
-from tuner.hosts import facts
+from tuner.hosts import calm, facts
 from tuner.hosts.host import Host, has_file, printed
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading, unsupported
@@ -18,11 +18,12 @@ from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack
 
 
-def host_facts(stack: str, host: Host) -> dict[str, Any]:
-    """Return what a host is and the reasons to distrust it, as JSON-ready values."""
+def host_facts(stack: str, host: Host, cpus: Sequence[int] = ()) -> dict[str, Any]:
+    """Return what a host is and the reasons to distrust it, as JSON-ready values; `cpus` are to be measured on, all if empty."""
     found = host.facts()
     doubts = facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)
-    return found.to_dict() | {"doubts": list(map(doubt_to_json, doubts))}
+    others = calm.doubts(host.sample(cpus, calm.SAMPLE_S))
+    return found.to_dict() | {"doubts": list(map(doubt_to_json, (*doubts, *others)))}
 
 
 def hangs(stack: str, release: str | None, system: str) -> list[Finding]:

@@ -125,6 +125,7 @@ def _planned(
         release=installed.release,
         room=installed.room,
         os_sockets=setup.os_sockets,
+        wait_for_calm_s=setup.wait_for_calm_s,
     )
 
 

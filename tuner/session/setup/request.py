@@ -66,6 +66,8 @@ class Setup:
     """The file of offload rules for both ends; None for the stack's own."""
     os_sockets: bool = False
     """Whether sockets that the stack leaves to the operating system are measured all the same, and named so."""
+    wait_for_calm_s: float = 0.0
+    """How long blocks may be held back in all while the host is disturbed, in seconds; the budget does not run meanwhile."""
     stackname: Mapping[str, str] = field(default_factory=dict)
     """The variables that name the stack before the program's first socket, where a stack takes a name; none for no name."""
 
