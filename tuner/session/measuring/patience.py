@@ -16,7 +16,7 @@ from tuner.records import Run
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress
 
-EVIDENCE: Final = "waited_s"
+WAITED: Final = "waited_s"
 """The part of a run's evidence that says how long its block was held back."""
 
 
@@ -55,4 +55,4 @@ def _ended(waited_s: float, *, calm_now: bool) -> str:
 
 def waited_s(runs: Iterable[Run]) -> float:
     """Return how long the blocks of these runs were held back altogether, in seconds."""
-    return math.fsum(run.evidence.get(EVIDENCE, 0.0) for run in runs)
+    return math.fsum(run.evidence.get(WAITED, 0.0) for run in runs)

@@ -13,13 +13,13 @@ from tuner.judging import slo
 from tuner.records import Phase, Role, Run, Trial
 from tuner.runs.block import RateSearch, Step, Watch, measure, shuffled
 from tuner.runs.run import Rig
-from tuner.session.measuring import patience, rate_searches
+from tuner.session.measuring import rate_searches
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
-from tuner.session.measuring.patience import Patience
+from tuner.session.measuring.patience import WAITED, Patience
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
 from tuner.session.setup.plan import Contender, Plan
@@ -142,7 +142,7 @@ class Session:
         if counted := self.proposals.taken():
             run = replace(run, evidence={**run.evidence, EVIDENCE: counted})
         if waited_s := self.patience.taken():
-            run = replace(run, evidence={**run.evidence, patience.EVIDENCE: waited_s})
+            run = replace(run, evidence={**run.evidence, WAITED: waited_s})
         self.progress.measured(trial, self.journal.record(trial.number, phase, block, run, self.clock.spent_s()))
 
 
