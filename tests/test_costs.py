@@ -70,8 +70,8 @@ def test_what_was_not_measured_is_named_and_not_called_free(tmp_path: Path) -> N
     unknown = {each["metric"]: each["why"] for each in found["not_compared"]}
     assert unknown["server_memory_mb"] == "not measured"
     assert "as many messages" in unknown["latency_max_us"]
-    assert "not compared: " in found["why"]
-    assert "server memory" in found["why"].split("not compared: ")[1]
+    assert "Not compared: " in found["why"]
+    assert "server memory" in found["why"].split("Not compared: ")[1]
 
 
 def test_a_slower_profile_costs_what_got_worse_with_it(tmp_path: Path) -> None:
@@ -145,4 +145,4 @@ def test_a_verdict_names_the_largest_costs_and_counts_the_others() -> None:
     told = summed_up([f"cost {n}" for n in range(MOST_TOLD + 2)], ["rate"], [])
     assert told == "Cost: cost 0; cost 1; cost 2; 2 more in the report"
     assert summed_up([], ["rate", "CPU"], []) == "No cost shown in rate, CPU"
-    assert summed_up([], [], ["p99.9"]) == "Cost: unknown; not compared: p99.9"
+    assert summed_up([], [], ["p99.9"]) == "Cost: unknown. Not compared: p99.9"

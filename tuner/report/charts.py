@@ -214,7 +214,7 @@ def _worth_words(row: Mapping[str, Any]) -> str:
 
 
 def tradeoff(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
-    """Return latency against rate, CPU as the size of the mark, and the profiles that no other beats in all three."""
+    """Return latency against rate, CPU as the size of the mark, and the handful of profiles that are each better in something."""
     found = content["tradeoff"]
     rows = [row | {"told": _point_words(row), "on": "front" if row["front"] else "beaten"} for row in found["points"]]
     if len(rows) < 2:  # noqa: PLR2004 - one profile trades nothing off
@@ -245,7 +245,7 @@ def _apart_in_rate(rows: Sequence[Row]) -> list[Row]:
 
 
 def _point_words(row: Mapping[str, Any]) -> str:
-    front = ", on the front" if row["front"] else ""
+    front = f", on the front: {row['best_in']}" if row["front"] else ""
     measured = f"{shown(row['latency_us'])} µs, {shown(row['rate_mps'])} msg/s, {shown(row['cpu_s'])} s of CPU"
     return f"{row['profile']}: {measured}{front}"
 

@@ -25,7 +25,7 @@ from tuner.session.answer.costs import Beside, beside
 from tuner.session.answer.counters import pointed_at, totals
 from tuner.session.answer.described import described
 from tuner.session.answer.json_form import plain, to_json
-from tuner.session.answer.pareto_front import front_of
+from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import Decision, Described, Worth
 from tuner.session.answer.stored import answer_of
 from tuner.session.measuring import quarantine
@@ -235,9 +235,9 @@ def _tradeoff(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
     """Return latency, rate and CPU of every profile that ran, and which of them no other clearly beats in all three."""
     latency = next((t.metric for t in seen.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
-    unbeaten = {trial.number for trial in front_of(seen, (latency, "rate_mps", "cpu_s"))}
+    front = {each.described.profile: each for each in front_of(seen)}
     points = [
-        {"profile": trial.profile, "role": roles.get(trial.number, trial.role), "front": trial.number in unbeaten}
+        {"profile": trial.profile, "role": roles.get(trial.number, trial.role), **_on_front(front.get(trial.profile))}
         | found
         for trial in seen.ledger.trials
         if (found := _point(seen, trial, latency))
@@ -245,6 +245,10 @@ def _tradeoff(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
     why = f"{heading(latency)} against messages received per second, and CPU seconds per run (client and server)."
     missing = f"Not computed: no profile reported {latency}, rate_mps and cpu_s together."
     return {"latency": latency, "points": points, "why": why if points else missing}
+
+
+def _on_front(found: OnFront | None) -> Row:
+    return {"front": found is not None, "label": found.label if found else "", "best_in": found.why if found else ""}
 
 
 def _point(seen: Evidence, trial: Trial, latency: str) -> Row:

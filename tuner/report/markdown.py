@@ -123,9 +123,9 @@ def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     yield from _plot(plots, "tradeoff")
     front = [row for row in found["points"] if row["front"]]
     keys = ("latency_us", "rate_mps", "cpu_s")
-    cells = [[row["profile"], *(shown(row[key]) for key in keys)] for row in front]
+    cells = [[row["label"], row["best_in"], *(shown(row[key]) for key in keys)] for row in front]
     if cells:
-        yield markdown(["on the Pareto front", plain(found["latency"]), "msg/s", "CPU, s"], cells)
+        yield markdown(["on the Pareto front", "why", plain(found["latency"]), "msg/s", "CPU, s"], cells)
 
 
 def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:

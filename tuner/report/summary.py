@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
+from tuner.judging.metrics import SHORT
 from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
-from tuner.report.tables import failure_table, markdown, phase_table, profile_table
+from tuner.report.tables import escaped, failure_table, markdown, phase_table, profile_table
 from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import (
     Answer,
@@ -20,7 +21,6 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
-from tuner.session.answer.pareto_front import AXES
 from tuner.session.answer.parts import Described, WarmStart
 from tuner.session.answer.stored import answer_of
 from tuner.session.setup.plan import Plan
@@ -75,16 +75,19 @@ def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
     yield f"## Profiles\n\nMedian of the runs (confidence interval; n = runs). Latency is {latency_is}, in µs.\n"
     yield profile_table([row.to_dict() for row in rows])
     if isinstance(answer, TuneAnswer) and answer.pareto:
-        yield "## Pareto front\n\nNo other profile was better in median latency, rate and CPU together.\n"
-        yield profile_table([_on_axes(row).to_dict() for row in answer.pareto])
+        yield "## Pareto front\n\nEach is better in something than every other profile, with a probability of 90 %.\n"
+        yield profile_table([_on_axes(row.described, row.label).to_dict() for row in answer.pareto])
+        yield "".join(f"- {escaped(row.label)}: {escaped(row.why)}\n" for row in answer.pareto if row.why)
     yield "## Winner\n"
     yield f"{winner.profile}: {answer.winner.path or 'nothing to change'}\n"
     yield "".join(f"    {name}={value}\n" for name, value in winner.settings.items()) or "    (no settings)\n"
     yield f"Time: {shown(answer.time.wall_s)} s, {shown(answer.time.runs_s)} s of it in runs.\n"
 
 
-def _on_axes(row: Described) -> Described:
-    return replace(row, metrics={name: row.metrics[name] for name in AXES})
+def _on_axes(row: Described, label: str) -> Described:
+    return replace(
+        row, profile=label or row.profile, metrics={name: row.metrics[name] for name in SHORT if name in row.metrics}
+    )
 
 
 def _noise(answer: TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer | CalibrateAnswer) -> Iterator[str]:

@@ -23,10 +23,9 @@ from tuner.session.answer.calibration import calibration, doubts, of_budgets
 from tuner.session.answer.circumstances import circumstances, host
 from tuner.session.answer.costs import Beside, beside, in_verdict
 from tuner.session.answer.described import described
-from tuner.session.answer.pareto_front import front_of
+from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import (
     Decision,
-    Described,
     Finalist,
     Minimisation,
     Searched,
@@ -148,10 +147,8 @@ def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> t
     return shorter.profile, shorter.gain
 
 
-def _pareto(evidence: Evidence) -> tuple[Described, ...] | None:
-    if evidence.plan.objective.name != "balanced":
-        return None
-    return tuple(described(evidence, trial) for trial in front_of(evidence))
+def _pareto(evidence: Evidence) -> tuple[OnFront, ...] | None:
+    return tuple(front_of(evidence)) if evidence.plan.objective.name == "balanced" else None
 
 
 def compared(evidence: Evidence) -> Trial:

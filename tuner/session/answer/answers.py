@@ -12,6 +12,7 @@ from tuner.records import Kind, Status
 from tuner.session.answer import words
 from tuner.session.answer.costs import Beside, in_verdict
 from tuner.session.answer.json_form import INLINE, OMIT, Json, to_json
+from tuner.session.answer.pareto_front import OnFront
 from tuner.session.answer.parts import (
     Calibration,
     Circumstances,
@@ -57,8 +58,8 @@ class TuneAnswer:
     """None where the budget was too small for one."""
     circumstances: Circumstances = field(metadata=INLINE)
     time: Time
-    pareto: tuple[Described, ...] | None = field(default=None, metadata=OMIT)
-    """The profiles that none other beats in latency, rate and CPU together; None unless the objective is `balanced`."""
+    pareto: tuple[OnFront, ...] | None = field(default=None, metadata=OMIT)
+    """The handful of profiles that are each better in something than every other; None unless the objective is `balanced`."""
     warm_start: WarmStart | None = None
     """None where it was not asked for."""
     proposals: Searched | None = field(default=None, metadata=OMIT)

@@ -67,7 +67,7 @@ def few_blocks(blocks: int) -> str:
 
 def few_beyond(count: float, needed: int) -> str:
     """Return that too few observations lie beyond a percentile."""
-    return f"only {count:.0f} observations lie beyond it, {needed} are needed"
+    return f"only {count:.0f} observations beyond it, {needed} are needed"
 
 
 def other_number(times: float) -> str:
@@ -83,4 +83,4 @@ def summed_up(costs: Sequence[str], unharmed: Sequence[str], unknown: Sequence[s
         said = f"Cost: {'; '.join(told)}"
     else:
         said = f"No cost shown in {', '.join(unharmed)}" if unharmed else "Cost: unknown"
-    return f"{said}; not compared: {', '.join(unknown)}" if unknown else said
+    return f"{said}. Not compared: {', '.join(unknown)}" if unknown else said

@@ -1,40 +1,110 @@
-"""The Pareto front of a session's trials: latency, rate and CPU as a rule, by all that was measured of them."""
+"""The Pareto front of a session's trials, each with its name and why it is there; by all that was measured of them."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.judging.pareto import Point, front, point
-from tuner.records import Status, Trial
+from tuner.judging.metrics import HELD_RATE, HIGHER_IS_BETTER
+from tuner.judging.pareto import Named, Seen, handful
+from tuner.records import Role, Status, Trial
+from tuner.session.answer.cost_words import name
+from tuner.session.answer.described import described
+from tuner.session.answer.json_form import INLINE
+from tuner.session.answer.parts import Described
 from tuner.session.measuring.evidence import Evidence
 
-AXES: Final[tuple[str, ...]] = ("latency_p50_us", "rate_mps", "cpu_s")
+_RATE, _CPU, _MEDIAN = "rate_mps", "cpu_s", "latency_p50_us"
+MOST_TELLING: Final = 2
+"""The settings that stand for a candidate."""
 
 
-def front_of(evidence: Evidence, axes: Collection[str] = AXES) -> list[Trial]:
-    """Return the trials that ran well and that no other dominates in these metrics, in the order in which they were added."""
+@dataclass(frozen=True, slots=True)
+class OnFront:
+    """A profile of the front."""
+
+    described: Described = field(metadata=INLINE)
+    label: str = ""
+    """Its name, and for a candidate the settings that make it what it is."""
+    why: str = ""
+    """What it is best in."""
+
+
+def axes(evidence: Evidence) -> list[str]:
+    """Return the metrics in which profiles are compared: what the objective judges, a latency, a rate, and CPU."""
+    judged = [term.metric for term in evidence.objective.terms]
+    if HELD_RATE in judged:
+        return [HELD_RATE, _CPU]
+    latency = [] if any(metric.startswith("latency") for metric in judged) else [_MEDIAN]
+    return [*judged, *latency, *([] if _RATE in judged else [_RATE]), _CPU]
+
+
+def front_of(evidence: Evidence) -> list[OnFront]:
+    """Return the handful of trials that ran well and that are each better in something than every other one."""
     able = [trial for trial in evidence.ledger.trials if evidence.ledger.status(trial.number) is Status.OK]
-    # The baseline is in every block: its runs tell how far one run is from the next, for trials of a single block too.
-    spreads = {metric: _sd(values) for metric, values in evidence.metrics.samples(0).items() if metric in axes}
-    if set(spreads) != set(axes):
+    seen = [_seen(evidence, trial, axes(evidence)) for trial in able]
+    metrics = [metric for metric in axes(evidence) if any(each.costs.get(metric) for each in seen)]
+    whole = [each for each in seen if not each.costs or metrics == list(each.costs)]
+    if not metrics or len(whole) == 1:
         return []
-    placed = {trial.number: _point(evidence, trial, spreads) for trial in able}
-    kept = {each.name for each in front([found for found in placed.values() if found is not None])}
-    return [trial for trial in able if str(trial.number) in kept]
+    return [_on_front(evidence, each, whole) for each in handful(whole, metrics)]
 
 
-def _point(evidence: Evidence, trial: Trial, spreads: dict[str, float]) -> Point | None:
-    samples = evidence.metrics.samples(trial.number)
-    values = {
-        metric: (statistics.median(samples[metric]), len(samples[metric])) for metric in spreads if metric in samples
-    }
-    return point(str(trial.number), values, spreads)
+def _seen(evidence: Evidence, trial: Trial, metrics: Sequence[str]) -> Seen:
+    """Return a trial's log ratios to the baseline, block by block; none for the baseline itself, nor what nobody measured."""
+    blocks = sorted({run.block for run in evidence.ledger.runs_of(trial.number)} - evidence.ledger.quarantined)
+    of = evidence.metrics.of
+    pairs = [(of(0, block), of(trial.number, block)) for block in blocks] if trial != evidence.baseline else []
+    found = {metric: [_cost(metric, *pair) for pair in pairs if _both_have(metric, *pair)] for metric in metrics}
+    return Seen(str(trial.number), {metric: values for metric, values in found.items() if values})
 
 
-def _sd(values: Sequence[float]) -> float:
-    """Return the spread of logarithms; infinite for a single run, which says nothing of it."""
-    logs = [math.log(value) for value in values if value > 0.0]
-    return statistics.stdev(logs) if len(logs) > 1 else math.inf
+def _both_have(metric: str, baseline: Mapping[str, float], profile: Mapping[str, float]) -> bool:
+    return baseline.get(metric, 0.0) > 0.0 and profile.get(metric, 0.0) > 0.0
+
+
+def _cost(metric: str, baseline: Mapping[str, float], profile: Mapping[str, float]) -> float:
+    ratio = math.log(profile[metric] / baseline[metric])
+    return -ratio if metric in HIGHER_IS_BETTER else ratio
+
+
+def _on_front(evidence: Evidence, found: Named, seen: Sequence[Seen]) -> OnFront:
+    trial = evidence.ledger.trials[int(found.name)]
+    best_in = [*found.leads, *(metric for metric, _ in found.better)]
+    told = [_superlative(metric) for metric in found.leads]
+    told += [f"{_comparative(metric)} than {_profile(evidence, other)}" for metric, other in found.better]
+    return OnFront(described(evidence, trial), _label(evidence, trial, seen, best_in), ", ".join(dict.fromkeys(told)))
+
+
+def _profile(evidence: Evidence, number: str) -> str:
+    return evidence.ledger.trials[int(number)].profile
+
+
+def _superlative(metric: str) -> str:
+    return f"{'highest' if metric in HIGHER_IS_BETTER else 'lowest'} {name(metric)}"
+
+
+def _comparative(metric: str) -> str:
+    return f"{'higher' if metric in HIGHER_IS_BETTER else 'lower'} {name(metric)}"
+
+
+def _label(evidence: Evidence, trial: Trial, seen: Sequence[Seen], best_in: Sequence[str]) -> str:
+    """Return a profile's name; for a candidate also the settings with which profiles are best in what it is best in."""
+    if trial.role in {Role.BASELINE, Role.KNOWN} or not best_in:
+        return trial.profile
+    helps = {setting: _with_and_without(evidence, setting, seen, best_in[0]) for setting in trial.settings.items()}
+    telling = sorted((setting for setting in helps if helps[setting] < 0.0), key=lambda setting: helps[setting])
+    said = ", ".join(f"{variable}={value}" for variable, value in telling[:MOST_TELLING])
+    return f"{trial.profile} ({said})" if said else trial.profile
+
+
+def _with_and_without(evidence: Evidence, setting: tuple[str, str], seen: Sequence[Seen], metric: str) -> float:
+    """Return by how much lower the costs of profiles with a setting are than those without it, 0 where all have it."""
+    groups: dict[bool, list[float]] = {True: [], False: []}
+    for each in seen:
+        has = setting in evidence.ledger.trials[int(each.name)].settings.items()
+        groups[has].append(statistics.fmean(each.costs[metric]) if each.costs else 0.0)
+    return statistics.fmean(groups[True]) - statistics.fmean(groups[False]) if groups[False] else 0.0
