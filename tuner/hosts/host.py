@@ -36,7 +36,7 @@ class ProcessResult:
     """How a process ended: negative exit statuses are signals, `cpu_s` is its user and system time in seconds.
 
     `links` are the texts of its sockets' links in `/proc/PID/fd`, where somebody looked, and `memory_mb` is the memory, in
-    10^6 bytes, that it held at most when it was weighed.
+    10^6 bytes, that it held at most when it was weighed. `lived_s` is how long it lived.
     """
 
     exit_status: int
@@ -46,6 +46,7 @@ class ProcessResult:
     timed_out: bool = False
     links: tuple[str, ...] = ()
     memory_mb: float | None = None
+    lived_s: float = 0.0
 
 
 class Process(Protocol):

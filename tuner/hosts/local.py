@@ -28,7 +28,7 @@ from tuner.hosts import cpus, facts, telemetry, terminal
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
-from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, Crew, Process
+from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, TERM_TO_KILL_S, Crew, Process
 
 WRITTEN_BYTES: Final = 1 << 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -131,7 +131,7 @@ class LocalHost:
         if findings:
             raise UsageError("this program cannot be started as asked", findings=findings)
         # In the foreground `timeout` hands a signal on once; otherwise it also sends it to its whole group.
-        limits = [self._program("timeout"), "--foreground", f"--kill-after={KILL_AFTER_S:g}", f"{limit_s:.3f}"]
+        limits = [self._program("timeout"), "--foreground", f"--kill-after={TERM_TO_KILL_S:g}", f"{limit_s:.3f}"]
         pin = [self._program("taskset"), "-c", command.cpus] if command.cpus else []
         settings = [f"{name}={value}" for name, value in command.environment.items()]
         return [*limits, *pin, self._program("env"), "-i", *settings, program, *command.argv[1:]]

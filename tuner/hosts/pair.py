@@ -24,6 +24,8 @@ PORT_TAKEN: Final = "Address already in use"
 PORT_ATTEMPTS: Final = 5
 STOP_LIMIT_S: Final = 2.0
 """The seconds that an interrupted server has to print its totals; milliseconds are normal."""
+HASTY_STOP_S: Final = 0.25
+"""The seconds that it has where the run has failed, so that nobody wants its totals."""
 LOOK_EVERY_S: Final = 0.2
 LOOKS: Final = 5
 
@@ -65,8 +67,9 @@ class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
     `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last. `written` are the files that were wanted and are there, name to text;
-    `further_written` are those of each server beside the first. `log` is the large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
+    from the first process to the last, `ready_s` the time until all servers were ready. `written` are the files that
+    were wanted and are there, name to text; `further_written` are those of each server beside the first. `log` is the
+    large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
     """
 
     server: ProcessResult
@@ -78,6 +81,7 @@ class RunOutput:
     log: BinaryIO | None = None
     further: tuple[ProcessResult, ...] = ()
     further_written: tuple[Mapping[str, str], ...] = ()
+    ready_s: float = 0.0
 
     @property
     def servers(self) -> tuple[ProcessResult, ...]:
@@ -156,14 +160,16 @@ class Pair:
             here = folders.enter_context(self.client.site(job.files))
             sites = (*there, here)
             starting = zip(there, job.servers, strict=True)
+            began_s = time.monotonic()
             servers = [site.start(command, job.server_limit_s) for site, command in starting]
             failure = _await_ready(sites, servers, job)
+            ready_s = time.monotonic() - began_s
             client = None if failure else here.start(job.client, job.time_limit_s)
             if client is not None:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
             for server in servers:
                 server.weigh()
-                _stop(sites, server)
+                _stop(sites, server, HASTY_STOP_S if failure else STOP_LIMIT_S)
             first, *further = [server.result() for server in servers]
             return RunOutput(
                 first,
@@ -175,6 +181,7 @@ class Pair:
                 log=here.opened(job.log) if job.log else None,
                 further=tuple(further),
                 further_written=tuple(site.written(job.wanted) for site in there[1:]),
+                ready_s=ready_s,
             )
 
 
@@ -252,13 +259,13 @@ def _signal_words(who: str, status: int) -> str | None:
     return f"the {who} was ended by {signal.Signals(number).name}" if known else None
 
 
-def _stop(sites: Sequence[Site], server: Process) -> None:
-    """Interrupt the server, so that it prints its totals; end it by force where that does not help."""
+def _stop(sites: Sequence[Site], server: Process, limit_s: float) -> None:
+    """Interrupt the server, so that it prints its totals within the limit; end it by force where that does not help."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if server.silent:
             return
         server.signal(number)
-        if _listen_until(sites, lambda: server.silent, STOP_LIMIT_S):
+        if _listen_until(sites, lambda: server.silent, limit_s):
             return
     _kill(sites, server)
 

@@ -22,7 +22,9 @@ from tuner.terminal_text import CONTROL, plain
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KILL_AFTER_S: Final = 1.0
-"""The seconds between TERM and KILL where a program outlives its limit, and those that its last words may take."""
+"""The seconds that a program's last words may take after it was killed."""
+TERM_TO_KILL_S: Final = 0.25
+"""The seconds between TERM and KILL where a program outlives its limit: what ends by TERM ends at once."""
 KEPT_BYTES: Final = 1 << 20
 """What is kept of each stream: half from its beginning, where banners stand, half from its end, where results do."""
 _SAID_CHARACTERS: Final = 500
@@ -123,7 +125,7 @@ class Process:
         lived_s = (self.ended or time.monotonic()) - self.started
         timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
         said = self.stdout.text(), self.stderr.text()
-        return ProcessResult(exit_status, *said, cpu_s, timed_out, self.links, self.memory_mb)
+        return ProcessResult(exit_status, *said, cpu_s, timed_out, self.links, self.memory_mb, lived_s)
 
 
 def last_words(text: str) -> str:

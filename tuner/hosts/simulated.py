@@ -53,6 +53,7 @@ class SimulatedProcess:
 
     words: Words
     limit_s: float
+    lived_s: float = 0.0
     stopped: bool = False
     stdout: str = ""
     silent: bool = False
@@ -84,8 +85,8 @@ class SimulatedProcess:
     def result(self) -> ProcessResult:
         """Return how it ended."""
         late = self.stopped or self.words.hangs
-        words = self.words
-        return ProcessResult(0, self.stdout, words.stderr, words.cpu_s, timed_out=late, memory_mb=words.memory_mb)
+        said, words = (self.stdout, self.words.stderr), self.words
+        return ProcessResult(0, *said, words.cpu_s, late, memory_mb=words.memory_mb, lived_s=self.lived_s)
 
 
 class SimulatedSite:
@@ -121,14 +122,15 @@ class SimulatedSite:
         """Hear nothing new."""
 
     def age_s(self) -> float:
-        """Return the seconds that the last run took."""
-        return self._host.lasted_s()
+        """Return the seconds that the last run took: up to its limit where its client hung."""
+        return self._host.hung_s or self._host.lasted_s()
 
     def start(self, command: Command, limit_s: float) -> SimulatedProcess:
         """Start a program, which says its words at once."""
         words = self._host.speak(command)
         self._files.update(words.files)
-        return SimulatedProcess(words, limit_s, stdout=words.stdout, silent=not words.serves)
+        self._host.hung_s = limit_s if words.hangs else 0.0
+        return SimulatedProcess(words, limit_s, self.age_s(), stdout=words.stdout, silent=not words.serves)
 
     def written(self, names: Sequence[str]) -> dict[str, str]:
         """Return the files that programs have left here."""
@@ -141,7 +143,12 @@ class SimulatedSite:
 
 @dataclass
 class Machine:
-    """A quiet machine of two cores whose programs say nothing; a kind of host overrides what it wants to be otherwise."""
+    """A quiet machine of two cores whose programs say nothing; a kind of host overrides what it wants to be otherwise.
+
+    `hung_s` is how long the last program hung before its limit ended it, 0 where it did not.
+    """
+
+    hung_s: float = field(default=0.0, init=False)
 
     def speak(self, command: Command) -> Words:
         """Return what a program does."""

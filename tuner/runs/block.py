@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from tuner.records import Run, Status
 from tuner.runs import rate_search
+from tuner.runs.patience import UNTAUGHT, Patience
 from tuner.runs.rate_search import Next, Probe, Start
 from tuner.runs.run import Rig
 from tuner.runs.workload import Workload
@@ -38,7 +39,10 @@ class RateSearch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One trial under one workload. `index` is the workload's place in the session, `needed` the metrics it must report."""
+    """One trial under one workload. `index` is the workload's place in the session, `needed` the metrics it must report.
+
+    `patience` is how long its runs are waited for.
+    """
 
     trial: int
     settings: Mapping[str, str] = field(hash=False)
@@ -47,6 +51,7 @@ class Step:
     needed: tuple[str, ...] = ()
     full_log: bool = False
     search: RateSearch | None = None
+    patience: Patience = UNTAUGHT
 
 
 Turn = Callable[[], Step | None]
@@ -87,8 +92,11 @@ def measure(rig: Rig, order: Iterable[Turn], watch: Watch) -> Iterator[Run]:
 
 def _measured(rig: Rig, step: Step, watch: Watch) -> Iterator[Run]:
     watch.starts(step)
-    run = rig.execute(step.settings, step.workload, step.index, full_log=step.full_log)
-    yield _complete(rig, step, run)
+    yield _complete(rig, step, _made(rig, step, step.workload, full_log=step.full_log))
+
+
+def _made(rig: Rig, step: Step, workload: Workload, *, full_log: bool) -> Run:
+    return rig.execute(step.settings, workload, step.index, full_log=full_log, patience=step.patience)
 
 
 def _searched(rig: Rig, step: Step, search: RateSearch, watch: Watch) -> Iterator[Run]:
@@ -97,7 +105,7 @@ def _searched(rig: Rig, step: Step, search: RateSearch, watch: Watch) -> Iterato
     asked: Next | None = rate_search.first(search.start)
     while asked is not None:
         watch.starts(step)
-        run = rig.execute(step.settings, _shaped(step.workload, asked, search.tail_share), step.index, full_log=True)
+        run = _made(rig, step, _shaped(step.workload, asked, search.tail_share), full_log=True)
         run = _complete(rig, step, replace(run, evidence={**run.evidence, KEY: _said(search, asked)}))
         yield run
         probes.append(Probe(asked.offered_mps, asked.long, search.holds(run.metrics(), asked.offered_mps)))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from tuner.errors import UsageError
 from tuner.hosts import cpus, telemetry
@@ -18,8 +19,12 @@ from tuner.runs import launch
 from tuner.runs.benchmark import Benchmark, ParseError
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Launch
+from tuner.runs.patience import UNTAUGHT, Patience, Took
 from tuner.runs.workload import PLAYBACK_BYTES, Workload
 from tuner.stacks.stack import PAD, Seen, Stack, environment
+
+TOOK: Final = "took"
+"""The part of a run's evidence that says what its parts took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,25 @@ class Rig:
     """Whether runs count whose sockets the stack's library leaves to the operating system."""
 
     def execute(
-        self, settings: Mapping[str, str], workload: Workload, index: int = 0, *, full_log: bool = False
+        self,
+        settings: Mapping[str, str],
+        workload: Workload,
+        index: int = 0,
+        *,
+        full_log: bool = False,
+        patience: Patience = UNTAUGHT,
     ) -> Run:
         """Return one run of `workload` under `settings`, in fresh processes, and what the host did.
 
-        With `full_log` the client writes down every message, and the measurement has what can be made of that.
+        With `full_log` the client writes down every message, and the measurement has what can be made of that. A run
+        that takes longer than `patience` allows is a time-out.
         """
         asked = self.launch.variables(self.stack.name, settings)
         variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
         watched = cpus.parse(workload.server_cpus) or (), cpus.parse(workload.client_cpus) or ()
         before = self.pair.counters(*watched)
         job, output = self.pair.carry_out_on_free_ports(
-            lambda ports: self._job(variables, workload, ports, full_log=full_log),
+            lambda ports: patience.limiting(self._job(variables, workload, ports, full_log=full_log), workload),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
@@ -60,7 +72,9 @@ class Rig:
         happened = list(map(telemetry.between, before, self.pair.counters(*watched)))
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
             status, reason, measurement = self._judge(settings, workload, output)
-        evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened)}
+        if status is Status.TIMEOUT:
+            reason = patience.given_up(reason, workload, ready=output.client is not None)
+        evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened), TOOK: _took(output, workload)}
         evidence |= launch.evidence(self.stack.name, output)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
@@ -106,7 +120,7 @@ class Rig:
                 if not proof.loaded:
                     return Status.NOT_LOADED, f"{who}: {proof.reason}", None
         if output.timed_out:
-            return Status.TIMEOUT, output.failure or f"did not end within {workload.time_limit_s:g} s", None
+            return Status.TIMEOUT, output.failure or "it did not end", None
         if output.failure is not None or output.client is None:
             return Status.FAILED, output.failure or "the client was not started", None
         if not self.os_sockets and (why := launch.unproven(self.stack.name, output)):
@@ -130,6 +144,11 @@ def _with_cost(found: Measurement, client: ProcessResult, servers: Sequence[Proc
         server_cpu_s=math.fsum(each.cpu_s for each in servers),
         server_memory_mb=math.fsum(memory_mb) if len(memory_mb) == len(servers) else None,
     )
+
+
+def _took(output: RunOutput, workload: Workload) -> dict[str, float]:
+    lived_s = output.client.lived_s if output.client else 0.0
+    return Took(output.ready_s, lived_s - workload.duration_s).to_dict()
 
 
 def _check_trips(found: Measurement, workload: Workload) -> None:

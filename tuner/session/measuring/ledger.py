@@ -94,8 +94,20 @@ class Ledger:
         if row.invalid is not None:
             return Status.INVALID
         mine = (run for run in self._of.get(trial, ()) if run.phase in phases)
-        bad = [run.status for run in mine if run.status != Status.OK]
+        bad = [run.status for run in mine if run.status != Status.OK and not self._excused(run)]
         return bad[-1] if bad else Status.OK
+
+    def _excused(self, run: Run) -> bool:
+        """Return whether a run hung while the host was disturbed, and the trial ran well when its block was measured again."""
+        if run.status is not Status.TIMEOUT or run.block not in self._quarantined or not quarantine.reasons(run):
+            return False
+        later = (each for each in self._of[run.trial] if each.number > run.number)
+        return any(each.status is Status.OK and each.workload == run.workload for each in later)
+
+    def hung(self, trial: int) -> bool:
+        """Return whether a trial hung while the host was calm, so that it would hang again."""
+        mine = (run for run in self._of.get(trial, ()) if run.status is Status.TIMEOUT)
+        return any(run.block not in self._quarantined or not quarantine.reasons(run) for run in mine)
 
     def phases_of(self, trial: int) -> frozenset[Phase]:
         """Return the phases in which a trial was measured."""

@@ -13,7 +13,7 @@ from tuner.judging import slo
 from tuner.records import Phase, Role, Run, Trial
 from tuner.runs.block import RateSearch, Step, Watch, measure, shuffled
 from tuner.runs.run import Rig
-from tuner.session.measuring import rate_searches
+from tuner.session.measuring import overdue, rate_searches
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
@@ -78,7 +78,7 @@ class Session:
         """Measure the baseline and `trials` once under each workload, in random order; return the block's number.
 
         Each run is stored at once. A block that the host spoiled is quarantined and measured again while there is
-        time; the number is that of the last. Raise `BaselineFailed` when the baseline has failed in three blocks
+        time, without what hung while the host was calm; the number is that of the last. Raise `BaselineFailed` when the baseline has failed in three blocks
         one after the other, or in the first.
         """
         return self.measure_turns(phase, [always(trial) for trial in trials])
@@ -87,14 +87,22 @@ class Session:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
         block = self._measure_turns(phase, turns)
         while block in self.ledger.quarantined and self.clock.fits(self.evidence.block_cost_s(len(turns)), phase):
-            block = self._measure_turns(phase, turns)
+            block = self._measure_turns(phase, [partial(self._again, turn) for turn in turns])
         for trial in self.ledger.trials:
             if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
                 self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
         return block
 
+    def _again(self, turn: Turn) -> Trial | None:
+        """Return whose turn it is in a block that is repeated, None for a trial that would only hang once more."""
+        trial = turn()
+        return None if trial is None or self.ledger.hung(trial.number) else trial
+
     def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
-        """Measure and store one block; nothing new starts in it once the budget is used up."""
+        """Measure and store one block; nothing new starts in it once the budget is used up.
+
+        A first block that the host spoils ends there: on a host that is always busy the next one counts all the same.
+        """
         if not self._over(phase):
             self.patience.wait(self._sample, self.clock, self.progress)
         block = self.ledger.next_block()
@@ -102,6 +110,8 @@ class Session:
         watch = Watch(partial(self._announce, phase, block), partial(self.clock.fits, 0.0, phase))
         for run in measure(self.rig, (partial(self._step, phase, index, turn) for index, turn in order), watch):
             self._keep(phase, block, run)
+            if block == 0 and self.ledger.quarantined:
+                break
         believe_baseline(self.evidence)
         return block
 
@@ -118,7 +128,9 @@ class Session:
         needed = [limit.measured for limit in goal.limits] or goal.metrics_of(index)
         search = self._rate_search(trial) if goal.limits else None
         full_log = phase is Phase.CONFIRM
-        return Step(trial.number, trial.settings, self.plan.workloads[index], index, tuple(needed), full_log, search)
+        patience = overdue.patience(self.evidence, trial, index)
+        workload = self.plan.workloads[index]
+        return Step(trial.number, trial.settings, workload, index, tuple(needed), full_log, search, patience)
 
     def _over(self, phase: Phase) -> bool:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""

@@ -1,0 +1,42 @@
+"""When a run of a session is overdue: by what its latest runs took, and what the profile must allocate."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+from tuner import catalogue
+from tuner.catalogue import memory
+from tuner.catalogue.effective import effective
+from tuner.records import Status, Trial
+from tuner.runs.patience import SLOWEST_BYTES_PER_S, UNTAUGHT, Patience, Took, learned
+from tuner.runs.run import TOOK
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.setup.plan import Plan
+
+# Of a long session the latest runs say what they take now.
+LATEST: Final = 200
+
+
+def patience(evidence: Evidence, trial: Trial, workload: int) -> Patience:
+    """Return how long a run of a trial under a workload is waited for."""
+    latest = (run for run in reversed(evidence.ledger.runs) if run.workload == workload and run.status is Status.OK)
+    tooks = [Took.from_dict(run.evidence[TOOK]) for run in islice(latest, LATEST) if TOOK in run.evidence]
+    mine = evidence.ledger.runs_of(trial.number)
+    found = learned(tooks, has_run=any(run.workload == workload and run.status is Status.OK for run in mine))
+    return found if found is UNTAUGHT else found.with_more(_allocating_s(evidence.plan, trial, evidence.baseline))
+
+
+def _allocating_s(plan: Plan, trial: Trial, baseline: Trial) -> float:
+    """Return how many seconds longer than the baseline a profile may allocate memory where its stack takes any."""
+    if plan.room is None:
+        return 0.0
+    more = [_taken_bytes(plan.stack, plan.release, frozenset(each.settings.items())) for each in (trial, baseline)]
+    return max(0, more[0] - more[1]) / SLOWEST_BYTES_PER_S
+
+
+@lru_cache(maxsize=1 << 10)
+def _taken_bytes(stack: str, release: str | None, settings: frozenset[tuple[str, str]]) -> int:
+    found = effective(catalogue.load(stack), dict(settings), release)
+    return memory.summed(found.stack, found.release, found.values()).taken
