@@ -26,12 +26,17 @@ from tuner.session.setup import budget_shares
 # Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
 # that it does not publish) neither four nor seven found more with the same runs.
 CONTENDERS: Final = 5
+# As many as that share a baseline where they are the last that a search owes, so that its time does not go to baselines.
+MOST_CONTENDERS: Final = 7
 # A second look takes a proposal's place: in every other block; in every fourth while trials differ by so many times as
 # much as blocks do, because noise then hardly hides which is better.
 SECOND_LOOKS: Final = 2
 RARE_LOOKS: Final = 4
 FAR_APART: Final = 4.0
 MOST_LOOKS: Final = 8
+# Between runs a session makes proposals and asks the library what it makes of them. What that took so far counts with
+# the runs to come, but for what only its beginning takes.
+MOST_BETWEEN: Final = 1.5
 
 
 def search(session: Session, optimizer: Optimizer) -> None:
@@ -60,8 +65,8 @@ def _room(session: Session) -> int:
     """
     if session.clock.hurried:
         return 0
-    ends = budget_shares.search_ends(session.plan)
-    sizes = range(CONTENDERS, 0, -1)
+    ends, owed = _ends(session), _proposals_owed(session)
+    sizes = range(owed if CONTENDERS < owed <= MOST_CONTENDERS else CONTENDERS, 0, -1)
     least = (
         0
         if session.ledger.blocks(Phase.SEARCH)
@@ -70,6 +75,24 @@ def _room(session: Session) -> int:
     return next(
         (size for size in sizes if session.clock.fits(session.evidence.block_cost_s(size), Phase.SEARCH, ends)), least
     )
+
+
+def _ends(session: Session) -> float:
+    """Return the share of the budget at which the search ends: later while it owes proposals, because runs are slower than planned.
+
+    What judging needs at least is left to it in any case, at what runs take.
+    """
+    ends = budget_shares.search_ends(session.plan)
+    if not _proposals_owed(session):
+        return ends
+    judging_s = budget_shares.least_judging_runs(session.plan) * session.evidence.block_cost_s(0)
+    return max(ends, 1.0 - judging_s * _between(session) / session.plan.budget_s)
+
+
+def _between(session: Session) -> float:
+    """Return how many times what runs take the session has taken so far."""
+    inside_s = session.ledger.runs_s
+    return min(MOST_BETWEEN, max(1.0, session.clock.spent_s() / inside_s)) if inside_s else 1.0
 
 
 class _Lessons:
@@ -151,33 +174,34 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     """Return the turns of the next block: known profiles, or one that deserves a second look and new proposals."""
     known = [session.enter_known(known) for known in session.plan.known]
     able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
-    untried = [trial for trial in able if not session.ledger.tried(trial.number)]
-    short = budget_shares.is_short_of_runs(session.plan)
+    untried = [
+        trial for trial in able if not session.ledger.tried(trial.number) and not session.ledger.hung(trial.number)
+    ]
+    owed, slots = _proposals_owed(session), _slots(session)
     least = int(len(untried) == len(able))  # the first known profile is measured in any case
-    first = untried[: min(room, max(least, _room_for_known(session)))]
-    if first and (not _proposals_owed(session) or (len(first) == len(untried) and not short)):
+    first = untried[: min(room, max(least, slots - owed if owed else CONTENDERS))]
+    if first and not (owed and slots < owed + len(untried) + CONTENDERS):
         return [always(trial) for trial in first]
     if no_rate_holds(session.evidence):
         return []  # what nothing known comes near is not found by trying at random
     if session.proposals.used_up:
         return [always(trial) for trial in islice(deserving(session.evidence), room)]
-    looks = 0 if _proposals_owed(session) and (short or untried) else _second_looks(session)
+    looks = min(_second_looks(session), max(0, slots - owed)) if owed else _second_looks(session)
     again = first or list(islice(deserving(session.evidence), looks))
     taken = {trial.number for trial in again}
     return [*map(always, again), *(cache(partial(lessons.contender, taken)) for _ in range(room - len(again)))]
 
 
-def _room_for_known(session: Session) -> int:
-    """Return how many known profiles may go before the next proposal.
+def _slots(session: Session) -> int:
+    """Return how many contenders the search still has time for.
 
-    They are the best bets, so that all go first where there is time for both: a search that has few runs left, because it
-    is short or its blocks were disturbed, takes those that leave it its proposals.
+    Known profiles are the best bets and second looks find the best of what was tried, so that they go first where there is
+    time for all: a search that has few runs left, because it is short, its blocks were disturbed or its host is slow,
+    takes those that leave it its proposals.
     """
-    left_s = session.clock.left_s(Phase.SEARCH, budget_shares.search_ends(session.plan))
+    left_s = session.clock.left_s(Phase.SEARCH, _ends(session)) / _between(session)
     # The last block seldom fills what is left.
-    slots = int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1)) - 1
-    owed = _proposals_owed(session)
-    return slots - owed if owed else CONTENDERS
+    return int(left_s / session.evidence.block_cost_s(0) * CONTENDERS / (CONTENDERS + 1)) - 1
 
 
 def _second_looks(session: Session) -> int:

@@ -90,6 +90,11 @@ def owes_proposals(plan: Plan) -> bool:
     return is_short_of_runs(plan) or (plan.kind is Kind.TUNE and _runs(plan) >= enough)
 
 
+def least_judging_runs(plan: Plan) -> int:
+    """Return how many runs under each workload a search must leave to those that judge."""
+    return LEAST_JUDGING_RUNS if is_short_of_runs(plan) else JUDGING_RUNS
+
+
 def _runs(plan: Plan) -> float:
     return plan.budget_s / run_s(plan)
 
