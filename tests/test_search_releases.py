@@ -6,18 +6,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sessions import PLAN, tune
+from sessions import PLAN, tune, xlio_host, xlio_plan
 
 from tuner import catalogue
 from tuner.catalogue.memory import Room
 from tuner.errors import UsageError
-from tuner.judging.objective import objective
-from tuner.profiles import library
-from tuner.profiles.library import Shelf
-from tuner.profiles.profile import Place
 from tuner.report.summary import summary
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost, stopping
@@ -26,11 +21,10 @@ from tuner.search.space import OBJECTIVES, SearchSpace, fitting, load
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.proposals import told
 from tuner.session.phases.propose import repairer
-from tuner.session.setup.plan import Contender, Plan
+from tuner.session.setup.plan import Contender
 from tuner.session.tuning import begin
 from tuner.store import Store
 
-PROFILES = Path(__file__).parents[1] / "profiles"
 DRAWS, RUNNABLE = 10, 3
 WORKLOADS = [(m, p) for m in ("recvfrom", "select", "poll", "epoll") for p in ("tcp", "udp")]
 TEN = ("2.0.6", "2.1.4", "3.0.2", "3.10.5", "3.20.8", "3.30.5", "3.40.2", "3.51.1", "3.61.2", "3.70.2")
@@ -85,29 +79,6 @@ def test_of_every_shipped_space_at_every_release_at_least_three_in_ten_samples_r
                 if found == RUNNABLE:
                     break
             assert found == RUNNABLE, f"{stack} {release}: {', '.join(space.names)}"
-
-
-def xlio_plan(release: str, goal: str, **changes: Any) -> Plan:
-    shelves = [Shelf(Place.DIRECTORY, PROFILES)]
-    known = [library.load(f"xlio/{item.name}", None, shelves) for item in library.listing(shelves, "xlio")]
-    whole = objective(goal)
-    plan = replace(
-        PLAN,
-        stack="xlio",
-        preloads=("/opt/libxlio.so",),
-        objective=whole,
-        workloads=whole.workloads,
-        known=(Contender("default", {}), *(Contender(each.name, dict(each.settings)) for each in known)),
-        start=None,
-        release=release,
-        os_sockets=True,
-    )
-    return replace(plan, **changes)
-
-
-def xlio_host(release: str, latency_us: Any = None) -> SimulatedHost:
-    banner = f" XLIO INFO   : XLIO_VERSION: {release}-1 Release\n"
-    return SimulatedHost(latency_us or (lambda _: 36.0), banner=lambda _: banner)
 
 
 @pytest.mark.parametrize("goal", OBJECTIVES)

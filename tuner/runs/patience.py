@@ -20,7 +20,7 @@ from tuner.runs.workload import Workload
 
 FEWEST_RUNS: Final = 3
 """Runs that ended well without which nothing is known of how long they take."""
-LEAST_ROOM_S: Final = 1.0
+LEAST_ROOM_S: Final = 0.75
 SPREADS: Final = 4.0
 """The room in units of how far the slowest tenth is from the median."""
 KNOWN_TO_RUN: Final = 3.0

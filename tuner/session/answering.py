@@ -42,6 +42,7 @@ from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
 from tuner.session.phases.search import incumbent
+from tuner.session.phases.uncompared import nothing_compared
 from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
 from tuner.session.setup import budget_shares
 
@@ -82,14 +83,16 @@ def _verdict(evidence: Evidence, ending: Ending) -> Verdict:
         return found_none
     rivals = finalists(evidence)
     if not rivals:
-        return Verdict(Decision.NOT_IMPROVED, None, (), _none_to_judge(evidence))
+        return _none_to_judge(evidence)
     return replace(judge(evidence, judged(evidence, rivals), ending), finalists=tuple(rivals))
 
 
-def _none_to_judge(evidence: Evidence) -> str:
-    if leader := incumbent(evidence):
-        return words.all_break_guards(list(map(str, evidence.plan.guards)), leader.profile)
-    return "no other profile could be measured"
+def _none_to_judge(evidence: Evidence) -> Verdict:
+    leader = incumbent(evidence)
+    if leader is None:
+        return nothing_compared(evidence)
+    why = words.all_break_guards(list(map(str, evidence.plan.guards)), leader.profile)
+    return Verdict(Decision.NOT_IMPROVED, None, (), why)
 
 
 def to_minimise(evidence: Evidence, ending: Ending) -> Trial | None:
