@@ -169,7 +169,7 @@ class Pair:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
             for server in servers:
                 server.weigh()
-                _stop(sites, server, HASTY_STOP_S if failure else STOP_LIMIT_S)
+                _stop(sites, server, failed=failure is not None)
             first, *further = [server.result() for server in servers]
             return RunOutput(
                 first,
@@ -259,14 +259,16 @@ def _signal_words(who: str, status: int) -> str | None:
     return f"the {who} was ended by {signal.Signals(number).name}" if known else None
 
 
-def _stop(sites: Sequence[Site], server: Process, limit_s: float) -> None:
-    """Interrupt the server, so that it prints its totals within the limit; end it by force where that does not help."""
+def _stop(sites: Sequence[Site], server: Process, *, failed: bool) -> None:
+    """Interrupt the server, so that it prints its totals in time; end it by force where that does not help."""
+    limit_s = HASTY_STOP_S if failed else STOP_LIMIT_S
     for number in (signal.SIGINT, signal.SIGTERM):
         if server.silent:
             return
         server.signal(number)
         if _listen_until(sites, lambda: server.silent, limit_s):
             return
+        server.stopped = server.stopped or not failed
     _kill(sites, server)
 
 
