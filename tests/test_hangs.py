@@ -22,9 +22,9 @@ from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, on_one
 from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.results import Results
-from tuner.runs.patience import FEWEST_RUNS, LEAST_ROOM_S, READY_LIMIT_S, UNTAUGHT, Took, learned
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
+from tuner.runs.time_limits import FEWEST_RUNS, GENEROUS, LEAST_ROOM_S, READY_LIMIT_S, Took, learned
 from tuner.runs.workload import Workload
 from tuner.session.measuring import overdue
 from tuner.session.measuring.evidence import Evidence
@@ -44,17 +44,17 @@ def runs(folder: Path, session: str) -> tuple[Run, ...]:
 
 @given(TOOKS, st.booleans())
 def test_a_run_is_never_waited_for_longer_than_while_nothing_was_known(tooks: list[Took], has_run: bool) -> None:
-    patience = learned(tooks, has_run=has_run)
-    assert patience.client_limit_s(WORKLOAD) <= UNTAUGHT.client_limit_s(WORKLOAD) == WORKLOAD.time_limit_s
-    assert patience.ready_limit_s() <= UNTAUGHT.ready_limit_s() == READY_LIMIT_S
+    limits = learned(tooks, has_run=has_run)
+    assert limits.client_limit_s(WORKLOAD) <= GENEROUS.client_limit_s(WORKLOAD) == WORKLOAD.time_limit_s
+    assert limits.ready_limit_s() <= GENEROUS.ready_limit_s() == READY_LIMIT_S
 
 
 @given(TOOKS)
 def test_a_run_has_at_least_the_least_room_beyond_what_most_take(tooks: list[Took]) -> None:
-    patience = learned(tooks)
+    limits = learned(tooks)
     half = sorted(each.beyond_s for each in tooks)[(len(tooks) - 1) // 2]
     least_s = min(WORKLOAD.time_limit_s, WORKLOAD.duration_s + half + LEAST_ROOM_S)
-    assert patience.client_limit_s(WORKLOAD) >= least_s - 1e-9
+    assert limits.client_limit_s(WORKLOAD) >= least_s - 1e-9
 
 
 @given(TOOKS, st.floats(0.0, 5.0))
@@ -73,13 +73,18 @@ def test_where_starts_vary_a_run_has_more_room() -> None:
 
 
 def test_a_long_test_is_not_waited_for_in_proportion() -> None:
-    patience = learned([Took(0.1, 0.25)] * 5)
-    assert patience.client_limit_s(Workload(duration_s=10)) == pytest.approx(11.0)
+    limits = learned([Took(0.1, 0.25)] * 5)
+    assert limits.client_limit_s(Workload(duration_s=10)) == pytest.approx(11.0)
 
 
 def test_what_runs_took_is_read_back_as_it_was_stored() -> None:
     took = Took(0.1234, -0.8)
-    assert Took.from_dict(took.to_dict()) == took
+    assert Took.read(took.to_dict()) == took
+
+
+@given(st.none() | st.text() | st.dictionaries(st.sampled_from(["ready_s", "beyond_s"]), st.none() | st.text()))
+def test_what_somebody_else_stored_in_its_place_says_nothing(stored: object) -> None:
+    assert Took.read(stored) is None
 
 
 def test_one_gigabyte_more_than_the_baseline_gives_a_profile_a_second_more_where_the_stack_takes_memory() -> None:
@@ -90,7 +95,7 @@ def test_one_gigabyte_more_than_the_baseline_gives_a_profile_a_second_more_where
     for number in range(4):
         ledger.add_run(Run(Status.OK, "", "", 1.2, None, took, number=number))
     limits = [
-        overdue.patience(Evidence(each, ledger), large, 0).client_limit_s(WORKLOAD)
+        overdue.time_limits(Evidence(each, ledger), large, 0).client_limit_s(WORKLOAD)
         for each in (replace(plan, room=None), plan)
     ]
     assert limits == pytest.approx([1.95, 3.95])
@@ -118,9 +123,9 @@ def test_a_run_that_nothing_is_known_of_is_waited_for_until_it_hangs_for_sure() 
 
 
 def test_a_server_that_is_late_says_what_servers_take_here() -> None:
-    patience = learned([Took(0.1, 0.2)] * 4)
+    limits = learned([Took(0.1, 0.2)] * 4)
     late = "the server was not ready within 0.85 s: it printed nothing"
-    assert patience.given_up(late, WORKLOAD, ready=False) == f"{late}; servers take 0.1 s here (n = 4)"
+    assert limits.given_up(late, WORKLOAD, ready=False) == f"{late}; servers take 0.1 s here (n = 4)"
 
 
 def test_two_presets_and_one_candidate_in_ten_that_hang_leave_a_minute_its_runs_and_its_winner(tmp_path: Path) -> None:

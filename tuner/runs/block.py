@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 from tuner.records import Run, Status
 from tuner.runs import rate_search
-from tuner.runs.patience import UNTAUGHT, Patience
 from tuner.runs.rate_search import Next, Probe, Start
 from tuner.runs.run import Rig
+from tuner.runs.time_limits import GENEROUS, TimeLimits
 from tuner.runs.workload import Workload
 
 KEY: Final = "load"
@@ -41,7 +41,7 @@ class RateSearch:
 class Step:
     """One trial under one workload. `index` is the workload's place in the session, `needed` the metrics it must report.
 
-    `patience` is how long its runs are waited for.
+    `limits` is how long its runs are waited for.
     """
 
     trial: int
@@ -51,7 +51,7 @@ class Step:
     needed: tuple[str, ...] = ()
     full_log: bool = False
     search: RateSearch | None = None
-    patience: Patience = UNTAUGHT
+    limits: TimeLimits = GENEROUS
 
 
 Turn = Callable[[], Step | None]
@@ -96,7 +96,7 @@ def _measured(rig: Rig, step: Step, watch: Watch) -> Iterator[Run]:
 
 
 def _made(rig: Rig, step: Step, workload: Workload, *, full_log: bool) -> Run:
-    return rig.execute(step.settings, workload, step.index, full_log=full_log, patience=step.patience)
+    return rig.execute(step.settings, workload, step.index, full_log=full_log, limits=step.limits)
 
 
 def _searched(rig: Rig, step: Step, search: RateSearch, watch: Watch) -> Iterator[Run]:

@@ -19,7 +19,7 @@ from tuner.runs import launch
 from tuner.runs.benchmark import Benchmark, ParseError
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Launch
-from tuner.runs.patience import UNTAUGHT, Patience, Took
+from tuner.runs.time_limits import GENEROUS, TimeLimits, Took
 from tuner.runs.workload import PLAYBACK_BYTES, Workload
 from tuner.stacks.stack import PAD, Seen, Stack, environment
 
@@ -52,19 +52,19 @@ class Rig:
         index: int = 0,
         *,
         full_log: bool = False,
-        patience: Patience = UNTAUGHT,
+        limits: TimeLimits = GENEROUS,
     ) -> Run:
         """Return one run of `workload` under `settings`, in fresh processes, and what the host did.
 
         With `full_log` the client writes down every message, and the measurement has what can be made of that. A run
-        that takes longer than `patience` allows is a time-out.
+        that takes longer than `limits` allows is a time-out.
         """
         asked = self.launch.variables(self.stack.name, settings)
         variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
         watched = cpus.parse(workload.server_cpus) or (), cpus.parse(workload.client_cpus) or ()
         before = self.pair.counters(*watched)
         job, output = self.pair.carry_out_on_free_ports(
-            lambda ports: patience.limiting(self._job(variables, workload, ports, full_log=full_log), workload),
+            lambda ports: limits.limiting(self._job(variables, workload, ports, full_log=full_log), workload),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
@@ -73,7 +73,7 @@ class Rig:
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
             status, reason, measurement = self._judge(settings, workload, output)
         if status is Status.TIMEOUT:
-            reason = patience.given_up(reason, workload, ready=output.client is not None)
+            reason = limits.given_up(reason, workload, ready=output.client is not None)
         evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened), TOOK: _took(output, workload)}
         evidence |= launch.evidence(self.stack.name, output)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)

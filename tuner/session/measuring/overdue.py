@@ -10,8 +10,8 @@ from tuner import catalogue
 from tuner.catalogue import memory
 from tuner.catalogue.effective import effective
 from tuner.records import Status, Trial
-from tuner.runs.patience import SLOWEST_BYTES_PER_S, UNTAUGHT, Patience, Took, learned
 from tuner.runs.run import TOOK
+from tuner.runs.time_limits import GENEROUS, SLOWEST_BYTES_PER_S, TimeLimits, Took, learned
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.setup.plan import Plan
 
@@ -19,13 +19,14 @@ from tuner.session.setup.plan import Plan
 LATEST: Final = 200
 
 
-def patience(evidence: Evidence, trial: Trial, workload: int) -> Patience:
+def time_limits(evidence: Evidence, trial: Trial, workload: int) -> TimeLimits:
     """Return how long a run of a trial under a workload is waited for."""
     latest = (run for run in reversed(evidence.ledger.runs) if run.workload == workload and run.status is Status.OK)
-    tooks = [Took.from_dict(run.evidence[TOOK]) for run in islice(latest, LATEST) if TOOK in run.evidence]
+    told = (Took.read(run.evidence.get(TOOK)) for run in islice(latest, LATEST))
+    tooks = [took for took in told if took is not None]
     mine = evidence.ledger.runs_of(trial.number)
     found = learned(tooks, has_run=any(run.workload == workload and run.status is Status.OK for run in mine))
-    return found if found is UNTAUGHT else found.with_more(_allocating_s(evidence.plan, trial, evidence.baseline))
+    return found if found is GENEROUS else found.with_more(_allocating_s(evidence.plan, trial, evidence.baseline))
 
 
 def _allocating_s(plan: Plan, trial: Trial, baseline: Trial) -> float:

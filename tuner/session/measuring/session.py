@@ -128,9 +128,9 @@ class Session:
         needed = [limit.measured for limit in goal.limits] or goal.metrics_of(index)
         search = self._rate_search(trial) if goal.limits else None
         full_log = phase is Phase.CONFIRM
-        patience = overdue.patience(self.evidence, trial, index)
+        limits = overdue.time_limits(self.evidence, trial, index)
         workload = self.plan.workloads[index]
-        return Step(trial.number, trial.settings, workload, index, tuple(needed), full_log, search, patience)
+        return Step(trial.number, trial.settings, workload, index, tuple(needed), full_log, search, limits)
 
     def _over(self, phase: Phase) -> bool:
         """Return whether a block ends here: the budget is used up, or the user wants to stop and it proves nothing."""

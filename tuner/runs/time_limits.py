@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from tuner.hosts.pair import Job
 from tuner.runs.workload import Workload
@@ -46,13 +46,15 @@ class Took:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote."""
-        return cls(stored["ready_s"], stored["beyond_s"])
+    def read(cls, stored: object) -> Self | None:
+        """Return what `to_dict` wrote, None for anything else: a stored session may be anybody's."""
+        found = [stored.get(name) for name in cls.__slots__] if isinstance(stored, dict) else []
+        numbers = [each for each in found if isinstance(each, int | float) and math.isfinite(each)]
+        return cls(*map(float, numbers)) if len(numbers) == len(cls.__slots__) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TimeLimits:
     """What runs of a workload usually take, the room that a run has beyond that, and how many runs say so.
 
     While nothing is known the limits are those after which a run hangs for sure.
@@ -71,8 +73,8 @@ class Patience:
         limit_s = workload.duration_s + self.usual.beyond_s + self.room.beyond_s
         return min(workload.time_limit_s, limit_s) if self.runs else workload.time_limit_s
 
-    def with_more(self, allocated_s: float) -> Patience:
-        """Return the patience with a profile that allocates so much longer at its start than the others."""
+    def with_more(self, allocated_s: float) -> TimeLimits:
+        """Return the limits of a profile that allocates so much longer at its start than the others."""
         return replace(self, room=Took(self.room.ready_s + allocated_s, self.room.beyond_s + allocated_s))
 
     def limiting(self, job: Job, workload: Workload) -> Job:
@@ -89,20 +91,19 @@ class Patience:
         return f"given up after {limit_s:.1f} s: runs take {usual_s:.1f} s here (n = {self.runs})"
 
 
-UNTAUGHT: Final = Patience()
-"""The patience while nothing is known."""
+GENEROUS: Final = TimeLimits()
+"""The limits while nothing is known."""
 
 
-def learned(ended_well: Sequence[Took], *, has_run: bool = False) -> Patience:
-    """Return the patience that runs teach which ended well, for a profile that is one of them (`has_run`) or new."""
+def learned(ended_well: Sequence[Took], *, has_run: bool = False) -> TimeLimits:
+    """Return the limits that runs teach which ended well, for a profile that is one of them (`has_run`) or new."""
     if len(ended_well) < FEWEST_RUNS:
-        return UNTAUGHT
+        return GENEROUS
     times = KNOWN_TO_RUN if has_run else 1.0
-
     ready_s = [each.ready_s for each in ended_well]
     beyond_s = [each.beyond_s for each in ended_well]
     usual = Took(statistics.median(ready_s), statistics.median(beyond_s))
-    return Patience(usual, Took(times * _room_s(ready_s), times * _room_s(beyond_s)), len(ended_well))
+    return TimeLimits(usual, Took(times * _room_s(ready_s), times * _room_s(beyond_s)), len(ended_well))
 
 
 def _room_s(seconds: list[float]) -> float:
