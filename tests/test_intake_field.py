@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import fake
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
@@ -328,6 +329,53 @@ def test_a_long_environment_is_read_whole_for_every_release(release: str) -> Non
 
 def test_the_inline_configuration_of_an_environment_stays_what_it_is_for_effective() -> None:
     assert {"XLIO_USE_NEW_CONFIG", "XLIO_INLINE_CONFIG"} <= explicit(effective("forms/n2_inline.env"))
+
+
+def test_the_inline_configuration_is_imported_as_the_variables_that_it_stands_for() -> None:
+    answer = imported("forms/n2_inline.env")
+    wanted = {"XLIO_MEMORY_LIMIT": "4294967296", "XLIO_LOG_FILE": "/tmp/xlio.log", "XLIO_TCP_NODELAY": "1"}  # noqa: S108 # a value
+    assert (answer["form"], answer["settings"], answer["library"]) == ("xlio-inline", wanted, "libxlio.so")
+
+
+@pytest.mark.parametrize(
+    ("release", "limit", "error"),
+    [("3.61.2", "4294967296", ""), ("3.70.2", "4294967296", "separates by `;`"), ("3.50.1", "2147483648", "")],
+)
+def test_effective_reads_the_inline_configuration_as_the_release_does(release: str, limit: str, error: str) -> None:
+    answer = effective("forms/n2_inline.env", "--stack-version", release)
+    assert answer["settings"]["XLIO_MEMORY_LIMIT"]["value"] == limit
+    errors = [
+        row["message"] for row in answer["findings"] if row["severity"] == "error" and "memory" not in row["where"]
+    ]
+    assert len(errors) == (1 if error else 0)
+    assert error in "".join(errors)
+
+
+def test_the_configuration_of_xlio_is_imported_with_sizes_and_processors_as_the_release_reads_them() -> None:
+    answer = imported("forms/o_cfg.json")
+    assert (answer["form"], answer["stack"], answer["library"]) == ("xlio-json", "xlio", None)
+    assert answer["settings"] == {
+        "XLIO_MEMORY_LIMIT": "4294967296",
+        "XLIO_MEM_ALLOC_TYPE": "2",
+        "XLIO_TCP_NODELAY": "1",
+        "XLIO_INTERNAL_THREAD_AFFINITY": "0-1",
+        "XLIO_SPEC": "latency",
+    }
+
+
+def test_the_patch_of_a_profile_clears_value_from_beside_each_value() -> None:
+    arguments = ["export", str(FIELD / "onload/20-profile.toml"), "--to", "kubernetes-patch", "--service", "feed"]
+    result = CliRunner().invoke(program(), arguments)
+    assert result.exit_code == 0, result.output
+    patch = yaml.safe_load(result.stdout)
+    wanted = {"LD_PRELOAD": "libonload.so", "EF_NAME": "feed", "EF_POLL_USEC": "100000"}
+    rows = [{"name": name, "value": value, "valueFrom": None} for name, value in wanted.items()]
+    assert patch == {"spec": {"template": {"spec": {"containers": [{"name": "feed", "env": rows}]}}}}
+    target = yaml.safe_load((FIELD / "onload/20-deployment.yaml").read_text())
+    (container,) = target["spec"]["template"]["spec"]["containers"]
+    # What `kubectl patch` makes of it: entries of one name are merged, and null takes a field away.
+    merged = {row["name"]: row for row in container["env"]} | {row["name"]: row for row in rows}
+    assert all("valueFrom" not in {k: v for k, v in row.items() if v is not None} for row in merged.values())
 
 
 def test_run_and_export_take_such_a_file_in_place_of_a_profile(tmp_path: Path) -> None:

@@ -326,6 +326,46 @@ EOH
     assert "VMA_B = ${NOMAD_CPU}" in why(text, "nomad")
 
 
+def test_what_the_command_and_the_templates_of_a_nomad_task_give_is_read_and_overrides_its_env() -> None:
+    text = """
+job "feed" {
+  task "app" {
+    config {
+      command = "env"
+      args = [
+        "VMA_A=2", # the command wins
+        "VMA_B=${attr.poll}",
+        "./app", "-x",
+      ]
+    }
+    template { data = <<-EOH
+      VMA_C=3
+      VMA_D={{ key "level" }}
+      EOH
+      env = true
+    }
+    env { VMA_A = "1"
+      VMA_C = "1" }
+  }
+  task "sh" { config { command = "/bin/sh"
+    args = ["-c", "VMA_A=4 exec ./app"] } }
+  task "docker" { config { image = "x"
+    args = ["env", "VMA_A=5", "./app"] } }
+  task "plain" { config { args = ["VMA_A=6", "./app"] } }
+}
+"""
+    found = {group.name: {each.name: each.value for each in group.assigned} for group in groups(text, "nomad")}
+    assert found == {"app": {"VMA_A": "2", "VMA_C": "3"}, "sh": {"VMA_A": "4"}, "docker": {"VMA_A": "5"}}
+    assert "VMA_B=${attr.poll}: is computed by Nomad" in why(text, "nomad")
+    assert 'VMA_D={{ key "level" }}: is computed by Nomad' in why(text, "nomad")
+
+
+@pytest.mark.parametrize("line", ["env ${OPTS} ./app {", "task foo {", "env -i A=1 {"])
+def test_a_script_is_no_job_of_nomad_for_a_word_and_a_brace(line: str) -> None:
+    source = intake.Source(f"export VMA_A=1\n{line} }}\n", "x.sh", "x.sh")
+    assert intake.recognised(source).name == "sh"
+
+
 def test_docker_inspect_is_read_by_containers() -> None:
     text = json.dumps([{"Name": "/feed", "Config": {"Env": ["VMA_A=1", "PATH=/bin"]}}])
     assert values(text, "inspect") == {"VMA_A": "1", "PATH": "/bin"}

@@ -107,6 +107,13 @@ def test_a_broken_profile_says_where_and_what_would_be_right(name: str) -> None:
     assert told, said(findings)
 
 
+def test_a_file_that_is_named_by_its_path_may_have_another_name_and_lint_says_so() -> None:
+    path = BROKEN / "wrong_name.toml"
+    assert read(path).name == "right_name"
+    with pytest.raises(UsageError, match="not a usable profile"):
+        read(path, Place.DIRECTORY)
+
+
 @pytest.mark.parametrize("name", sorted(SAID))
 def test_a_broken_profile_is_an_error_and_not_only_a_doubt(name: str) -> None:
     findings = lint(BROKEN / f"{name}.toml", find=by_name(SHELF))

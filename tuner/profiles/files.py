@@ -32,23 +32,29 @@ _KEYS: Final = ("name", "stack", "summary", "extends", "releases", "settings", "
 class Reading:
     """What a file holds (None when it cannot be understood at all) and everything that is wrong with it.
 
-    `of_values` is what a release makes of its settings; `of_form` is what is wrong with the file itself.
+    `of_form` is what is wrong with the file itself, `of_values` what a release makes of its settings, and `of_name` why
+    it would not be found by its name.
     """
 
     profile: Profile | None
     of_form: tuple[Finding, ...]
     of_values: tuple[Finding, ...] = ()
+    of_name: tuple[Finding, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that is wrong."""
-        return (*self.of_form, *self.of_values)
+        return (*self.of_form, *self.of_values, *self.of_name)
 
 
 def read(path: Path, place: Place = Place.FILE) -> Profile:
-    """Return the profile in the file `path`; raise `UsageError` with every error in it."""
+    """Return the profile in the file `path`; raise `UsageError` with every error in it.
+
+    A file that is named by its path need not have the name of its profile.
+    """
     reading = examine(path, place)
-    errors = errors_in(reading.findings)
+    by_path = (*reading.of_form, *reading.of_values)
+    errors = errors_in(by_path if place is Place.FILE else reading.findings)
     if reading.profile is None or errors:
         raise UsageError(f"{path} is not a usable profile", findings=errors)
     return reading.profile
@@ -84,7 +90,8 @@ def examine(path: Path, place: Place = Place.FILE, release: str | None = None) -
     if reading.profile is None:
         return reading
     profile = replace(reading.profile, path=path, place=place)
-    return replace(reading, profile=profile, of_values=(*reading.of_values, *_misplaced(profile, path)))
+    of_form = (*reading.of_form, *_misplaced(profile, path))
+    return replace(reading, profile=profile, of_form=of_form, of_name=_misnamed(profile, path))
 
 
 def parse(text: str, source: str, release: str | None = None) -> Reading:
@@ -130,7 +137,7 @@ def save(
     could not be read back but for these, and when `path` exists and `overwrite` is not set.
     """
     text = write(profile)
-    findings = errors_in((*parse(text, str(path)).findings, *_misplaced(profile, path)))
+    findings = errors_in((*parse(text, str(path)).findings, *_misnamed(profile, path), *_misplaced(profile, path)))
     kept = {f"{path}: settings.{name}" for name in unknown}
     if errors := [finding for finding in findings if finding.where not in kept]:
         raise UsageError(f"profile {profile.name} is not written: it could not be used", findings=errors)
@@ -188,13 +195,14 @@ def _releases(table: Table) -> Releases:
         return Releases()
 
 
-def _misplaced(profile: Profile, path: Path) -> list[Finding]:
-    found = []
+def _misnamed(profile: Profile, path: Path) -> tuple[Finding, ...]:
+    if not profile.name or profile.name == path.stem:
+        return ()
+    return (error(f"{path}: name", f"{shown(profile.name)!r} must be the name of the file, {path.stem!r}"),)
+
+
+def _misplaced(profile: Profile, path: Path) -> tuple[Finding, ...]:
     folder = path.absolute().parent
-    if profile.name and profile.name != path.stem:
-        message = f"{shown(profile.name)!r} must be the name of the file, {path.stem!r}"
-        found.append(error(f"{path}: name", message))
-    if profile.stack and folder.parent.name == "profiles" and folder.name != profile.stack:
-        message = f"{shown(profile.stack)!r} must be the name of the folder, {folder.name!r}"
-        found.append(error(f"{path}: stack", message))
-    return found
+    if not profile.stack or folder.parent.name != "profiles" or folder.name == profile.stack:
+        return ()
+    return (error(f"{path}: stack", f"{shown(profile.stack)!r} must be the name of the folder, {folder.name!r}"),)
