@@ -69,6 +69,8 @@ def test_a_guard_that_the_fastest_profile_breaks_leaves_the_best_of_those_that_k
     assert kept["winner"]["settings"]["XLIO_TCP_NODELAY"] == "1"
     assert [(each["guard"], each["keeping"]) for each in kept["guards"]] == [("p99.9 < 1.2x", "kept")]
     assert kept["guards"][0]["high"] < 1.2
+    assert "Guard p99.9 < 1.2x is kept (" in kept["why"]
+    assert any("profiles of the search break p99.9 < 1.2x and were left out" in each["what"] for each in kept["doubts"])
 
 
 def test_the_search_proposes_less_of_what_breaks_a_guard_and_none_of_it_is_a_finalist(tmp_path: Path) -> None:
@@ -129,6 +131,7 @@ def test_minimising_keeps_a_setting_that_only_a_guard_needs(tmp_path: Path) -> N
     kept = tune(tmp_path / "kept", Protected(latency), plan)
     assert set(free["winner"]["settings"]) == {"XLIO_RX_POLL"}
     assert set(kept["winner"]["settings"]) == {"XLIO_RX_POLL", "XLIO_TCP_SEND_BUFFER_SIZE"}
+    assert "Guard p99.9 < 1.2x is kept (" in kept["why"]
 
 
 def test_a_stored_session_judges_by_its_guards_again_and_its_report_shows_them(tmp_path: Path) -> None:

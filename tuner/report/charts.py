@@ -220,7 +220,7 @@ def tradeoff(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
     if len(rows) < 2:  # noqa: PLR2004 - one profile trades nothing off
         return None
     color = {"field": "on", "scale": {"domain": ["front", "beaten"], "range": [ACCENT, SOFT]}, "legend": None}
-    named = [row for row in rows if row["role"] in COLOUR_OF_ROLE]
+    named = [row for row in rows if row["role"] in COLOUR_OF_ROLE or row["front"]]
     text = {"mark": {"type": "text", "align": "left", "dx": 9, "fontSize": 11, "color": INK}}
     size = {"field": "cpu_s", "type": "quantitative", "title": "CPU s per run", "scale": {"range": [30, 260]}}
     point = {

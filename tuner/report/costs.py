@@ -9,7 +9,7 @@ from tuner.report.rows import Row
 from tuner.session.answer.costs import Beside, Difference, NotCompared
 from tuner.session.answer.guarded import Guarded
 
-HEADERS: Final = ("metric", "baseline", "this profile", "ratio", "")
+HEADERS: Final = ("metric", "baseline", "this profile", "ratio", "result")
 
 
 def costs(found: Beside) -> Row:

@@ -23,6 +23,7 @@ from tuner.session.answer.calibration import calibration, doubts, of_budgets
 from tuner.session.answer.circumstances import circumstances, host
 from tuner.session.answer.costs import Beside, beside, in_verdict
 from tuner.session.answer.described import described
+from tuner.session.answer.guarded import failing, left_out
 from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import (
     Decision,
@@ -71,7 +72,8 @@ def verdict(evidence: Evidence, ending: Ending) -> Verdict:
     found = _verdict(evidence, ending)
     if ending.stopped and not evidence.ledger.begun(Phase.MINIMISE):
         found = cut_short(evidence, found, ending)
-    return found if no_rate_holds(evidence) else doubted(found, proposals.doubts(_searched(evidence)))
+    more = [*proposals.doubts(_searched(evidence)), *left_out(evidence)]
+    return found if no_rate_holds(evidence) else doubted(found, more)
 
 
 def _searched(evidence: Evidence) -> Searched:
@@ -169,7 +171,7 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
     return CompareAnswer(
         session=evidence.ledger.session,
         verdict=found.answer,
-        why=_why(evidence, _with_costs(found.why, costs) if found.gain_of(other) else found.why),
+        why=_why(evidence, _with_costs(costs, found.why) if found.gain_of(other) else found.why),
         a=described(evidence, evidence.baseline),
         b=described(evidence, other),
         gain=found.gain_of(other),
@@ -180,8 +182,8 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
     )
 
 
-def _with_costs(why: str, found: Beside) -> str:
-    return ". ".join(filter(None, (why, in_verdict(found))))
+def _with_costs(found: Beside, *why: str) -> str:
+    return ". ".join(filter(None, (*why, in_verdict(found))))
 
 
 def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
@@ -193,7 +195,7 @@ def _minimised(evidence: Evidence, ending: Ending) -> MinimiseAnswer:
     return MinimiseAnswer(
         session=ledger.session,
         verdict=decision,
-        why=_why(evidence, _with_costs(_left(evidence, shorter, decision), costs)),
+        why=_why(evidence, _with_costs(costs, _left(evidence, shorter, decision), _unkept(costs))),
         task=_task(evidence),
         baseline=described(evidence, evidence.baseline),
         known=(described(evidence, original),),
@@ -222,6 +224,10 @@ def _left(evidence: Evidence, shorter: Minimised, decision: Decision) -> str:
     if shorter.gain is None:
         return kept
     return f"{kept}. {words.compared(shorter.profile.profile, shorter.gain, evidence.baseline.profile)}"
+
+
+def _unkept(found: Beside) -> str:
+    return ". ".join(f"Guard {each.sentence}" for each in failing(found.guards or ()))
 
 
 def _minimisation(shorter: Minimised) -> Minimisation:

@@ -67,12 +67,13 @@ def few_blocks(blocks: int) -> str:
 
 def few_beyond(count: float, needed: int) -> str:
     """Return that too few observations lie beyond a percentile."""
-    return f"only {count:.0f} observations beyond it, {needed} are needed"
+    seen = "1 observation" if round(count) == 1 else f"{count:.0f} observations"
+    return f"only {seen} beyond it, {needed} are needed"
 
 
 def other_number(times: float) -> str:
     """Return that two maxima are those of different numbers of messages."""
-    return f"the maximum of {times:.2g}× as many messages: it grows with their number"
+    return f"the maximum of {times:.2g}× as many messages"
 
 
 def summed_up(costs: Sequence[str], unharmed: Sequence[str], unknown: Sequence[str]) -> str:

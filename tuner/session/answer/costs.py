@@ -17,7 +17,7 @@ from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase, Run, Status, Trial
 from tuner.runs.workload import Mode, Workload
 from tuner.session.answer import cost_words
-from tuner.session.answer.guarded import Guarded, guarded_where_judged
+from tuner.session.answer.guarded import Guarded, Keeping, guarded_where_judged
 from tuner.session.answer.json_form import OMIT
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.setup import policy
@@ -104,7 +104,12 @@ def _guards(evidence: Evidence, trial: Trial) -> tuple[Guarded, ...] | None:
 
 
 def in_verdict(found: Beside) -> str:
-    """Return what a verdict says of the costs, empty where nothing was looked at."""
+    """Return what a verdict says of the guards that are kept and of the costs, empty where nothing was looked at."""
+    kept = (f"Guard {each.sentence}" for each in found.guards or () if each.keeping is Keeping.KEPT)
+    return ". ".join(filter(None, [*kept, _of_costs(found)]))
+
+
+def _of_costs(found: Beside) -> str:
     if found.costs is None:
         return ""
     told = [each.sentence for each in found.costs if _harm(each) >= WORTH_TELLING]

@@ -72,6 +72,16 @@ def doubts(failed: Sequence[Guarded]) -> Iterator[Finding]:
             yield doubt(f"guard {each.sentence}", "a longer --budget measures it more closely; or choose a wider limit")
 
 
+def left_out(evidence: Evidence) -> Iterator[Finding]:
+    """Yield how many profiles of the search break a guard, which is why they could not win."""
+    searched = [each for each in evidence.ledger.trials[1:] if Phase.SEARCH in evidence.ledger.phases_of(each.number)]
+    broken = [trial for trial in searched if evidence.guarding.breaks(trial.number, {Phase.SEARCH})]
+    if broken:
+        guards = " and ".join(map(str, evidence.plan.guards))
+        what = f"{len(broken)} of {len(searched)} profiles of the search break {guards} and were left out"
+        yield doubt(what, f"the first is {broken[0].profile}; a wider limit may allow a faster profile")
+
+
 def _guarded(guard: Guard, excesses: Sequence[float]) -> Guarded:
     if len(excesses) < FEWEST_BLOCKS:
         why = f"{guard} is {Keeping.UNCLEAR} (measured in {len(excesses)} blocks)"
