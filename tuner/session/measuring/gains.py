@@ -11,9 +11,6 @@ from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.metrics import Metrics
 
-Counted = list[tuple[int, int]]
-"""Blocks, and how many runs each has."""
-
 
 class Gains:
     """The gains of a ledger's trials; above 0 is better. None is taken in a block that the host spoiled."""
@@ -24,7 +21,8 @@ class Gains:
         self.metrics = Metrics(ledger, objective)
         self.guarding = Guarding(ledger, self.metrics, guards)
         self._levels: dict[int, float | None] = {}
-        self._over_itself: tuple[Counted, list[float]] = ([], [])
+        self._in_block: dict[tuple[int, int], tuple[int, float | None]] = {}
+        self._over_itself: tuple[tuple[int, frozenset[int]], list[float]] = ((0, frozenset()), [])
 
     def judged(self, trial: Trial, block: int) -> bool:
         """Return whether a block says something of a trial: a gain, or that it does not run."""
@@ -33,7 +31,14 @@ class Gains:
 
     def in_block(self, trial: int, block: int) -> float | None:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
-        return self.over(0, trial, block)
+        if self.objective.limits:  # what a search over the load says depends on more than the runs of its block
+            return self.over(0, trial, block)
+        runs = len(self.ledger.runs_in(block))
+        known = self._in_block.get((trial, block))
+        if known is None or known[0] != runs:
+            known = runs, self.objective.gain(self.metrics.of(0, block), self.metrics.of(trial, block))
+            self._in_block[trial, block] = known
+        return None if block in self.ledger.quarantined else known[1]
 
     def over(self, other: int, trial: int, block: int, goal: Objective | None = None) -> float | None:
         """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace.
@@ -57,12 +62,12 @@ class Gains:
 
     def over_itself(self) -> Sequence[float]:
         """Return the log ratio of the baseline's second run to its first in each block of the calibration."""
-        counted = [(block, len(self.ledger.runs_of(0, block))) for block in self.ledger.blocks(Phase.CALIBRATE)]
-        if self._over_itself[0] != counted:
-            pairs = (self.metrics.twins(block) for block, _ in counted)
+        seen = self.ledger.count(Phase.CALIBRATE), self.ledger.quarantined
+        if self._over_itself[0] != seen:
+            pairs = (self.metrics.twins(block) for block in self.ledger.blocks(Phase.CALIBRATE))
             merged = self.metrics.merged
             found = (self.objective.gain(merged(pair[0]), merged(pair[1])) for pair in pairs if pair)
-            self._over_itself = counted, [gain for gain in found if gain is not None]
+            self._over_itself = seen, [gain for gain in found if gain is not None]
         return self._over_itself[1]
 
     def level(self, block: int) -> float | None:

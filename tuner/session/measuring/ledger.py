@@ -23,6 +23,7 @@ class Ledger:
         self._placed: dict[tuple[int, int], list[Run]] = {}
         self._in: dict[int, list[Run]] = {}
         self._blocks: dict[Phase, set[int]] = {}
+        self._counts: Counter[Phase] = Counter()
         for run in runs:
             self.add_run(run)
 
@@ -42,6 +43,7 @@ class Ledger:
         self._placed.setdefault((run.trial, run.block), []).append(run)
         self._in.setdefault(run.block, []).append(run)
         self._blocks.setdefault(run.phase, set()).add(run.block)
+        self._counts[run.phase] += 1
         if why := quarantine.reasons(run):
             self._disturbed[run.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
@@ -139,6 +141,10 @@ class Ledger:
     def blocks(self, phase: Phase) -> list[int]:
         """Return the numbers of a phase's blocks that count."""
         return sorted(self._blocks.get(phase, set()) - self._quarantined)
+
+    def count(self, phase: Phase) -> int:
+        """Return how many runs were made in a phase."""
+        return self._counts[phase]
 
     def begun(self, phase: Phase) -> bool:
         """Return whether anything was measured in a phase."""

@@ -8,6 +8,7 @@ clipping). Only the search looks through these glasses: what confirms is compare
 from __future__ import annotations
 
 import statistics
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -47,5 +48,11 @@ def luck(gains: Gains, block: int) -> float:
     if here is None or len(before) < FEWEST_LEVELS:
         return 0.0
     away = statistics.median(before) - here
-    usual = USUAL * pooled_sd((), gains.over_itself())
+    usual = _usual(tuple(gains.over_itself()))
     return away - max(-usual, min(usual, away))
+
+
+# Remembered, because it is the same for all blocks after the calibration.
+@lru_cache(maxsize=1 << 6)
+def _usual(over_itself: tuple[float, ...]) -> float:
+    return USUAL * pooled_sd((), over_itself)
