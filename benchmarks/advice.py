@@ -56,7 +56,7 @@ HEADERS: Final = (
     "worthless",
     "in `minimal.toml`, interval holds 1",
     "worse tail told",
-    "told falsely",
+    "a cost told falsely",
     "CPU s",
 )
 
@@ -106,7 +106,7 @@ def row(case: Case, found: Sequence[Advice]) -> str:
         f"{statistics.fmean(one.worthless for one in found):.1f}",
         f"{sum(one.unshown for one in found)}",
         f"{sum(one.told for one in harmed)} of {len(harmed)}" if harmed else "–",
-        f"{sum(one.told and not one.harmed for one in found)} of {many - len(harmed)}",
+        f"{sum(one.told_falsely for one in found)} of {many - len(harmed)}",
         f"{statistics.fmean(one.cpu_s for one in found):.1f}",
     ]
     return f"| {' | '.join(cells)} |"

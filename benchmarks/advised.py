@@ -16,6 +16,7 @@ from tuner.profiles import files
 MINIMAL: Final = "minimal.toml"
 MUCH: Final = 0.01
 """A loss that a user would mind, as a share of performance."""
+HARMED: Final = "latency_p99_9_us"
 WORSE: Final = 1.5
 """A p99.9 that is truly so many times as high must be told."""
 
@@ -62,10 +63,20 @@ class Advice:
     """Settings of the minimal profile whose own interval holds 1 or that have none."""
     harmed: bool
     """Whether p99.9 is truly much higher under the recommended profile."""
-    told: bool
-    """Whether the answer says that p99.9 got worse."""
+    costs: frozenset[str]
+    """The metrics of which the answer says that they got worse."""
     beliefs: tuple[Belief, ...] = ()
     cpu_s: float = 0.0
+
+    @property
+    def told(self) -> bool:
+        """Return whether the answer says that p99.9 got worse."""
+        return HARMED in self.costs
+
+    @property
+    def told_falsely(self) -> bool:
+        """Return whether the answer says that something got worse where nothing did."""
+        return bool(self.costs) and not self.harmed
 
     @property
     def false_claim(self) -> bool:
@@ -102,7 +113,7 @@ def advised(truth: Truth, answer: Mapping[str, Any], written: Files) -> Advice:
         worthless=len(truth.worthless(recommended)),
         unshown=len(_unshown(answer, written.minimal or {})),
         harmed=truth.harm(recommended) >= WORSE,
-        told=any("99_9" in str(cost) or "99.9" in str(cost) for cost in answer.get("costs") or ()),
+        costs=frozenset(cost["metric"] for cost in answer.get("costs") or ()),
         beliefs=beliefs.beliefs(answer, truth),
     )
 

@@ -145,6 +145,18 @@ def six(gain: float) -> tuple[Effect, ...]:
     )
 
 
+def six_of_many(gain: float) -> tuple[Effect, ...]:
+    """Return six of the settings that XLIO's own space for latency has among its 25, each worth the same."""
+    return (
+        _is("XLIO_RX_POLL", "-1", gain),
+        Effect("XLIO_TX_WRE_BATCHING", gain, low=0, high=8),
+        _is("XLIO_TSO", "off", gain),
+        _is("XLIO_CQ_MODERATION_ENABLE", "0", gain),
+        _is("XLIO_TCP_QUICKACK", "1", gain),
+        _is("XLIO_MEM_ALLOC_TYPE", "0", gain),
+    )
+
+
 POLLING_AND_ONE: Final = (_polling(1.5), _is("XLIO_TCP_QUICKACK", "1", 1.1))
 SMALL: Final = (
     Effect("XLIO_RX_POLL", 1.03, values=frozenset({"-1"})),
@@ -169,6 +181,8 @@ TRUTHS: Final[Mapping[str, Truth]] = {
         Truth("polling", POLLING_AND_ONE),
         Truth("six-6", six(1.06), TEN),
         Truth("six-15", six(1.15), TEN),
+        Truth("six-of-many-6", six_of_many(1.06), stack=XLIO),
+        Truth("six-of-many-15", six_of_many(1.15), stack=XLIO),
         Truth("nothing", (), TEN),
         *(Truth(f"preset-{better}", POLLING_AND_ONE, preset=1 + better / 100) for better in (0, 1, 5, 10)),
         Truth("small", SMALL, stack=XLIO),

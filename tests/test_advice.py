@@ -98,7 +98,9 @@ def test_a_tail_that_got_worse_must_be_told() -> None:
     silent = advised(TRUTHS["tail"], answer(POLLING), NOTHING)
     assert (silent.harmed, silent.told) == (True, False)
     assert advised(TRUTHS["tail"], answer(POLLING, costs=[{"metric": "latency_p99_9_us"}]), NOTHING).told
-    assert not advised(TRUTHS["tail"], answer(QUICK), NOTHING).harmed
+    unharmed = advised(TRUTHS["tail"], answer(QUICK), NOTHING)
+    assert (unharmed.harmed, unharmed.told_falsely) == (False, False)
+    assert advised(TRUTHS["tail"], answer(QUICK, costs=[{"metric": "cpu_s"}]), NOTHING).told_falsely
 
 
 def test_beliefs_are_held_against_the_truth_of_each_profile() -> None:
