@@ -65,6 +65,15 @@ OPF: Final = (
     'onload_set EF_POLL_USEC 100000\nonload_import latency\nif [ -n "$EF_NAME" ]; then\n  onload_set EF_X 1\nfi\n',
 )
 
+IMPORTED: Final = (
+    "#!/bin/sh\nif [ $A ]; then export VMA_SPEC=latency; fi\nLD_PRELOAD=libvma.so env VMA_RX_POLL=-1 ./app # x\n",
+    "[Service]\nEnvironment=VMA_A=1 \\\n 'VMA_B=2'\nExecStart=/bin/env XLIO_SPEC=latency /app\n",
+    'FROM x\nENV VMA_SPEC=latency VMA_A=$B\nCMD ["env", "VMA_C=1", "./app"]\n',
+    "services:\n  feed:\n    environment: [VMA_SPEC=latency, VMA_A]\n",
+    "kind: Pod\nspec:\n  containers:\n  - env: [{name: XLIO_SPEC, value: latency}]\n",
+    'job "f" {\n task "t" {\n  config { args = ["env", "VMA_A=1", "x"] }\n  env { VMA_B = "2" }\n }\n}\n',
+)
+
 TARGETS: Final[Mapping[str, Target]] = {
     "banner": Target((("tuner.stacks.banner", "read", ()),), BANNER, ("[XLIO_RX_POLL]", "XLIO_VERSION: ")),
     "conf": Target(
@@ -87,6 +96,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "counters": Target((("tuner.stacks.counters", "read", ()),), COUNTERS, ("Rx Offload: ", "\tCQ=[0]", " / ")),
     "schema": Target(
         (("tuner.stacks.xlio_schema", "read_schema", ("f", "3.99.0")),), SCHEMA, ('"properties"', '"oneOf"')
+    ),
+    "import": Target(
+        (("fuzzed_forms", "every_form", ()),), IMPORTED, ("export ", "VMA_SPEC=", "XLIO_", "env ", "<<EOF", "${", "\\")
     ),
     "opf": Target(
         (("tuner.stacks.onload.opf", "read_opf", ("f", {}.get)),), OPF, ("onload_set ", "onload_import ", "EF_")

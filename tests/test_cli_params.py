@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from tuner import catalogue
 from tuner.cli.main import program
 from tuner.cli.screen import output
+from tuner.cli.screen.failure import status
 from tuner.errors import UsageError
 
 
@@ -123,7 +124,7 @@ def test_an_alias_names_what_to_use() -> None:
 )
 def test_an_unknown_name_is_refused_with_the_nearest(arguments: tuple[str, ...], message: str, advice: str) -> None:
     raised = refused(*arguments)
-    assert (raised.message, raised.advice, raised.exit_status) == (message, advice, 2)
+    assert (raised.message, raised.advice, status(raised)) == (message, advice, 2)
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones() -> None:

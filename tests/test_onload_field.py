@@ -14,6 +14,7 @@ from shell_texts import Writer, environment
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
+from tuner.cli.screen.failure import status
 from tuner.errors import Severity, TunerError
 from tuner.profiles.files import read as read_profile
 from tuner.stacks.onload.folders import SYSTEM, Folders, vendor
@@ -25,8 +26,8 @@ SAFE_FIRST = {"EF_EPOLL_MT_SAFE": "0", "EF_TCP_SNDBUF_MODE": "1", "EF_POLL_USEC"
 
 def asked(*words: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(program(), list(words))
-    status = done.exception.exit_status if isinstance(done.exception, TunerError) else done.exit_code
-    return status, done.stdout, done.stderr
+    code = status(done.exception) if isinstance(done.exception, TunerError) else done.exit_code
+    return code, done.stdout, done.stderr
 
 
 def imported(*words: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sessions import PLAN, SLO, polling_helps, tune
 from typer.testing import CliRunner
 
 from tuner.cli.main import program
+from tuner.cli.screen.failure import status
 from tuner.errors import UsageError
 from tuner.judging.pareto import MOST_ON_FRONT
 from tuner.records import Kind, State
@@ -260,7 +261,7 @@ def test_json_is_printed(made: Store, options: list[str], found: dict[str, Any])
 
 @pytest.mark.parametrize("options", [["--format", "pdf"], ["--plots", "gif"], ["--format", "md", "--open"]])
 def test_an_option_that_means_nothing_is_refused(made: Store, options: list[str]) -> None:
-    assert report(Path(made.where).parent, *options).exception.exit_status == 2
+    assert status(report(Path(made.where).parent, *options).exception) == 2
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.FAILED])

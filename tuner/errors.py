@@ -55,8 +55,6 @@ class TunerError(Exception):
     `message` is one sentence; `findings` are the single things that are wrong; `advice` is what to do next.
     """
 
-    exit_status = 1
-
     def __init__(self, message: str, *, findings: Iterable[Finding] = (), advice: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -66,8 +64,6 @@ class TunerError(Exception):
 
 class UsageError(TunerError):
     """The request itself is wrong: an unknown name, a bad value, a malformed file."""
-
-    exit_status = 2
 
 
 class MissingTool(TunerError):
@@ -81,13 +77,9 @@ class BaselineFailed(TunerError):
 class ProgramNotFound(TunerError):
     """The program that is to be started is not there."""
 
-    exit_status = 127
-
 
 class ProgramNotExecutable(TunerError):
     """The program that is to be started is there and cannot be started."""
-
-    exit_status = 126
 
 
 class StoreError(TunerError):

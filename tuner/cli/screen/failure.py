@@ -13,11 +13,12 @@ from typing import Final, TextIO
 
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
-from tuner.errors import TunerError
+from tuner.errors import ProgramNotExecutable, ProgramNotFound, TunerError, UsageError
 from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
 """The environment variable that lets a bug show its traceback."""
+_STATUS: Final = ((UsageError, 2), (ProgramNotFound, 127), (ProgramNotExecutable, 126))
 # The command line that was typed, the message and the advice are on the screen too.
 _BESIDE_FINDINGS: Final = 6
 
@@ -38,8 +39,13 @@ def tell(reason: TunerError, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
         findings = [asdict(finding) for finding in reason.findings]
         answer = {"error": reason.message, "findings": findings, "advice": reason.advice}
-        print_json(answer | ({"verdict": "failed"} if reason.exit_status == 1 else {}))
-    return reason.exit_status
+        print_json(answer | ({"verdict": "failed"} if status(reason) == 1 else {}))
+    return status(reason)
+
+
+def status(reason: TunerError) -> int:
+    """Return the exit status that an error ends a command with; programs that do not start end as under `env`."""
+    return next((number for kind, number in _STATUS if isinstance(reason, kind)), 1)
 
 
 def tell_bug(bug: Exception, arguments: Sequence[str], *, debug: bool) -> int:
