@@ -202,5 +202,5 @@ def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str) -> dict[st
 
 
 def session_id(name: str) -> str:
-    """Return the id of the session of a name, which its folder has too."""
-    return f"simulated-{name}"
+    """Return the id of the session of a name, which its folder has too and which therefore has no slash."""
+    return f"simulated-{name.replace('/', '-')}"
