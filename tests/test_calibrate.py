@@ -71,8 +71,9 @@ def test_a_session_says_what_its_budget_can_detect_before_it_searches(tmp_path: 
     assert detectable["percent"] == pytest.approx(100 * math.expm1(smallest_difference(sd, blocks, judged)))
     assert detectable["normal_percent"] == pytest.approx(100 * math.expm1(normal_difference(sd, blocks)))
     phases = [run.phase for run in Store(Results(tmp_path).url).runs(found["session"])]
-    made = phases.count(Phase.CALIBRATE)
-    assert set(phases[:made]) == {Phase.CALIBRATE}
+    made, looked = phases.count(Phase.CALIBRATE), phases.index(Phase.CALIBRATE)
+    assert looked == 3  # the first look: the baseline and two known profiles
+    assert set(phases[looked : looked + made]) == {Phase.CALIBRATE}
     assert 4 <= made <= 0.1 * PLAN.budget_s
     assert found["time"]["runs_by_phase_s"]["calibrate"] == made
     assert words.detectable(from_json(Detectable, detectable, "it")) in summary(

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from tuner.judging.noise import (
     FEWEST_RUNS,
-    paired_sd,
+    gain_spread,
     sampling_sd,
-    sd_interval,
     spread,
 )
 from tuner.judging.power import normal_difference, smallest_difference
@@ -109,12 +108,33 @@ def test_whatever_is_measured_has_a_finite_spread(values: list[tuple[float, floa
 
 
 def test_the_spread_of_gains_over_itself_uses_that_their_mean_is_zero() -> None:
-    assert paired_sd([0.1, -0.1, 0.1, 0.1]) == pytest.approx(0.1)
+    found = gain_spread([0.1, -0.1, 0.1, 0.1])
+    assert found.sd == pytest.approx(0.1)
+    assert found.degrees == 4
+
+
+def test_gains_of_other_profiles_add_what_they_spread_about_their_own_mean() -> None:
+    found = gain_spread([0.1, -0.1], [[1.0, 1.2], [3.0], [2.0, 2.1, 2.2]])
+    assert found.sd == pytest.approx(math.sqrt((0.02 + 0.02 + 0.02) / 5))
+    assert found.degrees == 5
+
+
+def test_the_blocks_that_judge_tame_a_calibration_of_two_pairs() -> None:
+    rng = RNG(11)
+
+    def factors(judging: int) -> list[float]:
+        pairs = [[rng.gauss(0, 0.1) for _ in range(2)] for _ in range(400)]
+        return [gain_spread(two, [[rng.gauss(0.3, 0.1) for _ in range(judging)]]).sd / 0.1 for two in pairs]
+
+    alone, together = (max(factors(judging)) for judging in (1, 6))
+    assert together < alone
+    assert sorted(abs(math.log(each)) for each in factors(6))[360] < math.log(1.7)
+    assert sorted(abs(math.log(each)) for each in factors(1))[360] > math.log(2)
 
 
 def test_the_interval_of_a_spread_covers_it() -> None:
     rng = RNG(7)
-    found = [sd_interval(paired_sd([rng.gauss(0, 0.06) for _ in range(6)]), 6) for _ in range(1000)]
+    found = [gain_spread([rng.gauss(0, 0.06) for _ in range(6)]).interval() for _ in range(1000)]
     assert 0.93 <= sum(low <= 0.06 <= high for low, high in found) / 1000 <= 0.97
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -140,15 +140,30 @@ def sampling_sd(measured: Measurement) -> float | None:
     return (high - low) / median / math.sqrt(measured.observations)
 
 
-def paired_sd(gains: Sequence[float]) -> float:
-    """Return the spread of a block's gain from gains of a profile over itself, whose mean is known to be zero."""
-    return math.sqrt(math.fsum(gain * gain for gain in gains) / len(gains))
+@dataclass(frozen=True, slots=True)
+class GainSpread:
+    """How far a block's gain is from that of the next: a standard deviation of logarithms, and its degrees of freedom."""
+
+    sd: float
+    degrees: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the interval of the standard deviation, for normal values."""
+        from scipy.special import chdtri
+
+        outside = (1 - confidence) / 2
+        low, high = float(chdtri(self.degrees, outside)), float(chdtri(self.degrees, 1 - outside))
+        return self.sd * math.sqrt(self.degrees / low), self.sd * math.sqrt(self.degrees / high)
 
 
-def sd_interval(sd: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the interval of a standard deviation that was found from `count` normal values with a known mean."""
-    from scipy.special import chdtri
+def gain_spread(over_itself: Sequence[float], replicated: Iterable[Sequence[float]] = ()) -> GainSpread:
+    """Return the spread of gains of a profile over itself, whose mean is zero, pooled with that of gains of other profiles.
 
-    outside = (1 - confidence) / 2
-    low, high = float(chdtri(count, outside)), float(chdtri(count, 1 - outside))
-    return sd * math.sqrt(count / low), sd * math.sqrt(count / high)
+    A short calibration has two pairs of runs, whose spread is known within a factor of four at best; the blocks that judge
+    know it too, about their own mean.
+    """
+    several = [values for values in replicated if len(values) > 1]
+    squares = math.fsum(gain * gain for gain in over_itself)
+    squares += math.fsum(statistics.variance(values) * (len(values) - 1) for values in several)
+    degrees = len(over_itself) + sum(len(values) - 1 for values in several)
+    return GainSpread(math.sqrt(squares / degrees), degrees)

@@ -28,6 +28,7 @@ from tuner.session.phases.calibrate import calibrate
 from tuner.session.phases.confirm import confirm, repeat
 from tuner.session.phases.early import finished, provable
 from tuner.session.phases.emit import emit
+from tuner.session.phases.first_look import look
 from tuner.session.phases.minimise import minimise
 from tuner.session.phases.prior import load_prior
 from tuner.session.phases.propose import check_runnable, optimizer_for, search_space
@@ -126,6 +127,7 @@ def _minimise(session: Session) -> None:
 
 def _tune(session: Session) -> Session:
     """Measure what a tuning needs; return the session with its last plan."""
+    look(session)
     calibrate(session)
     plan = run_length.with_run_length(session.evidence)
     session = _replanned(session, plan, run_length.words(plan.lengthened))

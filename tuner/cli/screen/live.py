@@ -23,8 +23,7 @@ from rich.text import Text
 from tuner.cli.screen.outlet import Outlet
 from tuner.cli.screen.output import wrapped
 from tuner.cli.screen.terminal import Terminal
-from tuner.cli.screen.view import View, failure, lines, settings_of
-from tuner.figures import shown
+from tuner.cli.screen.view import View, failure, lines, settings_of, spoken_best
 from tuner.judging.statistics import Gain
 from tuner.records import Role, Run, Status, Trial
 
@@ -84,9 +83,8 @@ class Live:
 
     def best(self, trial: Trial, gain: Gain) -> None:
         """Show the leader with its interval as the search sees it."""
-        several = f"{shown(gain.low)}–{shown(gain.high)}, n = {gain.blocks} blocks" if gain.blocks > 1 else "1 block"
-        best = f"{trial.profile} ~{gain.ratio:.2f}× ({several})"
-        self._view = replace(self._view, best=best, settings=settings_of(trial))
+        self._view = replace(self._view, best=spoken_best(trial, gain), settings=settings_of(trial))
+        self._show()
 
     def note(self, text: str) -> None:
         """Say it above the view."""

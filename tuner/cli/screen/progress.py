@@ -34,7 +34,7 @@ class Lines:
         self._stream = stream
         self._verbose = verbose
         self._terminal = found
-        self._best = ""
+        self._best, self._blocks = "", 0
         self._outlet = Outlet(self._write)
 
     def __enter__(self) -> Self:
@@ -59,10 +59,10 @@ class Lines:
         """Say nothing: `best` says what matters of it."""
 
     def best(self, trial: Trial, gain: Gain) -> None:
-        """Say when another trial leads."""
-        if trial.profile != self._best:
+        """Say when another trial leads, and when twice as many blocks say so."""
+        if trial.profile != self._best or gain.blocks >= 2 * self._blocks:
             self.note(f"  best so far: {spoken_best(trial, gain)} {settings_of(trial)}")
-        self._best = trial.profile
+            self._best, self._blocks = trial.profile, gain.blocks
 
     def note(self, text: str) -> None:
         """Say it."""

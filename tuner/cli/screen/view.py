@@ -89,8 +89,9 @@ def _cut(text: str, width: int) -> str:
 
 
 def spoken_best(trial: Trial, gain: Gain) -> str:
-    """Return the leader in words: unconfirmed, so with a tilde."""
-    return f"{trial.profile} ~{gain.ratio:.2f}×"
+    """Return the leader in words: not confirmed, so provisional, with a tilde and with what it rests on."""
+    several = f"95 % CI {shown(gain.low)}–{shown(gain.high)}, n = {gain.blocks} blocks"
+    return f"{trial.profile} ~{gain.ratio:.2f}× (provisional, {several if gain.blocks > 1 else 'n = 1 block'})"
 
 
 def failure(trial: Trial, run: Run) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from tuner.errors import Finding, doubt
 from tuner.judging import power
-from tuner.judging.noise import Spread, paired_sd, sampling_sd, sd_interval, spread
+from tuner.judging.noise import GainSpread, Spread, gain_spread, sampling_sd, spread
 from tuner.judging.objective import Term
 from tuner.judging.statistics import CONFIDENCE, POWER
 from tuner.records import Kind, Phase, Run
@@ -30,36 +30,44 @@ Twins = tuple[list[Run], list[Run]]
 
 def calibration(evidence: Evidence) -> Calibration | None:
     """Return what the calibration shows, None where none was made."""
-    sd = _gain_sd(evidence)
-    if sd is None:
+    known = _gain_spread(evidence)
+    if known is None:
         return None
     found = (evidence.metrics.twins(block) for block in evidence.ledger.blocks(Phase.CALIBRATE))
     twins = [pair for pair in found if pair]
-    low, high = sd_interval(sd, len(twins))
+    low, high = known.interval()
     return Calibration(
         blocks=len(twins),
         runs=sum(len(first) + len(second) for first, second in twins),
-        gain_sd=sd,
+        gain_sd=known.sd,
         gain_sd_low=low,
         gain_sd_high=high,
         metrics={term.metric: _spread(evidence, twins, term) for term in evidence.objective.terms},
-        detectable=None if _alone(evidence) else _detectable(evidence, sd, evidence.plan.budget_s),
+        detectable=None if _alone(evidence) else _detectable(evidence, known, evidence.plan.budget_s),
     )
 
 
 def of_budgets(evidence: Evidence) -> tuple[Detectable, ...]:
     """Return what budgets of a minute, five and an hour can detect, nothing where no calibration was made."""
-    sd = _gain_sd(evidence)
-    return () if sd is None else tuple(_detectable(evidence, sd, budget_s) for budget_s in BUDGETS_S)
+    known = _gain_spread(evidence)
+    return () if known is None else tuple(_detectable(evidence, known, budget_s) for budget_s in BUDGETS_S)
 
 
 def _alone(evidence: Evidence) -> bool:
     return evidence.plan.kind is Kind.CALIBRATE
 
 
-def _gain_sd(evidence: Evidence) -> float | None:
-    gains = evidence.gains.over_itself()
-    return paired_sd(gains) if len(gains) >= power.FEWEST_BLOCKS else None
+def _gain_spread(evidence: Evidence) -> GainSpread | None:
+    """Return the spread of a block's gain by the calibration, and by the blocks that choose and judge once there are any.
+
+    Those of the search are left out: a profile is measured again in it because it looked good.
+    """
+    over_itself = evidence.gains.over_itself()
+    if len(over_itself) < power.FEWEST_BLOCKS:
+        return None
+    phases = (Phase.CHOOSE, Phase.CONFIRM)
+    others = [evidence.gains.of(trial.number, phase) for trial in evidence.ledger.trials[1:] for phase in phases]
+    return gain_spread(over_itself, others)
 
 
 def _spread(evidence: Evidence, twins: Sequence[Twins], term: Term) -> Spread:
@@ -73,7 +81,7 @@ def _spread(evidence: Evidence, twins: Sequence[Twins], term: Term) -> Spread:
     return spread(values, list(zip(ends[::2], ends[1::2], strict=True)), sampled)
 
 
-def _detectable(evidence: Evidence, sd: float, budget_s: float) -> Detectable:
+def _detectable(evidence: Evidence, known: GainSpread, budget_s: float) -> Detectable:
     """Return the smallest difference that the confirmation of a budget detects.
 
     Where the search found something obvious, so that fewer blocks judge, it is still what the budget could have done.
@@ -81,7 +89,7 @@ def _detectable(evidence: Evidence, sd: float, budget_s: float) -> Detectable:
     most = policy.MOST_BLOCKS if _alone(evidence) else evidence.plan.blocks
     of_budget = replace(evidence.plan, kind=Kind.TUNE, budget_s=budget_s, blocks=most, clear_lead=None)
     blocks, finalists = confirmation(lambda trials: _block_cost_s(evidence, trials), of_budget)
-    low, high = sd_interval(sd, len(evidence.gains.over_itself()))
+    sd, (low, high) = known.sd, known.interval()
     return Detectable(
         budget_s=budget_s,
         blocks=blocks,

@@ -6,6 +6,7 @@ difference that the budget can detect, which the user sees before it is spent, a
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from tuner.judging.power import FEWEST_BLOCKS
@@ -13,6 +14,7 @@ from tuner.records import Kind, Phase
 from tuner.session.answer import words
 from tuner.session.answer.calibration import calibration
 from tuner.session.measuring.session import Session
+from tuner.session.phases.first_look import search_begun
 from tuner.session.setup import budget_shares
 
 # Twenty pairs know a spread within a sixth or so; more would not change what anybody does.
@@ -45,9 +47,8 @@ def _expected_s(session: Session) -> float:
     block_s = session.evidence.block_cost_s(1)
     if _alone(session):
         return session.plan.blocks * block_s
-    return max(
-        FEWEST_BLOCKS * block_s, session.clock.left_s(Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan))
-    )
+    left_s = session.clock.left_s(Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan))
+    return max(FEWEST_BLOCKS * block_s, left_s + _looked_s(session))
 
 
 def _too_small(session: Session) -> bool:
@@ -64,8 +65,14 @@ def _wanted(session: Session) -> bool:
         return False
     if _alone(session):
         return done < session.plan.blocks
-    if session.ledger.blocks(Phase.SEARCH) or done >= MOST_PAIRS:
+    if search_begun(session.ledger) or done >= MOST_PAIRS:
         return False
+    cost_s = session.evidence.block_cost_s(1) - _looked_s(session)
     return done < FEWEST_BLOCKS or session.clock.fits(
-        session.evidence.block_cost_s(1), Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan)
+        cost_s, Phase.CALIBRATE, budget_shares.calibrate_ends(session.plan)
     )
+
+
+def _looked_s(session: Session) -> float:
+    """Return how long the first look took, which is the search's time and not the calibration's, in seconds."""
+    return math.fsum(run.wall_s for run in session.ledger.runs if run.phase is Phase.SEARCH)

@@ -24,6 +24,7 @@ from tuner.measurement import PERCENTILES, Measurement
 from tuner.records import Phase
 from tuner.runs.workload import VALID_SHARE_LOST_S, Mode
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.phases.first_look import search_begun
 from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import LongerRuns, Plan, WhyLonger
 
@@ -38,7 +39,7 @@ def with_run_length(evidence: Evidence) -> Plan:
     Only a plan whose duration nobody asked for changes, and only before the search has begun.
     """
     plan = evidence.plan
-    if not plan.adaptable or evidence.ledger.blocks(Phase.SEARCH) or not evidence.ledger.blocks(Phase.CALIBRATE):
+    if not plan.adaptable or search_begun(evidence.ledger) or not evidence.ledger.blocks(Phase.CALIBRATE):
         return plan
     lengths = {index: found for index in range(len(plan.workloads)) if (found := _needed(evidence, index))}
     if not lengths:
