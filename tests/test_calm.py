@@ -30,8 +30,8 @@ class Disturbed(Machine):
 def test_a_program_that_runs_now_is_named_before_the_first_run() -> None:
     (found,) = preflight.host_facts("kernel", Disturbed(BUSY))["doubts"]
     assert "other programs use 40 % of the CPU time" in found["what"]
-    assert "python3, pid 12: 50 % of CPU 1" in found["what"]
-    assert "java, pid 13: 30 % of a CPU" in found["what"]
+    assert "python3 (pid 12) 50 % of CPU 1" in found["what"]
+    assert "java (pid 13) 30 % of a CPU" in found["what"]
 
 
 def test_a_load_average_of_before_is_no_reason_for_doubt(tmp_path: Path) -> None:

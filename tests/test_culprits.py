@@ -85,6 +85,15 @@ def test_a_slower_clock_and_more_preemptions_stand_out() -> None:
     ]
 
 
+def test_migrations_of_the_server_stand_out() -> None:
+    def moved(block: int, times: int) -> Run:
+        known = run(block)
+        return replace(known, evidence={**known.evidence, "server": {"migrations": times}})
+
+    found = unusual([*(moved(block, 2) for block in range(5)), moved(5, 130)])
+    assert [(each.cause, each.most) for each in found[5]] == [(Cause.MIGRATIONS, 100.0)]
+
+
 def test_a_few_runs_know_nothing_usual() -> None:
     runs = [run(block, interrupts_of=(Rate("disk", 9000.0 * block, "36"),)) for block in range(3)]
     assert unusual(runs) == {}
@@ -117,6 +126,13 @@ def test_an_advice_has_the_exact_command_where_a_cpu_is_free() -> None:
     advice = {each.cause: each.advice for each in host(irq, program).culprits or ()}
     assert "systemctl stop irqbalance; echo 0 > /proc/irq/36/smp_affinity_list" in advice[Cause.INTERRUPTS]
     assert "taskset -acp 0 4711" in advice[Cause.PROGRAM]
+
+
+def test_one_advice_for_several_programs_is_told_once() -> None:
+    program = Culprit(Cause.PROGRAM, 0.22, "cc1", 4711, 1)
+    found = host(replace(program, pid=1), program, replace(program, name="ld", pid=1), replace(program, name="ld"))
+    assert len(disturbance.advice(found)) == 1
+    assert disturbance.advice(found)[0].startswith("cc1, ld: stop ")
 
 
 def test_an_advice_has_no_command_that_would_use_a_measured_cpu() -> None:

@@ -69,7 +69,7 @@ def test_a_disturbed_host_is_waited_for_and_named_and_the_budget_does_not_run() 
     assert clock.spent_s() == 0.0
     first, last = notes.heard
     assert "up to 600 s" in first
-    assert "python3, pid 4711: 50 % of CPU 1" in first
+    assert "python3 (pid 4711) 50 % of CPU 1" in first
     assert last == "the host is calm after 7 s: measuring goes on"
 
 

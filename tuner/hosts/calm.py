@@ -16,6 +16,9 @@ from tuner.hosts.telemetry import LEAST_WALL_S, MOST_FOREIGN_SHARE, MOST_STEAL_S
 SAMPLE_S: Final = LEAST_WALL_S + 0.05
 """Long enough for ticks of 10 ms to say a share in hundredths."""
 
+MOST_TOLD: Final = 3
+"""More programs than these make a line that nobody reads."""
+
 
 def is_calm(samples: Sequence[Telemetry]) -> bool:
     """Return whether a run would not be spoiled by what happens now, so far as that is known."""
@@ -37,11 +40,11 @@ def _words(found: Telemetry) -> Iterator[str]:
 
 
 def _names(found: Telemetry) -> str:
-    return f" ({', '.join(map(_named, found.programs))})" if found.programs else ""
+    return f": {', '.join(map(_named, found.programs[:MOST_TOLD]))}" if found.programs else ""
 
 
 def _named(used: Used) -> str:
-    return f"{used.name}, pid {used.pid}: {100 * used.cpu_share:.0f} % of {_cpu(used)}"
+    return f"{used.name} (pid {used.pid}) {100 * used.cpu_share:.0f} % of {_cpu(used)}"
 
 
 def _cpu(used: Used) -> str:

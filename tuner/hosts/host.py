@@ -36,7 +36,8 @@ class ProcessResult:
     """How a process ended: negative exit statuses are signals, `cpu_s` is its user and system time in seconds.
 
     `links` are the texts of its sockets' links in `/proc/PID/fd`, where somebody looked, and `memory_mb` is the memory, in
-    10^6 bytes, that it held at most when it was weighed. `lived_s` is how long it lived.
+    10^6 bytes, that it held at most when it was weighed. `lived_s` is how long it lived, `migrations` how often its threads had been
+    moved to another CPU when it was weighed.
     """
 
     exit_status: int
@@ -47,6 +48,7 @@ class ProcessResult:
     links: tuple[str, ...] = ()
     memory_mb: float | None = None
     lived_s: float = 0.0
+    migrations: int | None = None
 
 
 class Process(Protocol):

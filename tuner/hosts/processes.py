@@ -75,6 +75,7 @@ class Process:
     reaped: tuple[int, float] | None = None
     links: tuple[str, ...] = ()
     memory_mb: float | None = None
+    migrations: int | None = None
 
     @property
     def silent(self) -> bool:
@@ -90,8 +91,10 @@ class Process:
         self.links = descriptors.socket_links(self.popen.pid) or self.links
 
     def weigh(self) -> None:
-        """Note how much memory it has held so far; where it is gone, what was noted before stays."""
+        """Note how much memory it has held and how often it changed its CPU; where it is gone, what was noted before stays."""
         self.memory_mb = resident.memory_mb(self.popen.pid) or self.memory_mb
+        moved = resident.migrations(self.popen.pid)
+        self.migrations = self.migrations if moved is None else moved
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `timeout`, which hands it on to the program."""
@@ -125,7 +128,7 @@ class Process:
         lived_s = (self.ended or time.monotonic()) - self.started
         timed_out = self.stopped or exit_status == _TIMED_OUT or lived_s >= self.limit_s
         said = self.stdout.text(), self.stderr.text()
-        return ProcessResult(exit_status, *said, cpu_s, timed_out, self.links, self.memory_mb, lived_s)
+        return ProcessResult(exit_status, *said, cpu_s, timed_out, self.links, self.memory_mb, lived_s, self.migrations)
 
 
 def last_words(text: str) -> str:

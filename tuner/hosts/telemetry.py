@@ -2,8 +2,8 @@
 
 Everything is read below a root that the caller gives. A counter that cannot be read is None and never an error,
 because a run is worth more than what is known about it. Reading takes half a millisecond and 15 µs for each process of
-the host (`hosts/activity.py`), between the runs. The kernel has no count of migrations for the whole machine; the
-programs of a run are pinned, so that they have none.
+the host (`hosts/activity.py`), between the runs. The kernel has no count of migrations for the whole machine; those of a
+run's server are read before it is stopped (`hosts/resident.py`).
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 def _disturbance(found: Row) -> Iterator[str]:
     out = [row for row in found["disturbed"] if row["quarantined"]]
     said = found["disturbance"] or f"None of {found['host']['blocks']} blocks was disturbed by the host"
-    yield f"{escaped(said[:1].upper() + said[1:])}; {len(out)} were discarded.\n"
+    yield f"{escaped(said[:1].upper() + said[1:])}. Discarded: {len(out)}.\n"
     if found["unusual"]:
         yield f"{escaped(found['unusual'][:1].upper() + found['unusual'][1:])}.\n"
     yield "".join(f"- block {row['block']}: {escaped(', '.join(row['culprits']))}\n" for row in found["disturbed"])

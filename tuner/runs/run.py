@@ -195,4 +195,5 @@ def _process_evidence(command: Command, result: ProcessResult | None) -> dict[st
         "stdout": result.stdout if result else "",
         "stderr": result.stderr if result else "",
         **({"sockets": list(result.links)} if result and result.links else {}),
+        **({"migrations": result.migrations} if result and result.migrations is not None else {}),
     }

@@ -38,7 +38,7 @@ class Live:
         self._outlet = Outlet(self._draw)
         self._verbose = verbose
         self._size = terminal.size
-        self._view = View(budget_s)
+        self._view = View(budget_s, left_s=budget_s)
         self._drawn: list[str] = []
         self._console = Console(
             file=terminal.stream,

@@ -46,6 +46,7 @@ def _summed(blocks: Mapping[int, Sequence[Culprit]], measured: Collection[int]) 
 _ADVICE: Final[Mapping[Cause, str]] = {
     Cause.STEAL: "move the virtual machine to a host with free CPUs, or give it CPUs of its own",
     Cause.THROTTLING: "check cooling and power limits: `turbostat` shows them",
+    Cause.MIGRATIONS: "give each busy thread one CPU with --server-cpus and --server-threads",
     Cause.FREQUENCY: "`cpupower frequency-set -g performance`",
     Cause.SOFTIRQS: "find the device that raises it in /proc/interrupts and keep its interrupts off the measured CPUs",
     Cause.SHORT_PROGRAMS: "stop builds, cron jobs and scripts meanwhile: `execsnoop` (bcc) shows who starts them",
@@ -87,9 +88,11 @@ def of_block(culprits: Sequence[Culprit]) -> list[str]:
 
 
 def advice(host: HostCalm) -> list[str]:
-    """Return what to do about what disturbed most, a sentence each."""
-    found = [f"{_who(each)}: {each.advice}" for each in (*(host.culprits or ()), *(host.unusual or ()))]
-    return found[:MOST_NAMED]
+    """Return what to do about what disturbed most, each advice once, behind whom it is about."""
+    about: dict[str, dict[str, None]] = defaultdict(dict)
+    for each in ((*(host.culprits or ()), *(host.unusual or ())))[:MOST_NAMED]:
+        about[each.advice][each.name or each.cause.value] = None
+    return [f"{', '.join(names)}: {what}" for what, names in about.items()]
 
 
 def standing_out(host: HostCalm) -> str:
@@ -99,7 +102,7 @@ def standing_out(host: HostCalm) -> str:
 
 def _named(found: Sequence[Disturber]) -> list[str]:
     said = [f"{each.blocks} by {_who(each)}" for each in found[:MOST_NAMED]]
-    return [*said, f"and {len(found) - MOST_NAMED} more causes"] if len(found) > MOST_NAMED else said
+    return [*said, f"others: {len(found) - MOST_NAMED}"] if len(found) > MOST_NAMED else said
 
 
 def _reasons(host: HostCalm) -> list[str]:
@@ -143,6 +146,7 @@ _WORDS: Final[Mapping[Cause, Callable[[Disturber], str]]] = {
     Cause.INTERRUPTS: lambda each: f"interrupt {each.line} ({each.name}), {_often(each)}",
     Cause.SOFTIRQS: lambda each: f"softirq {each.name}, {_often(each)}",
     Cause.PREEMPTION: lambda each: f"preemption of the measured programs, {_often(each)}",
+    Cause.MIGRATIONS: lambda each: f"migrations of the server's threads, {_often(each)}",
     Cause.FREQUENCY: lambda each: f"a CPU frequency of {each.most:.2f} GHz{_instead(each, '.2f')}",
 }
 

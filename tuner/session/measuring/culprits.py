@@ -24,6 +24,8 @@ MANY_STARTED: Final = 20
 # Three times as often, and a thousand a second more: at 1 µs and more each, a thousandth of the time, which p99.9 sees.
 UNUSUAL: Final = 3.0
 LEAST_MORE_PER_S: Final = 1000.0
+# A thread that moves finds its caches cold: tens of µs each time.
+LEAST_MIGRATIONS_PER_S: Final = 10.0
 # What a governor or turbo takes away beyond its usual wandering.
 SLOW: Final = 0.9
 FEWEST_READINGS: Final = 4
@@ -50,6 +52,8 @@ class Cause(StrEnum):
     """Deferred work of the kernel; `most` and `usual` as of interrupts."""
     PREEMPTION = "preemption"
     """Our programs lost their CPU to others; `most` and `usual` are how often, a second."""
+    MIGRATIONS = "migrations"
+    """Threads of the server were moved between its CPUs; `most` and `usual` are how often, a second."""
     FREQUENCY = "frequency"
     """The clock was slower than usual; `most` and `usual` are in GHz, `most` the slowest."""
 
@@ -73,7 +77,11 @@ def of_disturbed(runs: Iterable[Run]) -> list[Culprit]:
 
 
 def _machines(run: Run) -> list[Mapping[str, Any]]:
-    return of_machines(run.evidence.get("telemetry", {}))
+    """Return what happened on each machine; the server's is the first."""
+    moved = run.evidence.get("server", {}).get("migrations")
+    first, *others = of_machines(run.evidence.get("telemetry", {})) or [{}]
+    machines = [first if moved is None or not first else {**first, "migrations": moved}, *others]
+    return [each for each in machines if each]
 
 
 def _disturbing(found: Mapping[str, Any]) -> Iterator[Culprit]:
@@ -125,6 +133,7 @@ _COUNTED_IN: Final = {
     Cause.INTERRUPTS: "interrupts_of",
     Cause.SOFTIRQS: "softirqs_of",
     Cause.PREEMPTION: "preemptions",
+    Cause.MIGRATIONS: "migrations",
     Cause.FREQUENCY: "frequency_khz",
 }
 
@@ -138,6 +147,8 @@ def _rates(found: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
             yield (Cause.SOFTIRQS, each["name"], ""), each["per_s"]
     if "preemptions" in found:
         yield (Cause.PREEMPTION, "", ""), found["preemptions"] / found["wall_s"]
+    if "migrations" in found:
+        yield (Cause.MIGRATIONS, "", ""), found["migrations"] / found["wall_s"]
     if "frequency_khz" in found:
         yield (Cause.FREQUENCY, "", ""), found["frequency_khz"] / 1e6
 
@@ -146,6 +157,7 @@ def _standing_out(found: Mapping[str, Any], usual: Mapping[Key, float]) -> Itera
     for (cause, name, line), value in _rates(found):
         before = usual[cause, name, line]
         slow = cause is Cause.FREQUENCY and value < SLOW * before
-        often = cause is not Cause.FREQUENCY and value > max(UNUSUAL * before, before + LEAST_MORE_PER_S)
+        least_more = LEAST_MIGRATIONS_PER_S if cause is Cause.MIGRATIONS else LEAST_MORE_PER_S
+        often = cause is not Cause.FREQUENCY and value > max(UNUSUAL * before, before + least_more)
         if slow or often:
             yield Culprit(cause, value, name, line=line, usual=before)
