@@ -265,6 +265,13 @@ def test_a_text_that_is_nested_without_end_is_a_finding(text: str) -> None:
     assert findings(text)
 
 
+@pytest.mark.parametrize("inside", ["( f )", "f | cat", "{ ( f ); }", "if ( f ); then onload_set EF_NAME b; fi"])
+def test_what_is_behind_a_shell_of_its_own_that_never_ends_is_in_doubt(inside: str) -> None:
+    found = read_opf(f"onload_set EF_UL_EPOLL 1\nf() {{ {inside}\n}}\nf\nonload_set EF_POLL_USEC 5\n", "x.opf", none)
+    assert not found.complete
+    assert found.settings == {}
+
+
 def test_a_file_without_end_is_refused() -> None:
     assert "no profile" in findings("#" * (MAX_CHARACTERS + 1))[0].message
 

@@ -37,6 +37,7 @@ from tuner.shell.syntax import (
 from tuner.shell.words import NAME
 
 _DEEPEST: Final = 60
+_ENDLESS: Final = "it is too deep or too long to be followed"
 _MOST_ROUNDS: Final = 20
 _LOOP: Final = {Way.BREAK: None, Way.CONTINUE: None}
 _RETURN: Final = {Way.RETURN: None}
@@ -81,8 +82,8 @@ def execute(command: Command, shell: Shell) -> None:
 def _give_up(shell: Shell) -> None:
     """Leave out what is behind a text that may never end, or that ends a shell because it calls itself too often."""
     shell.steps = MOST_STEPS + 1
-    shell.status = forget(shell, "a function or loop", "it is too deep or too long to be followed")
-    shell.may_end("it is too deep or too long to be followed")
+    shell.status = forget(shell, "a function or loop", _ENDLESS)
+    shell.may_end(_ENDLESS)
 
 
 def _block(block: Block, shell: Shell) -> None:
@@ -171,6 +172,9 @@ def _apart(body: Command, shell: Shell) -> None:
         shell.status = shell.doubt("it ends in more than one way")
     del shell.jumps[mark:]
     shell.state = before
+    if shell.steps > MOST_STEPS:  # what is behind it is not followed either, and may set anything
+        shell.now.forget(shell.doubt(_ENDLESS))
+        shell.may_end(_ENDLESS)
 
 
 def _case(command: Case, shell: Shell) -> None:
