@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
 from tuner import measurement
 from tuner.errors import UsageError
+from tuner.hosts.telemetry import Telemetry
 from tuner.json_limits import parsed
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
@@ -29,6 +30,7 @@ from tuner.store.shape import (
     maybe,
     named,
     number,
+    positive,
     text,
     whole,
 )
@@ -203,13 +205,20 @@ _PLAN: Final = having(
         "release": maybe(text),
         "room": maybe(named(maybe(count))),
         "os_sockets": flag,
+        "fitted": many(text),
+        "guards": many(text),
     }
 )
 _DOUBTS: Final = many(having({"what": text, "advice": text}, required=True))
 _FACTS: Final = having({"doubts": _DOUBTS, "tuner": text, "cpu_model": maybe(text), "hostname": maybe(text)})
 _VERDICT: Final = having({"verdict": text, "gain": maybe(having({"ratio": number}))})
-_MACHINE: Final = {"wall_s": number, "steal_share": maybe(number), "foreign_share": maybe(number)}
-_ON_MACHINE: Final = having(_MACHINE | {"throttles": maybe(number)})
+_RATES: Final = many(having({"name": text, "per_s": number, "line": text}, required=True))
+_PROGRAMS: Final = many(having({"name": text, "pid": count, "cpu_share": number, "cpu": maybe(count)}, required=True))
+# What is not known of a machine is not there (`Telemetry.to_dict`).
+_READINGS: Final = {each.name: number for each in fields(Telemetry)}
+_ON_MACHINE: Final = having(
+    _READINGS | {"programs": _PROGRAMS, "interrupts_of": _RATES, "softirqs_of": _RATES, "wall_s": positive}
+)
 _COMMAND: Final = having({"argv": many(text), "cpus": text, "stdout": text, "stderr": text})
 _SEARCH_OF_LOAD: Final = having(
     {"series": count, "offered_mps": count, "long": flag, "start_mps": count, "known": flag}, required=True

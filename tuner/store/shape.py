@@ -38,6 +38,12 @@ def number(value: Any, at: str) -> Iterator[str]:
     yield from _unless(fits, at, "is not a number")
 
 
+def positive(value: Any, at: str) -> Iterator[str]:
+    """A finite number above 0."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    yield from _unless(fits, at, "is not a number above 0")
+
+
 def budget(value: Any, at: str) -> Iterator[str]:
     """A time in seconds that somebody may wait for, or an infinite one."""
     fits = (
