@@ -38,7 +38,8 @@ BEST: Final = next(EXAMPLE.glob("*/best.toml"))
 REPORT: Final = next(EXAMPLE.glob("*/report.html"))
 README: Final = ROOT / "README.md"
 BEGIN, END = "<!-- session -->\n", "<!-- /session -->"
-_RECORDED: Final = ("session ", "calibrate: ", "search: ", "  best so far: ", "confirm: ", "minimise: ", "report ")
+_RECORDED: Final = ("session ", "calibrate: ", "search: ", "  best so far: ", "confirm: ", "minimise: ")
+_REPORT: Final = "report "
 
 
 def texts(recorded: str) -> tuple[str, str]:
@@ -50,7 +51,9 @@ def texts(recorded: str) -> tuple[str, str]:
         store = Store.reading(results)
         session = store.session("latest")
         end = answered.lines(judge(store, session).answer, results)
-        return summary(store, session), "\n".join([*_progress(session, recorded.splitlines()), *end]) + "\n"
+        lines = recorded.splitlines()
+        reported = [line for line in lines if line.startswith(_REPORT)]
+        return summary(store, session), "\n".join([*_progress(session, lines), *end, *reported]) + "\n"
 
 
 def report() -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.measurement",),
     ("tuner.records",),
     ("tuner.results",),
-    ("tuner.toml_text", "tuner.json_limits", "tuner.untrusted", "tuner.shell", "tuner.atomic_file", "tuner.installed"),
+    ("tuner.toml_text", "tuner.json_text", "tuner.untrusted", "tuner.shell", "tuner.atomic_file", "tuner.installed"),
     ("tuner.catalogue", "tuner.conf"),
     ("tuner.profiles",),
     ("tuner.hosts",),
@@ -47,7 +47,7 @@ QUARANTINED = {
     "jinja2": ("tuner.report.page",),
     "hdrh": ("tuner.runs.histogram",),
     "pandas": ("tuner.report",),
-    "vl_convert": ("tuner.report.drawing",),
+    "vl_convert": ("tuner.report.vega",),
     "sqlalchemy": ("tuner.store",),
 }
 COMMANDS = "tuner.cli.commands"

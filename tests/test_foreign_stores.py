@@ -15,7 +15,7 @@ import pytest
 from command_line import Tuner
 from stores import alter
 
-from tuner import json_limits
+from tuner import json_text
 from tuner.errors import StoreError, UsageError
 from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, Status, Trial
@@ -114,18 +114,18 @@ def test_a_damaged_session_does_not_hide_the_others(tuner: Tuner, tmp_path: Path
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 65 + "]" * 65, '{"a":' * 70 + "1" + "}" * 70])
 def test_json_is_bounded_in_depth(text: str) -> None:
     with pytest.raises(ValueError, match=r"nested more than 64 deep|not JSON"):
-        json_limits.parsed(text)
+        json_text.parsed(text)
 
 
 def test_json_of_64_levels_and_ordinary_numbers_is_read() -> None:
-    assert json_limits.parsed("[" * 64 + "]" * 64)
-    assert json_limits.parsed('{"a": [1, -2.5, 1e300, "x", null, true]}')["a"][1] == -2.5
+    assert json_text.parsed("[" * 64 + "]" * 64)
+    assert json_text.parsed('{"a": [1, -2.5, 1e300, "x", null, true]}')["a"][1] == -2.5
 
 
 @pytest.mark.parametrize("digits", ["1" * 20, "-" + "9" * 400, "1" * 5000])
 def test_a_whole_number_that_fits_nothing_is_no_number(digits: str) -> None:
     with pytest.raises(ValueError, match="digits"):
-        json_limits.parsed(digits)
+        json_text.parsed(digits)
 
 
 def foreign(path: Path) -> None:

@@ -24,6 +24,7 @@ from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
+from tuner.report.drawing import DrawnAs
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.answer.pareto_front import front_of
@@ -101,7 +102,7 @@ def test_the_page_forbids_requests_and_any_script_but_its_own(html: str) -> None
 
 
 def test_every_section_of_the_content_is_on_the_page_and_in_the_markdown(html: str, found: dict[str, Any]) -> None:
-    text = files.as_markdown(found, None, files.Plots.SVG)
+    text = files.as_markdown(found, None, DrawnAs.SVG)
     for said in (found["curves"]["why"], "1.97", "not computed", "discarded", "sockperf", "Pareto front", "Warnings"):
         assert said.lower() in unescape(html).lower(), said
         assert said.lower() in text.lower(), said
@@ -121,7 +122,7 @@ def test_hostile_text_is_text_on_the_page(hostile: dict[str, Any], html: str) ->
 
 
 def test_hostile_text_is_text_in_markdown(hostile: dict[str, Any]) -> None:
-    lines = files.as_markdown(hostile, None, files.Plots.SVG).splitlines()
+    lines = files.as_markdown(hostile, None, DrawnAs.SVG).splitlines()
     assert [
         line for line in lines if "<script" in line and not line.startswith("    ") and "\\<script" not in line
     ] == []
@@ -209,7 +210,7 @@ def test_sessions_of_the_same_workload_are_compared(tmp_path: Path) -> None:
     page = files.as_html(found)
     assert "has no confidence interval" in page
     assert '<figure class="plot"' in page
-    assert "20260202-b" in files.as_markdown(found, None, files.Plots.SVG)
+    assert "20260202-b" in files.as_markdown(found, None, DrawnAs.SVG)
 
 
 def test_sessions_of_different_workloads_are_refused_and_what_differs_is_said(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_a_session_without_a_verdict_has_a_report_too(tmp_path: Path, state: Sta
     found = report_of(store, store.session("s"))
     assert found["verdict"]["answer"] == state
     assert "tuner sessions resume s" in files.as_html(found)
-    assert files.as_markdown(found, None, files.Plots.SVG)
+    assert files.as_markdown(found, None, DrawnAs.SVG)
 
 
 def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path) -> None:
@@ -284,7 +285,7 @@ def test_searches_over_the_load_and_corrected_latencies_are_shown(tmp_path: Path
     assert all("✓" in row[4] and "✗" in row[4] for row in found["held"]["rows"])
     answers = [int(row[5].replace(",", "")) for row in found["held"]["rows"]]
     assert min(answers) <= found["profiles"][0]["metrics"]["held_rate_mps"]["value"] <= max(answers)
-    for text in (files.as_html(found), files.as_markdown(found, None, files.Plots.SVG)):
+    for text in (files.as_html(found), files.as_markdown(found, None, DrawnAs.SVG)):
         for said in ("Searches for the highest rate", "held rate, msg/s", "p99 corrected, µs", "should have been sent"):
             assert said in text, said
 
@@ -293,7 +294,7 @@ def test_what_the_stack_counted_is_shown_with_the_settings_it_points_at(found: d
     finding = {"severity": "warning", "where": "server", "message": "5 packets dropped", "suggestion": "look at XLIO_X"}
     told = found | {"counted": {"counters": {"server": {"dropped_packets": 5}}, "findings": [finding]}}
     calm = found | {"counted": {"counters": {}, "findings": []}}
-    for form in (files.as_html, lambda each: files.as_markdown(each, None, files.Plots.SVG)):
+    for form in (files.as_html, lambda each: files.as_markdown(each, None, DrawnAs.SVG)):
         assert "5 packets dropped" in form(told)
         assert "XLIO_X" in unescape(form(told)).replace("\\", "")
         assert "Counters of the stack" in form(calm)
@@ -309,7 +310,7 @@ def test_the_report_names_the_release_that_measured_and_not_the_one_that_writes(
         report = report_of(store, store.session(name))
         found[name] = report["facts"]["measured with"]["tuner"]
         assert "tuner" not in report["facts"]["host"]
-        assert f"| tuner | {'unknown' if not facts else '0.0.9'} |" in files.as_markdown(report, None, files.Plots.SVG)
+        assert f"| tuner | {'unknown' if not facts else '0.0.9'} |" in files.as_markdown(report, None, DrawnAs.SVG)
     assert found == {"of-another": "0.0.9", "of-before": None}
 
 

@@ -146,11 +146,11 @@ def test_without_arguments_there_are_three_things_to_type_that_this_program_take
     monkeypatch.setattr(shutil, "which", lambda name: name if sockperf else None)
     if state is not None:
         store = Store(Results(tmp_path).url)
-        store.add_session("20260102-a session", {}, {})
-        store.close_session("20260102-a session", state, 1.0, None)
-        (tmp_path / "20260102-a session").mkdir()
+        store.add_session("20260102-a-session", {}, {})
+        store.close_session("20260102-a-session", state, 1.0, None)
+        (tmp_path / "20260102-a-session").mkdir()
     if best:
-        (tmp_path / "20260102-a session" / "best.toml").write_text("", encoding="utf-8")
+        (tmp_path / "20260102-a-session" / "best.toml").write_text("", encoding="utf-8")
     steps = [
         s for s in welcome.steps(sockperf, welcome.latest(tmp_path)) if s.command.split()[1] in (*COMMANDS, *NOUNS)
     ]
@@ -277,7 +277,9 @@ def test_the_locale_says_whether_a_terminal_shows_utf_8(environ: dict[str, str],
 def test_a_pipe_stays_utf_8_whatever_the_locale() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     adapt(stream, {"LANG": "C"})
-    assert stream.encoding == "utf-8"
+    stream.write("µs \x9b31m")
+    stream.flush()
+    assert stream.buffer.getvalue().decode() == "µs ?31m"
     assert terminal(stream, {"TERM": "xterm"}) is None
 
 

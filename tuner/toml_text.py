@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tuner.errors import Finding, did_you_mean, error
-from tuner.terminal_text import CONTROL, shown
+from tuner.terminal_text import CONTROL, escaped, shown
 
 Scalar = str | int | float | bool
 
@@ -110,8 +110,8 @@ def _literal(value: Scalar) -> str:
 
 
 def _quoted(text: str) -> str:
-    # JSON's escapes are a subset of TOML's, except that JSON leaves DEL as it is.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # JSON's escapes are a subset of TOML's, except that JSON leaves DEL as it is, and much that steers a screen.
+    return escaped(json.dumps(text, ensure_ascii=False))
 
 
 def _type(value: object) -> str:

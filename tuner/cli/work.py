@@ -6,20 +6,21 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 import typer
 
 from tuner import atomic_file
+from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
 from tuner.records import Kind, State
 from tuner.report.summary import summary
 from tuner.results import Results
+from tuner.session.answer.answers import Answer
 from tuner.session.workspace import Ongoing, Workspace
 
 if TYPE_CHECKING:  # typer has nothing to do with it
@@ -29,15 +30,43 @@ if TYPE_CHECKING:  # typer has nothing to do with it
 REPORTED: Final = (Kind.TUNE, Kind.COMPARE, Kind.MINIMISE)
 
 
+@dataclass(slots=True)
+class _Screen:
+    """Who watches sessions at this terminal, and the session that is to have a report once its answer is told."""
+
+    results: Results
+    verbose: bool
+    unreported: Ongoing | None = None
+
+    @contextmanager
+    def __call__(self, session: Ongoing) -> Iterator[Progress]:
+        """Show a session; its summary is written, however it ends."""
+        self.unreported = session
+        with _watched(self.results, self.verbose, session) as lines:
+            yield lines
+
+
 def workspace(folder: Path, *, verbose: bool = False) -> Workspace:
     """Return the workspace of this user, in the current folder and at this terminal, with a results folder."""
     found = Workspace.of_user(os.environ, Path.cwd(), folder)
-    return replace(found, watch=partial(_watched, found.results, verbose))
+    return replace(found, watch=_Screen(found.results, verbose))
+
+
+def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) -> NoReturn:
+    """Print what a session answered, write its report, and leave with its exit status.
+
+    The answer comes first, because making the report takes time, and can fail or be interrupted.
+    """
+    status = answered.told(answer, at.results, json=json, verbose=verbose)
+    sys.stdout.flush()
+    if isinstance(at.watch, _Screen) and at.watch.unreported:
+        _write_report(at.watch.unreported, at.results)
+    raise typer.Exit(status)
 
 
 @contextmanager
 def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Progress]:
-    """Show a session, let Ctrl-C end it early, and write its summary and report, however it ends."""
+    """Show a session, let Ctrl-C end it early, and write its summary, however it ends; its report where it has no answer."""
     again = f"tuner sessions resume {session.id} --results {results.folder}"
     with _watcher(sys.stderr, session.plan.budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
@@ -48,7 +77,7 @@ def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Prog
             lines.note(f"stopped; every finished run is kept. To continue: {again}")
             raise typer.Exit(1) from None
         finally:
-            _write(lines, session, results)
+            _write_summary(session, results)
         if session.store.session(session.id).state is State.STOPPED:
             lines.note(f"stopped early. To continue: {again}")
 
@@ -79,22 +108,27 @@ def _end_early(session: Ongoing, lines: Watch) -> None:
     lines.urgent(f"stopping: the current run ends, then {then}; Ctrl-C again stops now. All runs are kept")
 
 
-def _write(lines: Watch, session: Ongoing, results: Results) -> None:
-    """Write the summary of a session, and its report where people show each other such."""
+def _write_summary(session: Ongoing, results: Results) -> None:
     text = summary(session.store, session.store.session(session.id))
     atomic_file.write(results.summary(session.id), text, follow=False)
-    if session.plan.kind in REPORTED:
-        _write_report(lines, session, results)
 
 
-def _write_report(lines: Watch, session: Ongoing, results: Results) -> None:
-    """Write the report beside the summary; that it cannot be made is told and takes nothing from the session."""
+def _write_report(session: Ongoing, results: Results) -> None:
+    """Write the report beside the summary, of a kind that people show each other; it takes nothing from the session.
+
+    That it cannot be made, or was interrupted, is told.
+    """
+    if session.plan.kind not in REPORTED:
+        return
     try:
         from tuner.report import files
 
         path = results.report(session.id)
         files.write_html(session.store, session.store.session(session.id), path)
+    except KeyboardInterrupt:
+        typer.echo(f"no report: interrupted; to make it: tuner report {session.id}", err=True)
     except Exception as reason:  # noqa: BLE001 - whatever it is, the answer matters more than its picture
-        lines.note(f"no report: {type(reason).__name__}: {reason}; to try again: tuner report {session.id}")
+        said = f"no report: {type(reason).__name__}: {reason}; to try again: tuner report {session.id}"
+        typer.echo(said, err=True)
     else:
-        lines.note(f"report   {path}")
+        typer.echo(f"report   {path}", err=True)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tuner import atomic_file
+from tuner.json_text import written
 from tuner.records import StoredSession
 from tuner.report import comparison, drawing, markdown, page
 from tuner.report.charts import Spec, charts
 from tuner.report.content import content
+from tuner.report.drawing import DrawnAs, Picture
 from tuner.report.rows import Row
 from tuner.store import Store
-
-
-class Plots(StrEnum):
-    """What the plots of a Markdown report are drawn as."""
-
-    SVG = "svg"
-    PNG = "png"
+from tuner.terminal_text import safe
 
 
 def write_html(store: Store, session: StoredSession, path: Path) -> None:
@@ -52,20 +46,20 @@ def as_html(report: Mapping[str, Any]) -> str:
 
 def as_json(report: Mapping[str, Any]) -> str:
     """Return what `found` returned as indented JSON."""
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return written(report) + "\n"
 
 
-def as_markdown(report: Mapping[str, Any], path: Path | None, drawn_as: Plots) -> str:
+def as_markdown(report: Mapping[str, Any], path: Path | None, drawn_as: DrawnAs) -> str:
     """Return what `found` returned as Markdown; with a path to be, the plots are written into a folder beside it."""
     if "sessions" in report:
-        return comparison.page(report)
-    return markdown.page(report, {} if path is None else _pictures(charts(report), path, drawn_as))
+        return safe(comparison.page(report))
+    return safe(markdown.page(report, {} if path is None else _pictures(charts(report), path, drawn_as)))
 
 
-def _pictures(plots: Mapping[str, tuple[str, Spec]], path: Path, drawn_as: Plots) -> dict[str, tuple[str, str]]:
+def _pictures(plots: Mapping[str, tuple[str, Spec]], path: Path, drawn_as: DrawnAs) -> dict[str, tuple[str, str]]:
     folder = path.with_suffix("").name + "-plots"
-    target = path.parent / folder
-    for name, (_, spec) in plots.items():
-        data = drawing.png(spec) if drawn_as is Plots.PNG else drawing.svg(spec).encode()
-        atomic_file.write(target / f"{name}.{drawn_as}", data)
-    return {name: (says, f"{folder}/{name}.{drawn_as}") for name, (says, _) in plots.items()}
+    made = drawing.pictures([Picture(spec, drawn_as) for _, spec in plots.values()])
+    drawn = {name: picture.data for name, picture in zip(plots, made, strict=True) if picture.data}
+    for name, data in drawn.items():
+        atomic_file.write(path.parent / folder / f"{name}.{drawn_as}", data)
+    return {name: (plots[name][0], f"{folder}/{name}.{drawn_as}") for name in drawn}

@@ -18,6 +18,7 @@ from tuner.measurement import CORRECTED_LATENCIES, LATENCIES
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
 from tuner.report.drawing import drawn
+from tuner.terminal_text import safe
 
 # In the order of a table; those that nobody reported are left out.
 OF_A_PROFILE: Final = (
@@ -35,6 +36,7 @@ OF_A_PROFILE: Final = (
 CORRECTED_SAYS: Final = (
     "A corrected latency counts from the time at which a message should have been sent at the constant rate."
 )
+_OUR_MARKUP: Final = frozenset({"wide", "narrow"})
 ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "finalist": "finalist", "winner": "winner"}
 
 
@@ -74,7 +76,7 @@ def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mappi
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ours = {"style": asset("report.css"), "script": script, "digest": digest}
     named = {"metrics": OF_A_PROFILE, "short": SHORT, "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
-    return environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named)
+    return safe(environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named))
 
 
 def _marked(plots: Mapping[str, tuple[str, Spec]]) -> dict[str, dict[str, str]]:
@@ -82,6 +84,6 @@ def _marked(plots: Mapping[str, tuple[str, Spec]]) -> dict[str, dict[str, str]]:
     from markupsafe import Markup
 
     return {
-        name: {key: text if key == "says" else Markup(text) for key, text in plot.items()}  # noqa: S704 - drawn here
+        name: {key: Markup(text) if key in _OUR_MARKUP else text for key, text in plot.items()}  # noqa: S704 - drawn here
         for name, plot in drawn(plots).items()
     }

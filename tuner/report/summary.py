@@ -25,11 +25,12 @@ from tuner.session.answer.parts import Described, WarmStart
 from tuner.session.answer.stored import answer_of
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+from tuner.terminal_text import safe
 
 
 def summary(store: Store, session: StoredSession) -> str:
     """Return the Markdown summary of a session: the verdict, the profiles, the winner, the time, the doubts."""
-    return "\n".join(_sections(store, session)).rstrip() + "\n"
+    return safe("\n".join(_sections(store, session)).rstrip() + "\n")
 
 
 def _sections(store: Store, session: StoredSession) -> Iterator[str]:

@@ -18,6 +18,7 @@ from tuner import catalogue
 from tuner.catalogue.parameters import Parameter, Type
 from tuner.catalogue.releases import reached
 from tuner.errors import Finding, did_you_mean, error, warning
+from tuner.json_text import written
 from tuner.stacks.json_keys import FIRST, Key, KeyType, Plain, every_key, has_json, keys
 from tuner.terminal_text import CONTROL, shown
 
@@ -49,7 +50,7 @@ def to_json(settings: Mapping[str, str], release: str) -> tuple[str, list[Findin
         for folder in folders:
             place = place.setdefault(folder, {})
         place[leaf] = value
-    return json.dumps(tree, indent=4, ensure_ascii=False) + "\n", findings
+    return written(tree, indent=4) + "\n", findings
 
 
 def from_json(text: str, where: str, release: str) -> tuple[dict[str, str], list[Finding]]:

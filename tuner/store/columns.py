@@ -15,7 +15,7 @@ from typing import Any, Final
 from tuner import measurement
 from tuner.errors import UsageError
 from tuner.hosts.telemetry import Telemetry
-from tuner.json_limits import parsed
+from tuner.json_text import parsed
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
 from tuner.store.shape import (

@@ -37,11 +37,10 @@ def compare(
     """
     from tuner import api
     from tuner.cli import work
-    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
     at = work.workspace(results, verbose=verbose)
     found = api.compare(
         a, b, budget_s=seconds(budget), task=replace(task, workload=workload, guards=guard or ()), setup=setup, at=at
     )
-    answered.tell(found, at.results, json=json, verbose=verbose)
+    work.tell(found, at, json=json, verbose=verbose)

@@ -39,8 +39,7 @@ def measure(
     """
     from tuner import api
     from tuner.cli import work
-    from tuner.cli.screen import answered
 
     at = work.workspace(results, verbose=verbose)
     found = api.measure(profile, runs=runs, task=replace(task, workload=workload), setup=setup, at=at)
-    answered.tell(found, at.results, json=json, verbose=verbose)
+    work.tell(found, at, json=json, verbose=verbose)

@@ -39,7 +39,6 @@ def minimise(
     """
     from tuner import api
     from tuner.cli import work
-    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
     at = work.workspace(results, verbose=verbose)
@@ -51,4 +50,4 @@ def minimise(
         setup=setup,
         at=at,
     )
-    answered.tell(found, at.results, json=json, verbose=verbose)
+    work.tell(found, at, json=json, verbose=verbose)

@@ -14,7 +14,7 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.results import Results
 
 if TYPE_CHECKING:
-    from tuner.report.files import Plots
+    from tuner.report.drawing import DrawnAs
 
 FORMATS: Final = ("html", "md", "json")
 PLOTS: Final = ("svg", "png")
@@ -45,10 +45,11 @@ def report(
       tuner report 20260102 20260202 -o month.html
     """
     from tuner.report import files
+    from tuner.report.drawing import DrawnAs
     from tuner.store import Store
 
     kind = _one_of("--format", "json" if json else format_, FORMATS)
-    drawn_as = files.Plots(_one_of("--plots", plots, PLOTS))
+    drawn_as = DrawnAs(_one_of("--plots", plots, PLOTS))
     if open_ and kind != "html":
         raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
     folder = Results(results)
@@ -63,7 +64,7 @@ def report(
         _written(output, _text(kind, found, output, drawn_as), shown=False, follow=True)
 
 
-def _text(kind: str, found: Mapping[str, Any], path: Path | None, drawn_as: Plots) -> str:
+def _text(kind: str, found: Mapping[str, Any], path: Path | None, drawn_as: DrawnAs) -> str:
     from tuner.report import files
 
     match kind:

@@ -79,12 +79,11 @@ def resume(
     """
     from tuner import api
     from tuner.cli import work
-    from tuner.cli.screen import answered
     from tuner.session.setup.resumption import Named
 
     at = work.workspace(results, verbose=verbose)
     named = Named(sockperf, lib, preload or ())
-    answered.tell(api.resume(session, named=named, at=at), at.results, json=json, verbose=verbose)
+    work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 
 
 def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:

@@ -50,7 +50,6 @@ def tune(
     """
     from tuner import api
     from tuner.cli import work
-    from tuner.cli.screen import answered
     from tuner.session.measuring.clock import seconds
 
     at = work.workspace(results, verbose=verbose)
@@ -62,4 +61,4 @@ def tune(
         setup=setup,
         at=at,
     )
-    answered.tell(found, at.results, json=json, verbose=verbose)
+    work.tell(found, at, json=json, verbose=verbose)

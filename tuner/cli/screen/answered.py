@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 import typer
 
@@ -31,13 +31,13 @@ MOST_WARNINGS: Final = 3
 _STATUS: Final = {Decision.NOT_IMPROVED: 3, Decision.FAILED: 1}
 
 
-def tell(answer: Answer, results: Results, *, json: bool, verbose: bool = False) -> NoReturn:
-    """Print what a session answered and leave with its exit status."""
+def told(answer: Answer, results: Results, *, json: bool, verbose: bool = False) -> int:
+    """Print what a session answered and return its exit status."""
     if json:
         print_json(answer.to_dict())
     else:
         typer.echo("\n".join(lines(answer, results, verbose=verbose)))
-    raise typer.Exit(_status(answer))
+    return _status(answer)
 
 
 def _status(answer: Answer) -> int:

@@ -22,10 +22,11 @@ from rich.text import Text
 
 from tuner.cli.screen.outlet import Outlet
 from tuner.cli.screen.output import wrapped
-from tuner.cli.screen.terminal import Terminal
+from tuner.cli.screen.terminal import Terminal, drawn
 from tuner.cli.screen.view import View, failure, lines, settings_of, spoken_best
 from tuner.judging.statistics import Gain
 from tuner.records import Role, Run, Status, Trial
+from tuner.terminal_text import safe
 
 _STYLES: Final = {"best": "green", "failed": "red", "stopping": "yellow"}
 _ERASE_LINE: Final = (ControlType.ERASE_IN_LINE, 2)
@@ -41,7 +42,7 @@ class Live:
         self._view = View(budget_s, left_s=budget_s)
         self._drawn: list[str] = []
         self._console = Console(
-            file=terminal.stream,
+            file=drawn(terminal.stream),
             force_terminal=True,
             color_system="standard" if terminal.colours else None,
             highlight=False,
@@ -112,10 +113,10 @@ class Live:
         with self._console:  # one write, so that no half of it is ever seen
             self._erase(width)
             if text:
-                self._console.print(Text(wrapped(text, width - 1)), overflow="fold")
+                self._console.print(Text(wrapped(safe(text), width - 1)), overflow="fold")
             for label, line in frame:
                 style = "bold" if label == self._view.phase else _STYLES.get(label, "")
-                self._console.print(Text(line, style=style), no_wrap=True, overflow="ellipsis", crop=True)
+                self._console.print(Text(safe(line), style=style), no_wrap=True, overflow="ellipsis", crop=True)
         self._drawn = [line for _, line in frame]
 
     def _erase(self, width: int) -> None:

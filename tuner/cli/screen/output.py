@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from tuner.figures import side_by_side
+from tuner.json_text import written
 
 if TYPE_CHECKING:  # loaded where a session is carried out
     from tuner.session.answer.parts import Decision, Described
@@ -30,8 +30,8 @@ def verdict(decision: Decision, why: str, *profiles: Described) -> str:
 
 
 def print_json(answer: Any) -> None:
-    """Write `answer` to stdout as indented JSON; characters of the field (µ, ×) stay as they are."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    """Write `answer` to stdout as indented JSON."""
+    typer.echo(written(answer))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from tuner.terminal_text import safe
+
+SAFE: Final = "tuner-safe"
+"""The character set of our streams: UTF-8 of text that steers no terminal."""
 PLAIN: Final = "tuner-plain"
+"""The same in ASCII."""
+_DRAWN_PLAIN: Final = "tuner-drawn-plain"
+"""ASCII of what we draw ourselves, with what steers the terminal."""
 # One character for one, so that what is aligned stays aligned.
 _PLAIN_FORMS: Final = str.maketrans("µ×–—−…→✓✗≥≤±·▁▂▃▄▅▆▇█“”’", 'ux---~>+x><~._.,-=+*#""\'')
 _USUAL: Final = (80, 24)
@@ -58,26 +65,52 @@ def speaks_unicode(environ: Mapping[str, str]) -> bool:
 
 
 def adapt(stream: TextIO, environ: Mapping[str, str]) -> None:
-    """Let a terminal without UTF-8 get ASCII: `us` for `µs`, `x` for `×`. What goes into files and pipes stays UTF-8."""
-    if stream.isatty() and not speaks_unicode(environ) and hasattr(stream, "reconfigure"):
-        codecs.register(_plain)
-        stream.reconfigure(encoding=PLAIN)
+    """Let nothing through that steers a terminal, wherever the stream leads: what is piped may end on a screen too.
+
+    A terminal without UTF-8 gets ASCII: `us` for `µs`, `x` for `×`. What goes into files and pipes stays UTF-8.
+    """
+    if hasattr(stream, "reconfigure"):
+        poor = stream.isatty() and not speaks_unicode(environ)
+        codecs.register(_codec)
+        stream.reconfigure(encoding=PLAIN if poor else SAFE)
 
 
-def _plain(name: str) -> codecs.CodecInfo | None:
+def drawn(stream: TextIO) -> TextIO:
+    """Return a stream to the same place that lets our own drawing through; whoever draws makes safe what others wrote."""
+    if stream.encoding not in {SAFE, PLAIN}:
+        return stream
+    encoding = _DRAWN_PLAIN if stream.encoding == PLAIN else "utf-8"
+    return open(stream.fileno(), "w", encoding=encoding, errors="replace", closefd=False)
+
+
+def _codec(name: str) -> codecs.CodecInfo | None:
     # A codec and no error handler for "ascii", because typer takes that name for a mistake and writes UTF-8 instead.
-    if name.replace("_", "-") != PLAIN:
-        return None
-    decoder = codecs.lookup("ascii").incrementaldecoder
+    encode = _ENCODERS.get(name.replace("_", "-"))
+    return None if encode is None else _codec_of(name.replace("_", "-"), encode)
+
+
+def _codec_of(name: str, encode: Callable[[str], bytes]) -> codecs.CodecInfo:
+    decoder = codecs.lookup("utf-8").incrementaldecoder
+
+    class Encoder(codecs.IncrementalEncoder):
+        def encode(self, text: str, final: bool = False) -> bytes:  # noqa: ARG002 - the codec's protocol
+            return encode(text)
+
     return codecs.CodecInfo(
-        _encode, codecs.ascii_decode, incrementalencoder=_Encoder, incrementaldecoder=decoder, name=PLAIN
+        lambda text, _errors="strict": (encode(text), len(text)),
+        codecs.utf_8_decode,
+        incrementalencoder=Encoder,
+        incrementaldecoder=decoder,
+        name=name,
     )
 
 
-def _encode(text: str, _errors: str = "strict") -> tuple[bytes, int]:
-    return text.translate(_PLAIN_FORMS).encode("ascii", "replace"), len(text)
+def _ascii(text: str) -> bytes:
+    return text.translate(_PLAIN_FORMS).encode("ascii", "replace")
 
 
-class _Encoder(codecs.IncrementalEncoder):
-    def encode(self, text: str, final: bool = False) -> bytes:  # noqa: ARG002 - the codec's protocol
-        return _encode(text)[0]
+_ENCODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
+    SAFE: lambda text: safe(text).encode(),
+    PLAIN: lambda text: _ascii(safe(text)),
+    _DRAWN_PLAIN: _ascii,
+}

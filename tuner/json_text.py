@@ -1,9 +1,11 @@
-"""JSON that somebody else wrote: bounded in depth and in the size of its numbers, so that whoever reads it meets no surprise."""
+"""JSON from and for others: what is read is bounded in depth and in the size of numbers, what is written steers no screen."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
+
+from tuner.terminal_text import escaped
 
 DEEPEST: Final = 64
 """Lists and objects inside each other; ours have six."""
@@ -41,3 +43,8 @@ def _too_deep(found: Any) -> bool:
             return False
         level = [part for each in holders for part in (each.values() if isinstance(each, dict) else each)]
     return any(isinstance(each, dict | list) for each in level)
+
+
+def written(answer: Any, indent: int = 2) -> str:
+    """Return an answer as indented JSON; characters of the field (µ, ×) stay as they are, what steers a screen is escaped."""
+    return escaped(json.dumps(answer, indent=indent, ensure_ascii=False))
