@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import fake
 import many_trials
 import pytest
+import typer
 from command_line import Tuner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,9 +23,12 @@ from tuner import json_text
 from tuner.report import files
 from tuner.report.drawing import DrawnAs
 from tuner.report.summary import summary
+from tuner.session.setup.plan import Plan
+from tuner.session.workspace import Ongoing
 from tuner.terminal_text import escaped, safe
 from tuner.toml_text import assignment, comment
 
+EXAMPLE = Path(__file__).parent.parent / "results" / "example"
 EVIL = "\x1b]0;title\x07\x1b]52;c;eA==\x07\x1b[2J\x9b31m\u202eevil\u2066\u061c\r"
 STEERS = {"Cc", "Cs", "Zl", "Zp"}
 TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -184,35 +187,29 @@ def test_a_drawing_that_fails_leaves_a_report_that_says_so(
     assert "![" not in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_report_is_drawn_takes_nothing_from_the_answer(
-    tmp_path: Path, number: signal.Signals
+def test_the_answer_is_out_before_the_report_is_drawn_and_an_interrupt_takes_nothing_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    program = fake.install(tmp_path)
-    slow = (
-        "import pathlib, time\n"
-        "from tuner.report import drawing\n"
-        "def slowly(_wanted):\n"
-        "    pathlib.Path('drawing').touch()\n"
-        "    time.sleep(60)\n"
-        "drawing.pictures = slowly\n"
-        "from tuner.cli.main import main\n"
-        "main()\n"
-    )
-    arguments = ("compare", "default", "latency", "--budget", "12s", "--sockperf", str(program), "--json")
-    with subprocess.Popen(
-        [sys.executable, "-c", slow, *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        until = time.monotonic() + 60
-        while not (tmp_path / "drawing").exists():
-            assert time.monotonic() < until
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-    assert json.loads(out)["verdict"]  # on a busy host it may be "failed"
-    assert b"Traceback" not in err
-    assert (b"no report: interrupted" in err, process.returncode >= 0) == (number == signal.SIGINT,) * 2
+    from tuner.cli import work
+    from tuner.report import drawing
+    from tuner.session.answer.stored import answer_of
+
+    shutil.copytree(EXAMPLE, tmp_path / "results")
+    at = work.workspace(tmp_path / "results")
+    session = at.existing_store().session("latest")
+    answer, plan = answer_of(session), Plan.from_dict(session.plan)
+    assert answer is not None
+    assert isinstance(at.watch, work._Screen)
+    at.watch.unreported = Ongoing(session.id, plan, at.existing_store(), at.clock(1.0))
+    before = []
+
+    def interrupted(_wanted: object) -> None:
+        before.append(capfd.readouterr().out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drawing, "pictures", interrupted)
+    with pytest.raises(typer.Exit) as end:
+        work.tell(answer, at, json=True)
+    assert end.value.exit_code == 0
+    assert json.loads(before[0])["verdict"] == "improved"
+    assert "no report: interrupted" in capfd.readouterr().err
