@@ -18,13 +18,13 @@ from typing import Final, Self
 from tuner.hosts.pair import Job
 from tuner.runs.workload import Workload
 
-FEWEST_RUNS: Final = 3
-"""Runs that ended well without which nothing is known of how long they take."""
 LEAST_ROOM_S: Final = 0.75
 SPREADS: Final = 4.0
 """The room in units of how far the slowest tenth is from the median."""
-KNOWN_TO_RUN: Final = 3.0
-"""How many times the room of a new profile one has that has run well: taking its slowness for a hang would cost more."""
+ENOUGH_RUNS: Final = 10
+"""Runs with fewer of which their spread is not known either."""
+PATIENT: Final = 3.0
+"""How many times the room a run has where its slowness must not be taken for a hang."""
 SLOWEST_BYTES_PER_S: Final = 1e9
 """How fast memory is zeroed and registered at least: one thread in 4 KiB pages does 1 to 2 GB/s, in huge pages several."""
 READY_LIMIT_S: Final = 10.0
@@ -95,11 +95,14 @@ GENEROUS: Final = TimeLimits()
 """The limits while nothing is known."""
 
 
-def learned(ended_well: Sequence[Took], *, has_run: bool = False) -> TimeLimits:
-    """Return the limits that runs teach which ended well, for a profile that is one of them (`has_run`) or new."""
-    if len(ended_well) < FEWEST_RUNS:
+def learned(ended_well: Sequence[Took], *, patient: bool = False) -> TimeLimits:
+    """Return the limits that runs teach which ended well.
+
+    A run has more room where few are known, and where it should be waited for longer (`patient`).
+    """
+    if not ended_well:
         return GENEROUS
-    times = KNOWN_TO_RUN if has_run else 1.0
+    times = PATIENT if patient or len(ended_well) < ENOUGH_RUNS else 1.0
     ready_s = [each.ready_s for each in ended_well]
     beyond_s = [each.beyond_s for each in ended_well]
     usual = Took(statistics.median(ready_s), statistics.median(beyond_s))

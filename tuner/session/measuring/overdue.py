@@ -20,12 +20,15 @@ LATEST: Final = 200
 
 
 def time_limits(evidence: Evidence, trial: Trial, workload: int) -> TimeLimits:
-    """Return how long a run of a trial under a workload is waited for."""
-    latest = (run for run in reversed(evidence.ledger.runs) if run.workload == workload and run.status is Status.OK)
-    told = (Took.read(run.evidence.get(TOOK)) for run in islice(latest, LATEST))
-    tooks = [took for took in told if took is not None]
+    """Return how long a run of a trial under a workload is waited for.
+
+    It is longer for a profile that has run well before, because a verdict may depend on it.
+    """
+    well = (run for run in reversed(evidence.ledger.runs) if run.workload == workload and run.status is Status.OK)
+    told = (Took.read(run.evidence.get(TOOK)) for run in islice(well, LATEST))
     mine = evidence.ledger.runs_of(trial.number)
-    found = learned(tooks, has_run=any(run.workload == workload and run.status is Status.OK for run in mine))
+    has_run = any(run.workload == workload and run.status is Status.OK for run in mine)
+    found = learned([took for took in told if took is not None], patient=has_run)
     return found if found is GENEROUS else found.with_more(_allocating_s(evidence.plan, trial, evidence.baseline))
 
 
