@@ -72,8 +72,8 @@ def profile() -> Profile:
         shutil.copy(EXAMPLE / "tuner.db", folder)
         store = Store.reading(Results(Path(folder)))
         session = store.session("latest")
-        written = Path(folder) / BEST.name
-        emit(Evidence.read(store, session), judge(store, session).answer, written)
+        written = Results(Path(folder)).best(session.id)
+        emit(Evidence.read(store, session), judge(store, session).answer, Results(Path(folder)))
         made, before = read(written), recorded.origin or {}
     kept = {name: before[name] for name in ("created", "tuner")}
     return replace(made, origin={**(made.origin or {}), **kept}, path=recorded.path, place=recorded.place)

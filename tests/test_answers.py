@@ -27,6 +27,7 @@ from tuner.session.answer.stored import answer_of
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+OF_AN_EARLIER_RELEASE = Path(__file__).parent / "data" / "sessions"
 ALONE = replace(PLAN, known=(), start=None, budget_s=1e9, blocks=6)
 PLANS = {
     Kind.TUNE: replace(PLAN, budget_s=180.0, blocks=40),
@@ -90,7 +91,7 @@ def test_the_shapes_of_json_keep_their_keys(session: StoredSession) -> None:
 
 def test_the_parts_of_a_tunings_answer_keep_their_keys(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), PLANS[Kind.TUNE])
-    assert found["winner"].keys() == P | {"path"}
+    assert found["winner"].keys() == P | {"path", "role"}
     assert found["baseline"].keys() == P
     assert found["finalists"][0].keys() == P | {"gain"}
     assert found["gain"].keys() == {"ratio", "low", "high", "confidence", "blocks"}
@@ -112,7 +113,7 @@ def test_answers_of_other_objectives_come_back_too(tmp_path: Path, plan: Any) ->
 
 
 def test_the_answer_of_the_last_release_can_be_read() -> None:
-    stored = Store.reading(Results(EXAMPLE)).session("latest")
+    stored = Store.reading(Results(OF_AN_EARLIER_RELEASE)).session("latest")
     found = answer_of(stored)
     assert isinstance(found, TuneAnswer)
     assert found.verdict is Decision.IMPROVED

@@ -19,6 +19,7 @@ from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+OF_AN_EARLIER_RELEASE = Path(__file__).parent / "data" / "sessions"
 
 
 def test_the_summary_of_the_example_is_made_again_from_its_database(tmp_path: Path) -> None:
@@ -57,8 +58,8 @@ def test_the_examples_winner_is_a_profile_that_can_be_used(tmp_path: Path) -> No
     assert emitted.origin["session"] == session.id
 
 
-def test_the_plan_of_the_example_is_read_as_what_it_meant(tmp_path: Path) -> None:
-    shutil.copy(EXAMPLE / "tuner.db", tmp_path)
+def test_the_plan_that_an_earlier_release_stored_is_read_as_what_it_meant(tmp_path: Path) -> None:
+    shutil.copy(OF_AN_EARLIER_RELEASE / "tuner.db", tmp_path)
     plan = Plan.from_dict(Store.reading(Results(tmp_path)).session("latest").plan)
     assert (plan.kind, plan.objective.name, plan.load) == (Kind.TUNE, "latency", Loading.PRELOAD)
     assert plan.clear_lead == ClearLead("candidate-30", 9.8, 7)

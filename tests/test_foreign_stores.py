@@ -24,7 +24,8 @@ from tuner.store import Store
 from tuner.store.repair import examined, salvage
 from tuner.store.tables import APPLICATION_ID
 
-EXAMPLE = Path(__file__).parent.parent / "results" / "example"
+EXAMPLE = Path(__file__).parent / "data" / "sessions"
+"""A store that the first release wrote."""
 RUN = Run(Status.OK, "", "2026-01-02T03:04:05", 1.0, Measurement(latency_p50_us=3.0), {}, phase=Phase.SEARCH)
 READERS = (
     ("sessions", "list"),
@@ -171,7 +172,8 @@ def test_a_new_store_says_what_it_is_and_one_of_an_earlier_release_is_known_by_i
 def test_readers_write_nothing(tuner: Tuner, results: Path, arguments: tuple[str, ...]) -> None:
     spoil(results, "pragma journal_mode=wal")
     before = contents(results)
-    assert tuner(*arguments, "--results", "results").status == 0
+    # An earlier release answered by other rules, which judging says with 1.
+    assert tuner(*arguments, "--results", "results").status == int("judge" in arguments)
     assert contents(results) == before
 
 

@@ -25,6 +25,7 @@ from tuner.session.tuning import begin
 from tuner.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+OF_AN_EARLIER_RELEASE = Path(__file__).parent / "data" / "sessions"
 CASES = (0, 1, 2, 3, 5, 6, 10, 13, 15, 17, 22, 25, 32)
 
 
@@ -80,7 +81,16 @@ def test_the_example_is_judged_as_it_was_without_starting_a_process(
     stored = Store.reading(Results(tmp_path)).session("latest").verdict or {}
     again = {name: found["answer"][name] for name in stored if name != "time"} | {"time": stored["time"]}
     assert as_told(again, stored) == as_told(stored, stored)
-    assert {field.rpartition(".")[2] for field in found["reworded"]} == {"why", "what", "advice"}
+    assert found["reworded"] == []
+
+
+def test_a_session_of_an_earlier_release_is_judged_by_the_rules_of_today(tmp_path: Path) -> None:
+    shutil.copy(OF_AN_EARLIER_RELEASE / "tuner.db", tmp_path)
+    _, said = asked(tmp_path, "--json")
+    found = json.loads(said)
+    assert found["stored"]
+    assert found["answer"]["baseline"]["profile"] == "default"
+    assert {field.rpartition(".")[2] for field in found["reworded"]} <= {"why", "what", "advice"}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +111,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("known", 0, "metrics", "latency_p99_us", "value"), 1.0),
         (("trials", "failed"), 7),
         (("host", "calm"), False),
-        (("doubts",), [{"what": "something", "advice": "nothing"}]),
+        (("doubts",), [{"what": "something", "advice": "nothing"}] * 9),
         (("time", "wall_s"), 1.0),
         (("invented",), None),
     ],

@@ -242,16 +242,14 @@ def test_what_helped_until_it_was_proved_and_then_no_more_stays_and_says_so(tmp_
     doubts = [each["what"] for each in found["doubts"]]
     assert f"the gain of XLIO_RX_POLL was not reproduced in the last {blocks} blocks" in doubts
     assert not any("not reproduced" in each["what"] for each in whole["doubts"])
-    assert read(Path(found["winner"]["path"])).reasons["XLIO_RX_POLL"].startswith(stays["why"])
+    assert read(Path(found["winner"]["path"])).reasons["XLIO_RX_POLL"].find(stays["why"].partition(": ")[2]) > 0
 
 
 def test_a_tuning_whose_budget_is_too_small_to_minimise_gives_it_to_the_confirmation(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, budget_s=40.0))
-    assert {run.phase for run in Store(Results(tmp_path).url).runs(found["session"])} == {
-        "calibrate",
-        "search",
-        "confirm",
-    }
+    phases = {run.phase for run in Store(Results(tmp_path).url).runs(found["session"])}
+    assert {"calibrate", "search", "confirm"} <= phases
+    assert "minimise" not in phases
     assert found["minimised"] is None
 
 

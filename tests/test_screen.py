@@ -222,7 +222,7 @@ PICTURE = View(
     left_s=52.0,
     runs=26,
     failed=1,
-    best="candidate-8 ~11.11× (10.6–11.6, n = 3 blocks)",
+    best="candidate-8 ~11.11× (provisional, 95 % CI 10.6–11.6, n = 3 blocks)",
     settings="XLIO_RX_POLL=7295 XLIO_SELECT_POLL=-1 XLIO_TCP_NODELAY=1 XLIO_RX_POLL_YIELD=1",
     now="candidate-11, block 9",
     gains=(2.01, 2.02, 1.9, 0.4, 0.02, None, 2.39, 2.41, 2.2, 2.408),

@@ -20,6 +20,9 @@ _SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 BEST: Final = "best"
 """The name of the profile that a session ends with."""
 
+MINIMAL: Final = "minimal"
+"""The name of the shorter profile beside it, of settings that were shown to contribute."""
+
 
 def is_session_id(text: str) -> bool:
     """Return whether a text has the form of a session's id, which names a folder and nothing outside of it."""
@@ -74,6 +77,10 @@ class Results:
     def best(self, session: str) -> Path:
         """Return the profile that a session ended with."""
         return self.of(session) / f"{BEST}.toml"
+
+    def minimal(self, session: str) -> Path:
+        """Return the profile of the settings that were shown to contribute."""
+        return self.of(session) / f"{MINIMAL}.toml"
 
     def summary(self, session: str) -> Path:
         """Return a session's summary, which is Markdown."""

@@ -12,6 +12,7 @@ from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import Gain
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
+from tuner.report.advice import advice
 from tuner.report.costs import costs
 from tuner.report.curves import curves
 from tuner.report.held import held
@@ -56,6 +57,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "verdict": _verdict(ledger, session, answer),
         "profiles": _profiles(seen, cast),
         "winner": _winner(answer),
+        "advice": advice(answer),
         "costs": costs(_beside(seen, answer)),
         "curves": curves(ledger, _finalists(cast)),
         "course": course.course(seen.gains),

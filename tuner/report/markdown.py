@@ -30,6 +30,20 @@ def _head(content: Row) -> Iterator[str]:
         yield f"## The profile\n\n{escaped(winner['path'] or 'Nothing to change: keep the baseline.')}\n"
         yield _block([f"{name}={value}" for name, value in winner["settings"].items()] or ["(no settings)"])
 
+    yield from _advice(content["advice"])
+
+
+def _advice(found: Row) -> Iterator[str]:
+    if not found["rows"]:
+        return
+    yield "### What to set\n"
+    yield markdown(found["headers"], found["rows"])
+    yield f"### Is it better than the best known profile?\n\n{escaped(found['known'])}.\n"
+    yield f"### What does it cost?\n\n{escaped(found['costs'] or 'Not measured')}.\n"
+    if shorter := found["minimal"]:
+        yield f"### The shorter profile\n\n{escaped(shorter['path'] or '')}: {escaped(shorter['why'])}.\n"
+        yield _block([f"{name}={value}" for name, value in shorter["settings"].items()])
+
 
 def _costs(content: Row) -> Iterator[str]:
     found = content["costs"]

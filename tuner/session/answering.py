@@ -26,10 +26,13 @@ from tuner.session.answer.described import described
 from tuner.session.answer.guarded import failing, left_out
 from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import (
+    Advice,
+    Believed,
     Decision,
     Finalist,
     Minimisation,
     Searched,
+    Source,
     Task,
     Time,
     WarmStart,
@@ -38,13 +41,16 @@ from tuner.session.answer.parts import (
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.phases.beliefs import Beliefs, believed
 from tuner.session.phases.early import cut_short
 from tuner.session.phases.finalists import finalists, judged
-from tuner.session.phases.minimise import Minimised, minimised, unseen
+from tuner.session.phases.minimise import TELLING, Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
+from tuner.session.phases.recommend import settle
 from tuner.session.phases.search import incumbent
 from tuner.session.phases.uncompared import nothing_compared
 from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
+from tuner.session.phases.worth import DECIMALS, contributions, minimal
 from tuner.session.setup import budget_shares
 
 
@@ -86,7 +92,8 @@ def _verdict(evidence: Evidence, ending: Ending) -> Verdict:
     rivals = finalists(evidence)
     if not rivals:
         return _none_to_judge(evidence)
-    return replace(judge(evidence, judged(evidence, rivals), ending), finalists=tuple(rivals))
+    contest = judged(evidence, rivals)
+    return replace(settle(evidence, contest, ending), finalists=tuple(dict.fromkeys([*rivals, contest.main])))
 
 
 def _none_to_judge(evidence: Evidence) -> Verdict:
@@ -112,15 +119,14 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
     shorter = minimised(evidence, long, judged_objective(evidence, long), proven=True) if long else None
     trial, gained = _emitted(evidence, found, shorter)
     noise = calibration(evidence)
-    known = [each for each in ledger.trials if each.role is Role.KNOWN and ledger.tried(each.number)]
     tuned = TuneAnswer(
         session=ledger.session,
         verdict=found.answer,
         why=_why(evidence, found.why),
         task=_task(evidence),
         baseline=described(evidence, evidence.baseline),
-        winner=Winner(described(evidence, trial), None),
-        known=tuple(described(evidence, each) for each in known),
+        winner=Winner(described(evidence, trial), None, _source(found.winner)),
+        known=tuple(described(evidence, each) for each in _known(evidence)),
         gain=gained,
         gain_over_start=found.over_start,
         finalists=tuple(Finalist(described(evidence, each), found.gain_of(each)) for each in found.finalists),
@@ -140,16 +146,50 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         warm_start=warm_start,
         proposals=_searched(evidence),
         beside=beside(evidence, trial, found.judged),
+        advice=_advice(evidence, found, trial, shorter),
     )
     return replace(tuned, why=reason(tuned))
+
+
+def _source(winner: Trial | None) -> Source:
+    if winner is None:
+        return Source.BASELINE
+    return Source.KNOWN if winner.role is Role.KNOWN else Source.FOUND
+
+
+def _advice(evidence: Evidence, found: Verdict, trial: Trial, shorter: Minimised | None) -> Advice:
+    """Return what all blocks together say of the profile that a tuning ends with, and of those beside it."""
+    known = found.known
+    best_known = Finalist(described(evidence, known), found.gain_of(known)) if known else None
+    beliefs = believed(evidence, TELLING)
+    if beliefs is None:
+        return Advice(best_known, found.over_known)
+    told = dict.fromkeys([*found.finalists, *_known(evidence)])
+    return Advice(
+        best_known,
+        found.over_known,
+        recommended=tuple(contributions(trial, beliefs, shorter)) if found.winner else (),
+        minimal=minimal(evidence, trial, beliefs, shorter) if found.winner else None,
+        beliefs=tuple(_believed(each, beliefs) for each in told),
+    )
+
+
+def _believed(trial: Trial, beliefs: Beliefs) -> Believed:
+    gain = beliefs.gain(trial.settings)
+    return Believed(trial.profile, round(gain.mean, DECIMALS), round(gain.sd, DECIMALS))
+
+
+def _known(evidence: Evidence) -> list[Trial]:
+    ledger = evidence.ledger
+    return [each for each in ledger.trials if each.role is Role.KNOWN and ledger.tried(each.number)]
 
 
 def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> tuple[Trial, Gain | None]:
     """Return the profile that a tuning ends with, and its own gain over the baseline."""
     winner = found.winner or evidence.baseline
-    if shorter is None or shorter.gain is None or not shorter.dropped:
+    if shorter is None or shorter.best == winner:
         return winner, found.gain_of(winner)
-    return shorter.profile, shorter.gain
+    return shorter.best, shorter.gain_of_best
 
 
 def _pareto(evidence: Evidence) -> tuple[OnFront, ...] | None:

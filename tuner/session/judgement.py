@@ -15,7 +15,7 @@ from tuner.session.answer.stored import answer_of
 from tuner.session.answering import answer
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.phases.emit import with_path
+from tuner.session.phases.emit import with_paths
 from tuner.session.phases.prior import load_prior
 from tuner.store import Store
 from tuner.version import __version__
@@ -96,11 +96,16 @@ def _computed(store: Store, session: StoredSession, known: Answer | None) -> Ans
         raise UsageError(f"session {session.id} has measured nothing", advice=f"tuner sessions resume {session.id}")
     plan = evidence.plan
     used = None if plan.warm_start is None else load_prior(store, plan).used()
-    final = winner(known) if known else None
     try:
-        return with_path(answer(evidence, ending(session, known), used), final.path if final else None)
+        return with_paths(answer(evidence, ending(session, known), used), *_paths(known))
     except (BaselineFailed, UsageError) as reason:
         return Failure(session.id, reason.message)
+
+
+def _paths(known: Answer | None) -> tuple[str | None, str | None]:
+    final = winner(known) if known else None
+    minimal = known.advice.minimal if isinstance(known, TuneAnswer) else None
+    return final.path if final else None, minimal.path if minimal else None
 
 
 def ending(session: StoredSession, known: Answer | None) -> Ending:

@@ -73,7 +73,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answ
         evidence = _measured(tuning, plan, session_id, clock)
         ending = clock.ending()
         found = answer(evidence, ending, _used(store, evidence.plan))
-        found = emit(evidence, found, tuning.results.best(session_id))
+        found = emit(evidence, found, tuning.results)
     except TunerError as reason:
         failed = Failure(session_id, reason.message)
         store.close_session(session_id, State.FAILED, clock.spent_s(), failed.to_dict())

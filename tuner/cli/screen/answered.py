@@ -23,7 +23,7 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
-from tuner.session.answer.parts import Decision, Minimisation, Worth
+from tuner.session.answer.parts import Decision, Minimal, Minimisation, Recommended, Worth
 
 MOST_SETTINGS: Final = 8
 """Settings and warnings are listed up to so many, so that the answer fits a screen."""
@@ -82,12 +82,24 @@ def _tuned(answer: TuneAnswer, results: Results, *, verbose: bool) -> Iterator[s
     yield from _warnings(answer.doubts, verbose=verbose)
     if answer.winner.path:
         yield f"profile  {answer.winner.path}"
+    if (minimal := answer.advice.minimal) and minimal.path:
+        yield f"minimal  {minimal.path}"
+        yield f"         {_shorter(answer, minimal)}"
     yield f"summary  {results.summary(answer.session)}"
     yield from next_steps.lines(answer, results)
 
 
+def _shorter(answer: TuneAnswer, minimal: Minimal) -> str:
+    every = answer.winner.described.settings
+    if len(minimal.settings) == len(every):
+        return "the same: every setting is shown to contribute"
+    return f"{len(minimal.settings)} of its {len(every)} settings: {words.given_away(minimal.lost, 'the profile')}"
+
+
 def _settings(answer: TuneAnswer, *, verbose: bool) -> Iterator[str]:
-    if answer.minimised:
+    if answer.advice.recommended:
+        kept = list(map(_worth, answer.advice.recommended))
+    elif answer.minimised:
         kept = list(map(_worth, answer.minimised.kept))
     else:
         kept = [f"  {name}={value}" for name, value in answer.winner.described.settings.items()]
@@ -137,7 +149,7 @@ def _minimised(answer: MinimiseAnswer, results: Results) -> Iterator[str]:
     yield from next_steps.lines(answer, results)
 
 
-def _worth(found: Worth) -> str:
+def _worth(found: Worth | Recommended) -> str:
     return wrapped(f"  {found.name}={found.value}  {found.why}", indent="      ")
 
 

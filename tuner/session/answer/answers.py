@@ -14,6 +14,7 @@ from tuner.session.answer.costs import Beside, in_verdict
 from tuner.session.answer.json_form import INLINE, OMIT, Json, to_json
 from tuner.session.answer.pareto_front import OnFront
 from tuner.session.answer.parts import (
+    Advice,
     Calibration,
     Circumstances,
     Decision,
@@ -22,6 +23,7 @@ from tuner.session.answer.parts import (
     Finalist,
     Minimisation,
     Searched,
+    Source,
     Task,
     Time,
     WarmStart,
@@ -66,6 +68,8 @@ class TuneAnswer:
     """What became of the search's candidates; None in answers of before this was counted."""
     beside: Beside = field(default=Beside(), metadata=INLINE)
     """What the winner costs."""
+    advice: Advice = field(default=Advice(), metadata=INLINE)
+    """What to set, whether it beats what is known, and why each setting is there."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -217,12 +221,34 @@ def _improvement(answer: TuneAnswer, gained: Gain) -> Iterator[str]:
     yield words.compared(answer.winner.described.profile, gained, answer.baseline.profile)
     if costs := in_verdict(answer.beside):
         yield costs
-    judged = next((each for each in answer.finalists if each.gain), None)
-    shorter = answer.minimised.dropped if answer.minimised else ()
-    if shorter and judged and judged.gain:
-        yield words.before_removing([worth.name for worth in shorter], judged.gain)
-    if answer.gain_over_start and judged:
-        yield words.over_start(judged.described.profile, answer.gain_over_start)
+    yield from beside_known(answer)
+    whole = _whole(answer)
+    shorter = (
+        [name for name in whole.described.settings if name not in answer.winner.described.settings] if whole else []
+    )
+    if shorter and whole and whole.gain:
+        yield words.before_removing(shorter, whole.gain)
+    if answer.gain_over_start and whole:
+        yield words.over_start(whole.described.profile, answer.gain_over_start)
+
+
+def beside_known(answer: TuneAnswer) -> Iterator[str]:
+    """Yield how the best that was found and the best that was known compare, where there are both."""
+    known, tried = answer.advice.best_known, answer.proposals.measured if answer.proposals else 0
+    found = next((row for row in answer.finalists if known and row.gain and row.described != known.described), None)
+    if known and answer.winner.role is Source.KNOWN and tried:
+        yield words.use_known(
+            known.described.profile, tried, found.described.profile if found else None, answer.advice.over_known
+        )
+    elif known and found and answer.advice.over_known:
+        yield words.over_known(found.described.profile, answer.advice.over_known, known.described.profile)
+
+
+def _whole(answer: TuneAnswer) -> Finalist | None:
+    """Return the profile that was judged, before settings were removed from it."""
+    name = answer.minimised.original if answer.minimised else answer.winner.described.profile
+    judged = [*answer.finalists, *([answer.advice.best_known] if answer.advice.best_known else [])]
+    return next((row for row in judged if row.gain and row.described.profile == name), None)
 
 
 def gain(answer: Answer) -> Gain | None:

@@ -63,6 +63,16 @@ class Described:
         return to_json(self)
 
 
+class Source(StrEnum):
+    """Where the profile that a session ends with comes from."""
+
+    FOUND = "found"
+    """The search."""
+    KNOWN = "known"
+    """The stack's known profiles: a vendor's preset or one that is shipped or one's own."""
+    BASELINE = "baseline"
+
+
 @dataclass(frozen=True, slots=True)
 class Winner:
     """The profile that a session ends with; the baseline where nothing beats it."""
@@ -70,6 +80,8 @@ class Winner:
     described: Described = field(metadata=INLINE)
     path: str | None
     """The file that it was written to, None when it was not."""
+    role: Source | None = field(default=None, metadata=OMIT)
+    """Where it comes from, less settings that minimising removed; None in answers of before this was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,65 @@ class Worth:
     """None where it was not judged."""
     why: str
     """What was seen of it, or why it was not judged."""
+
+
+class Basis(StrEnum):
+    """Why a setting is in the recommended profile."""
+
+    SHOWN = "shown"
+    """The profile with it was shown to be better than without it, in the same blocks."""
+    BELIEVED = "believed"
+    """It is expected to be worth something, by all blocks together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A setting of the recommended profile, and what it contributes."""
+
+    name: str
+    value: str
+    basis: Basis
+    gain: Gain
+    """The profile with it compared with the profile without it. The interval of what is believed is one of probability."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """What is believed of a profile by all blocks together: a normal distribution of its log gain over the baseline."""
+
+    profile: str
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Minimal:
+    """The recommended profile with nothing but settings that are shown to contribute."""
+
+    settings: Mapping[str, str]
+    path: str | None
+    """The file that it was written to, None when it was not."""
+    gain: Gain | None
+    """How many times better it is than the baseline, None where it was not measured as a whole in enough blocks."""
+    lost: Gain
+    """How many times better the recommended profile is believed to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to set, whether it beats what is known, and what all blocks together make believed."""
+
+    best_known: Finalist | None = field(default=None, metadata=OMIT)
+    """The best of the known profiles with its confirmed gain over the baseline, None where none was judged."""
+    over_known: Gain | None = field(default=None, metadata=OMIT)
+    """How many times better the best profile that was found is than that one, by the confirmation; None where not both were judged."""
+    recommended: tuple[Recommended, ...] = ()
+    """The winner's settings, each with what it contributes; empty where nothing is recommended."""
+    minimal: Minimal | None = field(default=None, metadata=OMIT)
+    """None where no single setting was shown to contribute."""
+    beliefs: tuple[Believed, ...] = ()
+    """What is believed of the finalists and the known profiles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
 from tuner.session.answer import disturbance
-from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss
+from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss, Minimal
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -111,6 +111,43 @@ def setting(gained: Gain, also_removed: int = 0) -> str:
     if gained.high < 1.0:
         return f"worse with {it}: {ratio(gained)}"
     return f"no effect shown: {gained.ratio:.2f}× with {it} ({_interval(gained)})"
+
+
+def believed(gained: Gain) -> str:
+    """Return what a setting is believed to contribute, which was not shown by itself."""
+    return f"believed {gained.ratio:.2f}× (with probability {100 * gained.confidence:g} % {gained.low:.2f}–{gained.high:.2f})"
+
+
+def over_known(found: str, gained: Gain, known: str) -> str:
+    """Return the best profile that was found compared with the best known one."""
+    if gained.low > 1.0:
+        return f"{found} is {gained.ratio:.2f}× better than {known}, the best known profile ({_bounds(gained)})"
+    return f"{found} compared with {known}, the best known profile: {_short(gained)}"
+
+
+def minimal(found: Minimal, best: str, baseline: str) -> str:
+    """Return what a profile of shown settings only is worth, and what may be lost by it."""
+    gain = compared("this profile", found.gain, baseline) if found.gain else "not measured as a whole"
+    return f"{gain}; {given_away(found.lost, best)}"
+
+
+def bare(gained: Gain) -> str:
+    """Return a ratio with the bounds of its interval and nothing else."""
+    return f"{gained.ratio:.2f}× ({gained.low:.2f}–{gained.high:.2f})"
+
+
+def given_away(gained: Gain, best: str) -> str:
+    """Return how much better the recommended profile is believed to be than one of shown settings only."""
+    low, high = (100 * (bound - 1.0) for bound in (gained.low, gained.high))
+    return f"{best} is believed to be {100 * (gained.ratio - 1.0):.1f} % better ({low:.1f} to {high:.1f} %)".replace(
+        "-", "−"
+    )
+
+
+def use_known(known: str, tried: int, best: str | None, gained: Gain | None) -> str:
+    """Return that a known profile is as good as anything that was found, with the best of that."""
+    said = f"{known} is as good as anything found in {tried} trials"
+    return f"{said} (the best, {best}: {_short(gained)})" if best and gained else said
 
 
 def _interval(gained: Gain) -> str:

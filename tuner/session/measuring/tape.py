@@ -72,7 +72,7 @@ class Tape:
     def __init__(self, evidence: Evidence, phase: Phase, goal: Objective, more: More) -> None:
         self._evidence = evidence
         self._phase = phase
-        self._goal = goal
+        self.goal = goal
         self._more = more
         self._stored = deque(evidence.ledger.blocks(phase))
         self._step = 0
@@ -112,7 +112,7 @@ class Tape:
     def over(self, other: Trial, trial: Trial) -> dict[int, float]:
         """Return the log ratio of a trial to another in each block seen in which both were measured whole."""
         gain_over = self._evidence.gains.over
-        found = {block: gain_over(other.number, trial.number, block, self._goal) for block in self.blocks}
+        found = {block: gain_over(other.number, trial.number, block, self.goal) for block in self.blocks}
         return {block: gain for block, gain in found.items() if gain is not None}
 
     def spent_s(self) -> float:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tuner.profiles.files import save
 from tuner.profiles.profile import Place, Profile
 from tuner.records import Role, Trial
-from tuner.results import BEST
+from tuner.results import BEST, MINIMAL, Results
+from tuner.session.answer import words
 from tuner.session.answer.answers import Answer, MinimiseAnswer, TuneAnswer
-from tuner.session.answer.parts import Decision
-from tuner.session.answer.words import compared
+from tuner.session.answer.parts import Decision, Minimal
 from tuner.session.measuring.evidence import Evidence
 from tuner.version import __version__
 
 
-def emit(evidence: Evidence, answer: Answer, path: Path) -> Answer:
-    """Write the profile that an answer ends with, if it ends with one; return the answer with its path."""
+def emit(evidence: Evidence, answer: Answer, results: Results) -> Answer:
+    """Write the profiles that an answer ends with, if it ends with one; return the answer with their paths."""
     if not isinstance(answer, TuneAnswer | MinimiseAnswer) or not emits(answer):
         return answer
-    save(_profile(evidence, answer), path, overwrite=True, follow=False)
-    return with_path(answer, str(path))
+    best, minimal = results.best(answer.session), results.minimal(answer.session)
+    save(_best(evidence, answer), best, overwrite=True, follow=False)
+    if isinstance(answer, TuneAnswer) and answer.advice.minimal:
+        save(_minimal(evidence, answer, answer.advice.minimal), minimal, overwrite=True, follow=False)
+    return with_paths(answer, str(best), str(minimal))
 
 
 def emits(answer: TuneAnswer | MinimiseAnswer) -> bool:
@@ -31,14 +33,17 @@ def emits(answer: TuneAnswer | MinimiseAnswer) -> bool:
     return answer.verdict in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL}
 
 
-def with_path(answer: Answer, path: str | None) -> Answer:
-    """Return an answer that says where its profile was written, if it ends with one."""
+def with_paths(answer: Answer, best: str | None, minimal: str | None) -> Answer:
+    """Return an answer that says where its profiles were written, if it ends with one."""
     if not isinstance(answer, TuneAnswer | MinimiseAnswer) or not emits(answer):
         return answer
-    return replace(answer, winner=replace(answer.winner, path=path))
+    found = replace(answer, winner=replace(answer.winner, path=best))
+    if isinstance(found, TuneAnswer) and found.advice.minimal:
+        return replace(found, advice=replace(found.advice, minimal=replace(found.advice.minimal, path=minimal)))
+    return found
 
 
-def _profile(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Profile:
+def _best(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Profile:
     winner = answer.winner.described
     return Profile(
         name=BEST,
@@ -47,6 +52,20 @@ def _profile(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Profile
         summary=f"Best for {answer.task.objective} in session {answer.session}.",
         reasons=_reasons(evidence, answer),
         origin=_origin(evidence, answer),
+        place=Place.SESSION,
+    )
+
+
+def _minimal(evidence: Evidence, answer: TuneAnswer, minimal: Minimal) -> Profile:
+    reasons = _reasons(evidence, answer)
+    verdict = words.minimal(minimal, answer.winner.described.profile, answer.baseline.profile)
+    return Profile(
+        name=MINIMAL,
+        stack=answer.task.stack,
+        settings=minimal.settings,
+        summary=f"The settings that session {answer.session} showed to contribute to {answer.task.objective}.",
+        reasons={name: reasons[name] for name in minimal.settings if name in reasons},
+        origin=_origin(evidence, answer) | {"verdict": verdict},
         place=Place.SESSION,
     )
 
@@ -61,27 +80,27 @@ def _origin(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> dict[str
         "objective": answer.task.objective,
         "workload": "; ".join(workload.key() for workload in answer.task.workloads),
         "baseline": baseline,
-        "verdict": compared(answer.winner.described.profile, answer.gain, baseline) if answer.gain else answer.why,
+        "verdict": words.compared(answer.winner.described.profile, answer.gain, baseline)
+        if answer.gain
+        else answer.why,
         **({"sockets": answer.circumstances.sockets} if answer.circumstances.sockets else {}),
     }
 
 
 def _reasons(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Mapping[str, str]:
-    """Return what each setting is worth, where that was measured, and in a tuning where it comes from."""
-    worths = {worth.name: worth.why for worth in answer.minimised.kept} if answer.minimised else {}
+    """Return what each setting contributes, and in a tuning where it comes from."""
     if isinstance(answer, MinimiseAnswer):
-        return worths
-    return {
-        name: f"{worths[name]}; {origin}" if name in worths else origin
-        for name, origin in _origins(evidence, _original(evidence, answer)).items()
-        if name in answer.winner.described.settings
-    }
+        return {worth.name: worth.why for worth in answer.minimised.kept}
+    contributions = {each.name: each.why for each in answer.advice.recommended}
+    winner = answer.winner.described.settings
+    origins = _origins(evidence, _original(evidence, answer))
+    return {name: "; ".join(filter(None, (contributions.get(name), origins.get(name)))) for name in winner}
 
 
 def _original(evidence: Evidence, answer: TuneAnswer) -> Trial:
     """Return the trial that won, before its settings were minimised."""
-    judged = next(each.described for each in answer.finalists if each.gain)
-    return evidence.ledger.find(judged.settings) or evidence.baseline
+    name = answer.minimised.original if answer.minimised else answer.winner.described.profile
+    return next((trial for trial in evidence.ledger.trials if trial.profile == name), evidence.baseline)
 
 
 def _origins(evidence: Evidence, winner: Trial) -> dict[str, str]:

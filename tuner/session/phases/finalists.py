@@ -1,79 +1,179 @@
-"""Which profiles may be the best, and which of them is judged: read from the search's blocks and those that choose."""
+"""Which profiles may be the best, and which of them are judged: believed from the blocks of the search and those that choose."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from tuner.judging.statistics import pooled_sd, promise
-from tuner.records import Phase, Status, Trial
+from tuner.judging.joint import Difference
+from tuner.records import Phase, Role, Status, Trial
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.phases.baseline_shift import seen
+from tuner.session.phases import lean
+from tuner.session.phases.beliefs import believed, updated
 from tuner.session.phases.search import ranked
 from tuner.session.phases.verdict import sound
-from tuner.session.setup import policy
+from tuner.session.setup import budget_shares, policy
 
 MOST_FINALISTS: Final = 3
+# A profile is no rival of the leader when it is better than it with less than this probability.
+A_CHANCE: Final = 0.1
+# The best known profile is in every block where it is the better one with at least this probability, else in every third:
+# then its place is clear, and what a block costs is better spent on what is claimed.
+CLOSE: Final = 0.05
+SELDOM: Final = 3
+# The judging has no fewer blocks than these, and as many as show a gain at this many times its standard error: 4 is where 99
+# of 100 intervals still exclude 1 (1.96 + 2.05).
+JUDGING_BLOCKS: Final = 12
+CLEAR: Final = 4.0
 # What is known before a profile is judged.
-_SEARCHED: Final = (Phase.SEARCH,)
-_EARLIER: Final = (Phase.CALIBRATE, Phase.SEARCH, Phase.CHOOSE)
+EARLIER: Final = (Phase.SEARCH, Phase.CHOOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Who is judged: the best profile that was found, the best that was known, or the one beside the other.
+
+    `known` is in each `every`-th block of the confirmation; it is all that is judged where nothing found may be better.
+    """
+
+    found: Trial | None
+    known: Trial | None
+    every: int = 1
+
+    @property
+    def main(self) -> Trial:
+        """The profile that is in every block."""
+        main = self.found or self.known
+        if main is None:
+            raise AssertionError("a contest has a profile")
+        return main
+
+    def contenders(self, block: int) -> list[Trial]:
+        """Return who is measured in the confirmation's block of this number, from 0."""
+        beside = self.known if self.known and block % self.every == 0 else None
+        return list(dict.fromkeys(each for each in (self.found, beside) if each))
 
 
 def finalists(evidence: Evidence) -> list[Trial]:
     """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
 
-    Who clearly breaks a guard is none of them: there may be nobody then.
+    The best known profile is among them when it has a chance, in the fourth place if need be. Who clearly breaks a guard is
+    none of them: there may be nobody then.
     Nothing that was measured later counts, so that a resumed session has the same finalists.
     """
-    order = ranked(evidence)
-    sd = pooled_sd(seen(evidence.gains, trial.number) for trial in order)
-    views = {trial.number: promise(seen(evidence.gains, trial.number), sd) for trial in order}
-    rivals = [trial for trial in order if views[trial.number][1] >= views[order[0].number][0]]
-    return [trial for trial in rivals if not evidence.guarding.breaks(trial.number, _SEARCHED)][:MOST_FINALISTS]
+    able = [trial for trial in ranked(evidence) if not evidence.guarding.breaks(trial.number, (Phase.SEARCH,))]
+    order = _by_belief(evidence, able, (Phase.SEARCH,))
+    known = [trial for trial in order if trial.role is Role.KNOWN][:1]
+    rivals = dict.fromkeys([*order[1:MOST_FINALISTS], *known])
+    leader = order[:1]
+    return leader + [trial for trial in rivals if trial not in leader and _has_a_chance(evidence, trial, *leader)]
 
 
-def judged(evidence: Evidence, found: Sequence[Trial]) -> Trial:
-    """Return the finalist that the confirmation judges: the chosen one, or, where it failed there, the next that was measured."""
-    able = [trial for trial in found if evidence.ledger.status(trial.number, _EARLIER) is Status.OK]
+def choosing_ends(evidence: Evidence, leader: Trial) -> float:
+    """Return the share of the budget at which the choosing ends: later where few blocks will show the leader's gain.
+
+    By the search's data alone. What a large gain does not need to be shown, finding the best of several profiles can use.
+    """
+    ends, plan = budget_shares.choosing_ends(evidence.plan), evidence.plan
+    beliefs = believed(evidence, (Phase.SEARCH,))
+    seen = beliefs.gain(leader.settings) if beliefs else None
+    low = seen.mean - seen.sd if seen else 0.0
+    if beliefs is None or low <= 0.0:
+        return ends
+    blocks = max(JUDGING_BLOCKS, math.ceil((CLEAR * beliefs.spread / low) ** 2))
+    return max(ends, budget_shares.confirm_ends(plan) - 3 * blocks * budget_shares.run_s(plan) / plan.budget_s)
+
+
+def still(evidence: Evidence, found: Sequence[Trial]) -> list[Trial]:
+    """Return those finalists that may be the best, by the blocks of the search and those that chose so far."""
+    search = believed(evidence, (Phase.SEARCH,))
+    if search is None:
+        return list(found)
+    belief = updated(evidence, search, EARLIER).of([trial.settings for trial in found])
+    leader = int(belief.mean.argmax())
+    chances = [belief.over(place, leader).above(0.0) if place != leader else 1.0 for place in range(len(found))]
+    return [trial for trial, chance in zip(found, chances, strict=True) if chance >= CLOSE]
+
+
+def _has_a_chance(evidence: Evidence, trial: Trial, leader: Trial) -> bool:
+    return _over(evidence, trial, leader, (Phase.SEARCH,)).above(0.0) >= A_CHANCE
+
+
+def judged(evidence: Evidence, found: Sequence[Trial]) -> Contest:
+    """Return who was judged in the confirmation: those chosen, or, where the main one failed there, the next that was measured."""
+    able = [trial for trial in _all(evidence, found) if evidence.ledger.status(trial.number, EARLIER) is Status.OK]
     if not able:
-        return found[0]
-    chosen = _best(evidence, able)
-    while not sound(evidence, chosen):
-        able.remove(chosen)
-        following = _best(evidence, able) if able else None
-        if following is None or Phase.CONFIRM not in evidence.ledger.phases_of(following.number):
+        return Contest(found[0], None)
+    chosen = _contest(evidence, able)
+    while not sound(evidence, chosen.main):
+        able = [trial for trial in able if trial != chosen.main]
+        following = _contest(evidence, able) if able else None
+        if following is None or Phase.CONFIRM not in evidence.ledger.phases_of(following.main.number):
             return chosen
         chosen = following
     return chosen
 
 
-def to_judge(evidence: Evidence, found: Sequence[Trial]) -> Trial | None:
-    """Return the finalist to judge, by all the data before the judging; of those as good, one with fewest settings.
+def to_judge(evidence: Evidence, found: Sequence[Trial]) -> Contest | None:
+    """Return who is to be judged, by all the data before the judging; None where nothing runs."""
+    able = [trial for trial in _all(evidence, found) if sound(evidence, trial)]
+    return _contest(evidence, able) if able else None
 
-    None where none of them runs.
+
+def _all(evidence: Evidence, found: Sequence[Trial]) -> list[Trial]:
+    """Return the finalists and the known profiles that were measured, without the baseline."""
+    ledger = evidence.ledger
+    known = (trial for trial in ledger.trials[1:] if trial.role is Role.KNOWN and ledger.phases_of(trial.number))
+    return list(dict.fromkeys([*found, *known]))
+
+
+def _contest(evidence: Evidence, able: Sequence[Trial]) -> Contest:
+    """Return the best that was found and the best that was known, less who has no chance against the other.
+
+    Where there is no time for both in each block, what was found is judged only if it is probably worth it already.
     """
-    able = [trial for trial in found if sound(evidence, trial)]
-    return _best(evidence, able) if able else None
+    known = _best(evidence, [trial for trial in able if trial.role is Role.KNOWN])
+    found = _best(evidence, [trial for trial in able if trial.role is not Role.KNOWN])
+    if found is None or known is None:
+        return Contest(found, known)
+    ahead = _over(evidence, found, known, EARLIER)
+    every = _every(evidence, 1 if ahead.above(0.0) < 1.0 - CLOSE else SELDOM)
+    chance = A_CHANCE if every == 1 else policy.WORTH_LEAVING
+    return Contest(found, known, every) if ahead.above(policy.MARGIN) >= chance else Contest(None, known)
 
 
-def _best(evidence: Evidence, able: Sequence[Trial]) -> Trial:
-    able = [trial for trial in able if not evidence.guarding.breaks(trial.number, _EARLIER)] or able
-    views = {trial.number: earlier_view(evidence, trial) for trial in able}
-    bar = max(views.values()) + math.log1p(-policy.AS_GOOD)
-    as_good = [trial for trial in able if views[trial.number] >= bar]
-    return min(as_good, key=lambda trial: (len(trial.settings), -views[trial.number]))
+def _every(evidence: Evidence, wanted: int) -> int:
+    """Return in which of the blocks the known profile is: as wanted, or more seldom where the other would have too few.
+
+    It follows from the plan and not from the clock, so that a resumed session agrees.
+    """
+    plan = evidence.plan
+    begins = budget_shares.choosing_ends if evidence.ledger.begun(Phase.CHOOSE) else budget_shares.search_ends
+    runs = (budget_shares.confirm_ends(plan) - begins(plan)) * plan.budget_s / budget_shares.run_s(plan)
+    room = runs - 2 * policy.ENOUGH_BLOCKS
+    return max(wanted, math.ceil(policy.ENOUGH_BLOCKS / room)) if room >= 1 else policy.ENOUGH_BLOCKS
 
 
-def earlier_view(evidence: Evidence, trial: Trial) -> float:
-    """Return the pessimistic view of a trial's log gain by the blocks of the search and the choosing."""
-    return promise(_earlier(evidence, trial), spread(evidence))[0]
+def _best(evidence: Evidence, able: Sequence[Trial]) -> Trial | None:
+    """Return the trial believed to be the best; of those as good, one with fewest settings; None of none."""
+    able = [trial for trial in able if not evidence.guarding.breaks(trial.number, EARLIER)] or able
+    beliefs = believed(evidence, EARLIER)
+    if beliefs is None or not able:
+        return next(iter(able), None)
+    return lean.leanest(beliefs, able[0], able[1:])
 
 
-def spread(evidence: Evidence) -> float:
-    """Return the spread of one block's gain by the same blocks."""
-    return pooled_sd(_earlier(evidence, trial) for trial in evidence.ledger.trials[1:])
+def _by_belief(evidence: Evidence, able: Sequence[Trial], phases: Sequence[Phase]) -> list[Trial]:
+    """Return trials, the one believed to be the best first; as they are where nothing can be believed."""
+    beliefs = believed(evidence, phases)
+    if beliefs is None or not able:
+        return list(able)
+    means = dict(zip(able, beliefs.of([trial.settings for trial in able]).mean, strict=True))
+    return sorted(able, key=lambda trial: -means[trial])
 
 
-def _earlier(evidence: Evidence, trial: Trial) -> list[float]:
-    return seen(evidence.gains, trial.number) + evidence.gains.of(trial.number, Phase.CHOOSE)
+def _over(evidence: Evidence, one: Trial, other: Trial, phases: Sequence[Phase]) -> Difference:
+    beliefs = believed(evidence, phases)
+    return beliefs.over(one.settings, other.settings) if beliefs else Difference(0.0, math.inf)

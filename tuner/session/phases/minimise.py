@@ -39,9 +39,12 @@ from tuner.session.answer.parts import Worth
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
 from tuner.session.measuring.tape import Measured, NoMore, Tape
-from tuner.session.phases import suspects
+from tuner.session.phases import lean, suspects
+from tuner.session.phases.beliefs import Beliefs, believed
 from tuner.session.setup import budget_shares, policy
 
+# The blocks by which profiles are believed to be better: all but the calibration's, which has one profile only.
+TELLING: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
 # Two blocks have one degree of freedom: their interval is no statement.
 FEWEST_OF_EACH: Final = 3
 # A setting does not leave while it may be worth more than this.
@@ -63,6 +66,8 @@ class Minimised:
     """
 
     original: Trial
+    best: Trial
+    gain_of_best: Gain | None
     profile: Trial
     kept: tuple[Worth, ...]
     dropped: tuple[Worth, ...]
@@ -140,9 +145,9 @@ class Elimination:
         """Leave out the doubtful ones together, twice; then those of which the last blocks left one doubtful."""
         blocks = self._evidence.plan.blocks
         self._leave(self._doubtful(), self._all_but(SECOND_ROUND_PART))
-        self._measure([self.current], blocks, self._all_but(SECOND_ROUND_PART))
+        self._measure(self._lean(), blocks, self._all_but(SECOND_ROUND_PART))
         self._leave(self._doubtful(), 1.0)
-        self._measure([self.current], blocks, 1.0)
+        self._measure(self._lean(), blocks, 1.0)
         while shorter := self._last_one():
             self._accepted.append(shorter)
 
@@ -153,13 +158,25 @@ class Elimination:
             shorter = self._without(self.current, out)
             # With the most promising kept: what it is worth where the others are gone, and the next step if this one fails.
             longer = self._without(self.current, out[:-1])
-            self._measure([self.current, longer, shorter], self._evidence.plan.blocks, share, hopeful=True)
+            self._measure([*self._lean(), longer, shorter], self._evidence.plan.blocks, share, hopeful=True)
             if self._acceptable(shorter) and not self._vague(shorter):
                 self._accepted.append(shorter)
                 return
             if not self._refused(shorter):
                 return
             out.pop()
+
+    def _lean(self) -> list[Trial]:
+        """Return the original without what is believed to be worth nothing, and the current profile, which may be shorter."""
+        original, beliefs = self._accepted[0], self._beliefs()
+        out = lean.superfluous(self._evidence.plan, beliefs, original.settings) if beliefs else []
+        return [self._without(original, out) if out else original, self.current]
+
+    def _beliefs(self) -> Beliefs | None:
+        """Return what is believed by all blocks until the last one that was seen of this phase."""
+        seen = max(self._tape.blocks, default=-1) + 1
+        first = min((run.block for run in self._evidence.ledger.runs if run.phase is Phase.MINIMISE), default=seen)
+        return believed(self._evidence, TELLING, self._tape.goal, before=max(first, seen))
 
     def _doubtful(self) -> list[str]:
         """Return the settings that are not shown to earn their place, the least promising first."""
@@ -181,8 +198,12 @@ class Elimination:
             self._accepted.pop()
         original, final = self._accepted[0], self.current
         gained = self._compared(self._evidence.baseline, final)
+        best = self._best(proven=proven)
+        gained_best = self._compared(self._evidence.baseline, best)
         return Minimised(
             original=original,
+            best=best,
+            gain_of_best=as_claimed(gained_best) if gained_best and best != original else gained_best,
             profile=final,
             kept=tuple(self._stays(name) for name in final.settings),
             dropped=tuple(self._farewell(name) for name in original.settings if name not in final.settings),
@@ -190,6 +211,26 @@ class Elimination:
             cost=self._compared(final, original) if final != original else None,
             blocks=len(self._tape.blocks),
         )
+
+    def _best(self, *, proven: bool) -> Trial:
+        """Return the shortest profile that gives nothing away: the original, or one that was measured in its place."""
+        original, beliefs = self._accepted[0], self._beliefs()
+        if beliefs is None:
+            return original
+        shorter = [trial for trial in self._shorter() if self._emittable(trial, proven=proven)]
+        return lean.leanest(beliefs, original, shorter)
+
+    def _shorter(self) -> list[Trial]:
+        """Return the profiles with some of the original's settings that ran well here, in enough blocks."""
+        original = self._accepted[0]
+        return [
+            trial
+            for trial in self._evidence.ledger.trials[1:]
+            if trial != original
+            and trial.settings.items() <= original.settings.items()
+            and self._tape.runs(trial)
+            and self._compared(self._evidence.baseline, trial) is not None
+        ]
 
     def _measure(self, profiles: Sequence[Trial], blocks: int, share: float, *, hopeful: bool = False) -> None:
         """Measure profiles, and the last of them without each of its settings, as many as the budget holds.

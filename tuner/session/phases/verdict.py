@@ -34,7 +34,8 @@ class Verdict:
     """What survived: the answer, the winner (None where nothing did), the gain of what was judged, and the doubts.
 
     `finalists` are all among which the judged one was chosen. `over_start` compares the winner with the profile that
-    the search started from, where that is another one and was measured beside it.
+    the search started from, where that is another one and was measured beside it; `over_known` compares the best profile
+    that was found with `known`, the best known one, where both were judged.
     """
 
     answer: Decision
@@ -42,6 +43,8 @@ class Verdict:
     gains: tuple[tuple[Trial, Gain], ...]
     why: str
     over_start: Gain | None = None
+    known: Trial | None = None
+    over_known: Gain | None = None
     doubts: tuple[Finding, ...] = ()
     finalists: tuple[Trial, ...] = ()
 

@@ -21,9 +21,9 @@ CALIBRATE_SHARE: Final = 0.10
 CALIBRATING_RUNS: Final = 4
 CALIBRATING_MORE: Final = 1 / 6
 # From 150 runs on. With fewer there is too little to find a good profile by: the search has all but what judging a large
-# gain needs (six blocks), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
+# gain needs (six blocks, with the best known profile in every second one), and of every run beyond the first 60 a quarter. `benchmarks/search.py` has what it is worth.
 SEARCH_SHARE: Final = 0.45
-JUDGING_RUNS: Final = 12
+JUDGING_RUNS: Final = 15
 SHORT_RUNS: Final = 60
 JUDGING_MORE: Final = 0.75
 # Where each profile is measured under several workloads, a minute has few runs, and most of them would go to the known

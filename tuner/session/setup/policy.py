@@ -14,3 +14,11 @@ LEAST_BEYOND: Final = 100
 SURPLUS: Final = 1.2
 # A profile with fewer settings is chosen before one that is better by less than this.
 AS_GOOD: Final = 0.01
+# Logarithms of ratios. A profile that was found is recommended before a known one when it is probably better by more than the
+# margin: there is no reason to leave what a vendor ships and tests for less.
+MARGIN: Final = 0.01
+WORTH_LEAVING: Final = 0.9
+# What may be expected to be lost for the sake of fewer settings.
+NEGLIGIBLE: Final = 0.005
+# What may be expected to be lost of a single setting that leaves, counting only the cases in which it is missed.
+LITTLE: Final = 0.01
