@@ -1,10 +1,28 @@
-"""Text of files that somebody else wrote: bounded in size, never a pipe or a device, and UTF-8."""
+"""Files that somebody else wrote: bounded in size, never a pipe or a device, and UTF-8 where they are text."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from tuner.errors import Finding, error
+
+
+def opened(path: Path, *, follow: bool = True) -> BinaryIO:
+    """Return a regular file, to be read; what it is, is asked of what was opened, so that nobody can swap it meanwhile.
+
+    Neither a pipe nor a device is waited for. Where `follow` is not set, a symbolic link is none either. Raise `OSError`
+    for what cannot be read or is no regular file.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    return open(descriptor, "rb")  # noqa: PTH123 - of a descriptor, and the caller closes it
 
 
 def text_of(path: Path, most_bytes: int, what: str) -> str | Finding:
@@ -12,7 +30,7 @@ def text_of(path: Path, most_bytes: int, what: str) -> str | Finding:
     if not path.is_file():  # a pipe or a device would be read for ever
         return error(str(path), "is not a file" if path.exists() else "does not exist")
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(most_bytes + 1)
     except OSError as reason:
         return error(str(path), f"cannot be read: {reason.strerror}")

@@ -13,6 +13,7 @@ from typing import Final
 
 from tuner.errors import UsageError
 from tuner.terminal_text import shown
+from tuner.untrusted import opened
 
 # What we write is small; a file that is larger was named by mistake.
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -58,7 +59,8 @@ def content(path: Path) -> bytes | None:
             raise UsageError(f"{path} is not a regular file", advice="name a file")
         if found.st_size > MOST_BYTES:
             raise UsageError(f"{path} is larger than {MOST_BYTES} bytes: such a file is not replaced")
-        return path.read_bytes()
+        with opened(path, follow=False) as file:
+            return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as reason:

@@ -8,7 +8,6 @@ the program and not the launchers; and it ends within its limit even where this 
 from __future__ import annotations
 
 import contextlib
-import errno
 import platform
 import re
 import shutil
@@ -29,6 +28,7 @@ from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, TERM_TO_KILL_S, Crew, Process
+from tuner.untrusted import opened
 
 WRITTEN_BYTES: Final = 1 << 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -187,26 +187,31 @@ class LocalSite:
     def written(self, names: Sequence[str]) -> dict[str, str]:
         """Return the wanted files that are there, the first part of long ones."""
         paths = {name: self._folder / name for name in names}
-        return {name: _head(path) for name, path in paths.items() if path.is_file()}
+        heads = {name: _head(path) for name, path in paths.items()}
+        return {name: text for name, text in heads.items() if text is not None}
 
     def opened(self, name: str) -> BinaryIO | None:
-        """Return a file of the folder, None where there is none. It outlives its name while it is open."""
+        """Return a file of the folder, None where there is none. It outlives its name while it is open.
+
+        Programs that are measured write here: a link, a pipe or a device in place of the file is none.
+        """
         try:
-            return (self._folder / name).open("rb")
-        except FileNotFoundError:
+            return opened(self._folder / name, follow=False)
+        except OSError:
             return None
 
 
-def _head(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(WRITTEN_BYTES).decode(errors="replace")
+def _head(path: Path) -> str | None:
+    try:
+        with opened(path, follow=False) as file:
+            return file.read(WRITTEN_BYTES).decode(errors="replace")
+    except OSError:
+        return None
 
 
 def first_bytes(path: Path, most_bytes: int) -> bytes:
     """Return the beginning of a file of this machine; raise `OSError` for what is none: a pipe would be read for ever."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is not a file", str(path))
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(most_bytes)
 
 

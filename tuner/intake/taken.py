@@ -16,6 +16,7 @@ from tuner.errors import Finding, Skipped, UsageError, error, warning
 from tuner.intake.consumers import differences
 from tuner.intake.form import MOST_BYTES, PRELOAD, Assigned, Follow, Form, Group, Reading, Scope, Source, shown
 from tuner.intake.owners import elsewhere, is_stacks, libraries, meant, stacks_of
+from tuner.untrusted import opened
 
 _MOST_FILES: Final = 8
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
@@ -84,7 +85,7 @@ def text_of(path: Path) -> str:
     if not path.is_file():  # a pipe or a device would be read for ever
         raise UsageError(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             data = stream.read(MOST_BYTES + 1)
     except OSError as reason:
         raise UsageError(f"cannot read {path}: {reason.strerror}") from reason

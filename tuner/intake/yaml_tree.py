@@ -100,6 +100,8 @@ def _bounded(events: Any, where: str) -> None:
         if count.depth > MOST_DEPTH or count.values > MOST_NODES:
             most = f"{MOST_DEPTH} levels" if count.depth > MOST_DEPTH else f"{MOST_NODES} values"
             raise UsageError(f"{where}: line {event.start_mark.line + 1}: not read: more than {most}")
+        if count.holds_itself:
+            raise UsageError(f"{where}: line {event.start_mark.line + 1}: not read: *{event.anchor} contains itself")
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ class _Count:
     values: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     open: list[tuple[str | None, int]] = field(default_factory=list)
+    holds_itself: bool = False
+    """Whether an alias stands inside of what it repeats."""
 
     @property
     def depth(self) -> int:
@@ -117,6 +121,7 @@ class _Count:
     def add(self, event: str, anchor: str | None) -> None:
         if event == "AliasEvent":
             self.values += self.sizes.get(anchor or "", 0)
+            self.holds_itself = any(name == anchor for name, _ in self.open)
         elif event == "ScalarEvent":
             self.values += 1
             self.sizes |= {anchor: 1} if anchor else {}

@@ -27,10 +27,12 @@ const char *log_path(void)
     return file;
 }
 
-/* The file is opened for each line: holding it would take a file number away from the program. */
+/* The file is opened for each line: holding it would take a file number away from the program. It must not wait for the
+ * reader of a pipe. */
 static int open_log(void)
 {
-    return *file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644) : STDERR_FILENO;
+    return *file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644)
+                 : STDERR_FILENO;
 }
 
 static void close_log(int log)

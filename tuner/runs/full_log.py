@@ -31,6 +31,9 @@ HALF: Final = "half round trip"
 WHOLE: Final = "round trip"
 WAITED: Final = "corrected"
 _HEADER: Final = b"packet, txTime(sec)"
+MOST_BYTES: Final = 1 << 27
+"""The largest log of one receiver that is read: three million observations, which take 250 MB in memory."""
+_LONGEST_LINE: Final = 4096
 _MOST_PHASES: Final = 64
 _SEGMENTS: Final = 64
 _STEPS: Final = 40
@@ -68,9 +71,12 @@ def read(stream: BinaryIO) -> Log:
 
 
 def _rows(stream: BinaryIO) -> Iterator[str]:
-    """Yield the rows under the header."""
-    found = False
-    for line in stream:
+    """Yield the rows under the header; raise `ParseError` for a log of a size that no run writes."""
+    found, size = False, 0
+    while line := stream.readline(_LONGEST_LINE):
+        size += len(line)
+        if size > MOST_BYTES:
+            raise ParseError(f"sockperf's full log is larger than {MOST_BYTES} bytes")
         if found and line.startswith(b"---"):
             return
         if found:

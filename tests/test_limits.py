@@ -1,0 +1,136 @@
+"""Every read has a limit: pipes, devices, folders and endless files in place of any file end with a message at once."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import Tuner
+
+from tuner.hosts.local import LocalHost, first_bytes
+from tuner.runs import full_log
+from tuner.runs.benchmark import ParseError
+from tuner.untrusted import opened
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "folder": Path.mkdir,
+}
+COMMANDS = (
+    ("import", "{}"),
+    ("import", "{}", "--from", "env"),
+    ("profiles", "lint", "{}"),
+    ("profiles", "show", "{}"),
+    ("profiles", "diff", "{}", "latency"),
+    ("profiles", "import", "{}", "-o", "out.toml"),
+    ("profiles", "migrate", "{}", "--to", "0.1.0"),
+    ("profiles", "translate", "{}", "--to", "vma"),
+    ("profiles", "effective", "--env-file", "{}"),
+    ("params", "import-schema", "{}", "--stack-version", "9.9.9"),
+    ("conf", "lint", "{}"),
+    ("conf", "explain", "{}"),
+    ("onload", "import", "{}"),
+    ("export", "{}", "--to", "env"),
+    ("apply", "latency", "--target", "env:{}", "--yes"),
+    ("measure", "{}"),
+    ("measure", "default", "--mode", "playback", "--playback", "{}"),
+    ("measure", "default", "--stack", "xlio", "--lib", "/bin/true", "--allow-os-sockets", "--conf", "{}"),
+    ("run", "{}", "--", "true"),
+)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_is_no_file_is_refused_at_once(tuner: Tuner, tmp_path: Path, command: tuple[str, ...], kind: str) -> None:
+    path = tmp_path / "some.toml"
+    KINDS[kind](path)
+    ended = tuner(*(word.format(path) for word in command))
+    assert ended.status in {1, 2}, ended
+    assert "bug in tuner" not in ended.err
+    assert "some.toml" in ended.err + ended.out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_measured_program_leaves_in_place_of_its_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    with LocalHost().site({}) as site:
+        folder = site._folder
+        KINDS[kind](folder / "log")
+        (tmp_path / "secret").write_text("secret")
+        (folder / "link").symlink_to(tmp_path / "secret")
+        (folder / "whole").write_text("text")
+        assert site.opened("log") is None
+        assert site.opened("link") is None
+        assert site.opened("none") is None
+        assert site.written(["log", "link", "none", "whole"]) == {"whole": "text"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
+    KINDS[kind](tmp_path / "some")
+    with pytest.raises(OSError, match="not a file"):
+        opened(tmp_path / "some")
+    with pytest.raises(OSError, match="not a file"):
+        first_bytes(tmp_path / "some", 10)
+
+
+def test_a_link_is_followed_only_where_that_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with opened(tmp_path / "link") as file:
+        assert file.read() == b"text"
+    with pytest.raises(OSError, match="symbolic"):
+        opened(tmp_path / "link", follow=False)
+
+
+class Endless(io.RawIOBase):
+    """A log that never ends."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.given = 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Return the next line, or as much of it as is wanted."""
+        assert size is not None
+        assert size > 0
+        self.given += len(self.line)
+        assert self.given < 1 << 28
+        return self.line[:size]
+
+
+@pytest.mark.parametrize("line", [b"packet, txTime(sec), rxTime(sec)\n", b"x" * 4096, b"1, 0.1, 0.2\n" * 340])
+def test_a_log_without_end_is_no_log(line: bytes) -> None:
+    with pytest.raises(ParseError, match="full log"):
+        full_log.read(Endless(line))  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("form", ["ansible", "compose", "kubernetes", "kubernetes-patch"])
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "a: &a [*a]\n", "? " * 50_000])
+def test_nested_yaml_is_refused_and_ends_nothing(tuner: Tuner, tmp_path: Path, form: str, text: str) -> None:
+    (tmp_path / "deep.yaml").write_text(text)
+    ended = tuner("import", "--from", form, "deep.yaml")
+    assert ended.status in {1, 2}
+    assert "bug in tuner" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 20_000, "a = " + "{a=" * 20_000, "[" * 20_000, "a." * 20_000 + "a = 1", '{"a":' * 20_000],
+)
+@pytest.mark.parametrize(
+    "command", [("profiles", "lint"), ("profiles", "import"), ("params", "import-schema"), ("import",)]
+)
+def test_nested_toml_and_json_is_refused_and_ends_nothing(
+    tuner: Tuner, tmp_path: Path, text: str, command: tuple[str, ...]
+) -> None:
+    for name in ("deep.toml", "deep.json"):
+        (tmp_path / name).write_text(text)
+        ended = tuner(*command, name)
+        assert ended.status in {1, 2}, (name, ended)
+        assert "bug in tuner" not in ended.err
