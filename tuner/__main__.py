@@ -1,5 +1,5 @@
 """`python -m tuner`."""
 
-from tuner.cli.main import main
+from tuner.cli.entry import main
 
 main()

@@ -78,6 +78,9 @@ def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
                 os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         yield whole
+    except OSError as reason:
+        reason.filename = reason.filename or str(path)  # a full disk names none
+        raise
     finally:
         whole.unlink(missing_ok=True)
 
@@ -93,7 +96,11 @@ def sweep(folder: Path) -> None:
 
 def flush_folder(folder: Path) -> None:
     """Have the names in a folder on the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a folder may be written to and not be read
+        os.sync()
+        return
     try:
         os.fsync(descriptor)
     finally:

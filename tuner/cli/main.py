@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
-from typing import Annotated, Final
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Final, TextIO
 
 import typer
 
 from tuner.cli.group import Group
 from tuner.cli.screen.terminal import adapt
 from tuner.cli.tree import HELP, PROGRAM, beneath
+from tuner.errors import TunerError
 from tuner.version import __version__
 
 # Catalogues are many small objects that live to the end; to look for cycles among them takes a tenth of a cheap command.
@@ -63,9 +67,48 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         adapt(stream, os.environ)
+    status = _status(arguments)
+    lost = _unwritten(sys.stdout)
+    if lost is not None and lost.errno != errno.EPIPE:
+        from tuner.cli.screen import failure
+
+        failure.tell(_unprinted(lost), [])
+    _unwritten(sys.stderr)
+    sys.exit(status or (1 if lost else 0))
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """Carry out what the command line asks for and return its exit status."""
     try:
         program()()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception as reason:  # noqa: BLE001 - a user is not shown a traceback
         from tuner.cli.screen import failure
 
-        sys.exit(failure.told(reason, arguments, os.environ))
+        if isinstance(reason, OSError) and _printed(reason):
+            return failure.tell(_unprinted(reason), [])
+        return failure.told(reason, arguments, os.environ)
+    return 0
+
+
+def _printed(reason: OSError) -> bool:
+    """Return whether an error came from printing, of which it does not say the file: typer prints everything."""
+    return any(frame.name == "echo" for frame in traceback.extract_tb(reason.__traceback__))
+
+
+def _unprinted(reason: OSError) -> TunerError:
+    return TunerError(f"cannot write to standard output: {reason.strerror}")
+
+
+def _unwritten(stream: TextIO) -> OSError | None:
+    """Return why what was printed could not be written, None where it was; then nothing more goes there.
+
+    Python itself would try again when it ends, and exit with 120.
+    """
+    try:
+        stream.flush()
+    except OSError as reason:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return reason
+    return None

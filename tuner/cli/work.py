@@ -17,6 +17,7 @@ from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
+from tuner.errors import TunerError
 from tuner.records import Kind, State
 from tuner.report.summary import summary
 from tuner.results import Results
@@ -109,8 +110,14 @@ def _end_early(session: Ongoing, lines: Watch) -> None:
 
 
 def _write_summary(session: Ongoing, results: Results) -> None:
-    text = summary(session.store, session.store.session(session.id))
-    atomic_file.write(results.summary(session.id), text, follow=False)
+    """Write the summary of a session; that it cannot be written is told, and hides no other reason."""
+    path = results.summary(session.id)
+    try:
+        atomic_file.write(path, summary(session.store, session.store.session(session.id)), follow=False)
+    except OSError as reason:
+        typer.echo(f"no summary: cannot write {path}: {reason.strerror}", err=True)
+    except TunerError as reason:
+        typer.echo(f"no summary: {reason.message}", err=True)
 
 
 def _write_report(session: Ongoing, results: Results) -> None:
