@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -194,3 +198,47 @@ def test_the_difference_names_a_file_that_is_not_there_yet(tmp_path: Path) -> No
 )
 def test_the_journal_is_in_the_users_state_folder(environ: dict[str, str], folder: str) -> None:
     assert Journal.of(environ).folder == Path(folder)
+
+
+def test_nothing_goes_back_once_the_file_is_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.atomic_file import draft as real
+
+    path = tmp_path / "app.env"
+    path.write_bytes(b"before")
+    journal = deploy.Journal(tmp_path / "state")
+
+    @contextlib.contextmanager
+    def failing(*arguments: Any) -> Iterator[Path]:
+        with real(*arguments) as whole:
+            yield whole
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("tuner.deploy.placing.draft", failing)
+    done = deploy.put(deploy.planned(path, lambda _: "after"), journal, "what", 0o644)
+    assert path.read_bytes() == b"after"
+    assert Path(done.backup).read_bytes() == b"before"
+    assert journal.standing() == (done,)
+
+
+def test_many_applies_at_once_leave_a_journal_that_undoes_them_all(tmp_path: Path) -> None:
+    journal = deploy.Journal(tmp_path / "state")
+    paths = [tmp_path / f"{at}.env" for at in range(12)]
+
+    def put(path: Path) -> None:
+        deploy.put(deploy.planned(path, lambda _: f"of {path.name}\n"), journal, "what", 0o644)
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(put, paths))
+    assert {each.path for each in journal.standing()} == {str(path) for path in paths}
+    for path in paths:
+        applied = deploy.last(journal, path)
+        deploy.undo(applied, deploy.undoing(applied), journal)
+    assert journal.standing() == ()
+    assert not any(path.exists() for path in paths)
+
+
+def test_other_names_of_a_file_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    assert (deploy.other_names(tmp_path / "a"), deploy.other_names(tmp_path / "none")) == (0, 0)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    assert deploy.other_names(tmp_path / "a") == 1

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tuner.catalogue import facts, overlays, places
 from tuner.catalogue.expressions import Expression, Value, Values, parse
-from tuner.catalogue.parameters import Choice, Default, Kind, Parameter, Type
+from tuner.catalogue.parameters import Choice, Default, FileUse, Kind, Parameter, Type
 from tuner.catalogue.parsed import parsed
 from tuner.catalogue.places import stacks
 from tuner.catalogue.releases import Taken, Window, in_window, taken, window_words
@@ -409,6 +409,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
 
 _SHAPED: Final[Mapping[str, Any]] = {
     "kind": Kind,
+    "file": FileUse,
     "type": Type,
     "defaults": lambda rows: tuple(Default(**row) for row in rows),
     "choices": lambda rows: tuple(_choice(row) for row in rows),

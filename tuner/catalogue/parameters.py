@@ -65,6 +65,13 @@ class Type(StrEnum):
     CPUSET = "cpuset"
 
 
+class FileUse(StrEnum):
+    """What the library does with the file or folder that a variable names."""
+
+    WRITES = "writes"
+    READS = "reads"
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One allowed value of an enumeration, its other spellings, what it means, and the releases that know it.
@@ -109,7 +116,7 @@ class Parameter:
     `defaults` are in the order of releases. `special` maps a value to its meaning (`-1`: for ever).
     `since` and `last` are the first and the last release that read the variable; `last` None means it still does, and
     `gaps` are releases between them that do not.
-    `on_invalid` is what the stack does with a bad value; `vendor_slip` where the vendor's table is wrong.
+    `file` is what the stack does with the file or folder that the value names, None where it names none.
     Text has a regular expression as its `pattern`, which `form` says in words; its `max` is the most bytes that are
     read, and more than `documented_max` are read although no document promises it. `scope` is what has the setting:
     the process, or the stack that a process made and others may join. `read_when` is the condition over other settings
@@ -147,6 +154,7 @@ class Parameter:
     inert_since: str = ""
     inert: str = ""
     json_path: str = ""
+    file: FileUse | None = None
     on_invalid: str = ""
     constraints: tuple[str, ...] = ()
     vendor_slip: str = ""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tuner.errors import StoreError
+from tuner.untrusted import opened
 
 JOURNAL: Final = "applied.jsonl"
 MOST_JOURNAL_BYTES: Final = 64 * 1024 * 1024
+_LOCK: Final = "applied.lock"
+_MOST_WAIT_S: Final = 30.0
+_BETWEEN_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,21 @@ class Journal:
     def path(self) -> Path:
         """The journal's file."""
         return self.folder / JOURNAL
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from changing files and the journal meanwhile; raise `StoreError` where they do not end."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            until = time.monotonic() + _MOST_WAIT_S
+            while not _taken(descriptor):
+                if time.monotonic() > until:
+                    raise StoreError("another `tuner apply` is under way", advice="wait until it has ended")
+                time.sleep(_BETWEEN_S)
+            yield
+        finally:
+            os.close(descriptor)
 
     def standing(self) -> tuple[Applied, ...]:
         """Return what was applied and not taken back; raise `StoreError` for a journal that cannot be read."""
@@ -93,7 +115,7 @@ class Journal:
 
     def _read(self) -> bytes:
         try:
-            with self.path.open("rb") as file:
+            with opened(self.path) as file:
                 data = file.read(MOST_JOURNAL_BYTES + 1)
         except FileNotFoundError:
             return b""
@@ -102,6 +124,14 @@ class Journal:
         if len(data) > MOST_JOURNAL_BYTES:
             raise StoreError(f"{self.path} is larger than {MOST_JOURNAL_BYTES} bytes", advice="move it away")
         return data
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _applied(row: Mapping[str, Any]) -> Applied:

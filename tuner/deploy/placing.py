@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tuner.atomic_file import draft, flush_folder, sweep
-from tuner.deploy.change import Change, digest, unchanged
+from tuner.deploy.change import Change, content, digest, unchanged
 from tuner.deploy.folders import missing, remove_empty
 from tuner.deploy.journal import Applied, Journal
 from tuner.errors import StoreError, TunerError, UsageError
@@ -40,14 +40,38 @@ def put(change: Change, journal: Journal, what: str, mode: int) -> Applied:
     before = digest(change.before) if change.before is not None else ""
     applied = Applied(stamp, str(path), what, digest(change.after), str(backup or ""), folders, before)
     try:
-        _place(change, applied, journal, mode)
-    except (OSError, TunerError) as reason:
-        _retreat(applied, journal)
-        if isinstance(reason, TunerError):
-            raise
+        with journal.locked():
+            _placed(change, applied, journal, mode)
+    except OSError as reason:
         raise UsageError(f"cannot write {path}: {reason.strerror}", advice="nothing was changed") from reason
     _flush(path.parent, path)
     return applied
+
+
+def other_names(path: Path) -> int:
+    """Return how many other names (hard links) a file has: they keep what it holds now. None where there is no file."""
+    try:
+        return path.lstat().st_nlink - 1
+    except OSError:
+        return 0
+
+
+def _placed(change: Change, applied: Applied, journal: Journal, mode: int) -> None:
+    """Put the file in its place, or leave everything as it was; once it is there, nothing goes back."""
+    try:
+        _place(change, applied, journal, mode)
+    except (OSError, TunerError):
+        if not _is_there(change):
+            _retreat(applied, journal)
+            raise
+
+
+def _is_there(change: Change) -> bool:
+    """Return whether the file is what it was to become: it was renamed before whatever failed."""
+    try:
+        return content(change.path) == change.after
+    except TunerError:
+        return False
 
 
 def _place(change: Change, applied: Applied, journal: Journal, mode: int) -> None:

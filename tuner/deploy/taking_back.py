@@ -45,6 +45,11 @@ def undo(applied: Applied, change: Change, journal: Journal) -> Path | None:
 
     Return where the file is kept that was edited since it was applied, None where it was not.
     """
+    with journal.locked():
+        return _undone(applied, change, journal)
+
+
+def _undone(applied: Applied, change: Change, journal: Journal) -> Path | None:
     try:
         unchanged(change)
         kept = None if _untouched(applied, change.before, change.after) else _kept(change.path)

@@ -58,7 +58,8 @@ def apply(
 
 
 def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, json: bool) -> None:
-    from tuner import deploy
+    from tuner import catalogue, deploy
+    from tuner.catalogue import named_files
     from tuner.export import form
     from tuner.export.merge import merged
 
@@ -74,6 +75,11 @@ def _apply(profile: str, target: str, choice: deployable.Choice, *, yes: bool, j
     if change.before == change.after:
         _tell(answer | {"changed": False, "backup": None}, json=json)
         return
+    for finding in named_files.told(catalogue.load(found.profile.stack), found.profile.settings):
+        typer.echo(finding, err=True)
+    if others := deploy.other_names(change.path):
+        said = f"{change.path} has {others} other name{'s' if others > 1 else ''} (hard links), which keep what it holds now"
+        typer.echo(f"warning: {said}", err=True)
     _ask(f"Write {change.path}?", yes=yes)
     done = deploy.put(change, deploy.Journal.of(os.environ), what, wanted.mode)
     _tell(answer | {"changed": True, "backup": done.backup or None}, json=json)

@@ -65,6 +65,8 @@ def import_(
       tuner import /etc/default/app --from env -o profiles/vma/app.toml
       tuner import compose.yaml --service feed --json
     """
+    from tuner import catalogue
+    from tuner.catalogue import named_files
     from tuner.intake.profile import intake, unusable
     from tuner.intake.taken import Asked
     from tuner.profiles.files import save, write
@@ -74,7 +76,8 @@ def import_(
     errors = unusable(found, str(file))
     if errors and (out is not None or not json):
         raise UsageError(f"{file} has settings that {found.profile.stack} does not accept", findings=errors)
-    notes = [*found.findings, *errors]
+    named = named_files.told(catalogue.load(found.profile.stack), found.profile.settings)
+    notes = [*found.findings, *errors, *named]
     tell(notes, (warning(each.where, f"left out: {each.text}: {each.why}") for each in found.skipped))
     if out is not None:
         save(found.profile, out, overwrite=force, unknown=found.unknown)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tuner import catalogue
-from tuner.catalogue import memory
+from tuner.catalogue import memory, named_files
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
 from tuner.catalogue.memory import Room
@@ -66,11 +66,12 @@ def doubts(stack: str, release: str | None) -> list[Finding]:
 def refusal(stack: str, settings: Mapping[str, str], release: str | None, room: Room | None = None) -> str | None:
     """Return why these settings must not be run in `release`, None when they may.
 
-    They may not where the library would not start, for want of memory in `room` too, or would use something else than
-    what stands there.
+    They may not where the library would not start, for want of memory in `room` too, would use something else than
+    what stands there, or would write or read files outside of the run's own folder.
     """
     known = catalogue.load(stack)
     wrong = [str(finding) for finding in errors_in(known.check(settings, str, release))]
+    wrong += [str(finding) for finding in named_files.outside(known, settings)]
     wrong += [str(finding) for finding in too_large(known, settings, release, room)]
     if wrong or release is None:
         return "; ".join(wrong) or None

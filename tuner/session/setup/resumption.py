@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuner import catalogue, stacks
+from tuner.catalogue import named_files
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts.host import Host
 from tuner.profiles.profile import errors_in
@@ -89,6 +90,8 @@ def _check(stored: Plan, trials: Iterable[Trial]) -> None:
     contenders = {each.profile: each.settings for each in (stored.baseline, *stored.known)} | {"fixed": stored.fixed}
     every = {**contenders, **{f"trial {each.number}": each.settings for each in trials}}
     found = [each for where, settings in every.items() for each in _strange(where, settings, known)]
+    for settings in every.values():
+        found += named_files.outside(catalogue.load(stored.stack), settings)
     found += _strange("further", stored.further, TOLD)
     for each in stored.workloads:
         found += errors_in(workload_checks.problems(each))
