@@ -33,6 +33,7 @@ def put(change: Change, journal: Journal, what: str, mode: int) -> Applied:
     change was planned, and `StoreError` when it was written but may not survive a power cut.
     """
     assert change.after is not None  # noqa: S101 # only an undo removes
+    unchanged(change)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = change.path
     backup = path.with_name(f"{path.name}{_BACKUP}{stamp}") if change.before is not None else None
