@@ -4,6 +4,11 @@ Synthetic: logarithmic ranges, special values, choices; a third of the parameter
 two regions that crash and one that hangs. The noise of a run is log-normal (sd 3 %) with hiccups (5 % of the runs, 15 to
 60 % slower).
 
+Stepped: nineteen parameters whose effects do not add up. Every gain is a step: a value helps from a threshold on or inside a
+window, and is as good anywhere beyond; some steps need one or two other parameters on their good side, and the first of those
+costs something while it is alone. A wall costs much and still runs; as in the synthetic ones, there are regions that crash or
+hang. The noise is the same.
+
 Recorded: every configuration of a grid of levels, measured several times on the real kernel stack. A run is one of the
 recorded ones, as its ratio to the baseline runs around it. Two of the settings are never reached by what was measured
 (`UNREACHED`), so configurations that differ in nothing else are one, of 18 runs. The truth of a configuration is the median
@@ -33,6 +38,10 @@ from tuner.search.space import SearchSpace
 NOISE = 0.03
 HICCUPS, HICCUP = 0.05, (0.15, 0.60)
 FAR = 0.75
+STEPPED, HIGHEST = 19, 0.8
+"""The parameters of a stepped landscape, and its highest true gain (natural logarithm)."""
+
+WALL = 0.5
 AROUND = 2
 """Blocks before and after a recorded run whose baseline runs, with its own block's, it is compared with."""
 
@@ -77,6 +86,12 @@ class Landscape(Protocol):
         ...
 
 
+def _noisy(gain: float, rng: random.Random) -> float:
+    """Return a gain with the noise of a run, now and then with a hiccup."""
+    hiccup = rng.uniform(*HICCUP) if rng.random() < HICCUPS else 0.0
+    return gain + rng.gauss(0, NOISE) - math.log1p(hiccup)
+
+
 @dataclass(frozen=True)
 class Cliff:
     """What happens where one parameter is far out while another one is "1"."""
@@ -114,8 +129,7 @@ class Synthetic:
 
     def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
         """Return the true gain with noise, now and then with a hiccup."""
-        hiccup = rng.uniform(*HICCUP) if rng.random() < HICCUPS else 0.0
-        return self.gain(settings) + rng.gauss(0, NOISE) - math.log1p(hiccup)
+        return _noisy(self.gain(settings), rng)
 
     def _worth(self, settings: Settings) -> float:
         fit = {d.parameter: self._fit(d, settings) for d in self.space.dimensions}
@@ -181,6 +195,98 @@ def _favourites(dimensions: Sequence[Dimension], guards: set[str], rng: random.R
         if dimension.steps and dimension.special and rng.random() < 0.6:
             found.pop(dimension.parameter)
     return found
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What one parameter must be for a step: one of the single values, or from `low` to `high` of the range."""
+
+    dimension: Dimension
+    singles: frozenset[str]
+    low: float = 0.0
+    high: float = 0.0
+
+    def holds(self, settings: Settings, defaults: Settings) -> bool:
+        """Return whether settings meet this condition."""
+        text = settings.get(self.dimension.parameter, defaults[self.dimension.parameter])
+        if text in self.dimension.singles:
+            return text in self.singles
+        return self.low <= self.dimension.position(int(text)) <= self.high
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of the gain where all conditions hold, and nothing where one does not."""
+
+    worth: float
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A landscape of steps: flat but for thresholds, some of which only work together."""
+
+    space: SearchSpace
+    steps: tuple[Step, ...]
+    walls: tuple[Step, ...]
+    failures: Mapping[Fate, tuple[Condition, ...]]
+
+    @property
+    def best(self) -> float:
+        """The gain where every step is taken and no wall is met: none of the steps excludes another one."""
+        return sum(step.worth for step in self.steps)
+
+    def fate(self, settings: Settings) -> Fate:
+        """Return what becomes of every run under settings."""
+        fallen = (fate for fate, conditions in self.failures.items() if self._all_hold(conditions, settings))
+        return next(fallen, Fate.RUNS)
+
+    def gain(self, settings: Settings) -> float:
+        """Return the true gain over the defaults, which meet no condition."""
+        return sum(step.worth for step in (*self.steps, *self.walls) if self._all_hold(step.conditions, settings))
+
+    def measured(self, settings: Settings, rng: random.Random, turn: int) -> float:
+        """Return the true gain with noise."""
+        return _noisy(self.gain(settings), rng)
+
+    def _all_hold(self, conditions: Sequence[Condition], settings: Settings) -> bool:
+        return all(condition.holds(settings, self.space.defaults) for condition in conditions)
+
+
+def stepped(seed: int) -> Stepped:
+    """Return a landscape of nineteen parameters: three steps of one parameter, two of two, two of three; six are dead."""
+    rng = random.Random(f"stepped/{seed}")  # noqa: S311 - the same landscape for everybody
+    dimensions = [_dimension(number, rng) for number in range(STEPPED)]
+    defaults = {d.parameter: "0" if "0" in d.singles else str(d.low) for d in dimensions}
+    guards = rng.sample(
+        [d for d in dimensions if d.values == ("0", "1")], 3
+    )  # they help nothing, so that the best runs
+    others = rng.sample([d for d in dimensions if d not in guards], STEPPED - len(guards))
+    conditions = iter([_good_side(d, rng) for d in others])
+    groups = [tuple(itertools.islice(conditions, size)) for size in (1, 1, 1, 2, 2, 3, 3)]
+    far = [Condition(d, frozenset(), FAR, 1.0) for d in rng.sample([d for d in dimensions if d.steps], 3)]
+    guarded = [(a, Condition(d, frozenset({"1"}))) for a, d in zip(far, guards, strict=True)]
+    failures = {Fate.CRASHES: guarded[1], Fate.HANGS: guarded[2]}
+    space = SearchSpace("kernel", tuple(dimensions), defaults=defaults)
+    return Stepped(space, _steps(groups, rng), (Step(-WALL, guarded[0]),), failures)
+
+
+def _good_side(dimension: Dimension, rng: random.Random) -> Condition:
+    """Return where a parameter helps: one of its other choices; beyond a threshold ("for ever" too); inside a window."""
+    if not dimension.steps:
+        return Condition(dimension, frozenset({rng.choice(dimension.values[1:])}))
+    if rng.random() < 0.6:
+        return Condition(dimension, frozenset({"-1"}), rng.uniform(0.35, 0.75), 1.0)
+    low = rng.uniform(0.2, 0.6)
+    return Condition(dimension, frozenset(), low, low + 0.3)
+
+
+def _steps(groups: Sequence[tuple[Condition, ...]], rng: random.Random) -> tuple[Step, ...]:
+    """Return a step for each group, the more for more conditions, and what the first condition of several costs alone."""
+    raw = [Step((1 + len(group)) * rng.lognormvariate(0.0, 0.4), group) for group in groups]
+    raw += [Step(-step.worth / 4, step.conditions[:1]) for step in raw if len(step.conditions) > 1]
+    scale = HIGHEST / sum(step.worth for step in raw)
+    return tuple(Step(scale * step.worth, step.conditions) for step in raw)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ import kept
 import rivals
 import simulation
 from kept import Outcome, Played
-from landscapes import Fate, Landscape, recorded, synthetic
+from landscapes import Fate, Landscape, recorded, stepped, synthetic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 
 from tuner import stacks
@@ -62,6 +62,7 @@ from tuner.session.phases.confirm import confirm
 from tuner.session.phases.search import search
 
 SIZES = (8, 16, 30)
+STEPPED = "stepped"
 RUNS, SEEDS = 60, 60
 QUICK = (30, 3)
 QUICK_RIVALS = ("random", "Optuna TPE")
@@ -161,8 +162,10 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
 
 @cache
 def landscape(name: str, seed: int) -> Landscape:
-    """Return a landscape by its name: a number of parameters, or the recorded table, which is the same for all seeds."""
-    return recorded(TABLE) if name == TABLE.stem else synthetic(int(name), seed)
+    """Return a landscape by its name: a number of parameters, steps, or the recorded table, the same for all seeds."""
+    if name == TABLE.stem:
+        return recorded(TABLE)
+    return stepped(seed) if name == STEPPED else synthetic(int(name), seed)
 
 
 def played(rival: str, name: str, runs: int, seed: int) -> Played:
