@@ -58,6 +58,7 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.progress import Silent
 from tuner.session.measuring.session import Session
 from tuner.session.phases.calibrate import calibrate
+from tuner.session.phases.clear_lead import with_short_confirmation
 from tuner.session.phases.confirm import confirm
 from tuner.session.phases.search import search
 
@@ -153,6 +154,8 @@ def ours(bench: Bench, seed: int) -> tuple[Settings, Settings]:
     rig = Rig(on_one(host), stacks.named(plan.stack), tuple(map(Path, plan.preloads)), plan.program)
     session = Session(Evidence(plan, journal.ledger), journal, rig, Clock(budget_s, 0.0, 0.0, host.now), Silent())
     calibrate(session)
+    search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))
+    session = replace(session, evidence=replace(session.evidence, plan=with_short_confirmation(session.evidence)))
     search(session, make(plan.optimizer, bench.space, seed, lambda settings: settings))
     confirm(session)
     found = verdict(session.evidence, session.clock.ending())

@@ -11,7 +11,7 @@ import landscapes
 import pytest
 import rivals
 import search
-from landscapes import Fate, synthetic
+from landscapes import Fate, stepped, synthetic
 
 LEVELS = {"POLL": ("0", "-1", "100"), "ACK": ("0", "1")}
 ROUNDS = 3
@@ -93,6 +93,36 @@ def test_the_best_of_a_synthetic_landscape_is_not_beaten_by_what_runs(size: int)
     )
     assert land.gain({}) == 0.0
     assert land.fate({}) is Fate.RUNS
+
+
+def test_the_best_of_a_stepped_landscape_is_where_all_steps_are_taken_and_nothing_is_better() -> None:
+    land, rng = stepped(3), random.Random(1)
+    drawn = [land.space.sample(rng) for _ in range(1000)]
+    assert {land.fate(settings) for settings in drawn} == {Fate.RUNS, Fate.CRASHES, Fate.HANGS}
+    assert max(land.gain(settings) for settings in drawn) < land.best == pytest.approx(landscapes.HIGHEST)
+    assert (land.gain({}), land.fate({})) == (0.0, Fate.RUNS)
+    goods = {c.dimension.parameter: c for step in land.steps for c in step.conditions}
+    best = {
+        name: next(t for t in c.dimension.texts() if c.holds({name: t}, land.space.defaults))
+        for name, c in goods.items()
+    }
+    assert land.gain(best) == pytest.approx(land.best)
+    assert land.fate(best) is Fate.RUNS
+
+
+def test_a_step_of_three_needs_all_three() -> None:
+    land = stepped(5)
+    three = next(step for step in land.steps if len(step.conditions) == 3)
+    names = [c.dimension.parameter for c in three.conditions]
+    good = {
+        c.dimension.parameter: next(
+            t for t in c.dimension.texts() if c.holds({c.dimension.parameter: t}, land.space.defaults)
+        )
+        for c in three.conditions
+    }
+    parts = [land.gain({name: good[name] for name in names if name != left}) for left in names]
+    assert land.gain(good) > 0.0
+    assert max(parts) <= 0.0
 
 
 def test_a_hang_costs_as_many_runs_as_its_time_out() -> None:

@@ -131,23 +131,27 @@ def _tune(session: Session) -> Session:
     calibrate(session)
     plan = run_length.with_run_length(session.evidence)
     session = _replanned(session, plan, run_length.words(plan.lengthened))
-    optimizer = optimizer_for(session.plan, session.proposals)
     for line in search_space(session.plan).left_out:
         session.progress.note(line)
-    prior = load_prior(session.journal.store, session.plan)
     if session.plan.warm_start is not None:
-        session.progress.note(str(prior))
-    prior.teach(optimizer)
-    search(session, optimizer)
-    session.settle()
-    if not session.clock.hurried:
-        plan = clear_lead.with_short_confirmation(session.evidence)
+        session.progress.note(str(load_prior(session.journal.store, session.plan)))
+    _search(session)
+    plan = session.plan if session.clock.hurried else clear_lead.with_short_confirmation(session.evidence)
+    if plan is not session.plan:
         session = _replanned(session, plan, clear_lead.words(plan.clear_lead))
+        _search(session)  # goes on where it was, as a resumed session does
     if not session.clock.hurried or provable(session):
         confirm(session)
     if winner := to_minimise(session.evidence, session.clock.ending()):
         minimise(session, winner, judged_objective(session.evidence, winner))
     return session
+
+
+def _search(session: Session) -> None:
+    optimizer = optimizer_for(session.plan, session.proposals)
+    load_prior(session.journal.store, session.plan).teach(optimizer)
+    search(session, optimizer)
+    session.settle()
 
 
 def _replanned(session: Session, plan: Plan, why: str) -> Session:

@@ -1,4 +1,4 @@
-"""Whether the search has found something so good that few blocks will prove it, so that the rest of the budget minimises.
+"""Whether the search has found something so good that few blocks will prove it: it then goes on, and the rest minimises.
 
 Decided once, by the data of the search alone and before anything is chosen or judged, so that the blocks of the
 confirmation still follow from nothing that they say themselves; the store then holds the plan that this makes.
@@ -42,8 +42,8 @@ def words(lead: ClearLead | None) -> str:
     """Return in words what a clear lead changes, empty where there is none."""
     if lead is None:
         return ""
-    why = f"{lead.profile} leads by at least ~{lead.ratio:.2g}×: {lead.blocks} blocks suffice to confirm it"
-    return f"{why}; the remaining time minimises its settings"
+    why = f"{lead.profile} leads by at least ~{lead.ratio:.2g}×: {lead.blocks} blocks suffice to confirm that"
+    return f"{why}; the time saved goes to more search and to minimising"
 
 
 def _observed(evidence: Evidence, leader: Trial) -> bool:

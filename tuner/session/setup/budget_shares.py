@@ -2,6 +2,7 @@
 
 calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
+                   where it found a clear lead, it goes on to 60 %
 choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found a clear lead
 minimise           the rest; where that is too little, the confirmation has it
 """
@@ -48,6 +49,9 @@ WORTHWHILE_RUNS: Final = 48
 CLEAR_LEAD_BLOCKS: Final = 7
 CLEAR_LEAD_RUNS: Final = 3 * CLEAR_LEAD_BLOCKS
 CLEAR_LEAD_REST_RUNS: Final = 36
+# Where few blocks prove the best so far, the search goes on with what the proof does not need: large gains are where more
+# of them are left to find. `docs/benchmarks.md`, searches on landscapes of steps, has what it is worth.
+CLEAR_LEAD_SEARCH_SHARE: Final = 0.60
 # What a run costs beyond its test: start, calibration, warm-up, drain; and the benchmark's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -107,7 +111,15 @@ def calibrate_ends(plan: Plan) -> float:
 
 
 def search_ends(plan: Plan) -> float:
-    """Return the share of a tuning's budget at which its search ends."""
+    """Return the share of a tuning's budget at which its search ends; with a clear lead it is longer."""
+    ends = _first_search_ends(plan)
+    if not plan.clear_lead:
+        return ends
+    rest = (CLEAR_LEAD_RUNS / (1.0 - CHOOSING_PART) + CLEAR_LEAD_REST_RUNS) / _runs(plan)
+    return max(ends, min(CLEAR_LEAD_SEARCH_SHARE, 1.0 - rest))
+
+
+def _first_search_ends(plan: Plan) -> float:
     runs = _runs(plan)
     if is_short_of_runs(plan):
         before = SEARCHING_RUNS + (CALIBRATING_RUNS if calibrates(plan) else 0)
@@ -124,19 +136,23 @@ def confirm_ends(plan: Plan) -> float:
     """
     if plan.clear_lead:
         return _clear_lead_ends(plan)
-    if plan.kind is not Kind.TUNE or MINIMISE_SHARE * plan.budget_s < WORTHWHILE_RUNS * run_s(plan):
-        return 1.0
-    return SEARCH_SHARE + CONFIRM_SHARE
+    return SEARCH_SHARE + CONFIRM_SHARE if _minimises(plan) else 1.0
+
+
+def _minimises(plan: Plan) -> bool:
+    """Return whether a plan has time to minimise although many blocks judge."""
+    return plan.kind is Kind.TUNE and MINIMISE_SHARE * plan.budget_s >= WORTHWHILE_RUNS * run_s(plan)
 
 
 def _clear_lead_ends(plan: Plan) -> float:
-    return search_ends(plan) + CLEAR_LEAD_RUNS * run_s(plan) / ((1.0 - CHOOSING_PART) * plan.budget_s)
+    few = search_ends(plan) + CLEAR_LEAD_RUNS * run_s(plan) / ((1.0 - CHOOSING_PART) * plan.budget_s)
+    return max(few, SEARCH_SHARE + CONFIRM_SHARE) if _minimises(plan) else few
 
 
 def has_room_for_clear_lead(plan: Plan) -> bool:
-    """Return whether a plan that would not minimise has time for it when few blocks judge."""
+    """Return whether a plan without a clear lead has time to minimise when few blocks judge."""
     rest_s = (1.0 - _clear_lead_ends(plan)) * plan.budget_s
-    return plan.kind is Kind.TUNE and confirm_ends(plan) >= 1.0 and rest_s >= CLEAR_LEAD_REST_RUNS * run_s(plan)
+    return plan.kind is Kind.TUNE and not plan.clear_lead and rest_s >= CLEAR_LEAD_REST_RUNS * run_s(plan)
 
 
 def choosing_ends(plan: Plan) -> float:
