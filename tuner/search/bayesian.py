@@ -11,6 +11,7 @@ and 30 parameters (`benchmarks/landscapes.py`, seeds that the published comparis
   and no blocks: with 60 runs it ended at 1.61, 1.91 and 1.93 times the defaults, behind Optuna's estimators on the larger two.
 - Space. Ours, because its own knows no rules, no settings without effect and no special value beside a range; a selector
   beside a number moves the model where the number does nothing.
+- Excursions. What the model would not propose, while its own proposals bring nothing (`excursions.py`).
 - Memory. The models are made anew from everything that was told, whenever that was more. There is nothing to
   pickle, and a resumed session goes on as if it had not stopped.
 """
@@ -28,6 +29,7 @@ from typing import Final
 import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships none
 
+from tuner.search import excursions
 from tuner.search.beliefs import Awaiting, Belief, Beliefs
 from tuner.search.candidates import Palette, climbed
 from tuner.search.history import History, any_new, runnable
@@ -98,11 +100,13 @@ class BayesianSearch:
             self._foreign.append(outcome.settings)
 
     def ask(self) -> dict[str, str]:
-        """Return the settings to try next: of the design, or by the model, or at random when neither has any."""
+        """Return the settings to try next: of the design, beside the model or by it, or at random when none has any."""
         rng = self._history.rng(self._seed)
         # A design only makes a first model possible: where earlier sessions give one, it would cost runs for nothing.
         proposal = None if self._warm() else self._planned()
         if proposal is None:  # not "or": no settings at all are a proposal too
+            proposal = self._excursion(rng)
+        if proposal is None:
             proposal = self._modelled(rng)
         if proposal is None:
             proposal = any_new(self._space, self._feasible, self._history, rng)
@@ -119,6 +123,13 @@ class BayesianSearch:
     def _planned(self) -> Settings | None:
         new = (settings for settings in self._design if not self._history.knows(settings))
         return next((settings for settings in new if not self._hopeless(settings)), None)
+
+    def _excursion(self, rng: random.Random) -> Settings | None:
+        if not excursions.due(self._history, before=0 if self._warm() else len(self._design)):
+            return None
+        tried = islice(excursions.excursions(self._space, self._history, rng), MOST_REPAIRS)
+        found = runnable(tried, self._feasible, self._history)
+        return next((settings for settings in found if not self._hopeless(settings)), None)
 
     def _hopeless(self, settings: Settings) -> bool:
         """Return whether settings are almost certain to fail, as far as anything is known."""

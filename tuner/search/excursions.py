@@ -1,0 +1,68 @@
+"""Proposals against the model's advice, once its own have brought nothing for a while: how a search leaves its basin.
+
+A model that is wrong about an interaction is sure of it: it proposes what it believes in, and nothing of that tells it
+where it is wrong. On BDBC (a public table, 16 options; `docs/scoreboard.md`) it believed of one option -0.18 ± 0.03 where
+the truth was +0.32, and stood still. A larger doubt in the model (a least weight for every interaction) and a forest of
+trees beside it brought less than leaving every third proposal to chance while nothing improves: half of those
+are samples of the whole space, half are leaders with up to three settings changed, which is local search with steps that
+the model's climbing, one setting at a time, does not take.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from tuner.search.history import History, Observation
+from tuner.search.space import SearchSpace
+
+PATIENCE: Final = 6
+"""Proposals in a row without an improvement that are left to the model."""
+
+EVERY: Final = 3
+"""Of those that follow, until something improves, one of so many is an excursion."""
+
+LEAST_IMPROVEMENT: Final = 0.005
+"""Gain (natural logarithm) that counts as one; so does no less than its own standard error."""
+
+LEADERS: Final = 5
+SAMPLED: Final = 0.5
+"""Share of excursions that are drawn from the whole space."""
+
+MOST_CHANGES: Final = 3
+
+
+def due(history: History, before: int) -> bool:
+    """Return whether the next proposal is an excursion; the first `before` trials are a design, which improves nothing."""
+    stalled = _stalled(history.measured(), before) + len(history.pending)
+    return stalled >= PATIENCE and (stalled - PATIENCE) % EVERY == 0
+
+
+def _stalled(measured: Sequence[Observation], before: int) -> int:
+    """Return how many trials were measured since the last improvement, or since the design."""
+    best, at = -math.inf, min(before, len(measured))
+    for number, each in enumerate(measured, start=1):
+        if each.gain is not None and each.gain > best + _least(each):
+            best, at = each.gain, max(at, number)
+    return len(measured) - at
+
+
+def _least(observed: Observation) -> float:
+    return max(LEAST_IMPROVEMENT, math.sqrt(observed.variance or 0.0))
+
+
+def excursions(space: SearchSpace, history: History, rng: random.Random) -> Iterator[dict[str, str]]:
+    """Yield settings without end, whether they can be run or not; samples only while nothing has succeeded."""
+    succeeded = [(each.gain, each.settings) for each in history.measured() if each.gain is not None]
+    leaders = [settings for _, settings in sorted(succeeded, key=lambda pair: -pair[0])[:LEADERS]]
+    while True:
+        sampled = not leaders or rng.random() < SAMPLED
+        yield space.sample(rng) if sampled else _changed(space, rng.choice(leaders), rng)
+
+
+def _changed(space: SearchSpace, leader: Mapping[str, str], rng: random.Random) -> dict[str, str]:
+    count = min(rng.randint(1, MOST_CHANGES), len(space.dimensions))
+    changes = {d.parameter: d.pick(rng.random()) for d in rng.sample(space.dimensions, count)}
+    return space.effective({**space.inside(leader), **changes})
