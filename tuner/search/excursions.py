@@ -3,7 +3,7 @@
 A model that is wrong about an interaction is sure of it: it proposes what it believes in, and nothing of that tells it
 where it is wrong. On BDBC (a public table, 16 options; `docs/scoreboard.md`) it believed of one option -0.18 ± 0.03 where
 the truth was +0.32, and stood still. A larger doubt in the model (a least weight for every interaction) and a forest of
-trees beside it brought less than leaving every third proposal to chance while nothing improves: half of those
+trees beside it brought less than leaving every second proposal to chance while nothing improves: half of those
 are samples of the whole space, half are leaders with up to three settings changed, which is local search with steps that
 the model's climbing, one setting at a time, does not take.
 """
@@ -18,10 +18,10 @@ from typing import Final
 from tuner.search.history import History, Observation
 from tuner.search.space import SearchSpace
 
-PATIENCE: Final = 6
+PATIENCE: Final = 8
 """Proposals in a row without an improvement that are left to the model."""
 
-EVERY: Final = 3
+EVERY: Final = 2
 """Of those that follow, until something improves, one of so many is an excursion."""
 
 LEAST_IMPROVEMENT: Final = 0.005
