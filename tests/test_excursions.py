@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import islice
 
 from hypothesis import given
@@ -19,19 +20,19 @@ POLL = Dimension("POLL", Scale.LOG, 1, 1_000_000, ("-1", "0"), requires=(("P0", 
 SPACE = SearchSpace("kernel", (*YES_NO, POLL), {"FIXED": "1"}, {d.parameter: "0" for d in (*YES_NO, POLL)})
 
 
-def told(gains: list[float | None], variance: float = 0.0) -> History:
+def told(gains: Sequence[float | None], variance: float = 0.0) -> History:
     history = History()
     for number, gain in enumerate(gains):
         history.tell(Outcome({"POLL": str(number)}, gain, variance))
     return history
 
 
-def due_after(gains: list[float | None], before: int = 0, variance: float = 0.0) -> bool:
+def due_after(gains: Sequence[float | None], before: int = 0, variance: float = 0.0) -> bool:
     return excursions.due(told(gains, variance), before)
 
 
 def test_the_model_has_its_patience_and_then_all_turns_but_one_of_so_many() -> None:
-    still: list[float | None] = [0.5] + [0.1] * (excursions.PATIENCE + 2 * excursions.EVERY)
+    still = [0.5] + [0.1] * (excursions.PATIENCE + 2 * excursions.EVERY)
     turns = [due_after(still[:count]) for count in range(1, len(still) + 1)]
     assert [number for number, due in enumerate(turns) if due] == [
         excursions.PATIENCE,
@@ -41,20 +42,20 @@ def test_the_model_has_its_patience_and_then_all_turns_but_one_of_so_many() -> N
 
 
 def test_an_improvement_gives_the_model_its_patience_back() -> None:
-    still: list[float | None] = [0.5] + [0.1] * excursions.PATIENCE
+    still = [0.5] + [0.1] * excursions.PATIENCE
     assert due_after(still)
     assert not due_after([*still[:-1], 0.6])
     assert not due_after([*still, 0.6])
 
 
 def test_what_noise_may_have_made_is_no_improvement() -> None:
-    rising: list[float | None] = [0.5] + [0.1] * (excursions.PATIENCE - 1) + [0.52]
+    rising = [0.5] + [0.1] * (excursions.PATIENCE - 1) + [0.52]
     assert not due_after(rising)
     assert due_after(rising, variance=0.03**2)
 
 
 def test_a_design_is_not_what_a_search_stands_still_with() -> None:
-    designed: list[float | None] = [0.5] + [0.1] * 11
+    designed = [0.5] + [0.1] * 11
     assert not due_after(designed, before=12)
     assert due_after(designed + [0.1] * excursions.PATIENCE, before=12)
 
