@@ -17,6 +17,7 @@ from tuner.search.space import SearchSpace
 
 YES_NO = tuple(Dimension(f"P{number}", Scale.CHOICE, values=("0", "1")) for number in range(6))
 POLL = Dimension("POLL", Scale.LOG, 1, 1_000_000, ("-1", "0"), requires=(("P0", "1"),))
+PATIENCE = excursions.LEAST_PATIENCE
 SPACE = SearchSpace("kernel", (*YES_NO, POLL), {"FIXED": "1"}, {d.parameter: "0" for d in (*YES_NO, POLL)})
 
 
@@ -28,28 +29,35 @@ def told(gains: Sequence[float | None], variance: float = 0.0) -> History:
 
 
 def due_after(gains: Sequence[float | None], before: int = 0, variance: float = 0.0) -> bool:
-    return excursions.due(told(gains, variance), before)
+    return excursions.due(SPACE, told(gains, variance), before)
 
 
 def test_the_model_has_its_patience_and_then_all_turns_but_one_of_so_many() -> None:
-    still = [0.5] + [0.1] * (excursions.PATIENCE + 2 * excursions.EVERY)
+    still = [0.5] + [0.1] * (PATIENCE + 2 * excursions.EVERY)
     turns = [due_after(still[:count]) for count in range(1, len(still) + 1)]
     assert [number for number, due in enumerate(turns) if due] == [
-        excursions.PATIENCE,
-        excursions.PATIENCE + excursions.EVERY,
-        excursions.PATIENCE + 2 * excursions.EVERY,
+        PATIENCE,
+        PATIENCE + excursions.EVERY,
+        PATIENCE + 2 * excursions.EVERY,
     ]
 
 
+def test_the_patience_is_that_of_the_dimensions_where_they_are_many() -> None:
+    many = tuple(Dimension(f"P{number}", Scale.CHOICE, values=("0", "1")) for number in range(2 * PATIENCE))
+    still = told([0.5] + [0.1] * PATIENCE)
+    assert excursions.due(SPACE, still, 0)
+    assert not excursions.due(SearchSpace("kernel", many), still, 0)
+
+
 def test_an_improvement_gives_the_model_its_patience_back() -> None:
-    still = [0.5] + [0.1] * excursions.PATIENCE
+    still = [0.5] + [0.1] * PATIENCE
     assert due_after(still)
     assert not due_after([*still[:-1], 0.6])
     assert not due_after([*still, 0.6])
 
 
 def test_what_noise_may_have_made_is_no_improvement() -> None:
-    rising = [0.5] + [0.1] * (excursions.PATIENCE - 1) + [0.52]
+    rising = [0.5] + [0.1] * (PATIENCE - 1) + [0.52]
     assert not due_after(rising)
     assert due_after(rising, variance=0.03**2)
 
@@ -57,15 +65,15 @@ def test_what_noise_may_have_made_is_no_improvement() -> None:
 def test_a_design_is_not_what_a_search_stands_still_with() -> None:
     designed = [0.5] + [0.1] * 11
     assert not due_after(designed, before=12)
-    assert due_after(designed + [0.1] * excursions.PATIENCE, before=12)
+    assert due_after(designed + [0.1] * PATIENCE, before=12)
 
 
 def test_proposals_that_are_awaited_have_brought_nothing_yet() -> None:
-    history = told([0.5] + [0.1] * (excursions.PATIENCE - 2))
-    assert not excursions.due(history, 0)
+    history = told([0.5] + [0.1] * (PATIENCE - 2))
+    assert not excursions.due(SPACE, history, 0)
     for number in range(2):
         history.asked({"P1": str(number)})
-    assert excursions.due(history, 0)
+    assert excursions.due(SPACE, history, 0)
 
 
 @given(st.integers(0, 1000), st.lists(st.booleans(), min_size=6, max_size=6))

@@ -125,7 +125,7 @@ class BayesianSearch:
         return next((settings for settings in new if not self._hopeless(settings)), None)
 
     def _excursion(self, rng: random.Random) -> Settings | None:
-        if not excursions.due(self._history, before=0 if self._warm() else len(self._design)):
+        if not excursions.due(self._space, self._history, before=0 if self._warm() else len(self._design)):
             return None
         tried = islice(excursions.excursions(self._space, self._history, rng), MOST_REPAIRS)
         found = runnable(tried, self._feasible, self._history)

@@ -6,7 +6,7 @@ the truth was +0.32, and stood still (median regret .045 after 100 runs; .0001 w
 trees beside it brought nothing there, and a least weight for every interaction found less on landscapes of steps. So every
 second proposal is left to chance while nothing improves: half of those are samples of the whole space, half are leaders
 with up to three settings changed, which is local search with steps that the model's climbing, one setting at a time, does
-not take. On landscapes of steps they neither helped nor harmed.
+not take.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from typing import Final
 from tuner.search.history import History, Observation
 from tuner.search.space import SearchSpace
 
-PATIENCE: Final = 8
-"""Proposals in a row without an improvement that are left to the model."""
+LEAST_PATIENCE: Final = 8
+"""Proposals in a row without an improvement that are left to the model; as many as there are dimensions, if that is more.
+
+A model of so many effects needs as many trials before it can be thought wrong. With eight whatever the space, sessions of
+60 noisy runs on landscapes of steps found less than without excursions (mean log gain .34 instead of .38, 20 seeds).
+"""
 
 EVERY: Final = 2
 """Of those that follow, until something improves, one of so many is an excursion."""
@@ -35,10 +39,11 @@ SAMPLED: Final = 0.5
 MOST_CHANGES: Final = 3
 
 
-def due(history: History, before: int) -> bool:
+def due(space: SearchSpace, history: History, before: int) -> bool:
     """Return whether the next proposal is an excursion; the first `before` trials are a design, which improves nothing."""
-    stalled = _stalled(history.measured(), before) + len(history.pending)
-    return stalled >= PATIENCE and (stalled - PATIENCE) % EVERY == 0
+    patience = max(LEAST_PATIENCE, len(space.dimensions))
+    late = _stalled(history.measured(), before) + len(history.pending) - patience
+    return late >= 0 and late % EVERY == 0
 
 
 def _stalled(measured: Sequence[Observation], before: int) -> int:
