@@ -17,7 +17,7 @@ from tuner.search.space import SearchSpace
 
 YES_NO = tuple(Dimension(f"P{number}", Scale.CHOICE, values=("0", "1")) for number in range(6))
 POLL = Dimension("POLL", Scale.LOG, 1, 1_000_000, ("-1", "0"), requires=(("P0", "1"),))
-PATIENCE = excursions.LEAST_PATIENCE
+PATIENCE = excursions.PATIENCE
 SPACE = SearchSpace("kernel", (*YES_NO, POLL), {"FIXED": "1"}, {d.parameter: "0" for d in (*YES_NO, POLL)})
 
 
@@ -42,11 +42,13 @@ def test_the_model_has_its_patience_and_then_all_turns_but_one_of_so_many() -> N
     ]
 
 
-def test_the_patience_is_that_of_the_dimensions_where_they_are_many() -> None:
+def test_where_noise_may_hide_an_improvement_the_patience_is_that_of_the_dimensions() -> None:
     many = tuple(Dimension(f"P{number}", Scale.CHOICE, values=("0", "1")) for number in range(2 * PATIENCE))
-    still = told([0.5] + [0.1] * PATIENCE)
-    assert excursions.due(SPACE, still, 0)
-    assert not excursions.due(SearchSpace("kernel", many), still, 0)
+    still: Sequence[float | None] = [0.5] + [0.1] * PATIENCE
+    assert excursions.due(SearchSpace("kernel", many), told(still), 0)
+    noisy = told(still, variance=0.03**2)
+    assert excursions.due(SPACE, noisy, 0)
+    assert not excursions.due(SearchSpace("kernel", many), noisy, 0)
 
 
 def test_an_improvement_gives_the_model_its_patience_back() -> None:
