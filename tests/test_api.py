@@ -36,7 +36,8 @@ from tuner.store import Store
 PACKAGE = Path(tuner.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "api.md"
 # `tuner run` is no session: this process, with its own environment, becomes the program.
-BECOMES = {"hosts/become.py": ["os.environ"]}
+BECOMES = {"hosts/become.py": ["os.environ"], "report/vega.py": ["sys.stdout"]}
+"""The modules that are programs of their own."""
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "cli" not in path.parents]
 
 

@@ -67,7 +67,8 @@ def test_a_gain_that_takes_many_blocks_to_prove_has_them(tmp_path: Path, gain: f
 def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_path: Path) -> None:
     obvious, hidden = (tune(tmp_path / str(gain), host(gain), SHORT) for gain in (4.0, 1.1))
     assert stored(tmp_path / "4.0", obvious).clear_lead
-    assert obvious["calibration"]["detectable"] == hidden["calibration"]["detectable"]
+    rows = [each["calibration"]["detectable"] for each in (obvious, hidden)]
+    assert len({(row["budget_s"], row["blocks"], row["finalists"]) for row in rows}) == 1
 
 
 def test_a_budget_with_no_time_to_minimise_keeps_its_whole_confirmation(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ Budget = Annotated[
         help="Wall time of the session: 90s, 10m, 1h. A longer one detects smaller differences; `tuner check --noise` shows which.",
     ),
 ]
-Sockperf = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
+BenchmarkPath = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
 Preload = Annotated[
     list[Path] | None,
     typer.Option("--preload", metavar="PATH", help="A further library, behind the stack's. Repeatable."),
@@ -191,7 +191,7 @@ def setup(
     lib: options.Lib = None,
     preload: Preload = None,
     fast_start: FastStart = True,
-    sockperf: Sockperf = "sockperf",
+    sockperf: BenchmarkPath = "sockperf",
     load: Load = "preload",
     conf: Conf = None,
     allow_os_sockets: AllowOsSockets = False,

@@ -66,6 +66,8 @@ class Stack:
     """A name that only this stack's library holds."""
     smallest: tuple[str, ...] = ("true",)
     """The least program under which the library says what it is."""
+    told: tuple[str, ...] = ()
+    """Variables by which a library of ours is told something of a run, beside the stack's own settings."""
     excluded_settings: frozenset[str] = frozenset()
     """Profiles that set one of these are measured only when they are named."""
 

@@ -18,6 +18,7 @@ from tuner.hosts.telemetry import Telemetry
 from tuner.json_text import parsed
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
+from tuner.runs.chosen import BENCHMARK
 from tuner.store.shape import (
     Shape,
     anything,
@@ -182,7 +183,7 @@ _PLAN: Final = having(
         "kind": text,
         "stack": text,
         "preloads": many(text),
-        "sockperf": text,
+        BENCHMARK.name: text,
         "objective": text,
         "workloads": many(named(anything)),
         "baseline": _CONTENDER,

@@ -10,6 +10,7 @@ from tuner.cli import options, session_options
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
+from tuner.runs.chosen import BENCHMARK
 
 if TYPE_CHECKING:
     from tuner.records import StoredSession
@@ -61,7 +62,7 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
 def resume(
     session: Session = "latest",
     results: options.Results = options.RESULTS,
-    sockperf: session_options.Sockperf = "sockperf",
+    program: session_options.BenchmarkPath = BENCHMARK.name,
     lib: options.Lib = None,
     preload: session_options.Preload = None,
     json: options.Json = False,
@@ -69,20 +70,20 @@ def resume(
 ) -> None:
     """Continue an interrupted session.
 
-    It uses the rest of its budget. The store may be anybody's: sockperf and libraries are looked up again on this
+    It uses the rest of its budget. The store may be anybody's: the benchmark and the libraries are looked up again on this
     host or named again, and what differs from those that the session began with is told.
 
     \b
     Examples:
       tuner sessions resume latest
-      tuner sessions resume latest --sockperf ./sockperf
+      tuner sessions resume latest --lib ./libxlio.so
     """
     from tuner import api
     from tuner.cli import work
     from tuner.session.setup.resumption import Named
 
     at = work.workspace(results, verbose=verbose)
-    named = Named(sockperf, lib, preload or ())
+    named = Named(program, lib, preload or ())
     work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 
 

@@ -106,14 +106,19 @@ def _detectable(evidence: Evidence, known: GainSpread, budget_s: float) -> Detec
 
 def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int, int]:
     """Return how many blocks of how many profiles will judge in a tuning: what is left when one has been chosen."""
-    return min(plan.blocks, int(budget_shares.judging(plan) * plan.budget_s / block_cost_s(1))), 1
+    return min(plan.blocks, int(budget_shares.judging(plan) * plan.budget_s / block_cost_s(_beside(plan)))), 1
+
+
+def _beside(plan: Plan) -> int:
+    """Return how many profiles are measured beside the baseline: the best known one too where there is one."""
+    return 2 if any(each.settings != plan.baseline.settings for each in plan.known) else 1
 
 
 def _enough_s(evidence: Evidence, sd: float, plan: Plan, blocks: int) -> float | None:
     """Return the budget, in seconds, that detects a difference of `WORTH_DETECTING`; None where the plan's own does."""
     if power.enough(sd, blocks):
         return None
-    return budget_shares.budget_s(plan, power.blocks_needed(sd) * _block_cost_s(evidence, 1))
+    return budget_shares.budget_s(plan, power.blocks_needed(sd) * _block_cost_s(evidence, _beside(plan)))
 
 
 def _block_cost_s(evidence: Evidence, trials: int) -> float:

@@ -22,7 +22,6 @@ from tuner.runs.chosen import BENCHMARK
 from tuner.session.setup import preflight
 from tuner.session.setup.plan import Plan
 from tuner.stacks import probe
-from tuner.stacks.onload.naming import TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def on_host(stored: Plan, trials: Iterable[Trial], named: Named, host: Host) -> 
 
 def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
     if stored.program != plan.program:
-        yield f"the session began with {stored.program} and goes on with {plan.program} (--sockperf names another)"
+        yield f"the session began with {stored.program} and goes on with {plan.program} (--{BENCHMARK.name} names another)"
     if stored.preloads[:1] != plan.preloads[:1]:
         yield f"the session began with {stored.preloads[0]} and goes on with {plan.preloads[0]} (--lib names another)"
     if set(_further(stored)) != set(_further(plan)):
@@ -92,7 +91,7 @@ def _check(stored: Plan, trials: Iterable[Trial]) -> None:
     found = [each for where, settings in every.items() for each in _strange(where, settings, known)]
     for settings in every.values():
         found += named_files.outside(catalogue.load(stored.stack), settings)
-    found += _strange("further", stored.further, TOLD)
+    found += _strange("further", stored.further, stacks.named(stored.stack).told)
     for each in stored.workloads:
         found += errors_in(workload_checks.problems(each))
     if found:

@@ -13,6 +13,7 @@ from typing import Final
 
 from tuner.errors import Finding, error, warning
 from tuner.stacks.banner import Banner
+from tuner.stacks.onload.naming import TOLD
 from tuner.stacks.stack import Proof, Seen, Stack, from_loader_cache, loader_words
 from tuner.terminal_text import plain
 
@@ -169,6 +170,7 @@ STACK: Final = Stack(
     library_problem=library_problem,
     mark=API,
     smallest=ONE_SOCKET,
+    told=TOLD,
     # These profiles measure something else than the program that is tuned, or need a server's memory and workers.
     excluded_settings=frozenset({CONTROL, "EF_UDP", "EF_TCP", "EF_CLUSTER_NAME", "EF_TCP_SHARED_LOCAL_PORTS"}),
 )
