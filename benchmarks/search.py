@@ -1,6 +1,6 @@
 """What do searches recommend for the same number of runs, and what is it truly worth?
 
-On synthetic landscapes of 8, 16 and 30 parameters, and on a table of the real kernel stack (`landscapes.py`). What
+On synthetic landscapes of 8, 16 and 30 parameters, on one of steps that need each other, and on a table of the real kernel stack (`landscapes.py`). What
 neighbouring runs have in common drifts (AR(1), sd 2.7 %). Every rival (`rivals.py`) gets the same number of runs, the defaults
 known to it, and recommends what its users take: the best single run. A hang costs everybody as many runs as its time-out
 would take.
@@ -33,6 +33,7 @@ from pathlib import Path
 
 import joblib  # type: ignore[import-untyped]  # ships none
 import kept
+import landscapes
 import rivals
 import simulation
 from kept import Outcome, Played
@@ -299,7 +300,13 @@ class Comparison:
         return " / ".join(seconds(self.outcomes(rival, name)) for name in (str(SIZES[-1]), TABLE.stem))
 
 
+def _names() -> tuple[str, ...]:
+    return (*map(str, SIZES), STEPPED, TABLE.stem)
+
+
 def _title(name: str) -> str:
+    if name == STEPPED:
+        return f"{landscapes.STEPPED} parameters in steps"
     return f"{name} parameters" if name.isdigit() else "recorded kernel stack"
 
 
@@ -307,7 +314,7 @@ def compare(runs: int, seeds: int, only: Sequence[str], *, complete: bool, path:
     """Return the comparison: ours and random search anew, the libraries as they are kept or, when wanted, completed."""
     named = [name for name in rivals.versioned() if not only or name in only]
     present = {OURS, *rivals.present()}
-    names = [*map(str, SIZES), TABLE.stem]
+    names = _names()
     known = kept.read(path) if path else {}
     every = [played(rival, name, runs, seed) for seed in range(seeds) for name in names for rival in (*named, OURS)]
     missing = [job for job in every if job not in known and job.rival in present and (complete or not job.versions)]
@@ -335,13 +342,13 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
             f"Not compared: {missing or 'none of those asked for'}.\n",
             f"| landscape | {OURS} | {FOUND} | {' | '.join(found.rivals)} | the best there is |",
             f"|---|{'---|' * (len(found.rivals) + 3)}",
-            *(found.row(name) for name in (*map(str, SIZES), TABLE.stem)),
+            *(found.row(name) for name in _names()),
             found.costs(),
             "\nOurs over each rival, seed by seed: median with its 95 % interval. The recording tells",
             f"{len(table.groups)} groups of its {len(table.runs)} configurations apart; the {len(table.groups[-1])} best are one (`benchmarks/alike.py`), and nobody is better for choosing the luckiest of them.\n",
             f"| landscape | {' | '.join(f'over {rival}' for rival in found.rivals)} |",
             f"|{'---|' * (len(found.rivals) + 1)}",
-            *(found.duel(name) for name in (*map(str, SIZES), TABLE.stem)),
+            *(found.duel(name) for name in _names()),
             f"\n`.venv/bin/python benchmarks/search.py {'--quick' if quick else shlex.join(asked)}`\n",
         ]
     )

@@ -50,7 +50,7 @@ def test_another_latency_gives_another_fingerprint(latencies_us: list[float], in
     assert kept.fingerprint(latencies_us) != kept.fingerprint(changed)
 
 
-@pytest.mark.parametrize("name", [*map(str, search.SIZES), search.TABLE.stem])
+@pytest.mark.parametrize("name", [*map(str, search.SIZES), search.STEPPED, search.TABLE.stem])
 def test_every_landscape_and_seed_has_its_own_fingerprint(name: str) -> None:
     prints = {search.played(search.OURS, name, 60, seed).fingerprint for seed in range(5)}
     assert len(prints) == 5
@@ -64,10 +64,10 @@ def test_a_comparison_computes_only_what_is_missing_and_only_when_it_should(
     without = search.compare(20, 1, ["random", "Optuna TPE"], complete=False, path=path)
     assert (without.rivals, path.exists()) == (("random",), False)
     whole = search.compare(20, 1, ["random", "Optuna TPE"], complete=True, path=path)
-    assert (whole.rivals, len(kept.read(path))) == (("random", "Optuna TPE"), 2)
+    assert (whole.rivals, len(kept.read(path))) == (("random", "Optuna TPE"), 3)
     again = search.compare(20, 1, ["random", "Optuna TPE"], complete=False, path=path)
     assert again.rivals == whole.rivals
-    assert len(kept.read(path)) == 2
+    assert len(kept.read(path)) == 3
 
 
 def test_a_cell_says_when_it_has_fewer_seeds_than_the_others() -> None:
