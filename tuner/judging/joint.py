@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 from scipy.optimize import Bounds, minimize
 
+from tuner.judging.threads import one_thread
+
 Array = NDArray[np.float64]
 
 TAIL_DEGREES: Final = 4.0
@@ -122,6 +124,10 @@ class Fitted:
         `effects` has for each parameter the kernel between them (rows) and all told profiles and then themselves (columns);
         `places` says where each is among the told ones, None where it was never measured.
         """
+        with one_thread():
+            return self._gains(effects, places)
+
+    def _gains(self, effects: Array, places: Sequence[int | None]) -> Belief:
         known = len(self.lesson.effects[0])
         signal = _signal(self.theta, effects)
         own = np.exp(self.theta[-2])
@@ -182,19 +188,23 @@ class Difference:
 
 def fitted(lesson: Lesson) -> Fitted:
     """Return the model whose parameters are the most probable for a lesson."""
+    with one_thread():
+        theta = _most_probable(lesson, _prior(lesson)[0], np.ones(len(lesson.values)), FIT_STEPS)
+        tails = _weighed(lesson, theta)
+        return Fitted(lesson, _most_probable(lesson, theta, tails, REFIT_STEPS), tails)
+
+
+def _weighed(lesson: Lesson, theta: Array) -> Array:
     tails = np.ones(len(lesson.values))
-    theta = _most_probable(lesson, _prior(lesson)[0], tails, FIT_STEPS)
     for _ in range(TAIL_ROUNDS):
         tails = _tails(lesson, theta, tails)
-    return Fitted(lesson, _most_probable(lesson, theta, tails, REFIT_STEPS), tails)
+    return tails
 
 
 def refitted(lesson: Lesson, theta: Array) -> Fitted:
     """Return the model with known parameters: what takes time is to find them, and a few more blocks hardly change them."""
-    tails = np.ones(len(lesson.values))
-    for _ in range(TAIL_ROUNDS):
-        tails = _tails(lesson, theta, tails)
-    return Fitted(lesson, theta, tails)
+    with one_thread():
+        return Fitted(lesson, theta, _weighed(lesson, theta))
 
 
 def _prior(lesson: Lesson) -> tuple[Array, Array]:
