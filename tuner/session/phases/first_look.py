@@ -20,8 +20,9 @@ from tuner.session.setup import budget_shares
 # With the preparation before it the first figure is there within 15 s, and the rest of the session has its time.
 LONGEST_LOOK_S: Final = 12.0
 MOST_OF_A_BUDGET: Final = 0.2
-# As many as a block of the search holds.
+# As many as a block of the search holds; fewer where a minute has few runs, most of which are owed to proposals.
 MOST_LOOKED_AT: Final = 5
+FEW_LOOKED_AT: Final = 2
 
 
 def look(session: Session) -> None:
@@ -41,7 +42,8 @@ def _best_bets(session: Session) -> list[Trial]:
     if session.evidence.objective.limits:
         return []
     longest_s = min(LONGEST_LOOK_S, MOST_OF_A_BUDGET * session.plan.budget_s)
-    room = min(MOST_LOOKED_AT, math.floor(longest_s / budget_shares.run_s(session.plan)) - 1)
+    most = FEW_LOOKED_AT if budget_shares.is_short_of_runs(session.plan) else MOST_LOOKED_AT
+    room = min(most, math.floor(longest_s / budget_shares.run_s(session.plan)) - 1)
     known = [session.enter_known(each) for each in session.plan.known] if room > 0 else []
     return [trial for trial in known if trial.invalid is None and trial != session.baseline][:room]
 
