@@ -29,8 +29,10 @@ from tuner.runs.run import Rig, playback_text
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
 
-SERVES: Final = "trap 'echo total; exit' INT; echo READY; while :; do sleep 0.02; done"
-STUBBORN: Final = "trap '' INT TERM; echo READY; while :; do sleep 0.02; done"
+# Ready a little later than at once: until `timeout` knows its child's number it hands no signal on (coreutils 9.1), and no server
+# that is measured is interrupted so soon.
+SERVES: Final = "trap 'echo total; exit' INT; sleep 0.1; echo READY; while :; do sleep 0.02; done"
+STUBBORN: Final = "trap '' INT TERM; sleep 0.1; echo READY; while :; do sleep 0.02; done"
 SPEAKS: Final = "echo hello; echo aside >&2; printf text >left.txt; printf long >log.csv"
 HANGS: Final = "exec sleep 60"
 WORDS: Final = {
