@@ -26,35 +26,40 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
-from scipy.optimize import Bounds, minimize
 
+from tuner.judging.effects import (
+    FIT_STEPS,
+    JITTER,
+    REFIT_STEPS,
+    SCALE_MEAN,
+    SCALE_SD,
+    TAIL_ROUNDS,
+    WEIGHT_SD,
+    Array,
+    Prior,
+    covariances,
+    most_probable,
+    slopes,
+    tail,
+)
 from tuner.judging.threads import one_thread
 
-Array = NDArray[np.float64]
-
-TAIL_DEGREES: Final = 4.0
-TAIL_ROUNDS: Final = 3
-FIT_STEPS: Final = 40
-REFIT_STEPS: Final = 15
 LEAST_SCALE: Final = 0.02
 LEVEL_VARIANCE: Final = 100.0
 """Of a block's level, in units of the spread of the scores: so wide that it says nothing."""
-# Priors of the logarithms. That of the scale of pairs is the search's (`search/surrogate.py`), in units of the spread. What a
+# Priors of the logarithms. Those of a weight's spread and of the scale of pairs are common to all models (`effects.py`). What a
 # parameter does, and what is a profile's own, is believed to be a few percent whatever one large effect does to that spread.
 EFFECT: Final = 0.06
-WEIGHT_SD: Final = 2.5
-SCALE_MEAN, SCALE_SD = 2.0, 0.3
 OWN, OWN_SD = 0.01, 1.5
 # How many times more or less noisy than replicated profiles say: they are few in a short session.
 NOISE_SD: Final = 0.5
 BOUNDS: Final = {"weight": (-18.0, 1.4), "scale": (-3.0, 6.0), "own": (-18.0, 1.0)}
 NOISE_REACH: Final = 3.0
-JITTER: Final = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +194,12 @@ class Difference:
 def fitted(lesson: Lesson) -> Fitted:
     """Return the model whose parameters are the most probable for a lesson."""
     with one_thread():
-        theta = _most_probable(lesson, _prior(lesson)[0], np.ones(len(lesson.values)), FIT_STEPS)
+        prior, usual = _prior(lesson), np.ones(len(lesson.values))
+        theta = most_probable(lambda at: _likelihood(lesson, at, usual), prior, prior.mean, FIT_STEPS)
         tails = _weighed(lesson, theta)
-        return Fitted(lesson, _most_probable(lesson, theta, tails, REFIT_STEPS), tails)
+        return Fitted(
+            lesson, most_probable(lambda at: _likelihood(lesson, at, tails), prior, theta, REFIT_STEPS), tails
+        )
 
 
 def _weighed(lesson: Lesson, theta: Array) -> Array:
@@ -207,24 +215,20 @@ def refitted(lesson: Lesson, theta: Array) -> Fitted:
         return Fitted(lesson, theta, _weighed(lesson, theta))
 
 
-def _prior(lesson: Lesson) -> tuple[Array, Array]:
-    """Return means and spreads of the logarithms: of each weight, the scale of pairs, the own deviation, the noise."""
+def _prior(lesson: Lesson) -> Prior:
+    """Return the prior of each weight, the scale of pairs, the own deviation and the noise."""
     count = len(lesson.effects)
     own, noise, effect = (2 * math.log(sd / lesson.scale) for sd in (OWN, lesson.sd, EFFECT))
-    mean = np.array([*(np.log(lesson.urgency) + effect - SCALE_MEAN), SCALE_MEAN, own, noise])
-    return mean, np.array([*[WEIGHT_SD] * count, SCALE_SD, OWN_SD, NOISE_SD])
-
-
-def _limits(lesson: Lesson) -> Array:
-    noise = _prior(lesson)[0][-1]
-    weights = [BOUNDS["weight"]] * len(lesson.effects)
-    return np.array([*weights, BOUNDS["scale"], BOUNDS["own"], (noise - NOISE_REACH, noise + NOISE_REACH)])
+    around = (noise - NOISE_REACH, noise + NOISE_REACH)
+    return Prior(
+        mean=np.array([*(np.log(lesson.urgency) + effect - SCALE_MEAN), SCALE_MEAN, own, noise]),
+        deviation=np.array([*[WEIGHT_SD] * count, SCALE_SD, OWN_SD, NOISE_SD]),
+        limits=np.array([*[BOUNDS["weight"]] * count, BOUNDS["scale"], BOUNDS["own"], around]),
+    )
 
 
 def _signal(theta: Array, effects: Array) -> Array:
-    weights = np.exp(theta[:-3]).reshape(-1, *[1] * (effects.ndim - 1))
-    product = np.prod(1.0 + weights * effects, axis=0)
-    return np.asarray(np.exp(theta[-3]) * (product - 1.0), dtype=np.float64)
+    return covariances(np.exp(theta[:-3]), float(np.exp(theta[-3])), effects)
 
 
 def _factor(lesson: Lesson, theta: Array, tails: Array) -> Array:
@@ -234,39 +238,18 @@ def _factor(lesson: Lesson, theta: Array, tails: Array) -> Array:
     return np.asarray(np.linalg.cholesky(spread + np.diag(noise)), dtype=np.float64)
 
 
-def _most_probable(lesson: Lesson, start: Array, tails: Array, steps: int) -> Array:
-    mean, deviation = _prior(lesson)
-    limits = _limits(lesson)
-
-    def posterior(theta: Array) -> tuple[float, Array]:
-        away = (theta - mean) / deviation
-        try:
-            value, gradient = _likelihood(lesson, theta, tails)
-        except np.linalg.LinAlgError:  # not positive definite by rounding: turn back
-            return 1e10, np.zeros_like(theta)
-        return value + 0.5 * float(away @ away), gradient + away / deviation
-
-    allowed: Any = Bounds(limits[:, 0], limits[:, 1])
-    found = minimize(posterior, start, method="L-BFGS-B", jac=True, bounds=allowed, options={"maxfun": steps})
-    return np.asarray(found.x, dtype=np.float64)
-
-
 def _likelihood(lesson: Lesson, theta: Array, tails: Array) -> tuple[float, Array]:
     """Return the negative log likelihood and its gradient, whose sums are taken over profiles rather than scores."""
     lower = _factor(lesson, theta, tails)
     inverse = cho_solve((lower, True), np.eye(len(lower)), check_finite=False)
     alpha = inverse @ lesson.values
     slope = 0.5 * (inverse - np.outer(alpha, alpha))
-    by_profile = _gathered(slope, lesson)
-    signal = _signal(theta, lesson.effects)
-    shares = np.exp(theta[:-3])[:, None, None] * lesson.effects
-    by_product = by_profile * (signal + np.exp(theta[-3]))
-    of_weights = np.einsum("ij,kij->k", by_product, shares / _nonzero(1.0 + shares))
-    of_scale = float(np.sum(by_profile * signal))
-    of_own = float(np.trace(by_profile) * np.exp(theta[-2]))
+    by_pair = _gathered(slope, lesson)
+    of_effects = slopes(np.exp(theta[:-3]), float(np.exp(theta[-3])), lesson.effects, by_pair)
+    of_own = float(np.trace(by_pair) * np.exp(theta[-2]))
     of_noise = float(np.diag(slope) @ tails * np.exp(theta[-1]))
     value = 0.5 * float(lesson.values @ alpha) + float(np.log(np.diag(lower)).sum())
-    return value, np.array([*of_weights, of_scale, of_own, of_noise])
+    return value, np.array([*of_effects, of_own, of_noise])
 
 
 def _gathered(slope: Array, lesson: Lesson) -> Array:
@@ -276,17 +259,12 @@ def _gathered(slope: Array, lesson: Lesson) -> Array:
     return np.asarray(members @ slope @ members.T, dtype=np.float64)
 
 
-def _nonzero(factors: Array) -> Array:
-    return np.where(np.abs(factors) < JITTER, JITTER, factors)
-
-
 def _tails(lesson: Lesson, theta: Array, tails: Array) -> Array:
     """Return how many times the variance of each score is larger than usual, so that its distance is likely; never below 1."""
     lower = _factor(lesson, theta, tails)
     alpha = np.asarray(cho_solve((lower, True), lesson.values, check_finite=False))
-    noise = np.exp(theta[-1])
-    beyond = (noise * tails * alpha) ** 2 / max(noise, JITTER)
-    return np.asarray(np.maximum(1.0, (TAIL_DEGREES + beyond) / (TAIL_DEGREES + 1.0)), dtype=np.float64)
+    noise = float(np.exp(theta[-1]))
+    return tail(noise * tails * alpha, np.full(len(alpha), noise))
 
 
 def shifted(found: Belief, at: int) -> Belief:

@@ -29,13 +29,13 @@ from typing import Final
 import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships none
 
+from tuner.judging.effects import Array
 from tuner.search import excursions
 from tuner.search.beliefs import Awaiting, Belief, Beliefs
 from tuner.search.candidates import Palette, climbed
 from tuner.search.history import History, any_new, runnable
 from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
-from tuner.search.surrogate import Array
 
 with warnings.catch_warnings():  # what its imports say about the future of numpy is for its authors
     warnings.simplefilter("ignore")

@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr
 
+from tuner.judging.effects import Array
 from tuner.search.optimizer import Outcome
 from tuner.search.space import SearchSpace
-from tuner.search.surrogate import Array, Centred, Fitted, Lesson, extended, fitted, states
+from tuner.search.surrogate import Centred, Fitted, Lesson, extended, fitted, states
 
 LEAST_SPREAD: Final = 0.02
 DEEPEST: Final = 3.0

@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.judging.effects import Array
 from tuner.search.beliefs import Awaiting, Belief
 from tuner.search.dimension import Dimension
-from tuner.search.surrogate import Array, states
+from tuner.search.surrogate import states
 
 Row = NDArray[np.int64]
 Rows = NDArray[np.int64]

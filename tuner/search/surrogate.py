@@ -19,16 +19,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.optimize import Bounds, minimize
 
+from tuner.judging.effects import (
+    FIT_STEPS,
+    JITTER,
+    REFIT_STEPS,
+    SCALE_MEAN,
+    SCALE_SD,
+    TAIL_ROUNDS,
+    WEIGHT_SD,
+    Array,
+    Prior,
+    covariances,
+    most_probable,
+    slopes,
+    tail,
+)
 from tuner.search.dimension import REMEMBERED, Dimension
-
-Array = NDArray[np.float64]
 
 LENGTH: Final = 0.3
 """Length scale along a range, as a part of it."""
@@ -39,18 +51,9 @@ REFERENCES: Final = 32
 IN_RANGE, NOWHERE = -1.0, -2.0
 """Kinds of a value beside the indices of the single ones: a number of the range; without effect or place here."""
 
-TAIL_DEGREES: Final = 4.0
-TAIL_ROUNDS: Final = 3
-FIT_STEPS: Final = 40
-REFIT_STEPS: Final = 15
-# Priors of the logarithms: of a weight (its mean is that of 1 over the number of dimensions), of s² and of the noise that the
-# variances do not explain. Chosen on synthetic landscapes of 8 to 30 dimensions: with s² near 1 the model was so sure of its
-# few observations that it stopped to look elsewhere.
-WEIGHT_SD: Final = 2.5
-SCALE_MEAN, SCALE_SD = 2.0, 0.3
+# The prior of the logarithm of the noise that the variances do not explain; those of weights and scale are `judging/effects.py`'s.
 NOISE_MEAN, NOISE_SD = -5.0, 1.5
 BOUNDS: Final = {"weight": (-12.0, 1.4), "scale": (-3.0, 6.0), "noise": (-12.0, 1.0)}
-JITTER: Final = 1e-8
 
 
 def states(dimension: Dimension, texts: Sequence[str | None]) -> Array:
@@ -149,17 +152,17 @@ class Fitted:
 
 
 def _covariances(weights: Array, scale: float, effects: Array) -> Array:
-    shaped = weights.reshape(-1, *[1] * (effects.ndim - 1))
-    return np.asarray(scale * (np.prod(1.0 + shaped * effects, axis=0) - 1.0) + 1.0, dtype=np.float64)
+    return covariances(weights, scale, effects) + 1.0
 
 
 def fitted(lesson: Lesson) -> Fitted:
     """Return the model whose weights are the most probable for a lesson."""
-    theta = _most_probable(lesson, _prior(lesson)[0], FIT_STEPS)
+    prior, first = _prior(lesson), lesson
+    theta = most_probable(lambda at: _likelihood(first, at), prior, prior.mean, FIT_STEPS)
     for _ in range(TAIL_ROUNDS):
         lesson = _reweighted(lesson, theta)
-    theta = _most_probable(lesson, theta, REFIT_STEPS)
-    lower = _factor(lesson, theta)[0]
+    theta = most_probable(lambda at: _likelihood(lesson, at), prior, theta, REFIT_STEPS)
+    lower = _factor(lesson, theta)
     told = solve_triangular(lower, lesson.values, lower=True, check_finite=False)
     return Fitted(np.exp(theta[:-2]), float(np.exp(theta[-2])), lower, told)
 
@@ -173,10 +176,13 @@ def extended(model: Fitted, towards: Array, itself: Array, noise: float) -> Fitt
     return Fitted(model.weights, model.scale, lower, np.concatenate([model.told, np.zeros(len(rest))]))
 
 
-def _prior(lesson: Lesson) -> tuple[Array, Array]:
+def _prior(lesson: Lesson) -> Prior:
     count = len(lesson.effects)
-    mean = np.array([*np.log(lesson.urgency / count), SCALE_MEAN, NOISE_MEAN])
-    return mean, np.array([*[WEIGHT_SD] * count, SCALE_SD, NOISE_SD])
+    return Prior(
+        mean=np.array([*np.log(lesson.urgency / count), SCALE_MEAN, NOISE_MEAN]),
+        deviation=np.array([*[WEIGHT_SD] * count, SCALE_SD, NOISE_SD]),
+        limits=np.array([*[BOUNDS["weight"]] * count, BOUNDS["scale"], BOUNDS["noise"]]),
+    )
 
 
 def _noise(lesson: Lesson, theta: Array) -> Array:
@@ -184,51 +190,26 @@ def _noise(lesson: Lesson, theta: Array) -> Array:
     return np.asarray(own + np.sqrt(np.outer(lesson.common, lesson.common)) * lesson.together)
 
 
-def _factor(lesson: Lesson, theta: Array) -> tuple[Array, Array]:
+def _factor(lesson: Lesson, theta: Array) -> Array:
     signal = _covariances(np.exp(theta[:-2]), float(np.exp(theta[-2])), lesson.effects)
-    return np.asarray(np.linalg.cholesky(signal + _noise(lesson, theta)), dtype=np.float64), signal
-
-
-def _most_probable(lesson: Lesson, start: Array, steps: int) -> Array:
-    mean, deviation = _prior(lesson)
-    count = len(lesson.effects)
-    limits = np.array([*[BOUNDS["weight"]] * count, BOUNDS["scale"], BOUNDS["noise"]])
-
-    def posterior(theta: Array) -> tuple[float, Array]:
-        away = (theta - mean) / deviation
-        try:
-            value, gradient = _likelihood(lesson, theta)
-        except np.linalg.LinAlgError:  # not positive definite by rounding: turn back
-            return 1e10, np.zeros_like(theta)
-        return value + 0.5 * float(away @ away), gradient + away / deviation
-
-    allowed: Any = Bounds(limits[:, 0], limits[:, 1])
-    found = minimize(posterior, start, method="L-BFGS-B", jac=True, bounds=allowed, options={"maxfun": steps})
-    return np.asarray(found.x, dtype=np.float64)
+    return np.asarray(np.linalg.cholesky(signal + _noise(lesson, theta)), dtype=np.float64)
 
 
 def _likelihood(lesson: Lesson, theta: Array) -> tuple[float, Array]:
     """Return the negative log likelihood and its gradient (Rasmussen & Williams 2006, 5.8 and 5.9)."""
-    lower, signal = _factor(lesson, theta)
+    lower = _factor(lesson, theta)
     inverse = cho_solve((lower, True), np.eye(len(lower)), check_finite=False)
     alpha = inverse @ lesson.values
     slope = 0.5 * (inverse - np.outer(alpha, alpha))
-    shares = np.exp(theta[:-2])[:, None, None] * lesson.effects
-    by_product = slope * (signal - 1.0 + np.exp(theta[-2]))
-    of_weights = np.einsum("ij,kij->k", by_product, shares / _nonzero(1.0 + shares))
-    of_scale = float(np.sum(slope * (signal - 1.0)))
+    of_effects = slopes(np.exp(theta[:-2]), float(np.exp(theta[-2])), lesson.effects, slope)
     of_noise = float(np.trace(slope) * np.exp(theta[-1]))
     value = 0.5 * float(lesson.values @ alpha) + float(np.log(np.diag(lower)).sum())
-    return value, np.array([*of_weights, of_scale, of_noise])
-
-
-def _nonzero(factors: Array) -> Array:
-    return np.where(np.abs(factors) < JITTER, JITTER, factors)
+    return value, np.array([*of_effects, of_noise])
 
 
 def _reweighted(lesson: Lesson, theta: Array) -> Lesson:
     """Return the lesson with larger variances for what lies further from the model than its noise explains."""
-    lower, _ = _factor(lesson, theta)
+    lower = _factor(lesson, theta)
     alpha = np.asarray(cho_solve((lower, True), lesson.values, check_finite=False))
     own = lesson.own + np.exp(theta[-1])
     shared = lesson.common * (lesson.together @ alpha)
@@ -236,13 +217,7 @@ def _reweighted(lesson: Lesson, theta: Array) -> Lesson:
         lesson.urgency,
         lesson.effects,
         lesson.values,
-        lesson.own + own * (_tail(own * alpha, own) - 1.0),
-        lesson.common * _tail(shared, lesson.common),
+        lesson.own + own * (tail(own * alpha, own) - 1.0),
+        lesson.common * tail(shared, lesson.common),
         lesson.blocks,
     )
-
-
-def _tail(deviation: Array, variance: Array) -> Array:
-    """Return by how much a variance must be larger for a deviation to be likely; never smaller than it was."""
-    beyond = deviation**2 / np.maximum(variance, JITTER)
-    return np.asarray(np.maximum(1.0, (TAIL_DEGREES + beyond) / (TAIL_DEGREES + 1.0)), dtype=np.float64)

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.judging.joint import Array, Belief, Difference, Fitted, Lesson, Score, fitted, refitted, shifted
+from tuner.judging.effects import Array
+from tuner.judging.joint import Belief, Difference, Fitted, Lesson, Score, fitted, refitted, shifted
 from tuner.judging.objective import Objective
 from tuner.judging.statistics import pooled_sd
 from tuner.records import Phase, Run, Status, Trial

@@ -2,9 +2,8 @@
 
 The winner of many noisy trials is partly the luckiest. So the data that choose are not the data that judge: the search
 ranks, a first part of the confirmation (phase `choose`) measures the finalists again, and the blocks of phase `confirm`
-hold only the chosen one and the baseline. That has two gains over judging all finalists at once in `benchmarks/decisions.py`:
-the estimate is not selected for being high, and with one profile to judge there are twice the pairs and no correction
-for several. The number of blocks follows from the budget and from earlier data, never from what the blocks
+hold only the chosen one, the best known profile and the baseline. So the estimate is not selected for being high, and
+few profiles share the blocks. The number of blocks follows from the budget and from earlier data, never from what the blocks
 themselves say, so that nobody stops at a lucky moment.
 """
 

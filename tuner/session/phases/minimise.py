@@ -14,10 +14,13 @@ budget holds few:
    (delta debugging, Zeller & Hildebrandt 2002, under noise). Fresh blocks also give an unlucky setting a second chance.
    What is left is measured alone again, and what that makes doubtful leaves together in the last blocks.
 
-The burden of proof lies with the setting: a profile that is shorter is easier to understand and to deploy, and what
+For the shortest profile (`minimal.toml`) the burden of proof lies with the setting: a profile that is shorter is easier to understand and to deploy, and what
 the blocks cannot show is at most as large as the interval in its answer says. But where there are fewer than
 `FEWEST_OF_EACH` blocks, or where they are too noisy to tell `LARGE` from nothing, nothing was judged: the setting stays,
 and its comment says so. (Idle settings leave all the same: there the blocks only have to show no harm.)
+
+What is *recommended* is another question: the shortest profile measured here of which no more is expected to be lost than is
+negligible, by all blocks of the session (`lean.py`). So every step also measures the profile that is believed to be it.
 
 A pair that only helps together stays: without either of the two the whole gain is gone, which each one's own gain shows.
 """

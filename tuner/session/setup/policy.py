@@ -12,7 +12,7 @@ ENOUGH_BLOCKS: Final = 6
 LEAST_BEYOND: Final = 100
 # Observations are promised by the mean rate of earlier runs; the rate of those that judge may be lower.
 SURPLUS: Final = 1.2
-# A profile with fewer settings is chosen before one that is better by less than this.
+# A setting that is shown to contribute less than this is not worth its place in the shortest profile.
 AS_GOOD: Final = 0.01
 # Logarithms of ratios. A profile that was found is recommended before a known one when it is probably better by more than the
 # margin: there is no reason to leave what a vendor ships and tests for less.
