@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from tuner.errors import TunerError
+from tuner.hosts import keeping
 
 _NO_FOLDERS: Final = frozenset({""})
 
@@ -44,26 +43,23 @@ def answered(program: Path, question: bytes, limit_s: float, most_bytes: int) ->
 
 def _status(program: Path, given: int, answer: int, limit_s: float) -> int:
     folders = os.pathsep.join(folder for folder in sys.path if folder not in _NO_FOLDERS)
+    argv = [sys.executable, "-P", str(program)]
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": folders}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        child = subprocess.Popen(  # noqa: S603 - this interpreter with a file of this package
-            [sys.executable, "-P", str(program)],
-            stdin=given,
-            stdout=answer,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": folders},
-            start_new_session=True,
-        )
-    except OSError as reason:
-        raise ChildFailed(f"{program.stem} cannot be started: {reason.strerror}") from reason
-    try:
-        return child.wait(limit_s)
-    except subprocess.TimeoutExpired as reason:
-        raise ChildFailed(f"{program.stem} did not end within {limit_s:g} s") from reason
+        child = keeping.start(argv, (given, answer, nowhere), Path("/"), environment)
+    except TunerError as reason:
+        raise ChildFailed(reason.message) from reason
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        os.close(nowhere)
+    try:
+        ended = child.ended(limit_s)
+    finally:
+        child.kill_group()
+        status, _ = child.reap()
+    if ended is None:
+        raise ChildFailed(f"{program.stem} did not end within {limit_s:g} s")
+    return status
 
 
 def _ended(status: int) -> str:

@@ -2,7 +2,7 @@
 
 Each program is started as `timeout LIMIT [taskset -c CPUS] env -i NAME=VALUE … PROGRAM …`, a list of arguments that
 no shell reads, in a session of its own. So its environment is exactly what was given; a preloaded library touches
-the program and not the launchers; and it ends within its limit even where this process is killed outright.
+the program and not the launchers. It ends when this process does (`keeping.py`), and within its limit even where all of that is killed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from tuner import temporary
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, MissingTool, UsageError, error
 from tuner.hosts import cpus, facts, telemetry, terminal
@@ -47,7 +47,7 @@ class LocalHost:
     def output_of(self, command: Command, time_limit_s: float = 10.0) -> ProcessResult:
         """Return what one short program did; raise `MissingTool` when there is none of its name."""
         argv = self.argv(command, time_limit_s)
-        with tempfile.TemporaryDirectory(prefix="tuner-run-") as folder, Crew(Path(folder)) as crew:
+        with temporary.folder("run") as folder, Crew(folder) as crew:
             process = crew.start(argv, time_limit_s)
             _await_end(crew, process)
             return process.result()
@@ -158,7 +158,7 @@ class LocalSite:
         """Make the folder and write the files into it."""
         self._entered_s, self.started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         with contextlib.ExitStack() as entered:
-            self._folder = Path(entered.enter_context(tempfile.TemporaryDirectory(prefix="tuner-run-")))
+            self._folder = entered.enter_context(temporary.folder("run"))
             self._crew = entered.enter_context(Crew(self._folder))
             _write(self._files, self._folder)
             self._left = entered.pop_all()

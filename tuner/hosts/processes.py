@@ -1,4 +1,4 @@
-"""Processes of this machine that are listened to together and never left behind: the only module that starts any."""
+"""Processes of this machine that are listened to together and never left behind."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import contextlib
 import os
 import selectors
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
 
-from tuner.errors import TunerError
-from tuner.hosts import descriptors, resident
+from tuner.hosts import descriptors, keeping, resident
 from tuner.hosts.host import ProcessResult
+from tuner.hosts.keeping import Kept, uninterrupted
 from tuner.terminal_text import CONTROL, plain
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,6 +25,7 @@ TERM_TO_KILL_S: Final = 0.25
 """The seconds between TERM and KILL where a program outlives its limit: what ends by TERM ends at once."""
 KEPT_BYTES: Final = 1 << 20
 """What is kept of each stream: half from its beginning, where banners stand, half from its end, where results do."""
+_ENVIRONMENT: Final = {"PATH": SEARCH_PATH, "LC_ALL": "C"}
 _SAID_CHARACTERS: Final = 500
 _TIMED_OUT: Final = 124
 """The exit status with which `timeout` says that TERM at the limit was enough; after KILL it says 137, as others may."""
@@ -64,7 +63,8 @@ class Stream:
 class Process:
     """A started program and what it wrote so far."""
 
-    popen: subprocess.Popen[bytes]
+    kept: Kept
+    pipes: tuple[int, int]
     limit_s: float
     started: float
     stdout: Stream = field(default_factory=Stream)
@@ -72,7 +72,6 @@ class Process:
     streams_open: int = 2
     stopped: bool = False
     ended: float | None = None
-    reaped: tuple[int, float] | None = None
     links: tuple[str, ...] = ()
     memory_mb: float | None = None
     migrations: int | None = None
@@ -88,35 +87,25 @@ class Process:
 
     def look(self) -> None:
         """Note what its sockets are now; the last look that saw any counts."""
-        self.links = descriptors.socket_links(self.popen.pid) or self.links
+        self.links = descriptors.socket_links(self.kept.pid) or self.links
 
     def weigh(self) -> None:
         """Note how much memory it has held and how often it changed its CPU; where it is gone, what was noted before stays."""
-        self.memory_mb = resident.memory_mb(self.popen.pid) or self.memory_mb
-        moved = resident.migrations(self.popen.pid)
+        self.memory_mb = resident.memory_mb(self.kept.pid) or self.memory_mb
+        moved = resident.migrations(self.kept.pid)
         self.migrations = self.migrations if moved is None else moved
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `timeout`, which hands it on to the program."""
-        if self.reaped is None:
-            # Not `Popen.send_signal`, which may collect the process and lose what CPU time it used.
-            os.kill(self.popen.pid, number)
-
-    def reap(self) -> tuple[int, float]:
-        """Return exit status and CPU seconds, after killing what is left of the process group."""
-        if self.reaped is None:
-            # Waited for but not yet collected, the leader still keeps its number from being given to others.
-            os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOWAIT)
-            self.kill_group()
-            _, status, usage = os.wait4(self.popen.pid, 0)
-            self.popen.returncode = os.waitstatus_to_exitcode(status)
-            self.reaped = self.popen.returncode, usage.ru_utime + usage.ru_stime
-        return self.reaped
+        self.kept.signal(number)
 
     def kill_group(self) -> None:
         """Kill the program and its launchers at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.kept.kill_group()
+
+    def reap(self) -> tuple[int, float]:
+        """Return exit status and CPU seconds, waiting for its end; nothing of its process group is left then."""
+        return self.kept.reap()
 
     def said(self) -> str:
         """Return the last that it wrote, for a reason in its own words."""
@@ -144,29 +133,6 @@ def last_words(text: str) -> str:
     return "\n".join(reversed(kept))
 
 
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off handlers that may raise (Ctrl-C) until the block is over, so that no started process is lost to them.
-
-    The signals are not blocked, because a child inherits what is blocked and then could not be interrupted itself.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python runs handlers in the main thread only
-        return
-    came: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    put_off = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number in put_off:
-        signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in put_off.items():
-            signal.signal(number, handler)
-        for late in came:
-            signal.raise_signal(late)
-
-
 class Crew:
     """The processes of one run: started in one folder, listened to together, gone when the run is over."""
 
@@ -179,53 +145,41 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        with _uninterrupted():
+        with uninterrupted():
             self._end()
 
     def _end(self) -> None:
         for process in self.processes:
-            if process.reaped is None:
-                process.kill_group()
+            process.kill_group()
         # Only the launcher can be waited for; that the pipes close tells that the program is gone too.
         self.listen_until(lambda: all(process.silent for process in self.processes), KILL_AFTER_S)
         for process in self.processes:
             process.reap()
-            for pipe in (process.popen.stdout, process.popen.stderr):
-                if pipe is not None:
-                    pipe.close()
+            for pipe in process.pipes:
+                os.close(pipe)
         self.selector.close()
 
     def start(self, argv: list[str], limit_s: float) -> Process:
         """Start a program and listen to it."""
-        with _uninterrupted():
+        with uninterrupted():
             process = self._start(argv, limit_s)
-        self._listen(process, process.popen.stdout, process.stdout)
-        self._listen(process, process.popen.stderr, process.stderr)
+        for pipe, stream in zip(process.pipes, (process.stdout, process.stderr), strict=True):
+            os.set_blocking(pipe, False)
+            self.selector.register(pipe, selectors.EVENT_READ, (process, stream))
         return process
 
     def _start(self, argv: list[str], limit_s: float) -> Process:
         started = time.monotonic()
-        try:
-            popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                cwd=self.folder,
-                env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
-                start_new_session=True,
-            )
-        except OSError as problem:
-            raise TunerError(f"{argv[0]} cannot be started: {problem.strerror}") from problem
-        process = Process(popen, limit_s, started)
+        with contextlib.ExitStack() as unused, contextlib.ExitStack() as theirs:
+            given = os.open(os.devnull, os.O_RDONLY)
+            theirs.callback(os.close, given)
+            ends = [_pipe(unused, theirs) for _ in range(2)]
+            streams = given, ends[0][1], ends[1][1]
+            kept = keeping.start(argv, streams, self.folder, _ENVIRONMENT)
+            unused.pop_all()
+        process = Process(kept, (ends[0][0], ends[1][0]), limit_s, started)
         self.processes.append(process)
         return process
-
-    def _listen(self, process: Process, pipe: IO[bytes] | None, stream: Stream) -> None:
-        if pipe is not None:
-            os.set_blocking(pipe.fileno(), False)
-            self.selector.register(pipe, selectors.EVENT_READ, (process, stream))
 
     def listen_until(self, done: Callable[[], bool], limit_s: float) -> bool:
         """Collect output until `done` or until the limit; return whether it is done."""
@@ -259,22 +213,24 @@ class Crew:
         self.listen_until(lambda: process.silent, KILL_AFTER_S)
 
 
+def _pipe(unused: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    """Return both ends of a new pipe, of which the second is the program's."""
+    reader, writer = os.pipe()
+    unused.callback(os.close, reader)
+    theirs.callback(os.close, writer)
+    return reader, writer
+
+
 @contextlib.contextmanager
 def started_on(terminal: int, argv: list[str]) -> Iterator[None]:
     """Run a program with the descriptor `terminal` as its output; it is gone when the block is over."""
-    with _uninterrupted():
-        popen = subprocess.Popen(  # noqa: S603 a list of arguments that no shell reads
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=terminal,
-            stderr=terminal,
-            cwd="/",
-            env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
-            start_new_session=True,
-        )
+    given = os.open(os.devnull, os.O_RDONLY)
+    try:
+        kept = keeping.start(argv, (given, terminal, terminal), Path("/"), _ENVIRONMENT)
+    finally:
+        os.close(given)
     try:
         yield
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(popen.pid, signal.SIGKILL)
-        popen.wait()
+        kept.kill_group()
+        kept.reap()

@@ -12,12 +12,12 @@ import os
 import shutil
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from tuner import temporary
 from tuner.errors import StoreError
 from tuner.results import logs, uri_to_read
 from tuner.store.tables import APPLICATION_ID, FORMAT, METADATA
@@ -143,8 +143,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _copied(path: Path) -> sqlite3.Connection:
     """Return a connection to a copy in memory of the file with its log, which a private folder holds meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="tuner-store-") as folder:
-        copy = Path(folder) / path.name
+    with temporary.folder("store") as folder:
+        copy = folder / path.name
         for each in (path, *logs(path)):
             shutil.copyfile(each, copy.with_name(each.name))
         memory = sqlite3.connect(":memory:")

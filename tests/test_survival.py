@@ -1,0 +1,140 @@
+"""Whatever kills the program, nothing that it started lives on, no folder of it stays, and the session goes on to its verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tuner import temporary
+from tuner.hosts.host import Command
+from tuner.hosts.local import LocalHost
+
+GONE_WITHIN_S = 3.0
+PATIENCE_S = 30.0
+GROUP, ALONE, DETACHED = "sleep 300", "setsid sleep 300", "(setsid sh -c 'sleep 300 & sleep 300' > /dev/null 2>&1 &)"
+
+# Starts a program as a run does, says so, and waits to be killed.
+STARTER = """
+import sys, time
+from tuner.hosts.host import Command
+from tuner.hosts.local import LocalHost
+
+with LocalHost().site({}) as site:
+    process = site.start(Command(("/bin/sh", "-c", sys.argv[1]), {"MARK": sys.argv[2]}), 200.0)
+    time.sleep(0.3)
+    print("started", flush=True)
+    time.sleep(200)
+"""
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def alive(mark: str) -> list[str]:
+    """Return the command lines of the processes whose environment holds `MARK=mark`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"MARK={mark}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> str:
+    return tmp_path.name + os.urandom(4).hex()
+
+
+@pytest.fixture
+def starter(tmp_path: Path, mark: str, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """Yield a process that has started a program of the shell, with a folder of its own for temporary files."""
+    command = [sys.executable, "-c", STARTER, request.param, mark]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as made:
+        assert made.stdout is not None
+        assert made.stdout.readline() == "started\n"
+        yield made
+        made.kill()
+
+
+@pytest.mark.parametrize("starter", [GROUP, ALONE, f"{DETACHED}; sleep 300"], indirect=True)
+def test_what_a_killed_program_had_started_is_gone_with_its_folder(
+    tmp_path: Path, mark: str, starter: subprocess.Popen[str]
+) -> None:
+    assert alive(mark)
+    assert any(tmp_path.glob("tuner-run-*"))
+    starter.kill()
+    wait_for(lambda: not alive(mark), GONE_WITHIN_S)
+    wait_for(lambda: not any(tmp_path.iterdir()), GONE_WITHIN_S)
+
+
+@pytest.mark.parametrize("starter", [GROUP], indirect=True)
+def test_a_signal_to_the_whole_group_of_the_program_ends_nothing_but_it(
+    mark: str, starter: subprocess.Popen[str]
+) -> None:
+    os.killpg(starter.pid, signal.SIGKILL)
+    starter.wait()
+    wait_for(lambda: not alive(mark), GONE_WITHIN_S)
+
+
+def test_what_detached_itself_is_gone_when_the_program_has_ended(mark: str) -> None:
+    command = Command(("/bin/sh", "-c", f"{DETACHED}; sleep 0.2; echo done"), {"MARK": mark})
+    assert LocalHost().output_of(command).stdout == "done\n"
+    wait_for(lambda: not alive(mark), GONE_WITHIN_S)
+
+
+def keeper() -> int:
+    """Return the number of the process that keeps our programs."""
+    mine = f"\n{os.getpid()}"
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"keeper.py" in (entry / "cmdline").read_bytes() and f"PPid:{mine.replace(chr(10), chr(9))}" in (
+                entry / "status"
+            ).read_text(encoding="utf-8"):
+                return int(entry.name)
+    raise AssertionError("there is no keeper")
+
+
+def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(mark: str) -> None:
+    with LocalHost().site({}) as site:
+        process = site.start(Command(("/bin/sh", "-c", "sleep 300"), {"MARK": mark}), 200.0)
+        wait_for(lambda: any("sleep" in each for each in alive(mark)))
+        os.kill(keeper(), signal.SIGKILL)
+        process.kill_group()
+        assert process.result().exit_status == -signal.SIGKILL
+    wait_for(lambda: not alive(mark), GONE_WITHIN_S)
+    assert LocalHost().output_of(Command(("/bin/echo", "again"), {})).stdout == "again\n"
+
+
+def test_only_folders_of_ours_whose_owner_is_gone_are_swept(tmp_path: Path) -> None:
+    def made(name: str, mode: int = 0o700) -> Path:
+        path = tmp_path / name
+        path.mkdir(mode=mode)
+        path.chmod(mode)
+        (path / "server.log").touch()
+        return path
+
+    me, dead = f"{os.getpid()}-{temporary.birth(os.getpid())}", "4194303-1"
+    swept = [made(f"tuner-run-{dead}-aa"), made(f"tuner-store-{os.getpid()}-1-aa")]
+    kept = [made(f"tuner-run-{me}-bb"), made(f"tuner-run-{dead}-cc", 0o755), made("tuner-run-dd"), made(f"x-{dead}-ee")]
+    (tmp_path / f"tuner-run-{dead}-link").symlink_to(kept[0])
+    locked = made(f"tuner-run-{dead}-ff")
+    held = os.open(locked, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert sorted(temporary.sweep(tmp_path)) == sorted(swept)
+    os.close(held)
+    assert all((each / "server.log").exists() for each in [*kept, locked])
+    assert temporary.sweep(tmp_path) == [locked]

@@ -1,0 +1,255 @@
+"""Programs that end when this process does, however it ends: a process beside it starts and keeps them (`keeper.py`).
+
+There is one keeper for each process, from its first program to its end. It runs with an environment of its own, so that nothing that is
+preloaded for programs or for this process touches it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tuner import temporary
+from tuner.errors import TunerError
+
+_PROGRAM: Final = Path(__file__).with_name("keeper.py")
+_ANSWER_LIMIT_S: Final = 20.0
+"""After so long without an answer there is none: starting a program takes milliseconds."""
+_LEAVE_LIMIT_S: Final = 1.0
+_LOST: Final = (-signal.SIGKILL, 0.0)
+"""The end of a program of which the keeper cannot say it any more."""
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off handlers that may raise (Ctrl-C) until the block is over, so that no started process is lost to them.
+
+    The signals are not blocked, because a child inherits what is blocked and then could not be interrupted itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python runs handlers in the main thread only
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    put_off = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in put_off:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in put_off.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A program that was started: the leader of a session of its own. `ends` is the descriptor on which its end is told."""
+
+    pid: int
+    birth: int
+    ends: int
+    keeper: _Keeper
+    end: tuple[int, float] | None = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        if self.end is None:
+            self.keeper.tell({"signal": int(number), "pid": self.pid})
+
+    def kill_group(self) -> None:
+        """Kill it and its group; nothing happens where it has ended."""
+        if self.end is None and not self.keeper.tell({"kill": self.pid}):
+            self._kill_orphan()
+
+    def ended(self, limit_s: float | None = None) -> tuple[int, float] | None:
+        """Return its exit status and CPU seconds, waiting for its end; None where it has not ended within the limit.
+
+        What is left of its group has ended then too.
+        """
+        if self.end is None and self._told(limit_s):
+            said = os.read(self.ends, 256).split()
+            os.close(self.ends)
+            if not said:
+                self._kill_orphan()
+            self.end = (int(said[0]), float(said[1])) if said else _LOST
+        return self.end
+
+    def reap(self) -> tuple[int, float]:
+        """Return its exit status and CPU seconds, waiting for its end."""
+        return self.ended() or _LOST
+
+    def _told(self, limit_s: float | None) -> bool:
+        source = select.poll()
+        source.register(self.ends, select.POLLIN)
+        return bool(source.poll(None if limit_s is None else limit_s * 1000))
+
+    def _kill_orphan(self) -> None:
+        """Kill what a keeper left that was killed itself, unless its number is another's by now."""
+        if self.birth and temporary.birth(self.pid) == self.birth:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+@dataclass(slots=True)
+class _Keeper:
+    """The keeper and our end of the connection to it."""
+
+    popen: subprocess.Popen[bytes]
+    connection: socket.socket
+    owner: int = field(default_factory=os.getpid)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def serves(self) -> bool:
+        """Return whether it lives and is this process's: a fork has none."""
+        return self.owner == os.getpid() and self.connection.fileno() >= 0 and self.popen.poll() is None
+
+    def tell(self, request: Mapping[str, object]) -> bool:
+        """Send a request that has no answer; return whether there is somebody to hear it."""
+        try:
+            with self.turn:
+                self.connection.sendall(_line(request))
+        except OSError:
+            return False
+        return True
+
+    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> int:
+        """Return the number of a program that was started.
+
+        Raises:
+            ConnectionError: the keeper is gone.
+            OSError: why there is no such program.
+
+        """
+        line = _line(request)
+        with self.turn:
+            sent = socket.send_fds(self.connection, [line], list(streams))
+            self.connection.sendall(line[sent:])
+            answer = self._answer()
+        if "errno" in answer:
+            raise OSError(answer["errno"], os.strerror(answer["errno"]))
+        return answer["pid"]
+
+    def _answer(self) -> dict[str, int]:
+        heard, deadline = b"", time.monotonic() + _ANSWER_LIMIT_S
+        while not heard.endswith(b"\n"):
+            self.connection.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                more = self.connection.recv(4096)
+            except TimeoutError:
+                more = b""
+            finally:
+                self.connection.settimeout(None)
+            if not more:
+                self.connection.close()  # where it lives after all, this is its end, and that of what it started
+                raise ConnectionResetError("the process that starts programs does not answer")
+            heard += more
+        found: dict[str, int] = json.loads(heard)
+        return found
+
+    def leave(self) -> None:
+        """Let it end, if it is this process's; also where it was stopped."""
+        if self.owner == os.getpid():
+            self.tell({"leave": True})
+            self.popen.send_signal(signal.SIGCONT)
+        self.connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(_LEAVE_LIMIT_S)
+
+
+_keepers: Final[list[_Keeper]] = []
+_making: Final = threading.Lock()
+
+
+def start(argv: Sequence[str], streams: tuple[int, int, int], folder: Path, environment: Mapping[str, str]) -> Kept:
+    """Start a program in a session of its own; `streams` are descriptors for its standard input, output and error.
+
+    Raises:
+        TunerError: it cannot be started.
+
+    """
+    request = {
+        "start": list(map(_text, argv)),
+        "folder": _text(str(folder)),
+        "environment": {_text(name): _text(value) for name, value in environment.items()},
+    }
+    try:
+        with uninterrupted():
+            return _started(request, streams, again=True)
+    except OSError as reason:
+        raise TunerError(f"{argv[0]} cannot be started: {reason.strerror or reason}") from reason
+
+
+def _started(request: Mapping[str, object], streams: tuple[int, int, int], *, again: bool) -> Kept:
+    reader, writer = os.pipe()
+    try:
+        keeper = _keeper()
+        pid = keeper.start(request, (*streams, writer))
+    except ConnectionError:  # somebody has killed it
+        os.close(reader)
+        if not again:
+            raise
+        return _started(request, streams, again=False)
+    except OSError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return Kept(pid, temporary.birth(pid), reader, keeper)
+
+
+def _keeper() -> _Keeper:
+    with _making:
+        if not _keepers or not _keepers[-1].serves:
+            _leave()
+            _keepers[:] = [_made()]
+        return _keepers[-1]
+
+
+def _made() -> _Keeper:
+    mine, theirs = socket.socketpair()
+    with theirs:
+        words = (str(_PROGRAM), str(theirs.fileno()), str(temporary.PROGRAM), tempfile.gettempdir())
+        libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+        popen = subprocess.Popen(  # noqa: S603 - this interpreter with a file of this package
+            [sys.executable, "-I", "-S", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **libraries},  # what Python itself may need
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    return _Keeper(popen, mine)
+
+
+@atexit.register
+def _leave() -> None:
+    for keeper in _keepers:
+        keeper.leave()
+
+
+def _line(request: Mapping[str, object]) -> bytes:
+    return json.dumps(request).encode() + b"\n"
+
+
+def _text(word: str) -> str:
+    """Return the bytes of a word, as the file system knows it, as text of Latin-1."""
+    return os.fsencode(word).decode("latin-1")
