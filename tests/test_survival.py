@@ -96,14 +96,12 @@ def test_what_detached_itself_is_gone_when_the_program_has_ended(mark: str) -> N
     wait_for(lambda: not alive(mark), GONE_WITHIN_S)
 
 
-def keeper() -> int:
-    """Return the number of the process that keeps our programs."""
-    mine = f"\n{os.getpid()}"
+def keeper(owner: int) -> int:
+    """Return the number of the process that keeps the programs of another."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"keeper.py" in (entry / "cmdline").read_bytes() and f"PPid:{mine.replace(chr(10), chr(9))}" in (
-                entry / "status"
-            ).read_text(encoding="utf-8"):
+            is_one = b"keeper.py" in (entry / "cmdline").read_bytes()
+            if is_one and f"\nPPid:\t{owner}\n" in (entry / "status").read_text(encoding="utf-8"):
                 return int(entry.name)
     raise AssertionError("there is no keeper")
 
@@ -112,11 +110,24 @@ def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(
     with LocalHost().site({}) as site:
         process = site.start(Command(("/bin/sh", "-c", "sleep 300"), {"MARK": mark}), 200.0)
         wait_for(lambda: any("sleep" in each for each in alive(mark)))
-        os.kill(keeper(), signal.SIGKILL)
+        os.kill(keeper(os.getpid()), signal.SIGKILL)
         process.kill_group()
         assert process.result().exit_status == -signal.SIGKILL
     wait_for(lambda: not alive(mark), GONE_WITHIN_S)
     assert LocalHost().output_of(Command(("/bin/echo", "again"), {})).stdout == "again\n"
+
+
+@pytest.mark.parametrize("starter", [GROUP], indirect=True)
+def test_what_stays_where_all_of_it_is_killed_is_swept_by_the_next_program(
+    tmp_path: Path, starter: subprocess.Popen[str]
+) -> None:
+    os.kill(keeper(starter.pid), signal.SIGKILL)
+    starter.kill()
+    starter.wait()
+    assert any(tmp_path.glob("tuner-run-*"))
+    command = [sys.executable, "-c", "from tuner.hosts.keeping import _made; _made()"]
+    subprocess.run(command, env={**os.environ, "TMPDIR": str(tmp_path)}, check=True, timeout=PATIENCE_S)
+    assert not any(tmp_path.iterdir())
 
 
 def test_only_folders_of_ours_whose_owner_is_gone_are_swept(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def _end_early(session: Ongoing, lines: Watch) -> None:
 def _write_summary(session: Ongoing, results: Results) -> None:
     """Write the summary of a session; that it cannot be written is told, and hides no other reason."""
     path = results.summary(session.id)
+    atomic_file.sweep(path.parent)
     try:
         atomic_file.write(path, summary(session.store, session.store.session(session.id)), follow=False)
     except OSError as reason:

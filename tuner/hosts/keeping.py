@@ -223,6 +223,7 @@ def _keeper() -> _Keeper:
 
 
 def _made() -> _Keeper:
+    temporary.sweep()  # what was left where the keeper of a killed process was killed too
     mine, theirs = socket.socketpair()
     with theirs:
         words = (str(_PROGRAM), str(theirs.fileno()), str(temporary.PROGRAM), tempfile.gettempdir())
