@@ -6,8 +6,9 @@ import json
 import re
 import select
 import signal
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,7 @@ from tuner.catalogue.memory import Room
 from tuner.errors import UsageError
 from tuner.hosts.host import Command, Host, Process, Site, has_file
 from tuner.hosts.local import LocalHost
-from tuner.hosts.pair import Job, Pair, on_one
+from tuner.hosts.pair import Job, Pair, Place, on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters, between, spoiled, stored
 from tuner.records import Status
@@ -215,6 +216,74 @@ def test_a_server_that_is_no_server_is_a_failure_in_its_own_words_on_any_two_hos
     output = pair.carry_out(job(SPEAKS, SPEAKS))
     assert output.client is None
     assert output.failure == "the server ended before it was ready: hello\naside"
+
+
+def test_a_client_may_need_no_server_on_any_two_hosts(pair: Pair) -> None:
+    output = pair.carry_out(replace(job(SERVES, SPEAKS), server=None, log=""))
+    assert output.failure is None
+    assert output.servers == ()
+    assert output.client is not None
+    assert output.client.stdout == "hello\n"
+    assert output.written == {"left.txt": "text"}
+
+
+def test_what_comes_before_an_end_runs_in_its_folder() -> None:
+    before = script("echo made >made.txt")
+    server, client = script(f"cat made.txt >&2; {SERVES}"), script("cat made.txt")
+    output = on_one(LocalHost()).carry_out(Job(server, client, "READY", 20.0, before=(before, before), warm_up=before))
+    assert output.failure is None
+    assert output.client is not None
+    assert (output.server.stderr, output.client.stdout) == ("made\n", "made\n")
+
+
+@pytest.mark.parametrize("place", ["before", "warm_up"])
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("echo no room >&2; exit 3", "sh ended with status 3: no room"),
+        (HANGS, "sh did not end within 0.3 s: it printed"),
+    ],
+)
+def test_what_comes_before_an_end_and_goes_wrong_fails_the_run_in_its_own_words(
+    place: str, command: str, why: str
+) -> None:
+    wrong = script(command)
+    first = {"before": (wrong,)} if place == "before" else {"warm_up": wrong}
+    output = on_one(LocalHost()).carry_out(
+        Job(script(SERVES), script("true"), "READY", 0.3, ready_limit_s=0.3, **first)
+    )
+    assert output.client is None
+    assert (output.failure or "").startswith(why)
+
+
+def test_a_command_is_told_its_own_folder_and_its_file_shows_that_it_is_ready() -> None:
+    text = f"sleep 0.1; echo $0 >{{}}/up; pwd >&2; {SERVES}".replace("echo READY;", "")
+    server = Command(("sh", "-c", text, "{}/x"), {"PATH": "/usr/bin:/bin"}, folder_mark="{}")
+    output = on_one(LocalHost()).carry_out(Job(server, script("true"), "", 20.0, ready_file="up", wanted=("up",)))
+    assert output.failure is None
+    assert output.written == {"up": f"{output.server.stderr.strip()}/x\n"}
+
+
+LISTENS: Final = "import socket as s,sys,time;time.sleep(0.1);o=s.socket();o.bind(('127.0.0.1',int(sys.argv[1])));o.listen();time.sleep(60)"
+CONNECTS: Final = "import socket as s,sys;s.create_connection(('127.0.0.1',int(sys.argv[1])));print('through')"
+
+
+def test_a_server_that_says_nothing_is_ready_when_it_listens() -> None:
+    host = LocalHost()
+    (port,) = host.free_ports(1, "tcp", "127.0.0.1")
+    server, client = (Command((sys.executable, "-c", text, str(port)), {}) for text in (LISTENS, CONNECTS))
+    output = on_one(host).carry_out(Job(server, client, "", 20.0, ready_place=Place("tcp", "127.0.0.1", port)))
+    assert output.client is not None
+    assert output.client.stdout == "through\n"
+
+
+def test_a_server_that_never_listens_is_a_timeout() -> None:
+    host = LocalHost()
+    (port,) = host.free_ports(1, "tcp", "127.0.0.1")
+    place = Place("tcp", "127.0.0.1", port)
+    output = on_one(host).carry_out(Job(script(HANGS), script("true"), "", 20.0, ready_limit_s=0.2, ready_place=place))
+    assert output.timed_out
+    assert output.failure == "the server was not ready within 0.2 s: it printed nothing"
 
 
 def test_each_end_of_a_local_run_has_a_folder_of_its_own() -> None:

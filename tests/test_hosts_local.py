@@ -409,15 +409,15 @@ def test_a_short_program_that_hangs_is_ended() -> None:
 
 def test_several_servers_each_say_their_last_words_and_none_is_left(mark: str) -> None:
     wanted = shell_plan(SERVER, "true", mark)
-    output = PAIR.carry_out(replace(wanted, further=(wanted.server, wanted.server)))
+    output = PAIR.carry_out(replace(wanted, further=wanted.servers * 2))
     assert [server.stdout for server in output.servers] == ["READY\ntotal\n"] * 3
     assert not alive(mark)
 
 
 def test_one_of_several_servers_that_cannot_start_is_a_run_that_failed(mark: str) -> None:
     wanted = shell_plan(SERVER, "true", mark)
-    broken = shell_plan("echo no group >&2; exit 1", "true", mark).server
-    output = PAIR.carry_out(replace(wanted, further=(broken, wanted.server)))
+    broken = shell_plan("echo no group >&2; exit 1", "true", mark).servers
+    output = PAIR.carry_out(replace(wanted, further=broken + wanted.servers))
     assert output.failure == "the server ended before it was ready: no group"
     assert output.client is None
     assert not alive(mark)
@@ -495,7 +495,7 @@ def test_the_real_program_is_started_understood_and_gone(workload: Workload, mar
     placed = cpus.placement(cpus.topology())
 
     def on_their_cpus(p: Job) -> Job:
-        ends = replace(p.server, cpus=placed.server), replace(p.client, cpus=placed.client)
+        ends = replace(p.servers[0], cpus=placed.server), replace(p.client, cpus=placed.client)
         steps = "".join(f"{0.001 * step:.3f}, 64\n" for step in range(1, 1000))
         return replace(p, server=ends[0], client=ends[1], files=sockperf.files(workload, ports_of(p), steps))
 

@@ -154,7 +154,7 @@ def test_the_counters_of_a_run_are_in_its_evidence_with_what_they_point_at() -> 
     run = Rig(on_one(Card(lambda _: 3.0)), stacks.named("xlio"), (LIBRARY,), "sockperf").execute({}, Workload())
     assert run.evidence["counters"]["server"]["tx_packets"] == 1000
     assert "XLIO_RX_BYTES_MIN" in json.dumps(run.evidence["findings"])
-    assert evidence("kernel", RunOutput(ProcessResult(0, "", "", 0.0), None, "", 0.0)) == {}
+    assert evidence("kernel", RunOutput((ProcessResult(0, "", "", 0.0),), None, "", 0.0)) == {}
 
 
 def test_files_that_a_program_leaves_in_its_folder_are_read_when_wanted(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_library_is_asked_to_keep_counts_and_a_profile_may_ask_for_more(stack:
     about = facts.load(stack)
     assert int(Launch().variables(stack, {})[about.statistics_sockets]) >= 100
     assert Launch().variables(stack, {about.statistics_sockets: "200"})[about.statistics_sockets] == "200"
-    assert launch.unproven("kernel", RunOutput(ProcessResult(0, "", "", 0.0), None, "", 0.0)) == ""
+    assert launch.unproven("kernel", RunOutput((ProcessResult(0, "", "", 0.0),), None, "", 0.0)) == ""
 
 
 def test_the_counts_of_every_receiver_are_read_and_one_that_was_left_to_the_kernel_is_named() -> None:
@@ -171,7 +171,7 @@ def test_the_counts_of_every_receiver_are_read_and_one_that_was_left_to_the_kern
     files = [OFFLOADED, OFFLOADED, BY_THE_OS]
     first, *further = [{"server.stats": text} for text in files]
     written = first | {"client.stats": OFFLOADED}
-    output = RunOutput(ended, ended, "", 0.0, written=written, further_written=tuple(further))
+    output = RunOutput((ended,), ended, "", 0.0, written=written, further_written=tuple(further))
     assert set(launch.counts(output)) == {"server", "client", "server 2", "server 3"}
     counted = launch.evidence("vma", output)["counters"]
     assert isinstance(counted, dict)

@@ -23,12 +23,19 @@ from tuner.hosts.telemetry import Counters, Telemetry
 class Command:
     """One process to start: its arguments, its whole environment (nothing is inherited) and the CPUs it may use.
 
-    `cpus` is a list such as `1` or `2-3`; empty leaves the choice to the kernel.
+    `cpus` is a list such as `1` or `2-3`; empty leaves the choice to the kernel. `folder_mark` is what stands in its
+    arguments for the path of the folder in which it is started; empty for nothing.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     cpus: str = ""
+    folder_mark: str = ""
+
+    def argv_in(self, folder: str) -> tuple[str, ...]:
+        """Return the arguments of the command when it is started in a folder."""
+        mark = self.folder_mark
+        return tuple(word.replace(mark, folder) for word in self.argv) if mark else self.argv
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Process(Protocol):
         ...
 
     def printed(self, sign: str) -> int:
-        """Return how often the beginning of its standard output holds `sign`."""
+        """Return how often the beginnings of its standard output and standard error hold `sign`."""
         ...
 
     def said(self) -> str:

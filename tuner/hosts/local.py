@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -182,7 +182,8 @@ class LocalSite:
 
     def start(self, command: Command, limit_s: float) -> Process:
         """Start a program in the folder."""
-        return self._crew.start(self._host.argv(command, limit_s), limit_s)
+        placed = replace(command, argv=command.argv_in(str(self._folder)), folder_mark="")
+        return self._crew.start(self._host.argv(placed, limit_s), limit_s)
 
     def written(self, names: Sequence[str]) -> dict[str, str]:
         """Return the wanted files that are there, the first part of long ones."""

@@ -1,8 +1,8 @@
 """Two hosts in a run: servers on one and a client on the other, which may be the same machine.
 
-Each process has a folder of its own. The servers (one, but for multicast) are started first and are ready when they say
-so; then the client runs, and after it the servers are interrupted, so that they print their totals. Whatever happens,
-no process is left behind.
+Each process has a folder of its own. The servers (one, but for multicast and for clients that need none) are started first
+and are ready when they show it; then the client runs, and after it the servers are interrupted, so that they print their
+totals. Whatever happens, no process is left behind.
 """
 
 from __future__ import annotations
@@ -28,18 +28,33 @@ HASTY_STOP_S: Final = 0.25
 """The seconds that it has where the run has failed, so that nobody wants its totals."""
 LOOK_EVERY_S: Final = 0.2
 LOOKS: Final = 5
+READY_LOOK_S: Final = 0.01
+"""How often a server is looked at that shows by a port or a file that it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens; `protocol` is `tcp` or `udp`."""
+
+    protocol: str
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A server, a client, and what they need; `further` are servers beside the first.
+    """A server, a client, and what they need; `further` are servers beside the first, and `server` is None where none is needed.
 
-    The client starts when each server's standard output holds `ready` `ready_count` times. `files` are written
+    The client starts when each server's output holds `ready` `ready_count` times, when somebody listens at
+    `ready_place`, and when `ready_file` is in the server's folder, as far as these are asked for. `files` are written
     (name to text) into the folder of each process. `time_limit_s` is the client's. `wanted` are small text files that
     a server or the client may leave there, `log` names a large one that the client writes; empty for none.
+
+    `before` are commands that end by themselves, one after the other, in the server's folder before it is started (in the
+    client's where there is no server); `warm_up` is one that does so in the client's folder before the client.
     """
 
-    server: Command
+    server: Command | None
     client: Command
     ready: str
     time_limit_s: float
@@ -50,43 +65,48 @@ class Job:
     watch_sockets: bool = False
     log: str = ""
     further: tuple[Command, ...] = ()
+    ready_place: Place | None = None
+    ready_file: str = ""
+    before: tuple[Command, ...] = ()
+    warm_up: Command | None = None
 
     @property
     def servers(self) -> tuple[Command, ...]:
         """Return all servers, the first one first."""
-        return (self.server, *self.further)
+        return (self.server, *self.further) if self.server else ()
 
     @property
     def server_limit_s(self) -> float:
         """Return the seconds after which the server must be gone, however slowly everything else went."""
-        return self.ready_limit_s + self.time_limit_s + 2 * STOP_LIMIT_S + 2 * KILL_AFTER_S
+        clients = 2 if self.warm_up else 1
+        return self.ready_limit_s + clients * (self.time_limit_s + KILL_AFTER_S) + 2 * STOP_LIMIT_S + KILL_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
     """What a run gave. `failure` says why it could not be carried through; None says nothing of the result's worth.
 
-    `client` is None when it was never started. `started_at` is an ISO time in UTC, `wall_s` covers everything
-    from the first process to the last, `ready_s` the time until all servers were ready. `written` are the files that
-    were wanted and are there, name to text; `further_written` are those of each server beside the first. `log` is the
-    large one, open for reading and to be closed by who asked for it (its folder is gone), None where there is none.
+    `servers` are all of them, the first one first; `client` is None when it was never started. `started_at` is an ISO time
+    in UTC, `wall_s` covers everything from the first process to the last, `ready_s` the time until all servers were ready.
+    `written` are the files that were wanted and are there, name to text; `further_written` are those of each server beside
+    the first. `log` is the large one, open for reading and to be closed by who asked for it (its folder is gone), None where
+    there is none.
     """
 
-    server: ProcessResult
+    servers: tuple[ProcessResult, ...]
     client: ProcessResult | None
     started_at: str
     wall_s: float
     failure: str | None = None
     written: Mapping[str, str] = field(default_factory=dict)
     log: BinaryIO | None = None
-    further: tuple[ProcessResult, ...] = ()
     further_written: tuple[Mapping[str, str], ...] = ()
     ready_s: float = 0.0
 
     @property
-    def servers(self) -> tuple[ProcessResult, ...]:
-        """Return what all servers gave, the first one first."""
-        return (self.server, *self.further)
+    def server(self) -> ProcessResult:
+        """Return what the first server gave; raise `IndexError` where none was started."""
+        return self.servers[0]
 
     @property
     def timed_out(self) -> bool:
@@ -159,30 +179,57 @@ class Pair:
             there = [folders.enter_context(self.server.site(job.files)) for _ in job.servers]
             here = folders.enter_context(self.client.site(job.files))
             sites = (*there, here)
-            starting = zip(there, job.servers, strict=True)
+            failure = _prepared(sites, job)
             began_s = time.monotonic()
+            starting = [] if failure else zip(there, job.servers, strict=True)
             servers = [site.start(command, job.server_limit_s) for site, command in starting]
-            failure = _await_ready(sites, servers, job)
+            failure = failure or self._await_ready(there, servers, job)
             ready_s = time.monotonic() - began_s
+            failure = failure or _warmed_up(sites, job)
             client = None if failure else here.start(job.client, job.time_limit_s)
             if client is not None:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
             for server in servers:
                 server.weigh()
                 _stop(sites, server, failed=failure is not None)
-            first, *further = [server.result() for server in servers]
             return RunOutput(
-                first,
+                tuple(server.result() for server in servers),
                 client.result() if client is not None else None,
-                there[0].started_at,
-                there[0].age_s(),
+                sites[0].started_at,
+                sites[0].age_s(),
                 failure,
-                written=there[0].written(job.wanted) | here.written(job.wanted),
+                written=sites[0].written(job.wanted) | here.written(job.wanted),
                 log=here.opened(job.log) if job.log else None,
-                further=tuple(further),
                 further_written=tuple(site.written(job.wanted) for site in there[1:]),
                 ready_s=ready_s,
             )
+
+    def _await_ready(self, sites: Sequence[Site], servers: Sequence[Process], job: Job) -> str | None:
+        """Return why a server is not ready, None when all are."""
+
+        def late() -> list[Process]:
+            both = zip(sites, servers, strict=True)
+            return [server for site, server in both if not self._is_ready(site, server, job)]
+
+        look_s = READY_LOOK_S if job.ready_place or job.ready_file else job.ready_limit_s
+        deadline_s = time.monotonic() + job.ready_limit_s
+        while late() and not _gone(servers) and (left_s := deadline_s - time.monotonic()) > 0:
+            _listen_until(sites, lambda: not late() or _gone(servers) is not None, min(look_s, left_s))
+        if gone := _gone(servers):
+            return f"the server ended before it was ready: {gone.said()}"
+        for server in late():
+            server.stopped = True
+            return f"the server was not ready within {job.ready_limit_s:g} s: {server.said()}"
+        return None
+
+    def _is_ready(self, site: Site, server: Process, job: Job) -> bool:
+        """Return whether a server has shown all that says that it is ready."""
+        if job.ready and server.printed(job.ready) < job.ready_count:
+            return False
+        if job.ready_file and not site.written((job.ready_file,)):
+            return False
+        place = job.ready_place
+        return place is None or self.server.refusal(place.protocol, place.address, place.port) is not None
 
 
 def on_one(host: Host) -> Pair:
@@ -207,18 +254,27 @@ def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: floa
     return True
 
 
-def _await_ready(sites: Sequence[Site], servers: Sequence[Process], job: Job) -> str | None:
-    """Return why a server is not ready, None when all are."""
+def _prepared(sites: Sequence[Site], job: Job) -> str | None:
+    """Return why what comes before the server did not end well, None where it did."""
+    made = (_ended_well(sites, sites[0], command, job.ready_limit_s) for command in job.before)
+    return next(filter(None, made), None)
 
-    def late() -> list[Process]:
-        return [server for server in servers if server.printed(job.ready) < job.ready_count]
 
-    _listen_until(sites, lambda: not late() or _gone(servers) is not None, job.ready_limit_s)
-    if gone := _gone(servers):
-        return f"the server ended before it was ready: {gone.said()}"
-    for server in late():
-        server.stopped = True
-        return f"the server was not ready within {job.ready_limit_s:g} s: {server.said()}"
+def _warmed_up(sites: Sequence[Site], job: Job) -> str | None:
+    """Return why what comes before the client did not end well, None where it did, or where there is none."""
+    return _ended_well(sites, sites[-1], job.warm_up, job.time_limit_s) if job.warm_up else None
+
+
+def _ended_well(sites: Sequence[Site], site: Site, command: Command, limit_s: float) -> str | None:
+    """Start a command and wait for its end; return why it did not end well, None where it did."""
+    process = site.start(command, limit_s)
+    if not _listen_until(sites, lambda: process.silent, limit_s + 2 * KILL_AFTER_S):
+        _kill(sites, process)
+    ended = process.result()
+    if ended.timed_out:
+        return f"{command.argv[0]} did not end within {limit_s:g} s: {process.said()}"
+    if ended.exit_status:
+        return f"{command.argv[0]} ended with status {ended.exit_status}: {process.said()}"
     return None
 
 

@@ -82,8 +82,8 @@ class Process:
         return self.streams_open == 0
 
     def printed(self, sign: str) -> int:
-        """Return how often the beginning of its standard output holds `sign`."""
-        return self.stdout.head.count(sign.encode())
+        """Return how often the beginnings of its standard output and standard error hold `sign`."""
+        return sum(stream.head.count(sign.encode()) for stream in (self.stdout, self.stderr))
 
     def look(self) -> None:
         """Note what its sockets are now; the last look that saw any counts."""

@@ -59,8 +59,8 @@ class SimulatedProcess:
     silent: bool = False
 
     def printed(self, sign: str) -> int:
-        """Return how often its standard output holds `sign`."""
-        return self.stdout.count(sign)
+        """Return how often its output holds `sign`."""
+        return self.stdout.count(sign) + self.words.stderr.count(sign)
 
     def said(self) -> str:
         """Return what it wrote."""

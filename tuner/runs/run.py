@@ -177,13 +177,13 @@ def _said(process: ProcessResult) -> str:
 def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
     """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
     kept = {name: value for name, value in job.client.environment.items() if name != PAD}
-    further = map(_process_evidence, job.further, output.further)
+    servers = list(map(_process_evidence, job.servers, (*output.servers, *[None] * len(job.servers))))
     return {
         "environment": kept,
         "files": dict(job.files),
-        "server": _process_evidence(job.server, output.server),
+        **({"server": servers[0]} if servers else {}),
         "client": _process_evidence(job.client, output.client),
-        **({"further_servers": list(further)} if job.further else {}),
+        **({"further_servers": servers[1:]} if job.further else {}),
     }
 
 
