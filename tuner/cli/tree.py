@@ -214,6 +214,15 @@ _ONLOAD: Final = Noun(
         ),
     },
 )
+_LAB: Final = Noun(
+    "Make pairs of hosts out of this machine, to try and to test two hosts.",
+    {
+        "up": Command("lab", "up", "Make pairs of hosts, each with its own network and sshd."),
+        "status": Command("lab", "status", "Say which labs are up, and which left something."),
+        "exec": Command("lab", "exec_", "Run a program on a host of a lab, by ssh."),
+        "down": Command("lab", "down", "End a lab, or remove what a killed one left."),
+    },
+)
 NOUNS: Final[Mapping[str, Noun]] = {
     "profiles": _PROFILES,
     "params": _PARAMS,
@@ -221,6 +230,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "store": _STORE,
     "conf": _CONF,
     "onload": _ONLOAD,
+    "lab": _LAB,
 }
 
 
