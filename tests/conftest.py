@@ -36,4 +36,5 @@ def tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_kept_in_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["TUNER_LOCKS"] = str(tmp_path_factory.mktemp("locks"))  # tests do not wait for each other
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

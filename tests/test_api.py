@@ -23,6 +23,7 @@ import tuner
 from tuner import api
 from tuner.catalogue import places
 from tuner.errors import MissingTool, UsageError
+from tuner.hosts.local import LocalHost
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.records import State
@@ -36,7 +37,12 @@ from tuner.store import Store
 PACKAGE = Path(tuner.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "api.md"
 # `tuner run` is no session: this process, with its own environment, becomes the program.
-BECOMES = {"hosts/become.py": ["os.environ"], "report/vega.py": ["sys.stdout"]}
+BECOMES = {
+    "hosts/become.py": ["os.environ"],
+    "hosts/keeper.py": ["sys.argv"] * 3,
+    "report/vega.py": ["sys.stdout"],
+    "temporary.py": ["sys.argv"],
+}
 """The modules that are programs of their own."""
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "cli" not in path.parents]
 
@@ -292,6 +298,8 @@ def test_the_pages_code_runs(tmp_path: Path) -> None:
 
 @pytest.mark.serial
 def test_a_real_call_measures_with_the_real_benchmark(tmp_path: Path) -> None:
-    found = tuner.api.measure(runs=1, task=Task(workload={"duration_s": 1}), at=Workspace(tmp_path))
+    found = tuner.api.measure(
+        runs=1, task=Task(workload={"duration_s": 1}), at=Workspace(tmp_path, host=LocalHost(turns=tmp_path))
+    )
     assert 0 < found.metrics["latency_p50_us"].value < 10_000
     assert json.dumps(found.to_dict())

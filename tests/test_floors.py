@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tuner.atomic_file",
         "tuner.installed",
         "tuner.temporary",
+        "tuner.exclusive",
     ),
     ("tuner.catalogue", "tuner.conf"),
     ("tuner.profiles",),

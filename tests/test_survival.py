@@ -6,15 +6,19 @@ import contextlib
 import fcntl
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import fake
 import pytest
 
-from tuner import temporary
+from tuner import exclusive, temporary
+from tuner.hosts import turns
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 
@@ -100,7 +104,7 @@ def keeper(owner: int) -> int:
     """Return the number of the process that keeps the programs of another."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            is_one = b"keeper.py" in (entry / "cmdline").read_bytes()
+            is_one = b"tuner.hosts.keeper" in (entry / "cmdline").read_bytes()
             if is_one and f"\nPPid:\t{owner}\n" in (entry / "status").read_text(encoding="utf-8"):
                 return int(entry.name)
     raise AssertionError("there is no keeper")
@@ -149,3 +153,114 @@ def test_only_folders_of_ours_whose_owner_is_gone_are_swept(tmp_path: Path) -> N
     os.close(held)
     assert all((each / "server.log").exists() for each in [*kept, locked])
     assert temporary.sweep(tmp_path) == [locked]
+
+
+def tuner(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tuner", *arguments]
+    environment = {**os.environ, "TUNER_LOCKS": str(folder), "TMPDIR": str(folder)}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Yield a session that is under way, and the words that name its benchmark."""
+    named = ["--sockperf", str(fake.install(tmp_path, slow_s=0.1))]
+    with tuner(tmp_path, "tune", "latency", "--budget", "60s", *named) as process:
+        wait_for(lambda: stored_runs(tmp_path) >= 2)
+        yield process, named
+        process.kill()
+
+
+def stored_runs(folder: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'results' / 'tuner.db'}?mode=ro", uri=True)) as database:
+            return int(database.execute("select count(*) from runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_resuming_a_session_that_runs_is_refused_in_words(
+    tmp_path: Path, running: tuple[subprocess.Popen[str], list[str]]
+) -> None:
+    process, named = running
+    second = tuner(tmp_path, "sessions", "resume", *named)
+    _, err = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 75
+    assert f"is under way: session {session_of(tmp_path)} (process {process.pid}), since 20" in " ".join(err.split())
+    process.kill()
+    process.wait()
+    before = stored_runs(tmp_path)
+    again = tuner(tmp_path, "sessions", "resume", *named)
+    wait_for(lambda: stored_runs(tmp_path) > before)
+    again.send_signal(signal.SIGTERM)
+    _, err = again.communicate(timeout=PATIENCE_S)
+    assert "is under way" not in err
+
+
+def session_of(folder: Path) -> str:
+    (lock,) = folder.glob("results/*/lock")
+    return lock.parent.name
+
+
+def test_a_second_session_on_a_host_waits_for_its_turn_and_says_for_whom_or_is_refused(
+    tmp_path: Path, running: tuple[subprocess.Popen[str], list[str]]
+) -> None:
+    process, named = running
+    refused = tuner(tmp_path, "measure", "--no-wait", "--results", "other", *named)
+    out, err = refused.communicate(timeout=PATIENCE_S)
+    whose = f"session {session_of(tmp_path)} (process {process.pid}), since 20"
+    assert (refused.returncode, out) == (75, "")
+    assert f"the host is taken: {whose}" in " ".join(err.split())
+    waiting = tuner(tmp_path, "measure", "--runs", "1", "--results", "other", *named)
+    assert waiting.stderr is not None
+    said = waiting.stderr.readline()
+    assert said.startswith(f"waiting for the host, which has one session at a time: {whose}")
+    process.kill()
+    _, err = waiting.communicate(timeout=PATIENCE_S)
+    assert waiting.returncode == 0
+    assert "s for the host" in err
+
+
+def test_ctrl_c_ends_the_waiting(tmp_path: Path, running: tuple[subprocess.Popen[str], list[str]]) -> None:
+    waiting = tuner(tmp_path, "measure", "--runs", "1", "--results", "other", *running[1])
+    assert waiting.stderr is not None
+    assert "waiting for the host" in waiting.stderr.readline()
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=PATIENCE_S)
+    assert waiting.returncode != 0
+    assert "Traceback" not in err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe", "closed"])
+def test_what_somebody_put_in_the_place_of_the_hosts_lock_is_not_followed_and_hinders_nobody(
+    tmp_path: Path, what: str
+) -> None:
+    lock, target = tmp_path / "tuner-measures.lock", tmp_path / "target"
+    target.write_text("mine", encoding="utf-8")
+    match what:
+        case "link":
+            lock.symlink_to(target)
+        case "folder":
+            lock.mkdir()
+        case "pipe":
+            os.mkfifo(lock)
+        case "closed":
+            lock.touch(mode=0o400)
+    with turns.taken(tmp_path, "session x") as turn:
+        assert (turn is None) is (what != "closed")
+    assert target.read_text(encoding="utf-8") == "mine"
+
+
+def test_what_others_wrote_into_the_lock_is_only_words(tmp_path: Path) -> None:
+    lock = tmp_path / "tuner-measures.lock"
+    for text in ('{"what": "evil", "pid": 1}', "[[[[", "{}", '{"pid": "x"}', "\x00" * 9000, "[1]"):
+        lock.write_text(text, encoding="utf-8")
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(exclusive.Taken) as taken, turns.taken(tmp_path, "session x"):
+                pytest.fail("it was had")
+        assert str(os.getpid()) in str(taken.value)
+        assert "evil" not in str(taken.value)

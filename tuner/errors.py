@@ -4,6 +4,7 @@
     ├── UsageError                  exit status 2: what was asked for cannot be done as asked
     ├── MissingTool                 a program or library that a measurement needs is not there
     ├── BaselineFailed              the baseline does not run: nothing after it could be believed
+    ├── Busy                        exit status 75: somebody else measures here or goes on with the session
     ├── ProgramNotFound         exit status 127, ProgramNotExecutable 126: as `env` says of what it cannot start
     └── StoreError                  the results cannot be read or written
 
@@ -72,6 +73,10 @@ class MissingTool(TunerError):
 
 class BaselineFailed(TunerError):
     """The baseline could not be measured, so that no comparison is possible."""
+
+
+class Busy(TunerError):
+    """Somebody else has the host or the session; later it can be had."""
 
 
 class ProgramNotFound(TunerError):

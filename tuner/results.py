@@ -82,6 +82,10 @@ class Results:
         """Return the profile of the settings that were shown to contribute."""
         return self.of(session) / f"{MINIMAL}.toml"
 
+    def lock(self, session: str) -> Path:
+        """Return the file that who carries a session out holds meanwhile."""
+        return self.of(session) / "lock"
+
     def summary(self, session: str) -> Path:
         """Return a session's summary, which is Markdown."""
         return self.of(session) / "summary.md"

@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PROGRAM = Path(__file__)
 _NAME = re.compile(r"tuner-(?:run|store)-(\d{1,10})-(\d{1,20})-\w+")
 _DEAD = frozenset({"Z", "X", "x"})
 

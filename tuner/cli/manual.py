@@ -23,6 +23,7 @@ _ENVIRONMENT: Final = {
     "TERM": "With dumb, or without it, the progress of a session is plain lines.",
     "LC_ALL, LC_CTYPE, LANG": "Where they name no UTF-8, a terminal is sent ASCII.",
     "XDG_CONFIG_HOME": "Profiles are also looked for in its tuner/profiles; ~/.config when it is not set.",
+    "TUNER_LOCKS": "The folder of the lock by which sessions on a host take turns; /run/lock or /tmp when it is not set.",
     "TUNER_DEBUG": "When it is set, a bug of tuner shows its traceback.",
 }
 _STATUSES: Final = {
@@ -30,6 +31,7 @@ _STATUSES: Final = {
     "1": "Failed, or stopped before there was an answer.",
     "2": "Wrong usage.",
     "3": "No improvement found.",
+    "75": "Somebody else measures on this host (with --no-wait), or carries the session out.",
 }
 _SIGNALS: Final = (
     "The first SIGINT (Ctrl-C) finishes the run in flight, confirms what is best so far for up to a fifth of the budget "

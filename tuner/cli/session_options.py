@@ -105,6 +105,12 @@ WaitForCalm = Annotated[
 ]
 
 
+NoWait = Annotated[
+    bool,
+    typer.Option("--no-wait", help="Refuse (exit status 75) instead of waiting while another session measures here."),
+]
+
+
 @options.made_from_options(
     multicast=traffic_options.multicast, sockets=traffic_options.sockets, shape=traffic_options.shape
 )
@@ -196,6 +202,7 @@ def setup(
     conf: Conf = None,
     allow_os_sockets: AllowOsSockets = False,
     wait_for_calm: WaitForCalm = "",
+    no_wait: NoWait = False,
     stackname: StackLabel = None,
     stackname_scope: StackScope = "process",
     stackname_who: StackWho = "all_threads",
@@ -203,7 +210,18 @@ def setup(
     """Return what the runs are made with; raise `UsageError` for words that nothing is called by."""
     called = {} if stackname is None else naming(stackname_who, stackname_scope, stackname).variables()
     wait_s = seconds(wait_for_calm, "--wait-for-calm") if wait_for_calm else 0.0
-    return Setup(sockperf, lib, preload or (), fast_start, _loading(load), conf, allow_os_sockets, wait_s, called)
+    return Setup(
+        sockperf,
+        lib,
+        preload or (),
+        fast_start,
+        _loading(load),
+        conf,
+        allow_os_sockets,
+        wait_for_calm_s=wait_s,
+        wait_for_turn=not no_wait,
+        stackname=called,
+    )
 
 
 def _loading(name: str) -> Loading:

@@ -50,7 +50,11 @@ class _Screen:
 def workspace(folder: Path, *, verbose: bool = False) -> Workspace:
     """Return the workspace of this user, in the current folder and at this terminal, with a results folder."""
     found = Workspace.of_user(os.environ, Path.cwd(), folder)
-    return replace(found, watch=_Screen(found.results, verbose))
+    return replace(found, watch=_Screen(found.results, verbose), note=_say)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) -> NoReturn:

@@ -7,6 +7,7 @@ holds the laws that all of them keep. `tuner.hosts.pair` puts a server on one an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 from tuner.catalogue.memory import Room
+from tuner.exclusive import Lock
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.telemetry import Counters, Telemetry
@@ -148,6 +150,15 @@ class Site(Protocol):
 
 class Host(Protocol):
     """A machine: every question about it is asked here."""
+
+    def turn(self, what: str) -> AbstractContextManager[Lock | None]:
+        """Return what holds the machine's turn to measure while it is entered; `what` is told those who come second.
+
+        Raises:
+            Taken: on entering it, where somebody else measures.
+
+        """
+        ...
 
     def site(self, files: Mapping[str, str]) -> Site:
         """Return a place to start processes in; its folder will hold `files`, name to text.

@@ -1,7 +1,7 @@
 """Starts programs for another process, and ends them and all that they started once that one is gone, however it went.
 
-A program of its own, `python -I -S keeper.py DESCRIPTOR [SWEEPER …]`, for this machine and for others: nothing but the standard
-library of Python 3.9 is used. It sleeps until it is asked for something or a program ends.
+A program of its own, `python -I -S - NAME DESCRIPTOR [SWEEPER …]` with this text as its input, for this machine and for others: nothing
+but the standard library of Python 3.9 is used. It sleeps until it is asked for something or a program ends.
 
 It is the parent of what it starts and the reaper of what detaches itself (prctl(2), PR_SET_CHILD_SUBREAPER), so that nothing leaves
 its family; and since a number is given to others only after the parent has collected the process, nothing that is ended here
@@ -220,12 +220,12 @@ def watched_parent() -> int | None:
 
 
 def main() -> None:
-    """Serve the connection whose descriptor is the first argument; then become the program of the others, unless leave was taken."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
+    """Serve the connection whose descriptor is the second argument; then become the program of the others, unless leave was taken."""
+    connection = socket.socket(fileno=int(sys.argv[2]))
     connection.set_inheritable(False)
     taken_leave = Keeper(connection).serve(watched_parent())
-    if sys.argv[2:] and not taken_leave:
-        os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv[2:]])  # noqa: S606 - no shell is what is wanted
+    if sys.argv[3:] and not taken_leave:
+        os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv[3:]])  # noqa: S606 - no shell is what is wanted
 
 
 if __name__ == "__main__":

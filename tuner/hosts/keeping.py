@@ -1,7 +1,8 @@
 """Programs that end when this process does, however it ends: a process beside it starts and keeps them (`keeper.py`).
 
 There is one keeper for each process, from its first program to its end. It runs with an environment of its own, so that nothing that is
-preloaded for programs or for this process touches it.
+preloaded for programs or for this process touches it. Its text comes from the loader of its module (`get_source`), because on another
+host this package is not in files.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from tuner import temporary
 from tuner.errors import TunerError
 
-_PROGRAM: Final = Path(__file__).with_name("keeper.py")
+_PROGRAM: Final = "tuner.hosts.keeper"
 _ANSWER_LIMIT_S: Final = 20.0
 """After so long without an answer there is none: starting a program takes milliseconds."""
 _LEAVE_LIMIT_S: Final = 1.0
@@ -152,7 +154,7 @@ class _Keeper:
             self.connection.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 more = self.connection.recv(4096)
-            except TimeoutError:
+            except OSError:  # also that the time is over
                 more = b""
             finally:
                 self.connection.settimeout(None)
@@ -226,19 +228,30 @@ def _made() -> _Keeper:
     temporary.sweep()  # what was left where the keeper of a killed process was killed too
     mine, theirs = socket.socketpair()
     with theirs:
-        words = (str(_PROGRAM), str(theirs.fileno()), str(temporary.PROGRAM), tempfile.gettempdir())
-        libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        popen = subprocess.Popen(  # noqa: S603 - this interpreter with a file of this package
-            [sys.executable, "-I", "-S", *words],
-            stdin=subprocess.DEVNULL,
+        sweeping = [str(each) for each in [vars(temporary).get("__file__")] if each]
+        words = [_PROGRAM, str(theirs.fileno()), *sweeping, *([tempfile.gettempdir()] if sweeping else [])]
+        popen = subprocess.Popen(  # noqa: S603 - this interpreter with a text of this package
+            [sys.executable, "-I", "-S", "-", *words],
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **libraries},  # what Python itself may need
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
             pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
+    if popen.stdin is not None:
+        with popen.stdin as program, contextlib.suppress(BrokenPipeError):
+            program.write(_source())
     return _Keeper(popen, mine)
+
+
+def _source() -> bytes:
+    spec = find_spec(_PROGRAM)
+    text: str | None = spec.loader.get_source(_PROGRAM) if spec and spec.loader else None  # type: ignore[attr-defined] # of all loaders
+    if text is None:
+        raise TunerError(f"{_PROGRAM} is not there", advice="install this package again")
+    return text.encode()
 
 
 @atexit.register

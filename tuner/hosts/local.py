@@ -14,7 +14,8 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ from typing import BinaryIO, Final, Self
 from tuner import temporary
 from tuner.catalogue.memory import Room
 from tuner.errors import Finding, MissingTool, UsageError, error
-from tuner.hosts import cpus, facts, telemetry, terminal
+from tuner.exclusive import Lock
+from tuner.hosts import cpus, facts, telemetry, terminal, turns
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
@@ -39,6 +41,12 @@ class LocalHost:
     """This machine. `search_path` is where programs named without a folder are looked for."""
 
     search_path: str = SEARCH_PATH
+    turns: Path | None = field(default_factory=turns.usual_folder)
+    """The folder of the lock by which sessions take turns; None where nobody does."""
+
+    def turn(self, what: str) -> AbstractContextManager[Lock | None]:
+        """Return what holds this machine's turn to measure while it is entered."""
+        return turns.taken(self.turns, what)
 
     def site(self, files: Mapping[str, str]) -> LocalSite:
         """Return a place to start processes in; its folder will hold `files`, name to text."""

@@ -9,6 +9,7 @@ import io
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
@@ -157,6 +158,10 @@ class Machine:
     def lasted_s(self) -> float:
         """Return how long the last run took, in seconds."""
         return 0.0
+
+    def turn(self, what: str) -> AbstractContextManager[None]:
+        """Return what holds nothing: nobody takes turns here."""
+        return nullcontext()
 
     def site(self, files: Mapping[str, str]) -> SimulatedSite:
         """Return a place to start programs in."""

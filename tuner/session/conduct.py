@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from tuner.catalogue import places
 from tuner.errors import Finding, UsageError, doubt_to_json
+from tuner.exclusive import Lock
 from tuner.hosts.host import Host
 from tuner.hosts.pair import on_one
 from tuner.intake.reference import said_of
 from tuner.records import State, StoredSession
-from tuner.session import tuning
+from tuner.session import alone, tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
+from tuner.session.measuring.clock import Clock
 from tuner.session.phases import prior
 from tuner.session.setup import fitting, multicast, os_sockets, preflight, prepare, readback, resumption, rule_file
 from tuner.session.setup.plan import Plan
@@ -29,7 +31,14 @@ def carried_out(request: Request, at: Workspace) -> Answer:
     Raise `TunerError` when it cannot begin or fails, and let `KeyboardInterrupt` through; each run that ended is stored.
     """
     with places.using(at.data):
-        return _watched(_begun(request, at), at)
+        clock = at.clock(request.budget_s)
+        plan = prepare.plan(request, at.host, at.shelves)
+        what = f"{plan.kind} {plan.stack}"
+        with alone.turn(at.host, what, clock, at.note, wait=request.setup.wait_for_turn) as turn:
+            session = _begun(request, plan, clock, at)
+            _name(turn, session)
+            with alone.of_session(at.locked_results, session.id):
+                return _watched(session, at)
 
 
 def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
@@ -44,14 +53,22 @@ def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
         known = answer_of(row) if row.state is State.DONE else None
         if known:
             return known
-        plan, differs = resumption.on_host(Plan.from_dict(row.plan), store.trials(row.id), named, at.host)
-        return _watched(_again(row, plan, store, at), at, differs)
+        with alone.of_session(at.locked_results, row.id):
+            row = store.session(row.id)  # as who had it before has left it
+            plan, differs = resumption.on_host(Plan.from_dict(row.plan), store.trials(row.id), named, at.host)
+            going_on = _again(row, plan, store, at)
+            what = f"session {row.id}"
+            with alone.turn(at.host, what, going_on.clock, at.note, wait=named.wait_for_turn):
+                return _watched(going_on, at, differs)
 
 
-def _begun(request: Request, at: Workspace) -> Ongoing:
+def _name(turn: Lock | None, session: Ongoing) -> None:
+    if turn:
+        turn.say(f"session {session.id}")
+
+
+def _begun(request: Request, plan: Plan, clock: Clock, at: Workspace) -> Ongoing:
     """Return a new session, of which nothing is measured yet."""
-    clock = at.clock(request.budget_s)
-    plan = prepare.plan(request, at.host, at.shelves)
     store = at.store()
     began_s = clock.now()
     facts = _facts(plan, at.host, said_of((request.profile, request.other), request.task.stack))

@@ -51,6 +51,10 @@ def unwatched(_session: Ongoing) -> Iterator[Progress]:
     yield Silent()
 
 
+def unheard(_line: str) -> None:
+    """Let nobody know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """What sessions are carried out with. Two of them share nothing, so that both can be used in one process."""
@@ -66,13 +70,19 @@ class Workspace:
     data: Places = field(default_factory=Places)
     """The folders of further stacks and releases."""
     watch: Watch = unwatched
+    note: Callable[[str], None] = unheard
+    """Told what is to be known before a session begins: that it waits for the host."""
     now: Callable[[], float] = time.monotonic
     """The clock that budgets are counted by, in seconds."""
 
     @staticmethod
     def of_user(environment: Mapping[str, str], current: Path, folder: Path = FOLDER) -> Workspace:
         """Return a workspace with the folders that the command line uses for the user of this environment."""
-        return Workspace(folder, shelves=library.shelves(environment, current), data=places.of_user(environment))
+        locks = environment.get("TUNER_LOCKS")
+        host = LocalHost(turns=Path(locks)) if locks else LocalHost()
+        return Workspace(
+            folder, host=host, shelves=library.shelves(environment, current), data=places.of_user(environment)
+        )
 
     @property
     def results(self) -> Results:
@@ -86,6 +96,11 @@ class Workspace:
     def existing_store(self) -> Store:
         """Return the store that sessions are read from; raise `UsageError` where the results folder has none."""
         return Store(self.database) if self.database else Store.existing(self.results)
+
+    @property
+    def locked_results(self) -> Results | None:
+        """The results folder, if the records of its sessions are in it; a database on a server has locks of its own."""
+        return None if self.database else self.results
 
     def clock(self, budget_s: float, before_s: float = 0.0) -> Clock:
         """Return a clock that starts now."""

@@ -65,13 +65,14 @@ def resume(
     program: session_options.BenchmarkPath = BENCHMARK.name,
     lib: options.Lib = None,
     preload: session_options.Preload = None,
+    no_wait: session_options.NoWait = False,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Continue an interrupted session.
 
     It uses the rest of its budget. The store may be anybody's: the benchmark and the libraries are looked up again on this
-    host or named again, and what differs from those that the session began with is told.
+    host or named again, and what differs from those that the session began with is told. A session that is under way is refused.
 
     \b
     Examples:
@@ -83,7 +84,7 @@ def resume(
     from tuner.session.setup.resumption import Named
 
     at = work.workspace(results, verbose=verbose)
-    named = Named(program, lib, preload or ())
+    named = Named(program, lib, preload or (), not no_wait)
     work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 
 

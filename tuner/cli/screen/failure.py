@@ -13,12 +13,12 @@ from typing import Final, TextIO
 
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
-from tuner.errors import ProgramNotExecutable, ProgramNotFound, TunerError, UsageError
+from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError
 from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
 """The environment variable that lets a bug show its traceback."""
-_STATUS: Final = ((UsageError, 2), (ProgramNotFound, 127), (ProgramNotExecutable, 126))
+_STATUS: Final = ((UsageError, 2), (Busy, 75), (ProgramNotFound, 127), (ProgramNotExecutable, 126))
 # The command line that was typed, the message and the advice are on the screen too.
 _BESIDE_FINDINGS: Final = 6
 

@@ -68,6 +68,8 @@ class Setup:
     """Whether sockets that the stack leaves to the operating system are measured all the same, and named so."""
     wait_for_calm_s: float = 0.0
     """How long blocks may be held back in all while the host is disturbed, in seconds; the budget does not run meanwhile."""
+    wait_for_turn: bool = True
+    """Whether to wait while another session measures on the host; otherwise it is refused."""
     stackname: Mapping[str, str] = field(default_factory=dict)
     """The variables that name the stack before the program's first socket, where a stack takes a name; none for no name."""
 

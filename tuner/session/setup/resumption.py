@@ -34,6 +34,8 @@ class Named:
     """The stack's library; None for the one that the loader finds."""
     preload: Sequence[Path] = field(default=())
     """Further libraries, behind the stack's: those that the session began with, named again."""
+    wait_for_turn: bool = True
+    """Whether to wait while another session measures on the host; otherwise it is refused."""
 
 
 def on_host(stored: Plan, trials: Iterable[Trial], named: Named, host: Host) -> tuple[Plan, list[str]]:

@@ -1,0 +1,81 @@
+"""A session has its host and its own records for itself: who comes second waits for a turn, or is refused in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from tuner import exclusive
+from tuner.errors import Busy
+from tuner.exclusive import Holder, Lock, Taken
+from tuner.hosts.host import Host
+from tuner.results import Results
+from tuner.session.measuring.clock import Clock
+
+_BETWEEN_S: Final = 1.0
+"""Between two looks whether it is our turn; a look takes microseconds, which the session that measures does not feel."""
+_TOLD_EVERY_S: Final = 60.0
+
+
+@contextmanager
+def turn(host: Host, what: str, clock: Clock, note: Callable[[str], None], *, wait: bool) -> Iterator[Lock | None]:
+    """Have the host's turn, waiting for it beside the budget; None on a host where nobody takes turns.
+
+    Raises:
+        Busy: somebody else measures, and nobody wants to wait.
+
+    """
+    with ExitStack() as held:
+        began_s = clock.now()
+        try:
+            lock = held.enter_context(host.turn(what))
+        except Taken as taken:
+            if not wait:
+                advice = "leave out --no-wait to begin when it has ended"
+                raise Busy(f"the host is taken: {taken.holder} measures", advice=advice) from taken
+            lock = _awaited(host, what, taken.holder, note, held)
+            clock.hold(clock.now() - began_s)
+        yield lock
+
+
+def _awaited(host: Host, what: str, holder: Holder, note: Callable[[str], None], held: ExitStack) -> Lock | None:
+    """Return the host's turn once it is ours, and say meanwhile whose it is."""
+    began_s = told_s = time.monotonic()
+    note(f"waiting for the host, which has one session at a time: {holder} measures. Ctrl-C ends the waiting")
+    while True:
+        time.sleep(_BETWEEN_S)
+        try:
+            lock = held.enter_context(host.turn(what))
+        except Taken as taken:
+            now_s = time.monotonic()
+            if str(taken.holder) != str(holder) or now_s - told_s >= _TOLD_EVERY_S:
+                holder, told_s = taken.holder, now_s
+                note(f"waiting since {now_s - began_s:.0f} s: {holder} measures")
+        else:
+            note(f"waited {time.monotonic() - began_s:.0f} s for the host")
+            return lock
+
+
+@contextmanager
+def of_session(at: Results | None, session: str) -> Iterator[None]:
+    """Have the records of a session for oneself, where they are in a results folder.
+
+    Raises:
+        Busy: somebody else goes on with it.
+
+    """
+    with ExitStack() as held:
+        try:
+            if at is not None:
+                at.of(session).mkdir(parents=True, exist_ok=True)
+                held.enter_context(exclusive.held(at.lock(session), f"session {session}"))
+        except Taken as taken:
+            raise _under_way(session, taken.holder) from taken
+        yield
+
+
+def _under_way(session: str, holder: Holder) -> Busy:
+    advice = "wait until it has ended; `tuner sessions show` says how far it is"
+    return Busy(f"session {session} is under way: {holder} carries it out", advice=advice)
