@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.hosts import telemetry
+from tuner.hosts.host import Command
+from tuner.hosts.local import LocalHost
 from tuner.hosts.telemetry import Counters, Telemetry, between, read, spoiled
 
 FILES = (
@@ -126,6 +128,14 @@ def test_nothing_known_or_too_short_to_know_spoils_nothing() -> None:
     assert spoiled({}) == ()
     assert spoiled(Telemetry(1.3).to_dict()) == ()
     assert spoiled(Telemetry(telemetry.LEAST_WALL_S / 2, steal_share=0.5).to_dict()) == ()
+
+
+def test_what_our_own_programs_used_is_no_foreign_time() -> None:
+    burn = Command(("sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"), {"PATH": "/usr/bin:/bin"})
+    before = read()
+    used_s = LocalHost().output_of(burn, 30.0).cpu_s
+    assert used_s > 0.05
+    assert read().own_cpu_s - before.own_cpu_s >= 0.9 * used_s
 
 
 def test_this_machine_is_read_without_waiting() -> None:

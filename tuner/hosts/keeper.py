@@ -8,7 +8,7 @@ its family; and since a number is given to others only after the parent has coll
 can be somebody else's. What outlives the programs that were asked for is ended.
 
 Requests are lines of JSON; bytes are written as Latin-1. `{"start": argv, "folder": …, "environment": {…}}` comes with four
-descriptors: the program's three streams, and one that gets a line with its exit status and CPU seconds when it has ended.
+descriptors: the program's three streams, and one that gets a line with its exit status, its CPU seconds, and how often it was preempted, when it has ended.
 The answer is `{"pid": …}`, or `{"errno": …}`. `{"signal": …, "pid": …}` and `{"kill": pid}`, which is for the program's whole group, have
 no answer. After `{"leave": true}` nothing is swept.
 """
@@ -138,7 +138,7 @@ class Keeper:
         _, status, usage = os.wait4(pid, 0)
         popen.returncode = exit_code(status)
         with contextlib.suppress(OSError):  # nobody waits for it
-            os.write(ends, f"{popen.returncode} {usage.ru_utime + usage.ru_stime!r}\n".encode())
+            os.write(ends, f"{popen.returncode} {usage.ru_utime + usage.ru_stime!r} {usage.ru_nivcsw}\n".encode())
         os.close(ends)
 
 

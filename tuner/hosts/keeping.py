@@ -60,6 +60,30 @@ def uninterrupted() -> Iterator[None]:
 
 
 @dataclass(slots=True)
+class Used:
+    """What the programs that have ended used: seconds of CPU, and how often one of them was preempted.
+
+    The kernel counts them for their keeper, not for this process (getrusage(2), RUSAGE_CHILDREN).
+    """
+
+    cpu_s: float = 0.0
+    preemptions: int = 0
+
+    def add(self, cpu_s: float, preemptions: int) -> None:
+        """Count one more program."""
+        self.cpu_s += cpu_s
+        self.preemptions += preemptions
+
+
+_used: Final = Used()
+
+
+def used() -> Used:
+    """Return what the programs used that have ended and were asked how."""
+    return _used
+
+
+@dataclass(slots=True)
 class Kept:
     """A program that was started: the leader of a session of its own. `ends` is the descriptor on which its end is told."""
 
@@ -90,6 +114,8 @@ class Kept:
             if not said:
                 self._kill_orphan()
             self.end = (int(said[0]), float(said[1])) if said else _LOST
+            if said:
+                _used.add(float(said[1]), int(said[2]))
         return self.end
 
     def reap(self) -> tuple[int, float]:

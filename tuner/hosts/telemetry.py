@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from tuner.hosts import activity
+from tuner.hosts import activity, keeping
 from tuner.hosts.activity import Activity, Rate, Used
 
 ROOT: Final = Path("/")
@@ -103,14 +103,14 @@ class Telemetry:
 
 def read(cpus: Sequence[int] = (), root: Path = ROOT) -> Counters:
     """Return the counters of the host whose files are below `root`; `cpus` are watched, all of them when empty."""
-    own = os.times()
+    own, kept = os.times(), keeping.used()
     stat = _rows(root / "proc/stat")
     spent = _spent(stat, [f"cpu{number}" for number in cpus] or ["cpu"])
     snmp = _pairs(root / "proc/net/snmp")
     watched = [root / f"sys/devices/system/cpu/cpu{number}" for number in cpus or (0,)]
     return Counters(
         at_s=time.monotonic(),
-        own_cpu_s=own.user + own.system + own.children_user + own.children_system,
+        own_cpu_s=own.user + own.system + own.children_user + own.children_system + kept.cpu_s,
         busy_s=_seconds(spent, _USER, _NICE, _SYSTEM),
         interrupts_s=_seconds(spent, _IRQ, _SOFTIRQ),
         idle_s=_seconds(spent, _IDLE, _IOWAIT),
@@ -118,7 +118,7 @@ def read(cpus: Sequence[int] = (), root: Path = ROOT) -> Counters:
         context_switches=_first(stat.get("ctxt")),
         softirqs=_first(stat.get("softirq")),
         processes=_first(stat.get("processes")),
-        preemptions=resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw,
+        preemptions=resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw + kept.preemptions,
         throttles=_sum(_number(cpu / "thermal_throttle/core_throttle_count") for cpu in watched),
         pressure_us=_pressure(root),
         udp_drops=_sum(snmp.get(("Udp:", name)) for name in ("RcvbufErrors", "SndbufErrors")),
