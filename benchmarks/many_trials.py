@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import sqlalchemy as sa
 
 from tuner.errors import doubt
 from tuner.judging.statistics import Gain
 from tuner.measurement import Measurement, from_dict
-from tuner.records import Phase, Role, Run, State, Status, Trial
+from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import Results
 from tuner.runs import histogram
 from tuner.runs.workload import Mode, Workload
@@ -25,8 +24,6 @@ from tuner.session.answering import answer
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
-from tuner.store.database import row_of
-from tuner.store.tables import RUNS, TRIALS
 
 ID: Final = "20260102-030405-tune-kernel-latency-abcd"
 CALIBRATION_BLOCKS: Final = 5
@@ -53,10 +50,8 @@ def stored(
     rows = [Trial(0, "default", Role.BASELINE, {}), *(_trial(number, word, rng) for number in range(1, trials))]
     runs = list(_runs(rows, word, rng, histograms=histograms))
     facts = {"hostname": word, "cpus": 2, "doubts": [{"what": word, "advice": word}]}
-    store.add_session(session, _plan() | plan, facts)
-    with store._engine.begin() as connection:  # one transaction, because a test need not survive a crash
-        for table, all_of in ((TRIALS, map(row_of, rows)), (RUNS, map(row_of, runs))):
-            connection.execute(sa.insert(table), [{"session": session} | row for row in all_of])
+    began = StoredSession(session, "2026-01-02T03:04:05+00:00", State.RUNNING, 0.0, _plan() | plan, facts, None)
+    store.add_whole(began, rows, runs)  # in one transaction, because a test need not survive a crash
     evidence = Evidence.read(store, store.session(session))
     store.close_session(session, State.DONE, 90.0, _answer(evidence, rows[-2], word).to_dict())
     return store

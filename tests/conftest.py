@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import postgres
 import pytest
 from command_line import Ended, Tuner
 from hypothesis import settings
@@ -32,6 +34,24 @@ def tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Ended(int(end.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """Return a PostgreSQL server of these tests' own, which takes the password of `postgres.PASSWORD` over the network."""
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a new store: a file, and a schema on a server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/tuner.db"
+    server: postgres.Server = request.getfixturevalue("postgresql")
+    return server.schema()
 
 
 @pytest.fixture(scope="session", autouse=True)

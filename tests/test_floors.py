@@ -17,7 +17,7 @@ PACKAGE = Path(tuner.__file__).parent
 
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text"),
+    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text", "tuner.database_url"),
     ("tuner.measurement",),
     ("tuner.records",),
     ("tuner.results",),
@@ -58,9 +58,13 @@ QUARANTINED = {
     "pandas": ("tuner.report",),
     "vl_convert": ("tuner.report.vega",),
     "sqlalchemy": ("tuner.store",),
+    "alembic": ("tuner.store.formats",),
 }
 COMMANDS = "tuner.cli.commands"
-HEAVY = {"hdrh", "jinja2", "numpy", "optuna", "pandas", "scipy", "skopt", "sklearn", "sqlalchemy", "vl_convert"}
+HEAVY = {
+    *("alembic", "hdrh", "jinja2", "numpy", "optuna", "pandas", "psycopg", "scipy", "skopt", "sklearn", "sqlalchemy"),
+    "vl_convert",
+}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

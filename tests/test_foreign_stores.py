@@ -143,7 +143,7 @@ def nameless(path: Path) -> None:
 def newer(path: Path) -> None:
     store = Store(Results(path.parent).url)
     store.add_session("20260101-a", {}, {})
-    store._engine.dispose()
+    store.engine.dispose()
     spoil(path.parent, "update format set version = 99", "pragma journal_mode=delete", "drop table runs")
 
 

@@ -19,28 +19,32 @@ RUN = Run(Status.OK, "", BEGAN, 1.25, Measurement(latency_p50_us=3.0), {"x": ["y
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store(Results(tmp_path).url)
+def store(store_url: str) -> Store:
+    made = Store(store_url)
     made.add_session("20260101-a", {"seed": 1}, {"cpus": 2})
     made.add_session("20260102-b", {"seed": 2}, {})
     return made
 
 
-def test_what_is_stored_is_read_back_by_a_new_store(store: Store) -> None:
+def spoil(store: Store, statement: str) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_what_is_stored_is_read_back_by_a_new_store(store: Store, store_url: str) -> None:
     store.add_trial("20260101-a", TRIAL)
     store.add_run("20260101-a", RUN, 2.5)
-    again = Store(Results(Path(store.where).parent).url)
+    again = Store(store_url)
     assert again.trials("20260101-a") == (TRIAL,)
     assert again.runs("20260101-a") == (RUN,)
     assert again.session("20260101-a").spent_s == 2.5
     assert again.runs("20260102-b") == ()
 
 
-def test_a_run_is_visible_to_others_as_soon_as_it_is_added(store: Store) -> None:
+def test_a_run_is_visible_to_others_as_soon_as_it_is_added(store: Store, store_url: str) -> None:
     store.add_trial("20260101-a", TRIAL)
     store.add_run("20260101-a", RUN, 2.5)
-    with sqlite3.connect(store.where) as other:
-        assert other.execute("select count(*) from runs").fetchone() == (1,)
+    assert len(Store(store_url, write=False).runs("20260101-a")) == 1
 
 
 def test_a_session_is_found_by_a_beginning_that_only_it_has(store: Store) -> None:
@@ -63,11 +67,11 @@ def test_how_a_session_ended_is_kept(store: Store) -> None:
     assert store.session("20260102-b").verdict is None
 
 
-def test_a_file_of_another_format_is_refused(store: Store) -> None:
-    with sqlite3.connect(store.where) as other:
-        other.execute("update format set version = 99")
+@pytest.mark.parametrize("write", [True, False])
+def test_a_store_of_a_later_format_is_refused(store: Store, store_url: str, write: bool) -> None:
+    spoil(store, "update format set version = 99")
     with pytest.raises(StoreError, match="format 99"):
-        Store(Results(Path(store.where).parent).url)
+        Store(store_url, write=write)
 
 
 def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path) -> None:
@@ -82,14 +86,16 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> No
         Store(Results(tmp_path / "file" / "results").url)
 
 
-def test_a_full_disk_is_an_error_in_words_and_keeps_what_was_stored(store: Store) -> None:
+def test_a_full_disk_is_an_error_in_words_and_keeps_what_was_stored(tmp_path: Path) -> None:
+    store = Store(Results(tmp_path).url)
+    store.add_session("20260101-a", {}, {})
     store.add_trial("20260101-a", TRIAL)
-    with store._engine.connect() as connection:
+    with store.engine.connect() as connection:
         pages = connection.exec_driver_sql("pragma page_count").scalar_one()
-    store._engine.dispose()
+    store.engine.dispose()
     import sqlalchemy as sa
 
-    @sa.event.listens_for(store._engine, "connect")
+    @sa.event.listens_for(store.engine, "connect")
     def small(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"pragma max_page_count={pages}")
 
@@ -113,13 +119,21 @@ def test_a_full_disk_is_an_error_in_words_and_keeps_what_was_stored(store: Store
 def test_what_no_release_wrote_is_refused_with_the_name_of_the_database(store: Store, spoiled: str) -> None:
     store.add_trial("20260101-a", TRIAL)
     store.add_run("20260101-a", RUN, 2.5)
-    with sqlite3.connect(store.where) as other:
-        other.execute(spoiled)
-    with pytest.raises(StoreError, match=r"tuner\.db holds what this release cannot read"):
+    spoil(store, spoiled)
+    with pytest.raises(StoreError, match="holds what this release cannot read") as caught:
         (store.session("20260101-a"), store.trials("20260101-a"), store.runs("20260101-a"))
+    assert store.where in caught.value.message
 
 
-def test_the_quick_list_names_the_sessions_that_the_store_has(store: Store, tmp_path: Path) -> None:
+def filled(folder: Path) -> Store:
+    store = Store(Results(folder).url)
+    for session in ("20260101-a", "20260102-b"):
+        store.add_session(session, {}, {})
+    return store
+
+
+def test_the_quick_list_names_the_sessions_that_the_store_has(tmp_path: Path) -> None:
+    store = filled(tmp_path)
     store.close_session("20260101-a", State.DONE, 60.0, None)
     listed = [Listed("20260101-a", State.DONE), Listed("20260102-b", State.RUNNING)]
     assert Results(tmp_path).listed() == listed
@@ -127,15 +141,13 @@ def test_the_quick_list_names_the_sessions_that_the_store_has(store: Store, tmp_
 
 
 @pytest.mark.parametrize("spoiled", ["drop table sessions", "update sessions set state = 'asleep'"])
-def test_the_quick_list_is_empty_where_it_cannot_be_read(store: Store, tmp_path: Path, spoiled: str) -> None:
-    with sqlite3.connect(store.where) as other:
-        other.execute(spoiled)
+def test_the_quick_list_is_empty_where_it_cannot_be_read(tmp_path: Path, spoiled: str) -> None:
+    spoil(filled(tmp_path), spoiled)
     assert Results(tmp_path).listed() == []
 
 
 def test_one_session_is_found_without_reading_the_others(store: Store) -> None:
-    with sqlite3.connect(store.where) as other:
-        other.execute("update sessions set plan = 'no JSON' where id = '20260101-a'")
+    spoil(store, "update sessions set plan = 'no JSON' where id = '20260101-a'")
     assert store.session("latest").plan == {"seed": 2}
     assert store.session("20260102").plan == {"seed": 2}
 

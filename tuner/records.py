@@ -118,3 +118,5 @@ class StoredSession:
     plan: Mapping[str, Any]
     facts: Mapping[str, Any]
     verdict: Mapping[str, Any] | None
+    host: str | None = None
+    """The machine that it was begun on, None where nobody said."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
+from tuner import database_url
 from tuner.errors import StoreError
 
 if TYPE_CHECKING:
@@ -57,16 +58,23 @@ class Results:
     """The files of a results folder. None of them need exist."""
 
     folder: Path
+    store: str | None = None
+    """The URL of the database where it is not the file in the folder, such as one that many hosts share."""
 
     @property
     def database(self) -> Path:
-        """The file of the database."""
+        """The file of the folder's own database."""
         return self.folder / "tuner.db"
 
     @property
     def url(self) -> str:
         """The database as its store opens it."""
-        return f"sqlite:///{quote(str(self.database))}"
+        return self.store or database_url.of_file(self.database)
+
+    def options(self) -> str:
+        """Return the options by which a command finds these results again, each with a space before it; no password."""
+        folder = "" if self.folder == FOLDER else f" --results {shlex.quote(str(self.folder))}"
+        return folder + (f" --store {shlex.quote(database_url.shown(self.store))}" if self.store else "")
 
     def of(self, session: str) -> Path:
         """Return the folder of a session's own files; raise `StoreError` for an id that is none."""
@@ -99,20 +107,21 @@ class Results:
         return self.of(session) / "comparison.html"
 
     def listed(self) -> list[Listed]:
-        """Return the sessions, oldest first; none where the database is missing or cannot be read.
+        """Return the sessions, oldest first; none where the database is missing, cannot be read, or is on a server.
 
         By the standard library's SQLite and for reading only, for what must be quick (the shell's completion, `tuner`
         without arguments): the store's own way loads SQLAlchemy, which takes longer than all the rest.
         """
-        if not self.database.is_file():
+        database = database_url.file_of(self.url)
+        if database is None or not database.is_file():
             return []
         import sqlite3  # each command that takes --results imports this module, and few ask it this
 
         from tuner.records import State
 
         try:
-            with closing(sqlite3.connect(uri_to_read(self.database), uri=True)) as database:
-                rows = database.execute("select id, state from sessions order by created_at").fetchall()
+            with closing(sqlite3.connect(uri_to_read(database), uri=True)) as connection:
+                rows = connection.execute("select id, state from sessions order by created_at, id").fetchall()
                 named = [(str(session), state) for session, state in rows]
                 return [Listed(session, State(state)) for session, state in named if is_session_id(session)]
         except (sqlite3.Error, ValueError):

@@ -42,6 +42,7 @@ Values = dict[str, Any]
 Reader = Callable[[Any], Any]
 """Returns the value of a column; raises `ValueError` saying what is wrong with what stands there."""
 _MOST_SHOWN: Final = 40
+_LONGEST_HOST: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,25 @@ def id_of(row: Mapping[str, Any]) -> str | Wrong:
         return Wrong(_word(row["id"]), "sessions", None, "id", str(reason))
 
 
+def host_in(facts: object) -> str | None:
+    """Return the name of the host in the facts of a session as a store holds them; None where none is said."""
+    try:
+        found = parsed(facts) if isinstance(facts, str | bytes) else None
+    except ValueError:
+        return None
+    return host_named(found.get("hostname")) if isinstance(found, Mapping) else None
+
+
+def host_named(name: object) -> str | None:
+    """Return the name of a host as a store may hold it; None for what is none."""
+    fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_HOST and name.isascii() and name.isprintable()
+    return name if fits and isinstance(name, str) else None
+
+
 def session_of(row: Mapping[str, Any]) -> StoredSession | list[Wrong]:
     """Return the session that a row of its table holds, or everything that is wrong with it."""
+    if "host" not in row:  # format 1
+        row = {**row, "host": host_in(row.get("facts"))}
     values, wrong = _read("sessions", _SESSION, row, _word(row.get("id")), None)
     return wrong or StoredSession(**values)
 
@@ -128,6 +146,12 @@ def _id(value: Any) -> str:
 
 def _maybe_text(value: Any) -> str | None:
     return None if value is None else _text(value)
+
+
+def _host(value: Any) -> str | None:
+    if value is not None and host_named(value) is None:
+        raise ValueError(f"{_word(value)} is not the name of a host")
+    return None if value is None else str(value)
 
 
 def _count(value: Any) -> int:
@@ -263,6 +287,7 @@ _SESSION: Final[Mapping[str, Reader]] = {
     "plan": _json(_PLAN),
     "facts": _json(_FACTS),
     "verdict": _maybe_json(_VERDICT),
+    "host": _host,
 }
 _TRIAL: Final[Mapping[str, Reader]] = {
     "number": _count,

@@ -1,44 +1,52 @@
 """Sessions, trials and runs in a database: the only memory of a session.
 
-SQLite in WAL mode; every run is one transaction, so that a killed session loses at most the run in flight.
-Everything derived (gains, intervals, reports) is computed from here and can be made again.
+In a SQLite file or on a PostgreSQL server; every run is one transaction, so that a killed session loses at most the run in
+flight. Everything derived (gains, intervals, reports) is computed from here and can be made again.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from tuner import database_url
 from tuner.errors import Finding, StoreError, UsageError, did_you_mean, error
 from tuner.records import Run, State, StoredSession, Trial
 from tuner.results import Results
 from tuner.store import columns, opening
 from tuner.store.columns import Values, Wrong
-from tuner.store.tables import FORMAT, FORMATS, METADATA, RUNS, SESSIONS, TRIALS
+from tuner.store.file import File
+from tuner.store.place import AlreadyThere, Place, Row, Steps
+from tuner.store.tables import RUNS, SESSIONS, TRIALS
+
+if TYPE_CHECKING:  # loaded where a URL names a server
+    from tuner.store.server import Server
 
 Record = TypeVar("Record", Trial, Run, StoredSession)
-Row = Mapping[str, Any]
 _MOST_TOLD: Final = 5
 
 
+def _unheard(_line: str) -> None:
+    """Tell nobody."""
+
+
 class Store:
-    """The database at a URL, made where there is none. Errors of the database and the disk are `StoreError`."""
+    """The database at a URL, made where there is none. Errors of the database, the disk and the network are `StoreError`."""
 
     def __init__(self, url: str, *, write: bool = True) -> None:
-        self._engine = _engine(url, write=write)
-        self.where = self._engine.url.database or str(self._engine.url)
-        with self._told():
-            if write:
-                self._prepare()
-            else:
-                self._engine.connect().close()
+        self._place = _place(url, write=write)
+        self.where = self._place.where
+
+    @property
+    def engine(self) -> sa.Engine:
+        """What runs statements of one's own, for tests and benchmarks."""
+        return self._place.engine
 
     @staticmethod
     def existing(results: Results) -> Store:
@@ -50,18 +58,20 @@ class Store:
         """Return the store of a folder that has one, to be read only: of others, on read-only or full disks too."""
         return _existing(results, write=False)
 
+    def writing(self, session: str, note: Callable[[str], None] = _unheard) -> AbstractContextManager[None]:
+        """Hold a session as its only writer, for whoever goes on with it; raise `StoreError` where it has one already.
+
+        Meanwhile a connection that is lost is tried again, which `note` hears of.
+        """
+        return self._place.writing(session, note)
+
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Store a new session before its first run."""
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        row = {
-            "id": session,
-            "created_at": created,
-            "state": State.RUNNING,
-            "spent_s": 0.0,
-            "plan": plan,
-            "facts": facts,
-        }
-        self._write(sa.insert(SESSIONS).values(**row))
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        new = StoredSession(
+            session, created, State.RUNNING, 0.0, plan, facts, None, columns.host_named(platform.node())
+        )
+        self.add_whole(new, (), ())
 
     def close_session(self, session: str, state: State, spent_s: float, verdict: Mapping[str, Any] | None) -> None:
         """Store how a session ended and the wall time it has used in all."""
@@ -74,23 +84,18 @@ class Store:
 
     def add_trial(self, session: str, trial: Trial) -> None:
         """Store a profile of a session before its first run."""
-        self._write(sa.insert(TRIALS).values(session=session, **row_of(trial)))
+        added = sa.insert(TRIALS).values(session=session, **row_of(trial))
+        self._add([(added, ())], f"trial {trial.number}", lambda: trial in self.trials(session))
 
     def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Store one run and the session's wall time so far, in one transaction."""
-        with self._told(), self._engine.begin() as connection:
-            connection.execute(sa.insert(RUNS).values(session=session, **row_of(run)))
-            connection.execute(sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s))
+        spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
+        steps = [(sa.insert(RUNS).values(session=session, **row_of(run)), ()), (spent, ())]
+        self._add(steps, f"run {run.number}", lambda: any(_same(run, each) for each in self.runs(session)))
 
     def add_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
         """Store a session of another store as it was, with its trials and runs, in one transaction."""
-        row = {each.name: getattr(session, each.name) for each in fields(session)}
-        with self._told(), self._engine.begin() as connection:
-            connection.execute(sa.insert(SESSIONS).values(**row))
-            for table, records in ((TRIALS, trials), (RUNS, runs)):
-                rows = [{"session": session.id} | row_of(each) for each in records]
-                if rows:
-                    connection.execute(sa.insert(table), rows)
+        self._add(_whole(session, trials, runs), f"session {session.id}", lambda: False)
 
     def amend_run(self, session: str, run: Run) -> None:
         """Store more evidence of a run that is stored already."""
@@ -112,7 +117,9 @@ class Store:
         return self._named()[0]
 
     def _named(self) -> tuple[list[str], list[Wrong]]:
-        rows = self._rows(sa.select(SESSIONS.c.id, SESSIONS.c.created_at).order_by(SESSIONS.c.created_at))
+        rows = self._rows(
+            sa.select(SESSIONS.c.id, SESSIONS.c.created_at).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
+        )
         found = [columns.id_of(row) for row in rows]
         return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
 
@@ -144,22 +151,22 @@ class Store:
         self._refuse([*_gaps(session, "runs", [run.number for run in found]), *_stray(session, found, trials)])
         return tuple(found)
 
-    def _prepare(self) -> None:
-        with self._engine.begin() as connection:
-            METADATA.create_all(connection)
-            version = connection.scalar(sa.select(FORMATS.c.version))
-            if version is None:
-                connection.execute(sa.insert(FORMATS).values(version=FORMAT))
-        if version not in {None, FORMAT}:
-            raise StoreError(f"{self.where} has format {version}; this release reads format {FORMAT}")
+    def _add(self, steps: Steps, what: str, there: Callable[[], bool]) -> None:
+        """Add rows; a transaction whose answer was lost with its connection may have been carried out: `there` says so."""
+        try:
+            self._place.write(steps)
+        except AlreadyThere as reason:
+            if not there():
+                message = f"{what} is in {self.where} already and was not changed"
+                raise StoreError(
+                    message, advice="does another program write this session? wait until it ends"
+                ) from reason
 
     def _write(self, statement: sa.Executable) -> None:
-        with self._told(), self._engine.begin() as connection:
-            connection.execute(statement)
+        self._place.write([(statement, ())])
 
     def _rows(self, query: sa.Select[Any]) -> list[Row]:
-        with self._told(), self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+        return self._place.rows(query)
 
     def _records(self, rows: Sequence[Row], record_of: Callable[[Row], Record | list[Wrong]]) -> list[Record]:
         found = [record_of(row) for row in rows]
@@ -175,20 +182,8 @@ class Store:
         message = f"{self.where} holds what this release cannot read: {many}"
         raise StoreError(message, findings=findings, advice=f"the rest can be read: {opening.REPAIR}")
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            with opening.told(self.where):
-                yield
-        except sa.exc.DBAPIError as reason:
-            cause = reason.orig or reason
-            raise StoreError(f"cannot use {self.where}: {cause}", advice=opening.advice(cause)) from reason
-        except (ValueError, TypeError) as reason:  # what SQLAlchemy makes of a column that holds something else
-            message = f"{self.where} holds what this release cannot read: {reason}"
-            raise StoreError(message, advice=opening.REPAIR) from reason
 
-
-_ALL: Final = sa.select(SESSIONS).order_by(SESSIONS.c.created_at)
+_ALL: Final = sa.select(SESSIONS).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
 
 
 def row_of(record: Trial | Run) -> Values:
@@ -199,25 +194,54 @@ def row_of(record: Trial | Run) -> Values:
     return values
 
 
+def upgraded(url: str) -> int:
+    """Bring a store to the present format, or make its tables, also beside those of others; return the format before, 0 for none.
+
+    A file is upgraded by whoever writes it. A server is shared, and its other users may have an earlier release.
+    """
+    path = database_url.file_of(url)
+    return File(path, write=True).upgraded_from if path else _server(url, write=True).upgrade()
+
+
+def _place(url: str, *, write: bool) -> Place:
+    path = database_url.file_of(url)
+    if path is not None:
+        return File(path, write=write)
+    server = _server(url, write=write)
+    server.open()
+    return server
+
+
+def _server(url: str, *, write: bool) -> Server:
+    from tuner.store.server import Server
+
+    return Server(database_url.checked(url), write=write)
+
+
+def _whole(session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> Steps:
+    """Return what adds a session with its trials and runs."""
+    row = {each.name: getattr(session, each.name) for each in fields(session)}
+    parts = ((TRIALS, [row_of(each) for each in trials]), (RUNS, [row_of(each) for each in runs]))
+    beneath = [(sa.insert(table), [{"session": session.id} | each for each in rows]) for table, rows in parts if rows]
+    return [(sa.insert(SESSIONS).values(**row), ()), *beneath]
+
+
+def _same(run: Run, stored: Run) -> bool:
+    """Return whether a stored run is this one: no two runs begin at one time and take as long."""
+    return (run.number, run.trial, run.started_at, run.wall_s) == (
+        stored.number,
+        stored.trial,
+        stored.started_at,
+        stored.wall_s,
+    )
+
+
 def _existing(results: Results, *, write: bool) -> Store:
-    if not results.database.is_file():
-        raise UsageError(f"there are no sessions in {results.folder}", advice="name their folder with --results DIR")
+    path = database_url.file_of(results.url)
+    if path is not None and not path.is_file():
+        where = path if results.store else results.folder
+        raise UsageError(f"there are no sessions in {where}", advice="name their folder with --results DIR")
     return Store(results.url, write=write)
-
-
-def _engine(url: str, *, write: bool) -> sa.Engine:
-    """Return the engine of a URL; JSON is left as its text, because `columns` parses it with its limits."""
-    stated = sa.make_url(url)
-    if stated.get_backend_name() != "sqlite" or not stated.database or stated.database == ":memory:":
-        return sa.create_engine(url, json_deserializer=str)
-    path = Path(stated.database)
-
-    def connect() -> sqlite3.Connection:
-        return opening.writer(path) if write else opening.reader(path)
-
-    # A reader asks anew for each query whether somebody writes meanwhile.
-    pool = sa.QueuePool if write else sa.NullPool
-    return sa.create_engine(url, creator=connect, poolclass=pool, json_deserializer=str)
 
 
 def _gaps(session: str, table: str, numbers: Sequence[int]) -> list[Wrong]:

@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,7 @@ def writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, check_same_thread=False)
     with told(path):
         connection.text_factory = _text
+        connection.isolation_level = None  # transactions begin where this package says so, changes of tables included
         if is_new:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -86,11 +87,29 @@ def recognised(connection: sqlite3.Connection, path: Path) -> None:
     if identity not in {0, APPLICATION_ID} or (identity == 0 and missing):
         raise StoreError(f"{path} is a database of another program; nothing was changed", advice=_ANOTHER)
     if "format" in tables:
-        versions = [version for (version,) in connection.execute("SELECT version FROM format LIMIT 2")]
-        if versions not in ([], [FORMAT]):
-            said = ", ".join(map(str, versions))
-            message = f"{path} has format {said}; this release reads format {FORMAT}. Nothing was changed"
-            raise StoreError(message, advice="use the release that wrote it, or a later one")
+        check_format(str(path), [version for (version,) in connection.execute("SELECT version FROM format LIMIT 2")])
+
+
+def check_format(where: str, versions: Sequence[object]) -> None:
+    """Raise `StoreError` for a store of no format that this release reads; `versions` is what its table says."""
+    if len(versions) > 1 or any(version not in range(1, FORMAT + 1) for version in versions):
+        said = ", ".join(map(str, versions))
+        message = f"{where} has format {said}; this release reads format {FORMAT} and earlier. Nothing was changed"
+        raise StoreError(message, advice="use the release that wrote it, or a later one")
+
+
+def as_now(connection: sqlite3.Connection) -> None:
+    """Show a reader the tables of an earlier format as they are now, by a view that is nowhere but in its connection."""
+    (named,) = connection.execute("SELECT count(*) FROM pragma_table_info('sessions') WHERE name='host'").fetchone()
+    if not named:
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute(_WITH_HOST)
+
+
+_WITH_HOST: Final = (
+    "CREATE TEMP VIEW sessions AS SELECT *, "
+    "CASE WHEN json_valid(facts) THEN json_extract(facts, '$.hostname') END AS host FROM main.sessions"
+)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,295 @@
+"""A store that many hosts share: whose tables they are, who may write a session, what a lost connection costs, and no password anywhere."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import postgres
+import pytest
+import sqlalchemy as sa
+
+from tuner import database_url
+from tuner.errors import MissingTool, StoreError, TunerError, UsageError
+from tuner.measurement import Measurement
+from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
+from tuner.store import Store, server
+from tuner.store.database import upgraded
+
+BEGAN = "2026-01-02T03:04:05"
+TRIAL = Trial(0, "default", Role.BASELINE, {})
+
+
+def run(number: int) -> Run:
+    return Run(
+        Status.OK, "", BEGAN, 1.0 + number, Measurement(latency_p50_us=3.0), {}, number=number, phase=Phase.SEARCH
+    )
+
+
+def execute(url: str, *statements: str) -> None:
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        for each in statements:
+            connection.exec_driver_sql(each)
+
+
+def tables(url: str) -> set[str]:
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+@pytest.fixture
+def url(postgresql: postgres.Server) -> str:
+    """Return the URL of a store with one session."""
+    made = postgresql.schema()
+    Store(made).add_session("20260101-a", {"seed": 1}, {})
+    return made
+
+
+def refusal(url: str, *, write: bool = True) -> TunerError:
+    with pytest.raises(TunerError) as caught:
+        Store(url, write=write)
+    return caught.value
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_the_database_of_another_program_is_not_touched(postgresql: postgres.Server, write: bool) -> None:
+    url = postgresql.database("create table addresses (street text)", "create view streets as select * from addresses")
+    found = refusal(url, write=write)
+    assert "a database of another program, with tables addresses, streets; nothing was changed" in found.message
+    assert tables(url) == {"addresses"}
+
+
+def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postgresql: postgres.Server) -> None:
+    url = postgresql.database("create table addresses (street text)")
+    assert "tuner store upgrade" in refusal(url).advice
+    assert upgraded(url) == 0
+    Store(url).add_session("20260101-a", {}, {})
+    assert tables(url) == {"addresses", "format", "sessions", "trials", "runs"}
+
+
+def test_tables_of_others_with_our_names_are_never_touched(postgresql: postgres.Server) -> None:
+    url = postgresql.database("create table sessions (cookie text)")
+    with pytest.raises(StoreError, match="another program"):
+        upgraded(url)
+    assert "tuner store upgrade" not in refusal(url).advice
+    assert tables(url) == {"sessions"}
+
+
+def test_a_reader_makes_no_tables_in_an_empty_database_and_cannot_write(postgresql: postgres.Server, url: str) -> None:
+    empty = postgresql.database()
+    assert "there are no sessions" in refusal(empty, write=False).message
+    assert tables(empty) == set()
+    with pytest.raises(StoreError, match="read-only"):
+        Store(url, write=False).close_session("20260101-a", State.DONE, 1.0, None)
+
+
+def test_a_schema_that_is_not_there_and_an_encoding_that_holds_little_are_said(postgresql: postgres.Server) -> None:
+    assert "no schema" in refusal(f"{postgresql.database()}&options=-csearch_path%3Dnowhere").message
+    postgresql.ask("create database latin encoding 'LATIN1' locale 'C' template template0")
+    assert (
+        "UTF8" in refusal(f"postgresql+psycopg://tuner@/latin?host={postgresql.folder}&port={postgresql.port}").message
+    )
+
+
+def test_many_programs_may_make_the_tables_at_once(postgresql: postgres.Server) -> None:
+    url = postgresql.schema()
+    failed: list[BaseException] = []
+
+    def make(number: int) -> None:
+        try:
+            Store(url).add_session(f"2026010{number}-a", {}, {})
+        except BaseException as reason:  # noqa: BLE001 - told by the test
+            failed.append(reason)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failed == []
+    assert len(Store(url, write=False).ids()) == 8
+
+
+WRONG: dict[str, tuple[Callable[[postgres.Server, str], str], str, str]] = {
+    "unreachable": (
+        lambda here, url: here.over_tcp(url).replace(str(here.port), "1"),
+        "refused",
+        "is the server running",
+    ),
+    "unknown host": (
+        lambda here, url: here.over_tcp(url).replace("127.0.0.1", "no-such-host.invalid"),
+        "no-such-host.invalid",
+        "is the server running",
+    ),
+    "wrong password": (
+        lambda here, url: here.over_tcp(url, "wr0ng-word"),
+        "password authentication failed",
+        "~/.pgpass",
+    ),
+    "no password": (lambda here, url: here.over_tcp(url, None), "no password supplied", "~/.pgpass"),
+    "unknown database": (lambda here, url: url.replace("@/postgres", "@/nobodys"), "does not exist", "createdb"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("write", [True, False])
+def test_a_server_that_does_not_let_us_in_is_said_at_once_without_the_password(
+    postgresql: postgres.Server, url: str, kind: str, write: bool
+) -> None:
+    made, why, what_next = WRONG[kind]
+    began_s = time.monotonic()
+    found = refusal(made(postgresql, url), write=write)
+    assert why in found.message
+    assert what_next in found.advice
+    for secret in (postgres.PASSWORD, "wr0ng-word"):
+        assert secret not in f"{found.message} {found.advice} {found.findings} {found.__cause__} {found.__context__}"
+    assert time.monotonic() - began_s < 20  # no retry, and no endless wait
+
+
+def test_the_right_password_is_taken_and_shown_nowhere(postgresql: postgres.Server) -> None:
+    store = Store(postgresql.over_tcp(postgresql.database()))
+    store.add_session("20260101-a", {}, {})
+    assert store.ids() == ["20260101-a"]
+    assert postgres.PASSWORD not in store.where
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:pw@h/d", "postgresql+psycopg://u@h/d"),
+        ("postgres://u:pw@h:5432/d?sslmode=require&password=pw", "postgresql+psycopg://u@h:5432/d?sslmode=require"),
+        ("postgresql+psycopg://u:p%40w@[::1]:1/d", "postgresql+psycopg://u@[::1]:1/d"),
+        ("postgresql+psycopg:///d?host=/run/pw", "postgresql+psycopg:///d?host=/run/pw"),
+        ("postgresql+psycopg://u:pw@pw@h/d", "postgresql+psycopg://u@h/d"),
+        ("sqlite:////tmp/a%20b.db", "sqlite:////tmp/a%20b.db"),
+    ],
+)
+def test_a_url_is_shown_as_it_can_be_typed_again_but_for_its_password(url: str, shown: str) -> None:
+    assert database_url.shown(database_url.checked(url)) == shown
+    assert ":pw" not in database_url.hidden(f"cannot use {url!r}, see {url}") or "run/pw" in url
+
+
+@pytest.mark.parametrize(
+    "url", ["", "results/tuner.db", "mysql://u:pw@h/d", "sqlite://", "sqlite:///:memory:", "postgresql://u:p/w@h:x/d"]
+)
+def test_what_is_no_url_of_a_store_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        database_url.checked(url)
+    assert "sqlite:///" in caught.value.advice
+    assert "pw" not in caught.value.message
+    assert "p/w" not in caught.value.message
+
+
+def test_without_psycopg_the_command_that_installs_it_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: object, **words: object) -> object:
+        if name.split(".", maxsplit=1)[0] == "psycopg":
+            raise ModuleNotFoundError("No module named 'psycopg'")
+        return real(name, *args, **words)  # type: ignore[arg-type] # passed on as they came
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for name in [each for each in sys.modules if each.split(".")[0] == "psycopg"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingTool, match="psycopg") as caught:
+        Store(url)
+    assert caught.value.advice == f"{sys.executable} -m pip install 'stack-tuner[postgresql]'"
+
+
+def test_a_session_has_one_writer_and_another_is_told_who_it_is(url: str) -> None:
+    first, second = Store(url), Store(url)
+    with first.writing("20260101-a"):
+        with (
+            pytest.raises(StoreError, match=r"being written by tuner \d+ on .*; nothing was changed"),
+            second.writing("20260101-a"),
+        ):
+            pass
+        first.add_trial("20260101-a", TRIAL)
+    with second.writing("20260101-a"):
+        second.add_run("20260101-a", run(0), 1.0)
+    assert len(first.runs("20260101-a")) == 1
+
+
+def test_sessions_beside_each_other_are_written_at_once(url: str) -> None:
+    Store(url).add_session("20260102-b", {}, {})
+    with Store(url).writing("20260101-a"), Store(url).writing("20260102-b"):
+        pass
+
+
+def test_a_server_that_is_restarted_in_a_session_costs_nothing_but_a_moment(
+    postgresql: postgres.Server, url: str
+) -> None:
+    store, said = Store(url), list[str]()
+    with store.writing("20260101-a", said.append):
+        store.add_trial("20260101-a", TRIAL)
+        store.add_run("20260101-a", run(0), 1.0)
+        postgresql.stop()
+        going_on = threading.Thread(target=store.add_run, args=("20260101-a", run(1), 2.0))
+        going_on.start()
+        time.sleep(1.0)
+        postgresql.start()  # here, because it ends with the thread that started it
+        going_on.join()
+        assert store.runs("20260101-a") == (run(0), run(1))
+        with pytest.raises(StoreError, match="being written"), Store(url).writing("20260101-a"):
+            pass
+    assert [words for words in ("was lost", "again") if not any(words in line for line in said)] == []
+    assert len(said) == 2
+
+
+def test_a_server_that_stays_away_ends_the_session_with_the_way_to_go_on(
+    postgresql: postgres.Server, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 1.0)
+    store = Store(url)
+    with store.writing("20260101-a"):
+        store.add_trial("20260101-a", TRIAL)
+        store.add_run("20260101-a", run(0), 1.0)
+        postgresql.stop()
+        try:
+            with pytest.raises(StoreError, match="cannot use") as caught:
+                store.add_run("20260101-a", run(1), 2.0)
+            began_s = time.monotonic()
+            with pytest.raises(StoreError):
+                store.close_session("20260101-a", State.STOPPED, 2.0, None)
+            assert time.monotonic() - began_s < 0.9  # it was waited for once
+        finally:
+            postgresql.start()
+    assert f"tuner sessions resume 20260101-a --store {store.where}" in caught.value.advice
+    assert len(Store(url).runs("20260101-a")) == 1
+
+
+def test_a_run_whose_answer_was_lost_counts_once_and_that_of_another_writer_is_refused(url: str) -> None:
+    store = Store(url)
+    store.add_trial("20260101-a", TRIAL)
+    store.add_run("20260101-a", run(0), 1.0)
+    store.add_run("20260101-a", run(0), 1.0)  # as after a commit of which nothing was heard
+    assert store.runs("20260101-a") == (run(0),)
+    other = Run(Status.OK, "", BEGAN, 99.0, Measurement(latency_p50_us=3.0), {}, phase=Phase.SEARCH)
+    with pytest.raises(StoreError, match=r"run 0 is in .* already"):
+        store.add_run("20260101-a", other, 1.0)
+
+
+def test_what_a_database_cannot_hold_as_text_becomes_an_escape(store_url: str) -> None:
+    store = Store(store_url)
+    store.add_session("20260101-a", {"budget_s": float("inf")}, {})
+    store.add_trial("20260101-a", TRIAL)
+    odd = Run(Status.FAILED, "it said \0 and \udcff", BEGAN, 1.0, None, {"stdout": "\0 \udcff"})
+    store.add_run("20260101-a", odd, 1.0)
+    (found,) = store.runs("20260101-a")
+    assert found.reason == "it said \\x00 and \\udcff"
+    assert found.evidence == {"stdout": "\0 \udcff"}
+    assert store.session("20260101-a").plan == {"budget_s": float("inf")}
+
+
+def test_a_whole_session_is_stored_or_nothing_of_it(store_url: str) -> None:
+    store = Store(store_url)
+    whole = StoredSession("20260101-a", BEGAN, State.DONE, 1.0, {}, {}, None, "there")
+    twice = [run(0), run(0)]
+    with pytest.raises(StoreError, match="already"):
+        store.add_whole(whole, [TRIAL], twice)
+    assert store.ids() == []
+    store.add_whole(whole, [TRIAL], [run(0), run(1)])
+    assert store.sessions() == (whole,)

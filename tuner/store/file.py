@@ -1,0 +1,111 @@
+"""A store in a SQLite file: in WAL mode, every transaction on the disk before anybody is told that it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tuner.errors import StoreError
+from tuner.store import formats, opening
+from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found
+from tuner.store.tables import FORMAT, FORMATS, METADATA, SESSIONS
+
+_TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
+
+
+class File:
+    """The file at a path, made where there is none and brought to the present format when it is to be written."""
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self.path = path
+        self._write = write
+        # A reader asks anew for each query whether somebody writes meanwhile.
+        pool = sa.QueuePool if write else sa.NullPool
+        self.engine = sa.create_engine("sqlite://", creator=self._connected, poolclass=pool, json_deserializer=str)
+        self.upgraded_from = FORMAT
+        """The format that the file had, 0 where it was made."""
+        with self._told():
+            if write:
+                self.upgraded_from = self._upgraded()
+            else:
+                self.engine.connect().close()
+
+    @property
+    def where(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    def rows(self, query: sa.Select[Any]) -> list[Row]:
+        """Return what a query finds."""
+        with self._told(), self.engine.connect() as connection:
+            return found(connection, query)
+
+    def write(self, steps: Steps) -> None:
+        """Carry out one transaction."""
+        with self._told(), self._begun() as connection:
+            carried_out(connection, steps)
+
+    @contextmanager
+    def writing(self, session: str, note: Callable[[str], None]) -> Iterator[None]:  # noqa: ARG002 - as a server
+        """Hold a session as its only writer."""
+        yield
+
+    def _upgraded(self) -> int:
+        """Make the tables, or bring them to the present format, in one transaction; return the format before."""
+        with self.engine.connect() as connection:
+            if _format_of(connection) == FORMAT:
+                return FORMAT
+        with self._begun() as connection:  # asked again, because somebody else may have done it meanwhile
+            return _brought_up(connection)
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._write:
+            return opening.writer(self.path)
+        connection = opening.reader(self.path)
+        opening.as_now(connection)
+        return connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[sa.Connection]:
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits for another writer here, not when it is half done
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with opening.told(self.path):
+                yield
+        except sa.exc.DBAPIError as reason:
+            cause = reason.orig or reason
+            if getattr(cause, "sqlite_errorcode", None) in _TAKEN:
+                raise AlreadyThere(str(cause)) from reason
+            raise StoreError(f"cannot use {self.path}: {cause}", advice=opening.advice(cause)) from reason
+        except (ValueError, TypeError) as reason:  # what SQLAlchemy makes of a column that holds something else
+            message = f"{self.path} holds what this release cannot read: {reason}"
+            raise StoreError(message, advice=opening.REPAIR) from reason
+
+
+def _format_of(connection: sa.Connection) -> int:
+    """Return the format of a file, 0 where it has no tables yet."""
+    tables = sa.inspect(connection)
+    said = connection.scalar(sa.select(FORMATS.c.version)) if tables.has_table(FORMATS.name) else None
+    if said is None and tables.has_table(SESSIONS.name):
+        # Somebody was ended while the first release made its tables, which had no transaction then.
+        return 1 if all(each["name"] != "host" for each in tables.get_columns(SESSIONS.name)) else 0
+    return said or 0
+
+
+def _brought_up(connection: sa.Connection) -> int:
+    before = _format_of(connection)
+    METADATA.create_all(connection)
+    if 0 < before < FORMAT:
+        formats.upgrade(connection, before)
+    connection.execute(sa.delete(FORMATS))
+    connection.execute(sa.insert(FORMATS).values(version=FORMAT))
+    return before

@@ -1,0 +1,49 @@
+"""Where a store's tables are, as the store sees it: a SQLite file (`file.py`), or a PostgreSQL server (`server.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+Row = Mapping[str, Any]
+Steps = Sequence[tuple[sa.Executable, Sequence[Row]]]
+"""What one transaction does: statements, each with the rows that it is carried out for, none for a statement that is whole."""
+
+
+class Place(Protocol):
+    """A database that is known to be a store. All raise `StoreError` for what the database, the disk or the network says."""
+
+    @property
+    def where(self) -> str:
+        """What it is called where a person reads it: no password."""
+
+    @property
+    def engine(self) -> sa.Engine:
+        """What makes its connections."""
+
+    def rows(self, query: sa.Select[Any]) -> list[Row]:
+        """Return what a query finds."""
+
+    def write(self, steps: Steps) -> None:
+        """Carry out one transaction; raise `AlreadyThere` for a row that the store has."""
+
+    def writing(self, session: str, note: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Hold a session as its only writer; raise `StoreError` saying who writes it already. `note` hears what is waited for."""
+
+
+class AlreadyThere(Exception):
+    """A row with this key is in the store."""
+
+
+def carried_out(connection: sa.Connection, steps: Steps) -> None:
+    """Carry out the steps of a transaction that has begun."""
+    for statement, rows in steps:
+        connection.execute(statement, list(rows) or None)
+
+
+def found(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    """Return the rows of a query; JSON is left as its text, because `columns` parses it with its limits."""
+    return [dict(row) for row in connection.execute(query).mappings()]
