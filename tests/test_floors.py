@@ -17,8 +17,8 @@ PACKAGE = Path(tuner.__file__).parent
 
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text", "tuner.database_url"),
-    ("tuner.measurement",),
+    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text"),
+    ("tuner.measurement", "tuner.database_url"),
     ("tuner.records",),
     ("tuner.results",),
     (
