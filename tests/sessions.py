@@ -78,7 +78,7 @@ def nothing_helps(_environment: Mapping[str, str]) -> float:
 
 
 def tune(
-    folder: Path,
+    folder: Path | Results,
     host: SimulatedHost,
     plan: Plan = PLAN,
     session: str | None = None,
@@ -96,7 +96,7 @@ def tune_by_what_runs_take(folder: Path, host: SimulatedHost, plan: Plan) -> dic
 
 
 def carried_out(
-    folder: Path,
+    folder: Path | Results,
     host: SimulatedHost,
     plan: Plan,
     session: str | None,
@@ -104,7 +104,8 @@ def carried_out(
     now: Callable[[], float],
 ) -> dict[str, Any]:
     """Return the answer of a plan that is carried out on a simulated host, as JSON; `now` is its clock."""
-    store = Store(Results(folder).url)
+    results = folder if isinstance(folder, Results) else Results(folder)
+    store = Store(results.url)
     rig = Rig(
         on_one(host),
         stacks.named(plan.stack),
@@ -114,7 +115,8 @@ def carried_out(
     )
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, now(), now)
-    return carry_out(Tuning(store, Results(folder), rig, progress), plan, session, clock).to_dict()
+    with store.writing(session):
+        return carry_out(Tuning(store, results, rig, progress), plan, session, clock).to_dict()
 
 
 def xlio_plan(release: str, goal: str, **changes: Any) -> Plan:

@@ -244,9 +244,9 @@ def test_salvage_copies_all_but_what_is_wrong_and_keeps_runs_with_their_trials(r
         "update trials set settings = '[]' where number = 2",
         "update sessions set verdict = '{'",
     )
-    found = salvage(results / "tuner.db", Results(tmp_path / "saved"))
+    found = salvage(Results(results), Results(tmp_path / "saved"))
     saved = Store.reading(Results(tmp_path / "saved"))
-    old = {row.number: row for row in examined(results / "tuner.db").kept[0].trials}
+    old = {row.number: row for row in examined(Results(results)).kept[0].trials}
     runs, trials = saved.runs(before), saved.trials(before)
     assert len(trials) == 45
     assert [trial.number for trial in trials] == list(range(45))
@@ -258,7 +258,7 @@ def test_salvage_copies_all_but_what_is_wrong_and_keeps_runs_with_their_trials(r
 
 def test_salvage_does_not_make_another_trial_the_baseline(results: Path, tmp_path: Path) -> None:
     spoil(results, "update trials set role = 'hero' where number = 0")
-    found = salvage(results / "tuner.db", Results(tmp_path / "saved"))
+    found = salvage(Results(results), Results(tmp_path / "saved"))
     assert found.kept[0].runs == ()
     assert any("its baseline is lost" in each.message for each in found.wrong)
 

@@ -23,6 +23,7 @@ from tuner import json_text
 from tuner.report import files
 from tuner.report.drawing import DrawnAs
 from tuner.report.summary import summary
+from tuner.results import Results
 from tuner.session.setup.plan import Plan
 from tuner.session.workspace import Ongoing
 from tuner.terminal_text import escaped, safe
@@ -195,7 +196,7 @@ def test_the_answer_is_out_before_the_report_is_drawn_and_an_interrupt_takes_not
     from tuner.session.answer.stored import answer_of
 
     shutil.copytree(EXAMPLE, tmp_path / "results")
-    at = work.workspace(tmp_path / "results")
+    at = work.workspace(Results(tmp_path / "results"))
     session = at.existing_store().session("latest")
     answer, plan = answer_of(session), Plan.from_dict(session.plan)
     assert answer is not None

@@ -152,12 +152,14 @@ def test_without_arguments_there_are_three_things_to_type_that_this_program_take
     if best:
         (tmp_path / "20260102-a-session" / "best.toml").write_text("", encoding="utf-8")
     steps = [
-        s for s in welcome.steps(sockperf, welcome.latest(tmp_path)) if s.command.split()[1] in (*COMMANDS, *NOUNS)
+        s
+        for s in welcome.steps(sockperf, welcome.latest(Results(tmp_path)))
+        if s.command.split()[1] in (*COMMANDS, *NOUNS)
     ]
     assert len(steps) + (not sockperf) >= 3
     for step in steps:
         takes(step.command)
-    said = welcome.text(tmp_path, (*COMMANDS, *NOUNS))
+    said = welcome.text(Results(tmp_path), (*COMMANDS, *NOUNS))
     assert len(said.splitlines()) == 6
     assert ("apt-get install sockperf" in said) == (not sockperf)
     assert ("best.toml" in said) == (best and sockperf)
@@ -174,7 +176,7 @@ def takes(typed: str) -> None:
 
 def test_an_unreadable_database_is_no_session(tmp_path: Path) -> None:
     (tmp_path / "tuner.db").write_text("no database", encoding="utf-8")
-    assert welcome.latest(tmp_path) is None
+    assert welcome.latest(Results(tmp_path)) is None
 
 
 def test_the_manual_page_is_in_step_with_the_commands() -> None:

@@ -134,7 +134,8 @@ def test_a_store_of_an_earlier_format_on_a_server_is_upgraded_only_when_somebody
         assert "tuner store upgrade" in caught.value.advice
     from tuner.store.database import upgraded
 
-    assert (upgraded(url), upgraded(url)) == (1, FORMAT)
+    shared = Results(Path(), url)
+    assert (upgraded(shared), upgraded(shared)) == ((1, FORMAT), (FORMAT, FORMAT))
     assert [each.host for each in Store(url, write=False).sessions()] == ["there"]
 
 

@@ -7,17 +7,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import postgres
 import pytest
 import sqlalchemy as sa
 
 from tuner import database_url
-from tuner.errors import MissingTool, StoreError, TunerError, UsageError
+from tuner.errors import Busy, MissingTool, StoreError, TunerError, UsageError
 from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
+from tuner.results import Results
 from tuner.store import Store, server
 from tuner.store.database import upgraded
+from tuner.store.tables import FORMAT
 
 BEGAN = "2026-01-02T03:04:05"
 TRIAL = Trial(0, "default", Role.BASELINE, {})
@@ -65,7 +68,7 @@ def test_the_database_of_another_program_is_not_touched(postgresql: postgres.Ser
 def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postgresql: postgres.Server) -> None:
     url = postgresql.database("create table addresses (street text)")
     assert "tuner store upgrade" in refusal(url).advice
-    assert upgraded(url) == 0
+    assert upgraded(Results(Path(), url)) == (0, FORMAT)
     Store(url).add_session("20260101-a", {}, {})
     assert tables(url) == {"addresses", "format", "sessions", "trials", "runs"}
 
@@ -73,7 +76,7 @@ def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postg
 def test_tables_of_others_with_our_names_are_never_touched(postgresql: postgres.Server) -> None:
     url = postgresql.database("create table sessions (cookie text)")
     with pytest.raises(StoreError, match="another program"):
-        upgraded(url)
+        upgraded(Results(Path(), url))
     assert "tuner store upgrade" not in refusal(url).advice
     assert tables(url) == {"sessions"}
 
@@ -202,10 +205,7 @@ def test_without_psycopg_the_command_that_installs_it_is_said(url: str, monkeypa
 def test_a_session_has_one_writer_and_another_is_told_who_it_is(url: str) -> None:
     first, second = Store(url), Store(url)
     with first.writing("20260101-a"):
-        with (
-            pytest.raises(StoreError, match=r"being written by tuner \d+ on .*; nothing was changed"),
-            second.writing("20260101-a"),
-        ):
+        with pytest.raises(Busy, match=r"is under way: tuner \d+ on .* carries it out"), second.writing("20260101-a"):
             pass
         first.add_trial("20260101-a", TRIAL)
     with second.writing("20260101-a"):
@@ -223,7 +223,8 @@ def test_a_server_that_is_restarted_in_a_session_costs_nothing_but_a_moment(
     postgresql: postgres.Server, url: str
 ) -> None:
     store, said = Store(url), list[str]()
-    with store.writing("20260101-a", said.append):
+    store.tell(said.append)
+    with store.writing("20260101-a"):
         store.add_trial("20260101-a", TRIAL)
         store.add_run("20260101-a", run(0), 1.0)
         postgresql.stop()
@@ -233,7 +234,7 @@ def test_a_server_that_is_restarted_in_a_session_costs_nothing_but_a_moment(
         postgresql.start()  # here, because it ends with the thread that started it
         going_on.join()
         assert store.runs("20260101-a") == (run(0), run(1))
-        with pytest.raises(StoreError, match="being written"), Store(url).writing("20260101-a"):
+        with pytest.raises(Busy, match="under way"), Store(url).writing("20260101-a"):
             pass
     assert [words for words in ("was lost", "again") if not any(words in line for line in said)] == []
     assert len(said) == 2

@@ -114,7 +114,7 @@ def check(
     """Say what a host has of all that a session needs, without measuring; `rings` are those that the program will have."""
     where = at or Workspace()
     with places.using(where.data):
-        return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.folder)
+        return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.results)
 
 
 def resume(session: str = "latest", *, named: Named = _NAMED, at: Workspace | None = None) -> Answer:

@@ -75,7 +75,7 @@ def sessions(given: Mapping[str, Any], _incomplete: str) -> list[str]:
     """Return the sessions of the results folder that is named, or of the usual one, and `latest`."""
     from tuner.results import FOLDER, Results
 
-    listed = Results(Path(given.get("results") or FOLDER)).listed()
+    listed = Results(Path(given.get("results") or FOLDER), given.get("store")).listed()
     return ["latest", *(session.id for session in listed)]
 
 

@@ -11,10 +11,12 @@ import typer
 
 from tuner import catalogue, stacks
 from tuner.cli import options
+from tuner.errors import UsageError
 from tuner.export import Deployment, Form
 from tuner.intake.reference import meant
 from tuner.profiles.library import shelves
 from tuner.profiles.profile import Profile
+from tuner.records import StoredSession
 from tuner.results import Results
 from tuner.stacks import probe
 from tuner.stacks.stack import Stack, preloadable
@@ -48,7 +50,7 @@ class Choice:
     lib: str | None
     service: str
     release: str | None
-    results: Path
+    results: Results
 
     def deployment(self, reference: str, form: Form) -> Deployment:
         """Return the profile that is meant as a form deploys it; a doubt about its library goes to stderr."""
@@ -62,21 +64,23 @@ class Choice:
         return Deployment(profile, preload, stack.facts.prefix, self.service, known, release)
 
 
+@options.made_from_options(where=options.where)
 def choice(
     lib: Lib = None,
     stack: options.AnyStack = None,
     service: Target = "app",
     release: options.Release = None,
-    results: options.Results = options.RESULTS,
+    *,
+    where: Results,
 ) -> Choice:
     """Return what the options of a command that deploys say."""
-    return Choice(stack, lib, service, release, results)
+    return Choice(stack, lib, service, release, where)
 
 
-def chosen(reference: str, stack: str | None, results: Path) -> Profile:
+def chosen(reference: str, stack: str | None, results: Results) -> Profile:
     """Return the profile that is meant, with all that it extends."""
     if reference == LATEST:
-        reference = str(_winner(Results(results)))
+        reference = str(_winner(results))
     found = meant(reference, stack, shelves(os.environ, Path.cwd()))
     for finding in found.findings:
         typer.echo(finding, err=True)
@@ -89,10 +93,19 @@ def _winner(results: Results) -> Path:
 
     session = Store.reading(results).session(LATEST)
     path = results.best(session.id)
+    if not path.is_file() and _says_winner(session):
+        message = f"the profile of session {session.id} is not in {results.folder}, where its host wrote it"
+        raise UsageError(message, advice="name the folder with --results DIR")
     if not path.is_file():
         typer.echo(f"session {session.id} has no winner: there is nothing to deploy", err=True)
         raise typer.Exit(3)
     return path
+
+
+def _says_winner(session: StoredSession) -> bool:
+    from tuner.session.answer.parts import Decision
+
+    return (session.verdict or {}).get("verdict") in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL}
 
 
 def _preload(stack: Stack, lib: str | None) -> str:

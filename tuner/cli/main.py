@@ -14,7 +14,7 @@ import typer
 
 from tuner.cli.group import Group
 from tuner.cli.screen.terminal import adapt
-from tuner.cli.tree import HELP, PROGRAM, beneath
+from tuner.cli.tree import HELP, PROGRAM, STORE, beneath
 from tuner.errors import TunerError
 from tuner.version import __version__
 
@@ -56,9 +56,9 @@ def top(
         places.use(places.of_user(os.environ))
         return
     from tuner.cli import welcome
-    from tuner.results import FOLDER
+    from tuner.results import FOLDER, Results
 
-    typer.echo(welcome.text(FOLDER, beneath(PROGRAM)))
+    typer.echo(welcome.text(Results(FOLDER, os.environ.get(STORE)), beneath(PROGRAM)))
 
 
 def main() -> None:

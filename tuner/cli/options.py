@@ -10,10 +10,12 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from tuner import database_url
 from tuner.catalogue import facts
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.facts import Facts
-from tuner.results import FOLDER
+from tuner.cli.tree import STORE
+from tuner.results import FOLDER, Results
 
 T = TypeVar("T")
 
@@ -23,7 +25,23 @@ Verbose = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 RESULTS: Final = FOLDER
 """The folder that `--results` names when nobody does."""
-Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of the database and the reports.")]
+ResultsFolder = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Folder of the reports and, without --store, of the database.")
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        envvar=STORE,
+        help="Database that many hosts share: postgresql+psycopg://USER@HOST/NAME, or sqlite:///FILE.",
+    ),
+]
+
+
+def where(results: ResultsFolder = RESULTS, store: StoreUrl = None) -> Results:
+    """Return where sessions and their files are; raise `UsageError` for a store of no kind that is known."""
+    return Results(results, database_url.checked(store) if store else None)
 
 
 def those(has: Callable[[Facts], object]) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 PROGRAM: Final = "tuner"
+STORE: Final = "TUNER_STORE"
+"""The environment variable that stands for `--store`; a password in it is in nobody's list of processes."""
 LONGEST_BRIEF: Final = 60
 """The characters that an 80-column terminal shows of a command's line."""
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and confirm it by measurement.
@@ -164,9 +166,11 @@ _SESSIONS: Final = Noun(
     },
 )
 _STORE: Final = Noun(
-    "Check the database of a results folder, and salvage it.",
+    "Check, salvage, copy and upgrade the database.",
     {
         "check": Command("store", "check", "Say what of a store can be read, and what is damaged."),
+        "copy": Command("store", "copy", "Copy sessions into another store, of a file or of PostgreSQL."),
+        "upgrade": Command("store", "upgrade", "Bring a store of an earlier release to the present format."),
         "salvage": Command("store", "salvage", "Copy what can be read of a damaged store into a new one."),
     },
 )

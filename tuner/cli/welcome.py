@@ -33,7 +33,7 @@ class Latest:
     best: Path | None
 
 
-def text(results: Path, commands: Collection[str]) -> str:
+def text(results: Results, commands: Collection[str]) -> str:
     """Return the three next steps, chosen by what is installed and by the newest session in `results`."""
     chosen = [
         step for step in steps(shutil.which(BENCHMARK.name) is not None, latest(results)) if _known(step, commands)
@@ -72,14 +72,13 @@ _BEGIN: Final = (
 )
 
 
-def latest(results: Path) -> Latest | None:
+def latest(results: Results) -> Latest | None:
     """Return the newest session of a results folder, None where there is none or it cannot be read."""
-    files = Results(results)
-    listed = files.listed()
+    listed = results.listed()
     if not listed:
         return None
     newest = listed[-1]
-    best = files.best(newest.id)
+    best = results.best(newest.id)
     return Latest(newest.id, newest.state, best if best.is_file() else None)
 
 

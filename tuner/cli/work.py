@@ -47,10 +47,10 @@ class _Screen:
             yield lines
 
 
-def workspace(folder: Path, *, verbose: bool = False) -> Workspace:
-    """Return the workspace of this user, in the current folder and at this terminal, with a results folder."""
-    found = Workspace.of_user(os.environ, Path.cwd(), folder)
-    return replace(found, watch=_Screen(found.results, verbose), note=_say)
+def workspace(where: Results, *, verbose: bool = False) -> Workspace:
+    """Return the workspace of this user, in the current folder and at this terminal, with its results and their store."""
+    found = Workspace.of_user(os.environ, Path.cwd(), where.folder)
+    return replace(found, database=where.store, watch=_Screen(where, verbose), note=_say)
 
 
 def _say(line: str) -> None:
@@ -72,7 +72,7 @@ def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) ->
 @contextmanager
 def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Progress]:
     """Show a session, let Ctrl-C end it early, and write its summary, however it ends; its report where it has no answer."""
-    again = f"tuner sessions resume {session.id} --results {results.folder}"
+    again = f"tuner sessions resume {session.id}{results.options()}"
     with _watcher(sys.stderr, session.plan.budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
         try:
@@ -138,9 +138,11 @@ def _write_report(session: Ongoing, results: Results) -> None:
         path = results.report(session.id)
         files.write_html(session.store, session.store.session(session.id), path)
     except KeyboardInterrupt:
-        typer.echo(f"no report: interrupted; to make it: tuner report {session.id}", err=True)
+        typer.echo(f"no report: interrupted; to make it: tuner report {session.id}{results.options()}", err=True)
     except Exception as reason:  # noqa: BLE001 - whatever it is, the answer matters more than its picture
-        said = f"no report: {type(reason).__name__}: {reason}; to try again: tuner report {session.id}"
+        said = (
+            f"no report: {type(reason).__name__}: {reason}; to try again: tuner report {session.id}{results.options()}"
+        )
         typer.echo(said, err=True)
     else:
         typer.echo(f"report   {path}", err=True)

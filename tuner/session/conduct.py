@@ -37,7 +37,7 @@ def carried_out(request: Request, at: Workspace) -> Answer:
         with alone.turn(at.host, what, clock, at.note, wait=request.setup.wait_for_turn) as turn:
             session = _begun(request, plan, clock, at)
             _name(turn, session)
-            with alone.of_session(at.locked_results, session.id):
+            with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
                 return _watched(session, at)
 
 
@@ -53,13 +53,13 @@ def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
         known = answer_of(row) if row.state is State.DONE else None
         if known:
             return known
-        with alone.of_session(at.locked_results, row.id):
+        with alone.of_session(at.locked_results, row.id), store.writing(row.id):
             row = store.session(row.id)  # as who had it before has left it
             plan, differs = resumption.on_host(Plan.from_dict(row.plan), store.trials(row.id), named, at.host)
             going_on = _again(row, plan, store, at)
             what = f"session {row.id}"
             with alone.turn(at.host, what, going_on.clock, at.note, wait=named.wait_for_turn):
-                return _watched(going_on, at, differs)
+                return _watched(going_on, at, [*store.moved(row), *differs])
 
 
 def _name(turn: Lock | None, session: Ongoing) -> None:
@@ -95,6 +95,7 @@ def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]
 
 def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> Answer:
     with at.watch(session) as progress:
+        session.store.tell(progress.note)
         for line in differs:
             progress.note(line)
         rig = prepare.rig(session.plan, on_one(at.host))

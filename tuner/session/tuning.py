@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tuner.errors import TunerError
+from tuner.errors import StoreError, TunerError
 from tuner.judging.slo import redundant
 from tuner.records import Kind, Role, State
 from tuner.results import Results
@@ -74,6 +75,11 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answ
         ending = clock.ending()
         found = answer(evidence, ending, _used(store, evidence.plan))
         found = emit(evidence, found, tuning.results)
+    except StoreError:
+        # What measured is not at fault: the session goes on when the store can be written again.
+        with suppress(StoreError):
+            store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
+        raise
     except TunerError as reason:
         failed = Failure(session_id, reason.message)
         store.close_session(session_id, State.FAILED, clock.spent_s(), failed.to_dict())

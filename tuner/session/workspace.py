@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner import database_url
 from tuner.catalogue import places
 from tuner.catalogue.places import Places
 from tuner.hosts.host import Host
@@ -87,20 +88,21 @@ class Workspace:
     @property
     def results(self) -> Results:
         """The files of the results folder."""
-        return Results(self.folder)
+        return Results(self.folder, self.database)
 
     def store(self) -> Store:
         """Return the store, made where there is none."""
-        return Store(self.database or self.results.url)
+        return Store(self.results.url)
 
     def existing_store(self) -> Store:
         """Return the store that sessions are read from; raise `UsageError` where the results folder has none."""
-        return Store(self.database) if self.database else Store.existing(self.results)
+        return Store.existing(self.results)
 
     @property
     def locked_results(self) -> Results | None:
-        """The results folder, if the records of its sessions are in it; a database on a server has locks of its own."""
-        return None if self.database else self.results
+        """The folder of the records of sessions, if they are in a file; a database on a server has locks of its own."""
+        file = database_url.file_of(self.results.url)
+        return Results(file.parent) if file else None
 
     def clock(self, budget_s: float, before_s: float = 0.0) -> Clock:
         """Return a clock that starts now."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -23,24 +24,22 @@ from tuner.store import columns, opening
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
 from tuner.store.place import AlreadyThere, Place, Row, Steps
-from tuner.store.tables import RUNS, SESSIONS, TRIALS
+from tuner.store.tables import FORMAT, RUNS, SESSIONS, TRIALS
 
 if TYPE_CHECKING:  # loaded where a URL names a server
     from tuner.store.server import Server
 
 Record = TypeVar("Record", Trial, Run, StoredSession)
+LATEST: Final = "latest"
 _MOST_TOLD: Final = 5
-
-
-def _unheard(_line: str) -> None:
-    """Tell nobody."""
 
 
 class Store:
     """The database at a URL, made where there is none. Errors of the database, the disk and the network are `StoreError`."""
 
-    def __init__(self, url: str, *, write: bool = True) -> None:
-        self._place = _place(url, write=write)
+    def __init__(self, url: str, *, write: bool = True, shared: bool = False) -> None:
+        self._place = place(url, write=write)
+        self._here = columns.host_named(platform.node()) if shared else None
         self.where = self._place.where
 
     @property
@@ -58,12 +57,29 @@ class Store:
         """Return the store of a folder that has one, to be read only: of others, on read-only or full disks too."""
         return _existing(results, write=False)
 
-    def writing(self, session: str, note: Callable[[str], None] = _unheard) -> AbstractContextManager[None]:
-        """Hold a session as its only writer, for whoever goes on with it; raise `StoreError` where it has one already.
+    def writing(self, session: str) -> AbstractContextManager[None]:
+        """Hold a session of a server as its only writer; raise `Busy` where it has one already. A file's lock is beside it.
 
-        Meanwhile a connection that is lost is tried again, which `note` hears of.
+        Meanwhile a connection that is lost is tried again.
         """
-        return self._place.writing(session, note)
+        return self._place.writing(session)
+
+    def tell(self, note: Callable[[str], None]) -> None:
+        """Let somebody hear what is waited for."""
+        self._place.note = note
+
+    def is_mine(self, session: StoredSession) -> bool:
+        """Return whether a session may be meant where none is named: in a shared store only those that this host began."""
+        return self._here is None or session.host == self._here
+
+    def moved(self, session: StoredSession) -> list[str]:
+        """Return what to say of a session that another host began."""
+        here = columns.host_named(platform.node())
+        if session.host in {None, here}:
+            return []
+        return [
+            f"the session began on host {session.host} and goes on with {here}: blocks are compared only inside themselves"
+        ]
 
     def add_session(self, session: str, plan: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Store a new session before its first run."""
@@ -91,11 +107,16 @@ class Store:
         """Store one run and the session's wall time so far, in one transaction."""
         spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
         steps = [(sa.insert(RUNS).values(session=session, **row_of(run)), ()), (spent, ())]
-        self._add(steps, f"run {run.number}", lambda: any(_same(run, each) for each in self.runs(session)))
+        self._add(steps, f"run {run.number}", lambda: any(is_same_run(run, each) for each in self.runs(session)))
 
     def add_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
         """Store a session of another store as it was, with its trials and runs, in one transaction."""
         self._add(_whole(session, trials, runs), f"session {session.id}", lambda: False)
+
+    def replace_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
+        """Store a session as it is now in place of what is stored of it, in one transaction."""
+        gone = sa.delete(SESSIONS).where(SESSIONS.c.id == session.id)
+        self._place.write([(gone, ()), *_whole(session, trials, runs)])
 
     def amend_run(self, session: str, run: Run) -> None:
         """Store more evidence of a run that is stored already."""
@@ -116,23 +137,28 @@ class Store:
         """Return the ids of all sessions, oldest first; what is no id names none."""
         return self._named()[0]
 
-    def _named(self) -> tuple[list[str], list[Wrong]]:
-        rows = self._rows(
-            sa.select(SESSIONS.c.id, SESSIONS.c.created_at).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
-        )
+    def _named(self, *, of_this_host: bool = False) -> tuple[list[str], list[Wrong]]:
+        query = sa.select(SESSIONS.c.id, SESSIONS.c.created_at).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
+        if of_this_host and self._here is not None:
+            query = query.where(SESSIONS.c.host == self._here)
+        rows = self._rows(query)
         found = [columns.id_of(row) for row in rows]
         return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
 
     def session(self, session: str) -> StoredSession:
-        """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest."""
-        known, wrong = self._named()
-        found = known[-1:] if session == "latest" else [each for each in known if each.startswith(session)]
+        """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest, if shared of this host."""
+        known, wrong = self._named(of_this_host=session == LATEST)
+        found = known[-1:] if session == LATEST else [each for each in known if each.startswith(session)]
         exact = [each for each in found if each == session] or found
         if len(exact) == 1:
             rows = self._rows(sa.select(SESSIONS).where(SESSIONS.c.id == exact[0]))
             return self._records(rows, columns.session_of)[0]
         if not exact:
             self._refuse(wrong)
+        if session == LATEST and self._here is not None:
+            raise UsageError(
+                f"host {self._here} has no session in {self.where}", advice="`tuner sessions list --all-hosts`"
+            )
         what = "is not unique" if exact else "is not here"
         raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, known))
 
@@ -194,16 +220,17 @@ def row_of(record: Trial | Run) -> Values:
     return values
 
 
-def upgraded(url: str) -> int:
-    """Bring a store to the present format, or make its tables, also beside those of others; return the format before, 0 for none.
+def upgraded(results: Results) -> tuple[int, int]:
+    """Bring a store to the present format; return the format before, and now.
 
-    A file is upgraded by whoever writes it. A server is shared, and its other users may have an earlier release.
+    A file must be there. On a server the tables are made where there are none (before is 0), also beside those of others.
     """
-    path = database_url.file_of(url)
-    return File(path, write=True).upgraded_from if path else _server(url, write=True).upgrade()
+    path = _file_of(results)
+    return (File(path, write=True).upgraded_from if path else _server(results.url, write=True).upgrade()), FORMAT
 
 
-def _place(url: str, *, write: bool) -> Place:
+def place(url: str, *, write: bool) -> Place:
+    """Return the tables at a URL, recognised, and made or upgraded where they are to be written; raise `StoreError`."""
     path = database_url.file_of(url)
     if path is not None:
         return File(path, write=write)
@@ -226,7 +253,7 @@ def _whole(session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run])
     return [(sa.insert(SESSIONS).values(**row), ()), *beneath]
 
 
-def _same(run: Run, stored: Run) -> bool:
+def is_same_run(run: Run, stored: Run) -> bool:
     """Return whether a stored run is this one: no two runs begin at one time and take as long."""
     return (run.number, run.trial, run.started_at, run.wall_s) == (
         stored.number,
@@ -236,12 +263,18 @@ def _same(run: Run, stored: Run) -> bool:
     )
 
 
-def _existing(results: Results, *, write: bool) -> Store:
+def _file_of(results: Results) -> Path | None:
+    """Return the file of a store, None for one on a server; raise `UsageError` where it is not there."""
     path = database_url.file_of(results.url)
     if path is not None and not path.is_file():
         where = path if results.store else results.folder
         raise UsageError(f"there are no sessions in {where}", advice="name their folder with --results DIR")
-    return Store(results.url, write=write)
+    return path
+
+
+def _existing(results: Results, *, write: bool) -> Store:
+    _file_of(results)
+    return Store(results.url, write=write, shared=results.store is not None)
 
 
 def _gaps(session: str, table: str, numbers: Sequence[int]) -> list[Wrong]:

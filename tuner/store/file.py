@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tuner.errors import StoreError
 from tuner.store import formats, opening
-from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found
+from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import FORMAT, FORMATS, METADATA, SESSIONS
 
 _TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
@@ -23,6 +23,7 @@ class File:
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self.path = path
+        self.note: Callable[[str], None] = unheard
         self._write = write
         # A reader asks anew for each query whether somebody writes meanwhile.
         pool = sa.QueuePool if write else sa.NullPool
@@ -51,7 +52,7 @@ class File:
             carried_out(connection, steps)
 
     @contextmanager
-    def writing(self, session: str, note: Callable[[str], None]) -> Iterator[None]:  # noqa: ARG002 - as a server
+    def writing(self, session: str) -> Iterator[None]:  # noqa: ARG002 - as a server
         """Hold a session as its only writer."""
         yield
 

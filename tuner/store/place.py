@@ -24,14 +24,21 @@ class Place(Protocol):
     def engine(self) -> sa.Engine:
         """What makes its connections."""
 
+    note: Callable[[str], None]
+    """Hears what is waited for."""
+
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return what a query finds."""
 
     def write(self, steps: Steps) -> None:
         """Carry out one transaction; raise `AlreadyThere` for a row that the store has."""
 
-    def writing(self, session: str, note: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Hold a session as its only writer; raise `StoreError` saying who writes it already. `note` hears what is waited for."""
+    def writing(self, session: str) -> AbstractContextManager[None]:
+        """Hold a session as its only writer; raise `Busy` saying who writes it already."""
+
+
+def unheard(_line: str) -> None:
+    """Tell nobody."""
 
 
 class AlreadyThere(Exception):

@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
+
+from tuner import database_url
 from tuner.errors import Finding, StoreError, error
 from tuner.records import Run, StoredSession, Trial
 from tuner.results import Results
 from tuner.store import columns, opening
 from tuner.store.columns import Wrong
-from tuner.store.database import Store
-from tuner.store.tables import METADATA
+from tuner.store.database import Store, place
+from tuner.store.place import Place, Row
+from tuner.store.tables import METADATA, RUNS, SESSIONS, TRIALS
 
 # What can be computed again, or done without, has a value to go on with.
 _SPARE: Final[Mapping[str, Any]] = {"verdict": None, "facts": "{}", "spent_s": 0.0, "created_at": ""}
@@ -41,24 +45,46 @@ class Examined:
     wrong: tuple[Finding, ...]
 
 
-def examined(path: Path) -> Examined:
-    """Return what can be read of the store at `path`; raise `StoreError` where that is nothing. Nothing is written."""
+def examined(results: Results) -> Examined:
+    """Return what can be read of a store; raise `StoreError` or `UsageError` where that is nothing. Nothing is written."""
+    Store.reading(results)  # what is no store at all is said as everywhere
+    path = database_url.file_of(results.url)
+    return _in_file(path) if path else _on_server(results.url)
+
+
+def _on_server(url: str) -> Examined:
+    """Return what can be read where the server itself answers for the structure: its rows, session by session."""
+    where, wrong = place(url, write=False), list[str]()
+    found = [_kept(row, _beneath(where, str(row["id"])), wrong) for row in where.rows(sa.select(SESSIONS))]
+    return _examined(where.where, [each for each in found if each is not None], wrong)
+
+
+def _beneath(where: Place, session: str) -> dict[str, list[Row]]:
+    tables = {"trials": TRIALS, "runs": RUNS}
+    return {name: where.rows(sa.select(table).where(table.c.session == session)) for name, table in tables.items()}
+
+
+def _examined(where: str, kept: Sequence[Kept], wrong: Sequence[str]) -> Examined:
+    found = tuple(error(where, line) for line in wrong[:_MOST_TOLD])
+    return Examined(tuple(sorted(kept, key=lambda each: each.session.created_at)), found)
+
+
+def _in_file(path: Path) -> Examined:
     with closing(opening.reader(path)) as connection, opening.told(path):
         connection.row_factory = sqlite3.Row
         tables = {name: list(_rows(connection, name)) for name in METADATA.tables}
         structure = _structure(connection)
     wrong: list[str] = [f"the structure of the file: {line}" for line in structure]
-    kept = tuple(each for row in tables["sessions"] if (each := _kept(row, tables, wrong)) is not None)
-    found = tuple(error(str(path), line) for line in wrong[:_MOST_TOLD])
-    return Examined(tuple(sorted(kept, key=lambda each: each.session.created_at)), found)
+    kept = [each for row in tables["sessions"] if (each := _kept(row, tables, wrong)) is not None]
+    return _examined(str(path), kept, wrong)
 
 
-def salvage(path: Path, target: Results) -> Examined:
-    """Copy what can be read of the store at `path` into a new one, and return what that is and what was left out.
+def salvage(results: Results, target: Results) -> Examined:
+    """Copy what can be read of a store into a new one, and return what that is and what was left out.
 
     Raise `StoreError` where the target has a store already.
     """
-    found = examined(path)
+    found = examined(results)
     if target.database.exists():
         raise StoreError(f"{target.database} exists and was not changed", advice="name an empty folder with --to DIR")
     new = Store(target.url)

@@ -19,10 +19,10 @@ from typing import Any, Final, NoReturn, TypeVar
 import sqlalchemy as sa
 
 from tuner import database_url
-from tuner.errors import MissingTool, StoreError
+from tuner.errors import Busy, MissingTool, StoreError
 from tuner.store import formats
 from tuner.store.opening import check_format
-from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found
+from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Server:
     def __init__(self, url: str, *, write: bool) -> None:
         self.where = database_url.shown(url)
         self._write = write
-        self._note: Callable[[str], None] = _unheard
+        self.note: Callable[[str], None] = unheard
         self._session: str | None = None
         self._held: sa.Connection | None = None
         self._turn = threading.RLock()
@@ -83,11 +83,11 @@ class Server:
         self._done(lambda connection: carried_out(connection, steps))
 
     @contextmanager
-    def writing(self, session: str, note: Callable[[str], None]) -> Iterator[None]:
+    def writing(self, session: str) -> Iterator[None]:
         """Hold a session as its only writer; a lost connection is tried again meanwhile, for half a minute."""
         with self._told(), self._turn:
             self._held = self._locked(session)
-            self._session, self._note = session, note
+            self._session = session
         try:
             yield
         finally:
@@ -160,7 +160,7 @@ class Server:
             raise reason
         if until_s is None:
             until_s = time.monotonic() + RETRY_S
-            self._note(f"the connection to {self.where} was lost; it is tried again for {RETRY_S:.0f} s")
+            self.note(f"the connection to {self.where} was lost; it is tried again for {RETRY_S:.0f} s")
         if time.monotonic() >= until_s:
             self._given_up = True  # what is to be stored at the end need not wait as long again
             raise reason
@@ -177,7 +177,7 @@ class Server:
         with self._turn:
             if self._held is None:
                 self._held = self._locked(self._session)
-                self._note(f"connected to {self.where} again")
+                self.note(f"connected to {self.where} again")
             try:
                 yield self._held
             except BaseException:
@@ -248,11 +248,8 @@ def _engine(url: str, where: str, *, write: bool) -> sa.Engine:
 
 def _refuse(session: str, holder: sa.Row[Any] | None) -> NoReturn:
     who = f"{holder.name or 'a program'} from {holder.address or 'the host of the server'}" if holder else "a program"
-    raise StoreError(f"session {session} is being written by {who}; nothing was changed", advice="wait until that ends")
-
-
-def _unheard(_line: str) -> None:
-    """Tell nobody."""
+    advice = "wait until it has ended; `tuner sessions show` says how far it is"
+    raise Busy(f"session {session} is under way: {who} carries it out", advice=advice)
 
 
 def _myself() -> str:

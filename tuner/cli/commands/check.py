@@ -14,6 +14,7 @@ from tuner.cli import options, session_options
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
 from tuner.profiles.library import shelves
+from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 if TYPE_CHECKING:  # loaded when noise is measured
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # loaded when noise is measured
 _INDENT: Final = "      "
 
 
-@options.made_from_options(workload=session_options.workload, setup=session_options.setup)
+@options.made_from_options(where=options.where, workload=session_options.workload, setup=session_options.setup)
 def check(
     noise: Annotated[
         bool, typer.Option("--noise", help="Also measure the noise: how much runs of one profile vary.")
@@ -36,9 +37,9 @@ def check(
     rings: options.Rings = 1,
     objective: options.ObjectiveName = None,
     seed: options.Seed = 0,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
     *,
+    where: Results,
     workload: dict[str, object],
     setup: Setup,
 ) -> None:
@@ -60,16 +61,16 @@ def check(
     from tuner.session.setup.fitness import Needs, fitness
 
     # Not by the API, which loads the search and the database.
-    found = fitness(Needs(profile, stack, rings, setup), LocalHost(), shelves(os.environ, Path.cwd()), results)
+    found = fitness(Needs(profile, stack, rings, setup), LocalHost(), shelves(os.environ, Path.cwd()), where)
     task = Task(stack, objective, workload, seed)
-    _tell(found, _measured(profile, runs, task, setup, results) if noise and found.fit else None, json=json)
+    _tell(found, _measured(profile, runs, task, setup, where) if noise and found.fit else None, json=json)
 
 
-def _measured(profile: str, runs: int, task: Task, setup: Setup, results: Path) -> CalibrateAnswer:
+def _measured(profile: str, runs: int, task: Task, setup: Setup, where: Results) -> CalibrateAnswer:
     from tuner import api
     from tuner.cli import work
 
-    found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=work.workspace(results))
+    found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=work.workspace(where))
     if found.calibration is None:
         raise TunerError(f"too few runs of {profile} succeeded; see `tuner sessions show latest`")
     return found

@@ -8,19 +8,22 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
+@options.made_from_options(
+    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+)
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Profile that may be better.")],
     budget: session_options.Budget = "30s",
     guard: session_options.Guards = None,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
     *,
+    where: Results,
     workload: dict[str, object],
     task: Task,
     setup: Setup,
@@ -39,7 +42,7 @@ def compare(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results, verbose=verbose)
+    at = work.workspace(where, verbose=verbose)
     found = api.compare(
         a, b, budget_s=seconds(budget), task=replace(task, workload=workload, guards=guard or ()), setup=setup, at=at
     )

@@ -8,19 +8,22 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
+@options.made_from_options(
+    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+)
 def measure(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (kernel/latency), or file.")
     ] = "default",
     runs: Annotated[int, typer.Option("--runs", min=1, help="Number of runs, each with new processes.")] = 5,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
     *,
+    where: Results,
     workload: dict[str, object],
     task: Task,
     setup: Setup,
@@ -40,6 +43,6 @@ def measure(
     from tuner import api
     from tuner.cli import work
 
-    at = work.workspace(results, verbose=verbose)
+    at = work.workspace(where, verbose=verbose)
     found = api.measure(profile, runs=runs, task=replace(task, workload=workload), setup=setup, at=at)
     work.tell(found, at, json=json, verbose=verbose)

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(task=session_options.task, workload=session_options.workload, setup=session_options.setup)
+@options.made_from_options(
+    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+)
 def minimise(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Profile to shorten: name, stack and name, or file.")
@@ -19,10 +22,10 @@ def minimise(
     budget: session_options.Budget = "60s",
     baseline: session_options.Baseline = "default",
     guard: session_options.Guards = None,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
     *,
+    where: Results,
     workload: dict[str, object],
     task: Task,
     setup: Setup,
@@ -41,7 +44,7 @@ def minimise(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results, verbose=verbose)
+    at = work.workspace(where, verbose=verbose)
     found = api.minimise(
         profile,
         baseline=baseline,

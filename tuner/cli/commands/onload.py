@@ -19,6 +19,7 @@ from tuner.errors import Finding, Skipped, UsageError, error, warning
 from tuner.profiles.files import save, write
 from tuner.profiles.library import load, shelves
 from tuner.profiles.profile import Profile, errors_in, is_name, problems
+from tuner.results import Results
 from tuner.stacks.onload.folders import Folders
 from tuner.stacks.onload.opf import Reading, Source, read_profiles
 from tuner.terminal_text import shown
@@ -97,7 +98,7 @@ def export(
       tuner onload export profiles/onload/mine.toml -o mine.opf
     """
     stack = None if profile.endswith(".toml") else "onload"
-    deployed(profile, "opf", output, Choice(stack, None, "", None, options.RESULTS), force=force)
+    deployed(profile, "opf", output, Choice(stack, None, "", None, Results(options.RESULTS)), force=force)
 
 
 def stackname(

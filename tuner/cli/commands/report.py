@@ -20,6 +20,7 @@ FORMATS: Final = ("html", "md", "json")
 PLOTS: Final = ("svg", "png")
 
 
+@options.made_from_options(where=options.where)
 def report(
     sessions: Annotated[
         list[str] | None, typer.Argument(metavar="SESSION...", help="Their ids, beginnings of them, or `latest`.")
@@ -28,8 +29,9 @@ def report(
     plots: Annotated[str, typer.Option("--plots", help="Plots beside a Markdown report: svg or png.")] = "svg",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
+    *,
+    where: Results,
 ) -> None:
     """Make the report of a session: one HTML file.
 
@@ -52,12 +54,11 @@ def report(
     drawn_as = DrawnAs(_one_of("--plots", plots, PLOTS))
     if open_ and kind != "html":
         raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
-    folder = Results(results)
-    store = Store.reading(folder)
+    store = Store.reading(where)
     rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
     found = files.found(store, rows)
     if kind == "html":
-        place = folder.comparison if len(rows) > 1 else folder.report
+        place = where.comparison if len(rows) > 1 else where.report
         target = output or place(rows[0].id)
         _written(target, _text(kind, found, target, drawn_as), shown=open_, follow=output is not None)
     else:

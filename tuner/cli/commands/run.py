@@ -15,6 +15,7 @@ from tuner.cli import deployable, options
 from tuner.cli.screen.output import print_json
 from tuner.errors import Finding, MissingTool, TunerError
 from tuner.profiles.profile import errors_in
+from tuner.results import Results
 
 if TYPE_CHECKING:
     from tuner.stacks.inheritance import Inherited
@@ -26,6 +27,7 @@ Verify = Annotated[
 ]
 
 
+@options.made_from_options(where=options.where)
 def run(
     profile: deployable.Reference,
     command: Annotated[
@@ -35,8 +37,9 @@ def run(
     stack: options.AnyStack = None,
     verify: Verify = True,
     show: Annotated[bool, typer.Option("--print", help="Print what would be set, and start nothing.")] = False,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
+    *,
+    where: Results,
 ) -> None:
     """Start a program with a profile. It takes the place of `tuner`: its exit status is the program's.
 
@@ -55,7 +58,7 @@ def run(
     from tuner.stacks import probe
     from tuner.stacks.inheritance import under
 
-    found = deployable.chosen(profile, stack, results)
+    found = deployable.chosen(profile, stack, where)
     used = stacks.named(found.stack)
     library = probe.found(used, lib, LocalHost())
     variables = inherited()

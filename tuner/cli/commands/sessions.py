@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,28 +15,42 @@ from tuner.runs.chosen import BENCHMARK
 if TYPE_CHECKING:
     from tuner.records import StoredSession
 
+_HEADS: Final = ("session", "state", "verdict", "ratio", "spent s", "host")
+AllHosts = Annotated[bool, typer.Option("--all-hosts", help="Also the sessions that other hosts began.")]
 Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
 
 
-def list_(results: options.Results = options.RESULTS, json: options.Json = False) -> None:
-    """List the sessions of a results folder, oldest first.
+@options.made_from_options(where=options.where)
+def list_(all_hosts: AllHosts = False, json: options.Json = False, *, where: Results) -> None:
+    """List the sessions of a results folder or a store, oldest first.
+
+    Of a store that many hosts share (--store), those of this host, unless --all-hosts is given.
 
     \b
-    Example:
+    Examples:
       tuner sessions list
+      tuner sessions list --store postgresql+psycopg://tuner@db/fleet --all-hosts
     """
     from tuner.store import Store
 
-    found, wrong = Store.reading(Results(results)).readable()
+    store = Store.reading(where)
+    found, wrong = store.readable()
     for finding in wrong:
         typer.echo(finding, err=True)
+    listed = [session for session in found if all_hosts or store.is_mine(session)]
+    if len(listed) < len(found):
+        typer.echo(f"{len(found) - len(listed)} sessions of other hosts are not listed: --all-hosts", err=True)
     if json:
-        print_json([_row(session) for session in found])
+        print_json([_row(session) for session in listed])
     else:
-        typer.echo(table(["session", "state", "verdict", "ratio", "spent s"], [_cells(session) for session in found]))
+        hosts = len({session.host for session in listed}) > 1 or all_hosts
+        typer.echo(
+            table(_HEADS[: None if hosts else -1], [_cells(session)[: None if hosts else -1] for session in listed])
+        )
 
 
-def show(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
+@options.made_from_options(where=options.where)
+def show(session: Session = "latest", json: options.Json = False, *, where: Results) -> None:
     """Show a session's summary, made again from the database.
 
     \b
@@ -47,7 +61,7 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
     from tuner.report.summary import summary
     from tuner.store import Store
 
-    store = Store.reading(Results(results))
+    store = Store.reading(where)
     row = store.session(session)
     if json:
         runs = [
@@ -59,15 +73,17 @@ def show(session: Session = "latest", results: options.Results = options.RESULTS
         typer.echo(summary(store, row), nl=False)
 
 
+@options.made_from_options(where=options.where)
 def resume(
     session: Session = "latest",
-    results: options.Results = options.RESULTS,
     program: session_options.BenchmarkPath = BENCHMARK.name,
     lib: options.Lib = None,
     preload: session_options.Preload = None,
     no_wait: session_options.NoWait = False,
     json: options.Json = False,
     verbose: options.Verbose = False,
+    *,
+    where: Results,
 ) -> None:
     """Continue an interrupted session.
 
@@ -83,12 +99,13 @@ def resume(
     from tuner.cli import work
     from tuner.session.setup.resumption import Named
 
-    at = work.workspace(results, verbose=verbose)
+    at = work.workspace(where, verbose=verbose)
     named = Named(program, lib, preload or (), not no_wait)
     work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 
 
-def judge(session: Session = "latest", results: options.Results = options.RESULTS, json: options.Json = False) -> None:
+@options.made_from_options(where=options.where)
+def judge(session: Session = "latest", json: options.Json = False, *, where: Results) -> None:
     """Compute a session's answer again, and compare.
 
     The answer is computed from the stored runs alone and compared with the one that the session gave. No benchmark
@@ -103,7 +120,7 @@ def judge(session: Session = "latest", results: options.Results = options.RESULT
     from tuner.session.judgement import judge as judge_again
     from tuner.store import Store
 
-    store = Store.reading(Results(results))
+    store = Store.reading(where)
     row = store.session(session)
     judged.tell(row.id, judge_again(store, row), json=json)
 
@@ -116,11 +133,13 @@ def _row(session: StoredSession) -> dict[str, object]:
         "verdict": _verdict(session),
         "ratio": _ratio(session),
         "spent_s": session.spent_s,
+        "host": session.host,
     }
 
 
 def _cells(session: StoredSession) -> tuple[str, ...]:
-    return session.id, session.state, _verdict(session), shown(_ratio(session)), shown(session.spent_s)
+    figures = (shown(_ratio(session)), shown(session.spent_s))
+    return session.id, session.state, _verdict(session), *figures, session.host or "unknown"
 
 
 def _verdict(session: StoredSession) -> str:

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.results import Results
 from tuner.session.setup.request import Search, Setup, Task
 
 
 @options.made_from_options(
+    where=options.where,
     task=session_options.task,
     search=session_options.search,
     workload=session_options.workload,
@@ -26,10 +28,10 @@ def tune(
     ] = None,
     budget: session_options.Budget = "60s",
     guard: session_options.Guards = None,
-    results: options.Results = options.RESULTS,
     json: options.Json = False,
     verbose: options.Verbose = False,
     *,
+    where: Results,
     workload: dict[str, object],
     task: Task,
     search: Search,
@@ -52,7 +54,7 @@ def tune(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(results, verbose=verbose)
+    at = work.workspace(where, verbose=verbose)
     found = api.tune(
         profile,
         budget_s=seconds(budget),

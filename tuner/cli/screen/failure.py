@@ -13,6 +13,7 @@ from typing import Final, TextIO
 
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
+from tuner.database_url import hidden
 from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError
 from tuner.version import __version__
 
@@ -55,7 +56,7 @@ def tell_bug(bug: Exception, arguments: Sequence[str], *, debug: bool) -> int:
     kept = _kept(bug, arguments)
     if debug:
         traceback.print_exception(bug)
-    summary = " ".join(f"{type(bug).__name__}: {bug}".split())
+    summary = hidden(" ".join(f"{type(bug).__name__}: {bug}".split()))
     hint = "" if debug else f"; {DEBUG}=1 shows the traceback"
     advice = f"please report it with {kept}{hint}"
     return tell(TunerError(f"this is a bug in tuner: {summary}{at}; all runs are kept", advice=advice), arguments)
@@ -92,13 +93,13 @@ def _say(lines: Sequence[str]) -> None:
 
 def _kept(bug: Exception, arguments: Sequence[str]) -> str:
     """Return the file that now holds all that is needed to find the bug, or why there is none."""
-    told = "".join(traceback.format_exception(bug))
+    told = hidden("".join(traceback.format_exception(bug)))
     host = f"tuner {__version__}, Python {platform.python_version()}, {platform.platform()}"
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="tuner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
         ) as file:
-            file.write(f"{host}\narguments: {list(arguments)!r}\n\n{told}")
+            file.write(f"{host}\narguments: {hidden(repr(list(arguments)))}\n\n{told}")
     except OSError as reason:
         return f"the traceback ({DEBUG}=1 shows it; no file was written: {reason.strerror})"
     return file.name

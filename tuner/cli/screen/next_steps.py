@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from tuner.cli.screen.output import wrapped
-from tuner.results import FOLDER, Results
+from tuner.results import Results
 from tuner.session.answer.answers import CompareAnswer, MinimiseAnswer, TuneAnswer
 
 
@@ -18,7 +18,7 @@ def lines(answer: TuneAnswer | CompareAnswer | MinimiseAnswer, results: Results)
 
 
 def _steps(answer: TuneAnswer | CompareAnswer | MinimiseAnswer, results: Results) -> Iterator[tuple[str, str]]:
-    where = "" if results.folder == FOLDER else f" --results {shlex.quote(str(results.folder))}"
+    where = results.options()
     listed = results.listed()
     newest = bool(listed) and listed[-1].id == answer.session
     if not isinstance(answer, CompareAnswer) and answer.winner.path:

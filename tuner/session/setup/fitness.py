@@ -14,6 +14,7 @@ from tuner.errors import MissingTool, StoreError, TunerError, doubt_to_json
 from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.profiles.library import Shelf, load
+from tuner.results import Results
 from tuner.runs.chosen import BENCHMARK
 from tuner.session.setup.memory_account import account
 from tuner.session.setup.preflight import card, hangs, host_facts, program_path
@@ -70,7 +71,7 @@ class Needs:
     setup: Setup
 
 
-def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Path) -> Fitness:
+def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Results) -> Fitness:
     """Return what a host has of all that a session needs; raise `UsageError` for a stack or a profile that is not there."""
     stack = stacks.named(needs.stack)
     parts = _parts(stack, needs.setup, host, results)
@@ -83,14 +84,15 @@ def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Path) -
     return Fitness(parts, found | {"doubts": [*found["doubts"], *map(doubt_to_json, hanging)]}, memory)
 
 
-def _parts(stack: Stack, setup: Setup, host: Host, results: Path) -> tuple[Part, ...]:
+def _parts(stack: Stack, setup: Setup, host: Host, results: Results) -> tuple[Part, ...]:
     needed = {
         BENCHMARK.name: lambda: program_path(setup.program, host, ()),
         f"library of {stack.name}": lambda: _loads(stack, setup.lib, host),
         **({f"card for {stack.name}": lambda: card(stack.name, host)} if stack.facts.pools else {}),
         "fast start": lambda: str(faststart_library()),
         "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
-        "results": lambda: _writable(results),
+        "results": lambda: _writable(results.folder),
+        **({"store": lambda: _store(results)} if results.store else {}),
     }
     return tuple(_part(name, look) for name, look in needed.items())
 
@@ -138,6 +140,14 @@ def _loads(stack: Stack, lib: Path | None, host: Host) -> str:
 def _cpus_found(placed: cpus.Placement) -> str:
     note = f" ({placed.note})" if placed.note else ""
     return f"server on {placed.server}, client on {placed.client}{note}"
+
+
+def _store(results: Results) -> str:
+    """Return where the sessions of many hosts are, and how many there are."""
+    from tuner.store import Store  # loaded only where one is named
+
+    store = Store.reading(results)
+    return f"{store.where}: {len(store.ids())} sessions"
 
 
 def _writable(results: Path) -> str:
