@@ -155,7 +155,7 @@ _PARAMS: Final = Noun(
 _SESSIONS: Final = Noun(
     "List, show and resume sessions, and compute answers again.",
     {
-        "list": Command("sessions", "list_", "List the sessions of a results folder, oldest first."),
+        "list": Command("sessions", "list_", "List the sessions of a store, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
         "resume": Command("sessions", "resume", "Continue an interrupted session."),
         "judge": Command(

@@ -22,9 +22,10 @@ Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `lat
 
 @options.made_from_options(where=options.where)
 def list_(all_hosts: AllHosts = False, json: options.Json = False, *, where: Results) -> None:
-    """List the sessions of a results folder or a store, oldest first.
+    """List the sessions of a store, oldest first.
 
-    Of a store that many hosts share (--store), those of this host, unless --all-hosts is given.
+    The store is that of the results folder. Of one that many hosts share (--store), those of this host are listed, unless
+    --all-hosts is given.
 
     \b
     Examples:
