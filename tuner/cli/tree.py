@@ -169,7 +169,7 @@ _STORE: Final = Noun(
     "Check, salvage, copy and upgrade the database.",
     {
         "check": Command("store", "check", "Say what of a store can be read, and what is damaged."),
-        "copy": Command("store", "copy", "Copy sessions into another store, of a file or of PostgreSQL."),
+        "copy": Command("store", "copy", "Copy sessions into another store, a file or a server."),
         "upgrade": Command("store", "upgrade", "Bring a store of an earlier release to the present format."),
         "salvage": Command("store", "salvage", "Copy what can be read of a damaged store into a new one."),
     },

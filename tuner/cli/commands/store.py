@@ -56,7 +56,7 @@ def salvage(to: To, json: options.Json = False, *, where: Results) -> None:
 
 
 def copy(source: Source, target: Target, json: options.Json = False) -> None:
-    """Copy sessions into another store, of a file or of PostgreSQL.
+    """Copy sessions into another store, a file or a server.
 
     A session that is there already is brought up to date if it went on in the first store, and left as it is if it went
     on in both. Profiles and reports in results folders are not copied: `tuner report` makes reports again. Exit status 0:
