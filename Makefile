@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find tuner/preload profiles docs/man -type f)
 
-.PHONY: run test lint types tests setup tools browser postgresql bench man clean
+.PHONY: run test lint types tests setup tools browser postgresql sshd bench man clean
 
 run: setup
 	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
@@ -25,7 +25,7 @@ types: setup
 	$(BIN)/mypy
 
 # Tests that start real sockperf processes have the machine for themselves; the others share it.
-tests: setup browser postgresql
+tests: setup browser postgresql sshd
 	$(BIN)/pytest -q -n 3 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -m serial
 
@@ -47,6 +47,10 @@ browser:
 # The same for the tests of a shared store, which run a server of their own.
 postgresql:
 	@sh .ci/tools postgresql || true
+
+# For the tests of other hosts; without it they are skipped and say so.
+sshd:
+	@sh .ci/tools ssh sshd || true
 
 $(STAMP): pyproject.toml constraints.txt $(SOURCES)
 	@echo "Making $(VENV): an environment with the pinned dependencies and the compiled libraries; about a minute." >&2

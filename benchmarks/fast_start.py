@@ -34,7 +34,7 @@ Pair = tuple[Run, Run]
 def rigs() -> tuple[Rig, Rig]:
     """Return what runs are made with: the sleep left in, and left out."""
     host = LocalHost()
-    fast = rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), on_one(host))
+    fast = rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), on_one(host), ()), on_one(host))
     return replace(fast, preloads=fast.preloads[:1]), fast
 
 

@@ -37,7 +37,7 @@ def session(folder: Path, seed: int, budget_s: float) -> Mapping[str, Any]:
     host = LocalHost()
     task = Task(objective="latency", seed=seed)
     asked = Request(kind=Kind.TUNE, budget_s=budget_s, task=task, search=Search(space=NOTHING))
-    plan = prepare.plan(asked, host, ())
+    plan = prepare.plan(asked, on_one(host), ())
     plan = replace(plan, known=(plan.baseline,), start=None)
     store = Store(Results(folder).url)
     made = Tuning(store, Results(folder), prepare.rig(plan, on_one(host)), Silent())

@@ -73,7 +73,7 @@ def record(rounds: int, rng: random.Random) -> Iterator[Row]:
 
 def _rig() -> Rig:
     host = LocalHost()
-    return rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), host, ()), on_one(host))
+    return rig(plan(Request(kind=Kind.MEASURE, budget_s=math.inf), on_one(host), ()), on_one(host))
 
 
 def _row(settings: Mapping[str, str], run: Run) -> Row:

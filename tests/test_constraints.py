@@ -10,7 +10,7 @@ import pytest
 from tuner import catalogue
 from tuner.catalogue import memory
 from tuner.catalogue.effective import effective
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.catalogue.rules import broken, numbers
 from tuner.profiles.lint import lint
 from tuner.profiles.profile import Profile

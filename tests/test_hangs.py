@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sessions import PLAN, polling_helps, tune, tune_by_what_runs_take, xlio_host, xlio_plan
 
 from tuner import stacks
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, on_one

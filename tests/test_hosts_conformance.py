@@ -8,17 +8,19 @@ import select
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
 from typing import Final
 
+import far_hosts
 import pytest
 
 from tuner import stacks
-from tuner.catalogue.memory import Room
-from tuner.errors import UsageError
+from tuner.catalogue.room import Room
+from tuner.errors import MissingTool, UsageError
 from tuner.hosts.host import Command, Host, Process, Site, has_file
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Job, Pair, Place, on_one
@@ -48,21 +50,52 @@ class Playing(Machine):
     """A simulated machine that knows what these scripts do."""
 
     def speak(self, command: Command) -> Words:
-        return WORDS[command.argv[-1]]
+        return WORDS.get(command.argv[-1], Words())
 
 
-HOSTS: Final[Mapping[str, Host]] = {"local": LocalHost(), "simulated": Playing()}
-PAIRS: Final = {f"{a}-{b}": Pair(HOSTS[a], HOSTS[b]) for a, b in product(HOSTS, HOSTS)}
+KINDS: Final = ("local", "simulated", "child", "ssh")
+PAIRS: Final = [
+    *product(("local", "simulated"), repeat=2),
+    *(
+        ("local", "child"),
+        ("child", "local"),
+        ("child", "child"),
+        ("child", "ssh"),
+        ("ssh", "ssh"),
+        ("simulated", "child"),
+    ),
+]
 
 
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Host:
-    return HOSTS[request.param]
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Host]]:
+    """Return one host of each kind; `child` has an agent that is a child of this process, `ssh` one behind a real sshd."""
+    with ExitStack() as there:
+        made: dict[str, Host] = {
+            "local": LocalHost(),
+            "simulated": Playing(),
+            "child": there.enter_context(far_hosts.child()),
+        }
+        if not far_hosts.NO_SSHD:
+            server = there.enter_context(far_hosts.sshd(tmp_path_factory.mktemp("sshd")))
+            made["ssh"] = there.enter_context(server.host())
+        yield made
 
 
-@pytest.fixture(params=PAIRS)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    return PAIRS[request.param]
+def named(hosts: Mapping[str, Host], kind: str) -> Host:
+    if kind not in hosts:
+        pytest.skip(far_hosts.NO_SSHD)
+    return hosts[kind]
+
+
+@pytest.fixture(params=KINDS)
+def host(request: pytest.FixtureRequest, hosts: Mapping[str, Host]) -> Host:
+    return named(hosts, request.param)
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request: pytest.FixtureRequest, hosts: Mapping[str, Host]) -> Pair:
+    return Pair(*(named(hosts, kind) for kind in request.param))
 
 
 @pytest.fixture
@@ -121,6 +154,41 @@ def test_a_process_that_was_given_up_is_killed_and_timed_out(site: Site) -> None
     assert ended(site, server).result().timed_out
 
 
+def test_arguments_and_environment_arrive_exactly(site: Site) -> None:
+    odd = ("a b", "$HOME `id` \"'\\ ;&|", "", "naïve – \udcff", "-x")
+    script = "import os,sys;print(ascii(sys.argv[1:]), ascii(dict(os.environ)))"
+    command = Command((sys.executable, "-ISc", script, *odd), {"ODD": " $(id)\t'\n", "LC_ALL": "C.UTF-8"})
+    said = ended(site, site.start(command, 20.0)).result().stdout
+    assert said in {"", f"{list(odd)!a} {dict(command.environment)!a}\n"}  # a simulated program says nothing
+
+
+def test_what_cannot_be_started_is_refused_at_once(site: Site, host: Host) -> None:
+    if isinstance(host, Playing):
+        pytest.skip("nothing is started there")
+    with pytest.raises(UsageError, match="cannot be started") as refused:
+        site.start(Command(("sh", "-c", ":"), {"NO NAME": "x", "A": "b\0"}), 20.0)
+    assert [finding.where for finding in refused.value.findings] == ["environment.NO NAME", "environment.A"]
+    with pytest.raises(MissingTool, match="no program no-such-program"):
+        site.start(Command(("no-such-program",), {}), 20.0)
+
+
+def test_an_address_that_is_none_of_a_host_is_refused(host: Host) -> None:
+    if isinstance(host, Playing):
+        pytest.skip("it has all addresses")
+    with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1"):
+        host.free_ports(1, "tcp", "192.0.2.1")
+
+
+def test_much_output_is_kept_at_both_its_ends(site: Site, host: Host) -> None:
+    if isinstance(host, Playing):
+        pytest.skip("it says nothing")
+    result = ended(site, site.start(script("echo first; yes | head -c 3000000; echo last"), 20.0)).result()
+    assert result.stdout.startswith("first\n")
+    assert result.stdout.endswith("last\n")
+    assert "bytes left out" in result.stdout
+    assert len(result.stdout) < 1_100_000
+
+
 def test_what_programs_leave_in_the_folder_can_be_read_and_a_large_file_outlives_it(host: Host) -> None:
     with host.site({}) as site:
         ended(site, site.start(script(SPEAKS), 20.0))
@@ -172,6 +240,18 @@ def test_a_host_says_what_it_is(host: Host) -> None:
     assert isinstance(host.room(), Room)
     assert host.has_card() in {True, False}
     assert re.fullmatch(r"\w+", host.machine())
+
+
+def test_a_host_says_which_devices_it_has_and_how_it_reaches_them(host: Host) -> None:
+    found = host.network()
+    own = [address.partition("/")[0] for link in found.links for address in link.addresses]
+    assert own
+    assert found.at(own[0]) in found.links
+    assert found.at("192.0.2.77") is None
+    way = host.route(own[0])
+    assert way is not None
+    assert way.device in {link.name for link in found.links}
+    assert found.is_where(host.network()) is (found.machine is not None)
 
 
 def test_a_program_is_named_by_its_whole_path(host: Host) -> None:
@@ -326,12 +406,12 @@ def test_one_machine_is_counted_once_and_stored_as_ever() -> None:
     )
 
 
-def test_a_playback_is_read_whole_or_refused(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_playback_is_read_whole_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "playback.csv"
     path.write_text("0.1, 64\n")
-    assert playback_text(path, host) == "0.1, 64\n"
+    assert playback_text(path) == "0.1, 64\n"
     monkeypatch.setattr(runs, "PLAYBACK_BYTES", 7)
     with pytest.raises(UsageError, match="larger than 7 bytes"):
-        playback_text(path, host)
+        playback_text(path)
     with pytest.raises(UsageError, match="cannot read the playback"):
-        playback_text(tmp_path / "none.csv", host)
+        playback_text(tmp_path / "none.csv")

@@ -58,7 +58,7 @@ def library(tmp_path: Path) -> Path:
 def planned(library: Path, stack: str = "xlio", load: Loading = Loading.PRELOAD, conf: Path | None = None) -> Plan:
     setup = Setup(str(fake.install(library.parent)), library, fast_start=False, load=load, conf=conf, os_sockets=True)
     request = Request(Kind.MEASURE, budget_s=1e9, task=Task(stack), setup=setup)
-    return prepare.plan(request, Card(lambda _: 3.0), ())
+    return prepare.plan(request, on_one(Card(lambda _: 3.0)), ())
 
 
 def test_dlopen_takes_the_library_out_of_the_preload_and_tells_sockperf_its_path() -> None:

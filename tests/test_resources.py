@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tuner import catalogue
 from tuner.catalogue import memory
 from tuner.catalogue.effective import effective
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import Finding, Severity
 
 MIB = 1 << 20

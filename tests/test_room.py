@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from tuner import catalogue, stacks
 from tuner.catalogue import facts as stack_facts
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.cli.main import program
 from tuner.errors import UsageError
 from tuner.hosts import facts
+from tuner.hosts.pair import on_one
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Place
 from tuner.records import Kind
@@ -141,10 +142,10 @@ class Small(SimulatedHost):
 def test_a_session_whose_start_does_not_fit_is_refused_where_there_is_a_card(card: bool) -> None:
     request = Request(kind=Kind.MEASURE, budget_s=1e9, task=Task("xlio"), setup=SETUP)
     if not card:
-        assert prepare.plan(request, Small(lambda _: 30.0, card=False), ()).room is None
+        assert prepare.plan(request, on_one(Small(lambda _: 30.0, card=False)), ()).room is None
         return
     with pytest.raises(UsageError, match="would not run") as refused:
-        prepare.plan(request, Small(lambda _: 30.0), ())
+        prepare.plan(request, on_one(Small(lambda _: 30.0)), ())
     assert [one.where for one in refused.value.findings] == ["default: memory"]
     assert "together" in refused.value.findings[0].message
 
@@ -153,7 +154,7 @@ def test_a_comparison_asks_of_both_whether_they_fit() -> None:
     shelves = (Shelf(Place.DIRECTORY, Path(__file__).parents[1] / "profiles"),)
     request = Request(Kind.COMPARE, "ultra_latency", "latency", 1e9, task=Task("xlio"), setup=SETUP)
     with pytest.raises(UsageError) as refused:
-        prepare.plan(request, Small(lambda _: 30.0, memlock_bytes=1 << 30), shelves)
+        prepare.plan(request, on_one(Small(lambda _: 30.0, memlock_bytes=1 << 30)), shelves)
     assert [one.where for one in refused.value.findings] == ["latency: memory"]
 
 

@@ -101,7 +101,7 @@ def test_noise_between_runs_asks_for_more_runs_and_not_for_longer_ones(tmp_path:
 
 
 def test_a_duration_that_was_asked_for_stays(tmp_path: Path) -> None:
-    host, program = LocalHost(), str(fake.install(tmp_path))
+    host, program = on_one(LocalHost()), str(fake.install(tmp_path))
     asked = plan(
         Request(kind=Kind.TUNE, budget_s=90.0, task=Task(workload={"duration_s": 1}), setup=Setup(program)), host, ()
     )

@@ -11,7 +11,7 @@ import pytest
 from sessions import PLAN, tune, xlio_host, xlio_plan
 
 from tuner import catalogue
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import UsageError
 from tuner.report.summary import summary
 from tuner.results import Results

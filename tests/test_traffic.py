@@ -197,7 +197,7 @@ def test_connections_that_somebody_has_are_refused_before_the_first_run(tmp_path
 def test_a_feed_file_of_ipv6_and_sources_is_read(tmp_path: Path) -> None:
     path = tmp_path / "feed.txt"
     path.write_text("U:[ff15::1]:45901\nU:239.1.1.1:45902:127.0.0.1\n", encoding="utf-8")
-    assert list(map(fed_address, traffic.feed_lines(path, LocalHost()))) == ["ff15::1", "239.1.1.1"]
+    assert list(map(fed_address, traffic.feed_lines(path))) == ["ff15::1", "239.1.1.1"]
 
 
 def test_a_feed_file_and_an_address_are_not_asked_together(tmp_path: Path) -> None:
@@ -209,13 +209,11 @@ def test_a_feed_file_and_an_address_are_not_asked_together(tmp_path: Path) -> No
 
 
 @given(st.text())
-def test_any_feed_file_is_read_or_refused(text: str) -> None:
-    class Reads(LocalHost):
-        def read(self, path: Path, most_bytes: int) -> bytes:
-            return text.encode("utf-8", errors="surrogatepass")
-
+def test_any_feed_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-feed.txt"
+    path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
     try:
-        lines = traffic.feed_lines(Path("feed.txt"), Reads())
+        lines = traffic.feed_lines(path)
     except UsageError:
         return
     assert all(line[:2] in {"T:", "U:"} for line in lines)

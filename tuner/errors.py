@@ -4,6 +4,7 @@
     ├── UsageError                  exit status 2: what was asked for cannot be done as asked
     ├── MissingTool                 a program or library that a measurement needs is not there
     ├── BaselineFailed              the baseline does not run: nothing after it could be believed
+    ├── HostLost                    another host cannot be reached, or does not answer any more
     ├── Busy                        exit status 75: somebody else measures here or goes on with the session
     ├── ProgramNotFound         exit status 127, ProgramNotExecutable 126: as `env` says of what it cannot start
     └── StoreError                  the results cannot be read or written
@@ -73,6 +74,10 @@ class MissingTool(TunerError):
 
 class BaselineFailed(TunerError):
     """The baseline could not be measured, so that no comparison is possible."""
+
+
+class HostLost(TunerError):
+    """Another host does not answer any more, or cannot take a run: nothing is known of what it was doing."""
 
 
 class Busy(TunerError):

@@ -15,6 +15,7 @@ from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
 from tuner.catalogue.parameters import as_integer
 from tuner.catalogue.releases import in_window
+from tuner.catalogue.room import Room
 from tuner.errors import Finding, Severity, error, warning
 
 # What the formulas assume where the interface decides (MTU=0), and the room for headers before a send buffer.
@@ -88,30 +89,6 @@ class Memory:
             return []
         whole = f"{self.limit:,} bytes / {self.workers} workers = {self.share:,} bytes in each worker"
         return [f"by process: {whole}, {self.limit / 1e9:.1f} GB in all; the master takes no buffers"]
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a host has to give, None where it is not known.
-
-    Bytes of memory, of free hugepages, of memory that may be locked, and the work requests that the card's queues hold
-    (`max_qp_wr` of `ibv_devinfo -v`).
-    """
-
-    available_bytes: int | None = None
-    hugepage_bytes: int | None = None
-    memlock_bytes: int | None = None
-    queue_entries: int | None = None
-
-    def words(self) -> str:
-        """Return what is known of the host as a line of text."""
-        named = (
-            (self.available_bytes, "available"),
-            (self.hugepage_bytes, "free as hugepages"),
-            (self.memlock_bytes, "that may be locked"),
-        )
-        known = [f"{has:,} bytes {what}" for has, what in named if has is not None]
-        return "this host: " + (", ".join(known) or "nothing is known")
 
 
 def summed(stack: str, release: str, values: Mapping[str, str], rings: int = 0) -> Memory:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
+from tuner.cli.ends import CONNECTIONS
 from tuner.cli.group import Group
 from tuner.cli.screen.terminal import adapt
 from tuner.cli.tree import HELP, PROGRAM, STORE, beneath
@@ -89,6 +90,8 @@ def _status(arguments: Sequence[str]) -> int:
         if isinstance(reason, OSError) and _printed(reason):
             return failure.tell(_unprinted(reason), [])
         return failure.told(reason, arguments, os.environ)
+    finally:
+        CONNECTIONS.close()
     return 0
 
 

@@ -40,6 +40,14 @@ Preload = Annotated[
 FastStart = Annotated[
     bool, typer.Option("--fast-start/--no-fast-start", help="Leave out sockperf's fixed 2 s sleep before each test.")
 ]
+ServerProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--server-profile",
+        metavar="PROFILE",
+        help="The server always runs with this one; otherwise with what is measured.",
+    ),
+]
 StackLabel = Annotated[
     str | None,
     typer.Option("--stackname", metavar="NAME", help="Onload: name the stack before the program's first socket."),
@@ -81,7 +89,11 @@ Connections = Annotated[
 Threads = Annotated[int | None, typer.Option("--server-threads", metavar="N", help="Threads that share the sockets.")]
 Playback = Annotated[Path | None, typer.Option("--playback", metavar="CSV", help="File of send times and sizes.")]
 Address = Annotated[
-    str | None, typer.Option("--address", help="The server's address on this machine, or a multicast group.")
+    str | None,
+    typer.Option(
+        "--address",
+        help="The server's address on the measured network (found where it is not named), or a multicast group.",
+    ),
 ]
 ServerCpus = Annotated[str | None, typer.Option("--server-cpus", metavar="LIST", help="CPUs of the server, e.g. 2-3.")]
 ClientCpus = Annotated[str | None, typer.Option("--client-cpus", metavar="LIST", help="CPUs of the client, e.g. 1.")]
@@ -203,6 +215,7 @@ def setup(
     allow_os_sockets: AllowOsSockets = False,
     wait_for_calm: WaitForCalm = "",
     no_wait: NoWait = False,
+    server_profile: ServerProfile = None,
     stackname: StackLabel = None,
     stackname_scope: StackScope = "process",
     stackname_who: StackWho = "all_threads",
@@ -220,6 +233,7 @@ def setup(
         allow_os_sockets,
         wait_for_calm_s=wait_s,
         wait_for_turn=not no_wait,
+        server_profile=server_profile,
         stackname=called,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 import typer
 
 from tuner import atomic_file
+from tuner.cli.ends import Ends, connected
 from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
 from tuner.errors import TunerError
+from tuner.hosts.host import HERE
 from tuner.records import Kind, State
 from tuner.report.summary import summary
 from tuner.results import Results
@@ -29,6 +32,9 @@ if TYPE_CHECKING:  # typer has nothing to do with it
 
 # Kinds of sessions that end in an answer people show each other.
 REPORTED: Final = (Kind.TUNE, Kind.COMPARE, Kind.MINIMISE)
+
+
+_HERE: Final = Ends()
 
 
 @dataclass(slots=True)
@@ -47,10 +53,14 @@ class _Screen:
             yield lines
 
 
-def workspace(where: Results, *, verbose: bool = False) -> Workspace:
-    """Return the workspace of this user, in the current folder and at this terminal, with its results and their store."""
+def workspace(where: Results, ends: Ends = _HERE, *, verbose: bool = False) -> Workspace:
+    """Return the workspace of this user, in the current folder and at this terminal, with its results and their store.
+
+    Raise `TunerError` where a host of `ends` cannot be reached.
+    """
     found = Workspace.of_user(os.environ, Path.cwd(), where.folder)
-    return replace(found, database=where.store, watch=_Screen(where, verbose), note=_say)
+    server, client = connected(ends, found.host)
+    return replace(found, host=server, client=client, database=where.store, watch=_Screen(where, verbose), note=_say)
 
 
 def _say(line: str) -> None:
@@ -72,7 +82,7 @@ def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) ->
 @contextmanager
 def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Progress]:
     """Show a session, let Ctrl-C end it early, and write its summary, however it ends; its report where it has no answer."""
-    again = f"tuner sessions resume {session.id}{results.options()}"
+    again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session)}"
     with _watcher(sys.stderr, session.plan.budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
         try:
@@ -85,6 +95,13 @@ def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Prog
             _write_summary(session, results)
         if session.store.session(session.id).state is State.STOPPED:
             lines.note(f"stopped early. To continue: {again}")
+
+
+def _hosts(session: Ongoing) -> str:
+    """Return the options that name the hosts of a session again, empty where it is on this machine alone."""
+    named = session.plan.ends
+    rows = (("server", named.server), ("client", named.client)) if named else ()
+    return "".join(f" --{end} {shlex.quote(host)}" for end, host in rows if host != HERE)
 
 
 def _watcher(stream: TextIO, budget_s: float, *, verbose: bool) -> Watch:

@@ -69,6 +69,17 @@ def placement(found: Topology, server_threads: int = 1, client_threads: int = 1)
     return Placement(_text(chosen[:servers]), _text(chosen[servers:]), _doubt(found, chosen, wanted))
 
 
+def apart(there: Topology, here: Topology, server_threads: int = 1, client_threads: int = 1) -> Placement:
+    """Return CPUs for a server on one machine and a client on another: each busy thread gets a core while there are enough."""
+    server, client = _alone(there, server_threads), _alone(here, client_threads)
+    doubts = {"server": _doubt(there, server, server_threads), "client": _doubt(here, client, client_threads)}
+    return Placement(_text(server), _text(client), "; ".join(f"{end}: {note}" for end, note in doubts.items() if note))
+
+
+def _alone(found: Topology, threads: int) -> list[int]:
+    return [core[0] for core in _cores(found)[:threads]]
+
+
 def cpu_list(text: str, allowed: Iterable[int], where: str = "cpus") -> str:
     """Return the CPUs that a user named (`0`, `2-3`, `0,2`) as a list; raise `UsageError` with all that is wrong."""
     named = parse(text)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import Finding, doubt
 
 ROOT: Final = Path("/")

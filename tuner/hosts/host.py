@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Final, Protocol, Self
 
-from tuner.catalogue.memory import Room
-from tuner.exclusive import Lock
+from tuner.catalogue.room import Room
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
+from tuner.hosts.links import Network, Route
 from tuner.hosts.telemetry import Counters, Telemetry
 
 
@@ -148,10 +148,36 @@ class Site(Protocol):
         ...
 
 
+HERE: Final = "this machine"
+"""The name of the machine that this program runs on."""
+
+
+class Turn(Protocol):
+    """The turn to measure on a machine."""
+
+    def say(self, what: str) -> None:
+        """Let those who come second know what is done meanwhile."""
+        ...
+
+
 class Host(Protocol):
     """A machine: every question about it is asked here."""
 
-    def turn(self, what: str) -> AbstractContextManager[Lock | None]:
+    @property
+    def name(self) -> str:
+        """Return what the machine is called where several take part."""
+        ...
+
+    def brought(self, path: Path) -> Path:
+        """Return where the machine has a file of this package, which is sent there and goes with the connection.
+
+        Raises:
+            MissingTool: its programs could not load it.
+
+        """
+        ...
+
+    def turn(self, what: str) -> AbstractContextManager[Turn | None]:
         """Return what holds the machine's turn to measure while it is entered; `what` is told those who come second.
 
         Raises:
@@ -213,6 +239,14 @@ class Host(Protocol):
 
     def room(self) -> Room:
         """Return the memory that the machine has to give."""
+        ...
+
+    def network(self) -> Network:
+        """Return the machine's network devices, and which machine it is."""
+        ...
+
+    def route(self, address: str) -> Route | None:
+        """Return how packets from the machine to an address leave it, None where they cannot."""
         ...
 
     def has_card(self) -> bool:

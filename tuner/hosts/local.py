@@ -13,7 +13,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,13 +22,14 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from tuner import temporary
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import Finding, MissingTool, UsageError, error
 from tuner.exclusive import Lock
-from tuner.hosts import cpus, facts, telemetry, terminal, turns
+from tuner.hosts import cpus, facts, links, telemetry, terminal, turns
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
-from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.host import HERE, Command, ProcessResult
+from tuner.hosts.links import Network, Route
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, TERM_TO_KILL_S, Crew, Process
 from tuner.untrusted import opened
 
@@ -43,6 +44,15 @@ class LocalHost:
     search_path: str = SEARCH_PATH
     turns: Path | None = field(default_factory=turns.usual_folder)
     """The folder of the lock by which sessions take turns; None where nobody does."""
+
+    @property
+    def name(self) -> str:
+        """Return that it is this machine."""
+        return HERE
+
+    def brought(self, path: Path) -> Path:
+        """Return the path itself: it is here."""
+        return path
 
     def turn(self, what: str) -> AbstractContextManager[Lock | None]:
         """Return what holds this machine's turn to measure while it is entered."""
@@ -111,6 +121,14 @@ class LocalHost:
     def room(self) -> Room:
         """Return the memory that this machine has to give to this process."""
         return facts.room()
+
+    def network(self) -> Network:
+        """Return this machine's network devices."""
+        return links.network()
+
+    def route(self, address: str) -> Route | None:
+        """Return how packets to an address leave this machine, None where they cannot."""
+        return links.route(address)
 
     def has_card(self) -> bool:
         """Return whether there is a device that XLIO or VMA could use."""
@@ -230,10 +248,16 @@ def _environment_problems(name: str, value: str) -> list[Finding]:
     return [error(f"environment.{name}", "the value holds a NUL")] if "\0" in value else []
 
 
-def _write(files: Mapping[str, str], folder: Path) -> None:
-    for name, text in files.items():
+def check_names(names: Iterable[str]) -> None:
+    """Raise `UsageError` for a name that is not that of a file in a run's own folder."""
+    for name in names:
         if Path(name).name != name or name in {"", ".", ".."}:
             raise UsageError(f"{name!r} is not the name of a file in the run's own folder")
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    check_names(files)
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

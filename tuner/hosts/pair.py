@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from tuner.hosts.host import Command, Host, Process, ProcessResult, Site
+from tuner.hosts.host import HERE, Command, Host, Process, ProcessResult, Site
 from tuner.hosts.processes import KILL_AFTER_S
 from tuner.hosts.telemetry import Counters, Telemetry
 
@@ -137,6 +137,29 @@ class Pair:
     server: Host
     client: Host
 
+    @property
+    def is_one(self) -> bool:
+        """Whether both ends are on one host."""
+        return self.server is self.client
+
+    @property
+    def is_here(self) -> bool:
+        """Whether both ends are on the machine that this program runs on."""
+        return self.is_one and self.server.name == HERE
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts, the server's first; one where both ends are on it."""
+        return (self.server,) if self.is_one else (self.server, self.client)
+
+    def named(self) -> tuple[tuple[str, Host], ...]:
+        """Return the hosts with words for each: which end it has, and its name; no words where there is only this machine."""
+        if self.is_here:
+            return (("", self.server),)
+        if self.is_one:
+            return ((f"{self.server.name}: ", self.server),)
+        return ((f"server {self.server.name}: ", self.server), (f"client {self.client.name}: ", self.client))
+
     def carry_out(self, job: Job) -> RunOutput:
         """Return what a job gave, with no process left behind, whatever happens.
 
@@ -164,13 +187,13 @@ class Pair:
 
     def counters(self, server_cpus: Sequence[int], client_cpus: Sequence[int]) -> tuple[Counters, ...]:
         """Return the counters of each machine now: one reading of all these CPUs, or the server's and the client's."""
-        if self.server is self.client:
+        if self.is_one:
             return (self.server.counters(sorted({*server_cpus, *client_cpus})),)
         return self.server.counters(server_cpus), self.client.counters(client_cpus)
 
     def sample(self, server_cpus: Sequence[int], client_cpus: Sequence[int], span_s: float) -> tuple[Telemetry, ...]:
         """Return what happens on each machine, one after the other, for so many seconds each."""
-        if self.server is self.client:
+        if self.is_one:
             return (self.server.sample(sorted({*server_cpus, *client_cpus}), span_s),)
         return self.server.sample(server_cpus, span_s), self.client.sample(client_cpus, span_s)
 

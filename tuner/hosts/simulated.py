@@ -16,12 +16,12 @@ from signal import Signals
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from tuner.catalogue.memory import Room
-from tuner.errors import UsageError
+from tuner.catalogue.room import Room
 from tuner.hosts.cpus import Cpu, Topology
 from tuner.hosts.facts import Facts
-from tuner.hosts.host import Command, ProcessResult
-from tuner.hosts.local import first_bytes
+from tuner.hosts.host import HERE, Command, ProcessResult
+from tuner.hosts.links import Link, Network, Route
+from tuner.hosts.local import check_names, first_bytes
 from tuner.hosts.telemetry import Counters, Telemetry
 
 STARTED_AT: Final = "2026-01-02T03:04:05"
@@ -103,9 +103,7 @@ class SimulatedSite:
 
     def __enter__(self) -> Self:
         """Refuse what a real folder would refuse."""
-        for name in self._names:
-            if Path(name).name != name or name in {"", ".", ".."}:
-                raise UsageError(f"{name!r} is not the name of a file in the run's own folder")
+        check_names(self._names)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -159,6 +157,12 @@ class Machine:
         """Return how long the last run took, in seconds."""
         return 0.0
 
+    name = HERE
+
+    def brought(self, path: Path) -> Path:
+        """Return the path itself: nobody simulates a disk."""
+        return path
+
     def turn(self, what: str) -> AbstractContextManager[None]:
         """Return what holds nothing: nobody takes turns here."""
         return nullcontext()
@@ -203,6 +207,14 @@ class Machine:
     def room(self) -> Room:
         """Return that there is no limit known."""
         return Room(None, None, None)
+
+    def network(self) -> Network:
+        """Return one device with all that it should have."""
+        return Network((Link("sim0", ("192.0.2.1/24",), up=True, mtu=1500),))
+
+    def route(self, address: str) -> Route | None:
+        """Return that everything is reached directly."""
+        return Route("sim0", "192.0.2.1")
 
     def has_card(self) -> bool:
         """Return that there is no device."""

@@ -11,7 +11,8 @@ from typing import Final
 
 from tuner.errors import UsageError
 from tuner.hosts import cpus, telemetry
-from tuner.hosts.host import Command, Host, ProcessResult
+from tuner.hosts.host import Command, ProcessResult
+from tuner.hosts.local import first_bytes
 from tuner.hosts.pair import Job, Pair, RunOutput
 from tuner.measurement import Measurement
 from tuner.records import Run, Status
@@ -25,6 +26,15 @@ from tuner.stacks.stack import PAD, Seen, Stack, environment
 
 TOOK: Final = "took"
 """The part of a run's evidence that says what its parts took."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEnd:
+    """What the server's end has that is not the client's: on another host other paths, or settings of its own (None: the same)."""
+
+    program: str
+    preloads: tuple[Path, ...]
+    settings: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,10 @@ class Rig:
     launch: Launch = field(default_factory=Launch)
     further: Mapping[str, str] = field(default_factory=dict)
     benchmark: Benchmark = BENCHMARK
+    server: ServerEnd | None = None
+    """What is otherwise at the server, None where nothing is."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files in the folder of each end, name to text."""
     os_sockets: bool = False
     """Whether runs count whose sockets the stack's library leaves to the operating system."""
 
@@ -59,12 +73,10 @@ class Rig:
         With `full_log` the client writes down every message, and the measurement has what can be made of that. A run
         that takes longer than `limits` allows is a time-out.
         """
-        asked = self.launch.variables(self.stack.name, settings)
-        variables = environment(self.stack, self.launch.preloads(self.preloads), asked, self.further)
         watched = cpus.parse(workload.server_cpus) or (), cpus.parse(workload.client_cpus) or ()
         before = self.pair.counters(*watched)
         job, output = self.pair.carry_out_on_free_ports(
-            lambda ports: limits.limiting(self._job(variables, workload, ports, full_log=full_log), workload),
+            lambda ports: limits.limiting(self._job(settings, workload, ports, full_log=full_log), workload),
             workload.ports_needed,
             workload.protocol.value,
             workload.address,
@@ -78,16 +90,26 @@ class Rig:
         evidence |= launch.evidence(self.stack.name, output)
         return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
 
-    def _job(self, variables: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
+    def _at(self, end: str, settings: Mapping[str, str]) -> tuple[ServerEnd, dict[str, str]]:
+        """Return what is started at `server` or `client`, and its environment under these settings."""
+        own = ServerEnd(self.program, self.preloads)
+        has = self.server or own if end == "server" else own
+        asked = self.launch.variables(self.stack.name, settings if has.settings is None else has.settings)
+        variables = environment(self.stack, self.launch.preloads(has.preloads), asked, self.further)
+        return has, launch.at(end, self.stack.name, variables)
+
+    def _job(self, settings: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
         benchmark = self.benchmark
         logged = benchmark.full_log(workload) if full_log else ()
-        loading = self.launch.arguments(self.stack.name, self.preloads)
         port = ports[0] if ports else 0
-        client = (self.program, *benchmark.client_arguments(workload, port), *logged, *loading)
+        (there, theirs), (here, ours) = self._at("server", settings), self._at("client", settings)
+        loading = self.launch.arguments(self.stack.name, here.preloads)
+        client = (here.program, *benchmark.client_arguments(workload, port), *logged, *loading)
+        loading = self.launch.arguments(self.stack.name, there.preloads)
         first, *further = [
             Command(
-                (self.program, *benchmark.server_arguments(workload, port, receiver), *loading),
-                launch.at("server", self.stack.name, variables),
+                (there.program, *benchmark.server_arguments(workload, port, receiver), *loading),
+                theirs,
                 workload.server_cpus,
             )
             for receiver in range(workload.receivers)
@@ -95,28 +117,26 @@ class Rig:
         return Job(
             server=first,
             further=tuple(further),
-            client=Command(client, launch.at("client", self.stack.name, variables), workload.client_cpus),
+            client=Command(client, ours, workload.client_cpus),
             ready=benchmark.ready,
             ready_count=workload.server_threads,
             time_limit_s=workload.time_limit_s,
-            files=benchmark.files(workload, ports, self._playback(workload)),
+            files={**self.files, **benchmark.files(workload, ports, _playback(workload))},
             wanted=launch.wanted(self.stack.name),
             watch_sockets=self.stack.recognise is not None,
             log=benchmark.log_file if logged else "",
         )
 
-    def _playback(self, workload: Workload) -> str:
-        if workload.playback is None:
-            return ""
-        return playback_text(Path(workload.playback), self.pair.client)
-
     def _judge(
         self, settings: Mapping[str, str], workload: Workload, output: RunOutput
     ) -> tuple[Status, str, Measurement | None]:
         """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
-        for who, process in (*(("server", each) for each in output.servers), ("client", output.client)):
+        fixed = self.server.settings if self.server else None
+        theirs = settings if fixed is None else fixed
+        ends = [*(("server", each, theirs) for each in output.servers), ("client", output.client, settings)]
+        for who, process, given in ends:
             if process is not None and not output.timed_out:
-                proof = self.stack.proof(process.stderr, process.stdout, Seen(settings, process.links))
+                proof = self.stack.proof(process.stderr, process.stdout, Seen(given, process.links))
                 if not proof.loaded:
                     return Status.NOT_LOADED, f"{who}: {proof.reason}", None
         if output.timed_out:
@@ -158,10 +178,14 @@ def _check_trips(found: Measurement, workload: Workload) -> None:
         raise ParseError(f"the benchmark reported {reported}, which was not asked")
 
 
-def playback_text(path: Path, host: Host) -> str:
-    """Return the text of a playback on the client's host; raise `UsageError` where it cannot be read whole."""
+def _playback(workload: Workload) -> str:
+    return "" if workload.playback is None else playback_text(Path(workload.playback))
+
+
+def playback_text(path: Path) -> str:
+    """Return the text of a playback on this machine; raise `UsageError` where it cannot be read whole."""
     try:
-        data = host.read(path, PLAYBACK_BYTES + 1)
+        data = first_bytes(path, PLAYBACK_BYTES + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as reason:
         raise UsageError(f"cannot read the playback {path}: {reason}") from reason

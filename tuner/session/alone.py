@@ -9,8 +9,9 @@ from typing import Final
 
 from tuner import exclusive
 from tuner.errors import Busy
-from tuner.exclusive import Holder, Lock, Taken
-from tuner.hosts.host import Host
+from tuner.exclusive import Holder, Taken
+from tuner.hosts.host import Turn
+from tuner.hosts.pair import Pair
 from tuner.results import Results
 from tuner.session.measuring.clock import Clock
 
@@ -20,7 +21,7 @@ _TOLD_EVERY_S: Final = 60.0
 
 
 @contextmanager
-def turn(host: Host, what: str, clock: Clock, note: Callable[[str], None], *, wait: bool) -> Iterator[Lock | None]:
+def turn(pair: Pair, what: str, clock: Clock, note: Callable[[str], None], *, wait: bool) -> Iterator[Turn | None]:
     """Have the host's turn, waiting for it beside the budget; None on a host where nobody takes turns.
 
     Raises:
@@ -30,24 +31,36 @@ def turn(host: Host, what: str, clock: Clock, note: Callable[[str], None], *, wa
     with ExitStack() as held:
         began_s = clock.now()
         try:
-            lock = held.enter_context(host.turn(what))
+            lock = held.enter_context(_turns(pair, what))
         except Taken as taken:
             if not wait:
                 advice = "leave out --no-wait to begin when it has ended"
                 raise Busy(f"the host is taken: {taken.holder} measures", advice=advice) from taken
-            lock = _awaited(host, what, taken.holder, note, held)
+            lock = _awaited(pair, what, taken.holder, note, held)
             clock.hold(clock.now() - began_s)
         yield lock
 
 
-def _awaited(host: Host, what: str, holder: Holder, note: Callable[[str], None], held: ExitStack) -> Lock | None:
+@contextmanager
+def _turns(pair: Pair, what: str) -> Iterator[Turn | None]:
+    """Hold the turns of both hosts, one where they are one machine; yield the server's."""
+    with ExitStack() as held:
+        server, *client = pair.hosts
+        lock = held.enter_context(server.turn(what))
+        for other in client:
+            if not other.network().is_where(server.network()):
+                held.enter_context(other.turn(what))
+        yield lock
+
+
+def _awaited(pair: Pair, what: str, holder: Holder, note: Callable[[str], None], held: ExitStack) -> Turn | None:
     """Return the host's turn once it is ours, and say meanwhile whose it is."""
     began_s = told_s = time.monotonic()
     note(f"waiting for the host, which has one session at a time: {holder} measures. Ctrl-C ends the waiting")
     while True:
         time.sleep(_BETWEEN_S)
         try:
-            lock = held.enter_context(host.turn(what))
+            lock = held.enter_context(_turns(pair, what))
         except Taken as taken:
             now_s = time.monotonic()
             if str(taken.holder) != str(holder) or now_s - told_s >= _TOLD_EVERY_S:

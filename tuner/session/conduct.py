@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from tuner.catalogue import places
 from tuner.errors import Finding, UsageError, doubt_to_json
-from tuner.exclusive import Lock
-from tuner.hosts.host import Host
-from tuner.hosts.pair import on_one
+from tuner.hosts.host import Turn
+from tuner.hosts.pair import Pair
 from tuner.intake.reference import said_of
 from tuner.records import State, StoredSession
 from tuner.session import alone, tuning
@@ -32,9 +31,9 @@ def carried_out(request: Request, at: Workspace) -> Answer:
     """
     with places.using(at.data):
         clock = at.clock(request.budget_s)
-        plan = prepare.plan(request, at.host, at.shelves)
+        plan = prepare.plan(request, at.pair, at.shelves)
         what = f"{plan.kind} {plan.stack}"
-        with alone.turn(at.host, what, clock, at.note, wait=request.setup.wait_for_turn) as turn:
+        with alone.turn(at.pair, what, clock, at.note, wait=request.setup.wait_for_turn) as turn:
             session = _begun(request, plan, clock, at)
             _name(turn, session)
             with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
@@ -55,14 +54,14 @@ def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
             return known
         with alone.of_session(at.locked_results, row.id), store.writing(row.id):
             row = store.session(row.id)  # as who had it before has left it
-            plan, differs = resumption.on_host(Plan.from_dict(row.plan), store.trials(row.id), named, at.host)
+            plan, differs = resumption.on_hosts(Plan.from_dict(row.plan), store.trials(row.id), named, at.pair)
             going_on = _again(row, plan, store, at)
             what = f"session {row.id}"
-            with alone.turn(at.host, what, going_on.clock, at.note, wait=named.wait_for_turn):
+            with alone.turn(at.pair, what, going_on.clock, at.note, wait=named.wait_for_turn):
                 return _watched(going_on, at, [*store.moved(row), *differs])
 
 
-def _name(turn: Lock | None, session: Ongoing) -> None:
+def _name(turn: Turn | None, session: Ongoing) -> None:
     if turn:
         turn.say(f"session {session.id}")
 
@@ -71,7 +70,7 @@ def _begun(request: Request, plan: Plan, clock: Clock, at: Workspace) -> Ongoing
     """Return a new session, of which nothing is measured yet."""
     store = at.store()
     began_s = clock.now()
-    facts = _facts(plan, at.host, said_of((request.profile, request.other), request.task.stack))
+    facts = _facts(plan, at.pair, said_of((request.profile, request.other), request.task.stack))
     clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
     plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
@@ -84,13 +83,13 @@ def _again(row: StoredSession, plan: Plan, store: Store, at: Workspace) -> Ongoi
     return Ongoing(row.id, plan, store, at.clock(plan.budget_s, row.spent_s))
 
 
-def _facts(plan: Plan, host: Host, said: Sequence[Finding]) -> dict[str, object]:
-    """Return what the host is, and the reasons for doubt: its own, the rule file, the release, what was `said` of files."""
-    found = preflight.host_facts(plan.stack, host, plan.measured_cpus)
+def _facts(plan: Plan, pair: Pair, said: Sequence[Finding]) -> dict[str, object]:
+    """Return what the hosts are, and the reasons for doubt: their own, the rule file, the release, what was `said` of files."""
+    found = preflight.facts_of(plan, pair)
     hanging = preflight.hangs(plan.stack, plan.release, str(found.get("system", "")))
     of_release = (*readback.doubts(plan.stack, plan.release), *fitting.doubts(plan), *hanging)
     ours = (*rule_file.doubts(plan), *of_release, *os_sockets.doubts(plan), *multicast.doubts(plan), *said)
-    return found | {"doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
+    return {**found, "doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
 
 
 def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> Answer:
@@ -98,6 +97,6 @@ def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> An
         session.store.tell(progress.note)
         for line in differs:
             progress.note(line)
-        rig = prepare.rig(session.plan, on_one(at.host))
+        rig = prepare.rig(session.plan, at.pair)
         made = Tuning(session.store, at.results, rig, progress)
         return tuning.carry_out(made, session.plan, session.id, session.clock)

@@ -13,6 +13,7 @@ from tuner.catalogue import places
 from tuner.catalogue.places import Places
 from tuner.hosts.host import Host
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import Pair
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.results import FOLDER, Results
@@ -65,7 +66,9 @@ class Workspace:
     database: str | None = None
     """The URL of the database; None for the SQLite file in the results folder."""
     host: Host = field(default_factory=LocalHost)
-    """The machine that runs the benchmark, both of its ends."""
+    """The machine that runs the benchmark: its server, and its client too unless `client` is another one."""
+    client: Host | None = None
+    """The machine of the client, None where it is the server's."""
     shelves: Sequence[Shelf] = field(default_factory=library.shipped)
     """Where profiles are looked for by name, the first one first; only in this package unless others are named."""
     data: Places = field(default_factory=Places)
@@ -84,6 +87,11 @@ class Workspace:
         return Workspace(
             folder, host=host, shelves=library.shelves(environment, current), data=places.of_user(environment)
         )
+
+    @property
+    def pair(self) -> Pair:
+        """The hosts of server and client."""
+        return Pair(self.host, self.client or self.host)
 
     @property
     def results(self) -> Results:

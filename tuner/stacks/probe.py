@@ -25,8 +25,14 @@ _MOST_REASONS: Final = 3
 
 
 def located(stack: Stack, named: Path | None, host: Host) -> Path | None:
-    """Return the stack's library, the one that is named or the loader's, unexamined; None where there is none."""
-    return named or stack.locate("") or stack.locate(_loader_cache(host))
+    """Return the stack's library, the one that is named or the loader's, unexamined; None where there is none.
+
+    One of this package is brought to the host.
+    """
+    if named is not None:
+        return named
+    ours = stack.locate("")
+    return stack.locate(_loader_cache(host)) if ours is None else host.brought(ours)
 
 
 def found(stack: Stack, named: Path | None, host: Host) -> Path:

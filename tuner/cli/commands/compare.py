@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
 @options.made_from_options(
-    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+    where=options.where,
+    task=session_options.task,
+    workload=session_options.workload,
+    setup=session_options.setup,
+    ends=ends,
 )
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Profile that the other is compared with.")],
@@ -27,6 +32,7 @@ def compare(
     workload: dict[str, object],
     task: Task,
     setup: Setup,
+    ends: Ends,
 ) -> None:
     """Measure whether one profile is better than another.
 
@@ -42,7 +48,7 @@ def compare(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(where, verbose=verbose)
+    at = work.workspace(where, ends, verbose=verbose)
     found = api.compare(
         a, b, budget_s=seconds(budget), task=replace(task, workload=workload, guards=guard or ()), setup=setup, at=at
     )

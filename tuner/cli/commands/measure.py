@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
 @options.made_from_options(
-    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+    where=options.where,
+    task=session_options.task,
+    workload=session_options.workload,
+    setup=session_options.setup,
+    ends=ends,
 )
 def measure(
     profile: Annotated[
@@ -27,6 +32,7 @@ def measure(
     workload: dict[str, object],
     task: Task,
     setup: Setup,
+    ends: Ends,
 ) -> None:
     """Measure one profile several times.
 
@@ -37,12 +43,13 @@ def measure(
     \b
     Examples:
       tuner measure latency
+      tuner measure latency --server ssh://box1 --client ssh://box2 --address 10.0.0.1
       tuner measure results/SESSION/best.toml --runs 10 --multiplexer epoll
       tuner measure latency --objective 'max rate where p99 < 50us'
     """
     from tuner import api
     from tuner.cli import work
 
-    at = work.workspace(where, verbose=verbose)
+    at = work.workspace(where, ends, verbose=verbose)
     found = api.measure(profile, runs=runs, task=replace(task, workload=workload), setup=setup, at=at)
     work.tell(found, at, json=json, verbose=verbose)

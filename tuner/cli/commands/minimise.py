@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
 @options.made_from_options(
-    where=options.where, task=session_options.task, workload=session_options.workload, setup=session_options.setup
+    where=options.where,
+    task=session_options.task,
+    workload=session_options.workload,
+    setup=session_options.setup,
+    ends=ends,
 )
 def minimise(
     profile: Annotated[
@@ -29,6 +34,7 @@ def minimise(
     workload: dict[str, object],
     task: Task,
     setup: Setup,
+    ends: Ends,
 ) -> None:
     """Remove the settings that have no effect from a profile.
 
@@ -44,7 +50,7 @@ def minimise(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(where, verbose=verbose)
+    at = work.workspace(where, ends, verbose=verbose)
     found = api.minimise(
         profile,
         baseline=baseline,

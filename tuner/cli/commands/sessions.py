@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
 from tuner.results import Results
@@ -74,7 +75,7 @@ def show(session: Session = "latest", json: options.Json = False, *, where: Resu
         typer.echo(summary(store, row), nl=False)
 
 
-@options.made_from_options(where=options.where)
+@options.made_from_options(where=options.where, hosts=ends)
 def resume(
     session: Session = "latest",
     program: session_options.BenchmarkPath = BENCHMARK.name,
@@ -85,22 +86,25 @@ def resume(
     verbose: options.Verbose = False,
     *,
     where: Results,
+    hosts: Ends,
 ) -> None:
     """Continue an interrupted session.
 
     It uses the rest of its budget. The store may be anybody's: the benchmark and the libraries are looked up again on this
-    host or named again, and what differs from those that the session began with is told. A session that is under way is refused.
+    host or named again, and what differs from those that the session began with is told; other hosts are named again too. A
+    session that is under way is refused.
 
     \b
     Examples:
       tuner sessions resume latest
       tuner sessions resume latest --lib ./libxlio.so
+      tuner sessions resume latest --server ssh://me@box2
     """
     from tuner import api
     from tuner.cli import work
     from tuner.session.setup.resumption import Named
 
-    at = work.workspace(where, verbose=verbose)
+    at = work.workspace(where, hosts, verbose=verbose)
     named = Named(program, lib, preload or (), not no_wait)
     work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
 from tuner.results import Results
 from tuner.session.setup.request import Search, Setup, Task
 
@@ -18,6 +19,7 @@ from tuner.session.setup.request import Search, Setup, Task
     search=session_options.search,
     workload=session_options.workload,
     setup=session_options.setup,
+    ends=ends,
 )
 def tune(
     profile: Annotated[
@@ -36,6 +38,7 @@ def tune(
     task: Task,
     search: Search,
     setup: Setup,
+    ends: Ends,
 ) -> None:
     """Find, confirm and write the best profile for this host.
 
@@ -47,6 +50,7 @@ def tune(
       tuner tune latency --budget 90s
       tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
       tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
+      tuner tune latency --server ssh://me@box2 --budget 10m
       tuner tune latency --guard 'p99.9 < 1.1x' --guard 'cpu < 2x'
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """
@@ -54,7 +58,7 @@ def tune(
     from tuner.cli import work
     from tuner.session.measuring.clock import seconds
 
-    at = work.workspace(where, verbose=verbose)
+    at = work.workspace(where, ends, verbose=verbose)
     found = api.tune(
         profile,
         budget_s=seconds(budget),

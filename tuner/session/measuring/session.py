@@ -116,8 +116,7 @@ class Session:
         return block
 
     def _sample(self) -> Sequence[Telemetry]:
-        watched = self.plan.measured_cpus
-        return self.rig.pair.sample(watched, watched, SAMPLE_S)
+        return self.rig.pair.sample(self.plan.server_cpus, self.plan.client_cpus, SAMPLE_S)
 
     def _step(self, phase: Phase, index: int, turn: Turn) -> Step | None:
         """Return what is measured now that this turn has come, None when the block is over or there is nobody new."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue.catalogue import Catalogue
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import UsageError, error
 from tuner.profiles.profile import errors_in
 from tuner.search import registry, space

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.catalogue import memory
 from tuner.catalogue.effective import Effective
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import Severity
 
 

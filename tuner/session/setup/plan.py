@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import StoreError, UsageError
 from tuner.hosts import cpus
 from tuner.judging import guards
@@ -72,6 +72,21 @@ class ClearLead:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """The hosts of a session that is not on this machine alone, and what is started and preloaded on the server's."""
+
+    server: str
+    """What names the server's host, and the client's: `ssh://…`, or this machine. Whoever goes on names them again."""
+    client: str
+    program: str
+    preloads: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-ready values."""
+        return {**asdict(self), "preloads": list(self.preloads)}
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long."""
 
@@ -125,12 +140,25 @@ class Plan:
     """Limits that a profile must keep to be recommended."""
     wait_for_calm_s: float = 0.0
     """How long blocks may be held back in all while the host is disturbed, in seconds, beside the budget."""
+    ends: Ends | None = None
+    """The two hosts, None where both ends are on this machine; `program` and `preloads` are then the client's."""
+    server_profile: Contender | None = None
+    """What the server runs with, whatever is measured; None where both ends get the candidate."""
+
+    @property
+    def server_cpus(self) -> tuple[int, ...]:
+        """The CPUs of all servers, none where they are left to the kernel."""
+        return _numbers(each.server_cpus for each in self.workloads)
+
+    @property
+    def client_cpus(self) -> tuple[int, ...]:
+        """The CPUs of all clients, none where they are left to the kernel."""
+        return _numbers(each.client_cpus for each in self.workloads)
 
     @property
     def measured_cpus(self) -> tuple[int, ...]:
         """The CPUs of all servers and clients, none where they are left to the kernel."""
-        lists = [text for each in self.workloads for text in (each.server_cpus, each.client_cpus)]
-        return tuple(sorted({number for text in lists for number in cpus.parse(text) or ()}))
+        return tuple(sorted({*self.server_cpus, *self.client_cpus}))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
@@ -152,6 +180,8 @@ class Plan:
             "room": None if self.room is None else asdict(self.room),
             "fitted": list(self.fitted),
             "guards": list(map(str, self.guards)),
+            "ends": None if self.ends is None else self.ends.to_dict(),
+            "server_profile": None if self.server_profile is None else self.server_profile.to_dict(),
         }
 
     @staticmethod
@@ -161,6 +191,10 @@ class Plan:
             return Plan(**_fields(data))
         except (KeyError, TypeError, ValueError, AttributeError, UsageError) as reason:
             raise StoreError(f"this release cannot read the session's plan: {_why(reason)}") from reason
+
+
+def _numbers(lists: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted({number for text in lists for number in cpus.parse(text) or ()}))
 
 
 def _why(reason: Exception) -> str:
@@ -191,6 +225,8 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "room": Room(**data["room"]) if data.get("room") else None,
         "fitted": tuple(data.get("fitted", ())),
         "guards": guards.parse(data.get("guards") or ()),
+        "ends": Ends(**{**data["ends"], "preloads": tuple(data["ends"]["preloads"])}) if data.get("ends") else None,
+        "server_profile": Contender(**data["server_profile"]) if data.get("server_profile") else None,
     }
 
 

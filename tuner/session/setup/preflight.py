@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuner.catalogue import facts as stack_facts
 from tuner.catalogue.releases import reached, release_key
 from tuner.errors import Finding, MissingTool, UsageError, doubt, doubt_to_json, error
-from tuner.hosts import calm, facts
+from tuner.hosts import calm, facts, path
 from tuner.hosts.host import Host, has_file, printed
+from tuner.hosts.pair import Pair
+from tuner.runs.benchmark import Features
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading, unsupported
 from tuner.runs.workload import Workload
+from tuner.session.setup.plan import Plan
 from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack
 
@@ -24,6 +27,23 @@ def host_facts(stack: str, host: Host, cpus: Sequence[int] = ()) -> dict[str, An
     doubts = facts.doubts(found, needs_hugepages=stack_facts.load(stack).bypass)
     others = calm.doubts(host.sample(cpus, calm.SAMPLE_S))
     return found.to_dict() | {"doubts": list(map(doubt_to_json, (*doubts, *others)))}
+
+
+def facts_of(plan: Plan, pair: Pair) -> Mapping[str, Any]:
+    """Return what the hosts of a plan are and the reasons to distrust them: the client's facts, and in `ends` those of both."""
+    if pair.is_one:
+        found = host_facts(plan.stack, pair.client, plan.measured_cpus)
+        return found if pair.is_here else found | {"doubts": _named(found["doubts"], pair.client)}
+    server = host_facts(plan.stack, pair.server, plan.server_cpus)
+    client = host_facts(plan.stack, pair.client, plan.client_cpus)
+    doubts = [*_named(server.pop("doubts"), pair.server), *_named(client.pop("doubts"), pair.client)]
+    way = path.between(pair, plan.workloads[0].address if not plan.workloads[0].is_multicast else None)
+    ends = {"server": {"host": pair.server.name, **server}, "client": {"host": pair.client.name, **client}}
+    return client | {"doubts": [*doubts, *map(doubt_to_json, way.doubts)], "ends": ends, "path": way.to_dict()}
+
+
+def _named(doubts: Sequence[Mapping[str, str]], host: Host) -> list[dict[str, str]]:
+    return [{**each, "what": f"{host.name}: {each['what']}"} for each in doubts]
 
 
 def hangs(stack: str, release: str | None, system: str) -> list[Finding]:
@@ -54,12 +74,17 @@ def preloads(
     if named and not stack.facts.named_stacks:
         able = " or ".join(each.name for each in stack_facts.every() if each.named_stacks)
         raise UsageError(f"stack {stack.name} has no names", advice=f"--stackname is for --stack {able}")
-    naming = [stackname_library()] if named else []
-    wanted = [library, *naming, *further, *([faststart_library()] if fast_start else [])]
+    naming = [host.brought(stackname_library())] if named else []
+    wanted = [library, *naming, *further, *([host.brought(faststart_library())] if fast_start else [])]
     missing = [error(str(path), "no such file") for path in wanted if not has_file(host, path)]
     if missing:
         raise MissingTool("a library that should be preloaded was not found", findings=missing, advice=stack.advice)
     return tuple(path.absolute() for path in wanted)
+
+
+def features(path: str, host: Host) -> Features:
+    """Return what an installed benchmark can do; raise `MissingTool` for another program."""
+    return BENCHMARK.features(*(printed(host, path, *asked) for asked in BENCHMARK.questions))
 
 
 def program_path(
@@ -68,8 +93,8 @@ def program_path(
     """Return the path of the installed benchmark; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
     path = host.which(name)
     if path is None:
-        raise MissingTool(f"there is no program {name!r}", advice=BENCHMARK.install)
-    able = BENCHMARK.features(*(printed(host, path, *asked) for asked in BENCHMARK.questions))
+        raise MissingTool(f"there is no program {name!r} on {host.name}", advice=BENCHMARK.install)
+    able = features(path, host)
     cannot = [finding for each in workloads for finding in BENCHMARK.unsupported(each, able)]
     cannot += unsupported(loading, stack, BENCHMARK, able)
     if cannot:

@@ -8,26 +8,32 @@ from pathlib import Path
 from typing import Final
 
 from tuner import catalogue, stacks
-from tuner.catalogue.memory import Room
+from tuner.catalogue.room import Room
 from tuner.errors import UsageError, error
+from tuner.hosts import path
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
 from tuner.judging.objective import Objective
+from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import Profile
 from tuner.records import Kind
+from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Launch
-from tuner.runs.run import Rig
-from tuner.runs.workload import Workload
+from tuner.runs.run import Rig, ServerEnd
+from tuner.runs.workload import Workload, is_multicast
 from tuner.session.setup import budget_shares, fitting, os_sockets, preflight, readback, rule_file
 from tuner.session.setup.contest import Contest, contest
 from tuner.session.setup.guarded import guards_of
-from tuner.session.setup.plan import Contender, Plan
+from tuner.session.setup.plan import Contender, Ends, Plan
 from tuner.session.setup.request import Request, Setup
 from tuner.session.setup.workloads import workloads_of
 from tuner.stacks import probe
 from tuner.stacks.stack import Stack
 
+_RULES: Final = "offload.conf"
+"""The rule file in the folder of a run on another host."""
+_SAME: Final = "install the same release on both hosts"
 _MIGRATE: Final = "see `tuner profiles migrate {name} --to {release}`"
 
 
@@ -41,32 +47,94 @@ class Installed:
     """The library's release, None where its banner does not say."""
     room: Room | None
     """The host's memory, None where the stack would not take it."""
+    program: str
+    """The path of the benchmark, and its version."""
+    version: str
+    ends: Ends | None = None
+    """The hosts, and what the server's has; None where there is only this machine."""
 
 
-def plan(request: Request, host: Host, shelves: Sequence[Shelf]) -> Plan:
+def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
     found = contest(request, shelves)
-    workloads = workloads_of(found.objective, request.task.workload, host)
+    way = None if pair.is_one else path.between(pair, _address(request))
+    workloads = workloads_of(found.objective, request.task.workload, pair, way)
     _check_budget(request, found.objective, workloads)
     guards = guards_of(request, found.objective, workloads)
-    installed = _installed(request.setup, found.stack, host)
+    installed = installed_on(pair, request.setup, found.stack, workloads)
     os_sockets.check(found.stack, workloads, allowed=request.setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
     _check_named(found, installed)
-    program = preflight.program_path(request.setup.program, host, workloads, request.setup.load, found.stack.name)
-    made = _planned(request, found, workloads, installed, program)
-    return replace(made, fitted=tuple(map(str, fitting.changes(asked, found))), guards=guards)
+    made = _planned(request, found, workloads, installed)
+    fixed = request.setup.server_profile
+    server = _contender(library.load(fixed, found.stack.name, shelves)) if fixed else None
+    changes = tuple(map(str, fitting.changes(asked, found)))
+    return replace(made, fitted=changes, guards=guards, server_profile=server)
+
+
+def _address(request: Request) -> str | None:
+    """Return the server's address that was asked for, None where that is left to us or a group is named."""
+    asked = request.task.workload.get("address")
+    return asked if isinstance(asked, str) and not is_multicast(asked) else None
 
 
 def rig(made: Plan, pair: Pair) -> Rig:
     """Return what the runs of a plan are made with on two hosts."""
-    launch = Launch(made.load, rule_file.unchanged(made.conf))
+    conf, files = rule_file.unchanged(made.conf), {}
+    if made.conf and not pair.is_here:
+        conf, files = _RULES, {_RULES: made.conf.text}  # no path of this machine is one of another
     stack, preloads = stacks.named(made.stack), tuple(map(Path, made.preloads))
-    return Rig(pair, stack, preloads, made.program, launch, made.further, os_sockets=made.os_sockets)
+    launch = Launch(made.load, conf)
+    server = _server_end(made)
+    return Rig(
+        pair,
+        stack,
+        preloads,
+        made.program,
+        launch,
+        made.further,
+        server=server,
+        files=files,
+        os_sockets=made.os_sockets,
+    )
 
 
-def _installed(setup: Setup, stack: Stack, host: Host) -> Installed:
-    """Return what the stack has on the host; raise `MissingTool` naming what is not there."""
+def _server_end(made: Plan) -> ServerEnd | None:
+    fixed = made.server_profile.settings if made.server_profile else None
+    if made.ends is None and fixed is None:
+        return None
+    program, preloads = (made.ends.program, made.ends.preloads) if made.ends else (made.program, made.preloads)
+    return ServerEnd(program, tuple(map(Path, preloads)), fixed)
+
+
+def installed_on(pair: Pair, setup: Setup, stack: Stack, workloads: Sequence[Workload]) -> Installed:
+    """Return what the stack and the benchmark are at the client's host, with the server's beside it where that is another.
+
+    Raise `MissingTool` naming what is not there, and `UsageError` where the two hosts differ in what must be the same.
+    """
+    each = [_installed(setup, stack, host, workloads) for host in pair.hosts]
+    if not pair.is_one:
+        _check_alike(pair, each[0], each[1])
+    ends = Ends(pair.server.name, pair.client.name, each[0].program, tuple(map(str, each[0].preloads)))
+    return each[-1] if pair.is_here else replace(each[-1], ends=ends)
+
+
+def _check_alike(pair: Pair, server: Installed, client: Installed) -> None:
+    """Raise `UsageError` where two hosts have other releases of the library or the benchmark: no difference could be told apart."""
+    rows = ((BENCHMARK.name, server.version, client.version), ("the stack's library", server.release, client.release))
+    wrong = [
+        error(
+            what, f"is {there or 'unknown'} on {pair.server.name} and {here or 'unknown'} on {pair.client.name}", _SAME
+        )
+        for what, there, here in rows
+        if there != here
+    ]
+    if wrong:
+        raise UsageError("both hosts must have the same programs", findings=wrong)
+
+
+def _installed(setup: Setup, stack: Stack, host: Host, workloads: Sequence[Workload]) -> Installed:
+    """Return what the stack has on a host; raise `MissingTool` naming what is not there."""
     preloads = preflight.preloads(
         stack,
         probe.usable(stack, setup.lib, host),
@@ -75,7 +143,9 @@ def _installed(setup: Setup, stack: Stack, host: Host) -> Installed:
         named=bool(setup.stackname),
         fast_start=setup.fast_start,
     )
-    return Installed(preloads, probe.release(stack, preloads[:1], host), _room(stack, host))
+    program = preflight.program_path(setup.program, host, workloads, setup.load, stack.name)
+    version = preflight.features(program, host).release
+    return Installed(preloads, probe.release(stack, preloads[:1], host), _room(stack, host), program, version)
 
 
 def _room(stack: Stack, host: Host) -> Room | None:
@@ -96,15 +166,14 @@ def _check_named(found: Contest, installed: Installed) -> None:
         raise UsageError(f"{stack} {release or ''} would not run this as written", findings=findings)
 
 
-def _planned(
-    request: Request, found: Contest, workloads: tuple[Workload, ...], installed: Installed, program: str
-) -> Plan:
+def _planned(request: Request, found: Contest, workloads: tuple[Workload, ...], installed: Installed) -> Plan:
     task, search, setup = request.task, request.search, request.setup
     return Plan(
         kind=request.kind,
         stack=found.stack.name,
         preloads=tuple(map(str, installed.preloads)),
-        program=program,
+        program=installed.program,
+        ends=installed.ends,
         objective=found.objective,
         workloads=workloads,
         baseline=_contender(found.baseline),

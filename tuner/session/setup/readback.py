@@ -9,8 +9,8 @@ from tuner import catalogue
 from tuner.catalogue import memory, named_files
 from tuner.catalogue.catalogue import Catalogue
 from tuner.catalogue.effective import effective
-from tuner.catalogue.memory import Room
 from tuner.catalogue.reading import Fate
+from tuner.catalogue.room import Room
 from tuner.errors import Finding, TunerError, doubt
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial

@@ -70,6 +70,8 @@ class Setup:
     """How long blocks may be held back in all while the host is disturbed, in seconds; the budget does not run meanwhile."""
     wait_for_turn: bool = True
     """Whether to wait while another session measures on the host; otherwise it is refused."""
+    server_profile: str | None = None
+    """The profile that the server always runs with; None where both ends get what is measured."""
     stackname: Mapping[str, str] = field(default_factory=dict)
     """The variables that name the stack before the program's first socket, where a stack takes a name; none for no name."""
 

@@ -7,6 +7,7 @@ writes.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from pathlib import Path
 from tuner import catalogue, stacks
 from tuner.catalogue import named_files
 from tuner.errors import Finding, UsageError, error
-from tuner.hosts.host import Host
+from tuner.hosts.host import HERE
+from tuner.hosts.pair import Pair
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
 from tuner.runs import workload_checks
 from tuner.runs.chosen import BENCHMARK
-from tuner.session.setup import preflight
+from tuner.session.setup import prepare
 from tuner.session.setup.plan import Plan
-from tuner.stacks import probe
+from tuner.session.setup.request import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +40,52 @@ class Named:
     """Whether to wait while another session measures on the host; otherwise it is refused."""
 
 
-def on_host(stored: Plan, trials: Iterable[Trial], named: Named, host: Host) -> tuple[Plan, list[str]]:
-    """Return a plan with the programs and libraries of this host, and in which it differs from the stored one.
+def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) -> tuple[Plan, list[str]]:
+    """Return a plan with the programs and libraries of these hosts, and in which it differs from the stored one.
 
-    Raise `UsageError` for a plan that would put something else than its stack's settings into a run, and where
+    Raise `UsageError` for a plan that would put something else than its stack's settings into a run, and where other hosts or
     libraries that it began with are not named again; `MissingTool` as for a new session.
     """
     _check(stored, trials)
-    stack = stacks.named(stored.stack)
+    _check_hosts(stored, pair)
     _check_further(stored, named)
-    library = probe.usable(stack, named.lib, host)
-    found = preflight.preloads(
-        stack, library, named.preload, host, named=bool(stored.further), fast_start=stored.fast_start
-    )
-    _check_release(stored, probe.release(stack, found[:1], host))
-    program = preflight.program_path(named.program, host, stored.workloads, stored.load, stored.stack)
-    plan = replace(stored, program=program, preloads=tuple(map(str, found)))
+    setup = Setup(named.program, named.lib, named.preload, stored.fast_start, stored.load, stackname=stored.further)
+    found = prepare.installed_on(pair, setup, stacks.named(stored.stack), stored.workloads)
+    _check_release(stored, found.release)
+    plan = replace(stored, program=found.program, preloads=tuple(map(str, found.preloads)), ends=found.ends)
     return plan, list(_differences(stored, plan))
+
+
+def _check_hosts(stored: Plan, pair: Pair) -> None:
+    """Raise `UsageError` unless the user has named the hosts that the session began with: a store names nothing that is connected to."""
+    began = (stored.ends.server, stored.ends.client) if stored.ends else (HERE, HERE)
+    named = (pair.server.name, pair.client.name)
+    if began == named:
+        return
+    message = (
+        f"the session began with server {began[0]} and client {began[1]}, and is to go on with {' and '.join(named)}"
+    )
+    words = [
+        f"--{end} {shlex.quote(name)}" for end, name in zip(("server", "client"), began, strict=True) if name != HERE
+    ]
+    advice = f"name them again: {' '.join(words)}" if words else "leave --server and --client out"
+    raise UsageError(message, advice=f"{advice}, or start a new session")
 
 
 def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
     if stored.program != plan.program:
         yield f"the session began with {stored.program} and goes on with {plan.program} (--{BENCHMARK.name} names another)"
-    if stored.preloads[:1] != plan.preloads[:1]:
+    if stored.ends and plan.ends and stored.ends.program != plan.ends.program:
+        yield f"the server began with {stored.ends.program} and goes on with {plan.ends.program}"
+    if _theirs(stored) != _theirs(plan):
         yield f"the session began with {stored.preloads[0]} and goes on with {plan.preloads[0]} (--lib names another)"
     if set(_further(stored)) != set(_further(plan)):
         yield f"the session began with {', '.join(_further(stored))} and goes on with {', '.join(_further(plan))}"
+
+
+def _theirs(plan: Plan) -> tuple[str, ...]:
+    """Return the path of the stack's library, nothing for one of ours that was brought to another host."""
+    return plan.preloads[:1] if plan.ends is None or stacks.named(plan.stack).locate("") is None else ()
 
 
 def _further(plan: Plan) -> tuple[str, ...]:

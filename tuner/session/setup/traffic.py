@@ -11,6 +11,8 @@ from typing import Final
 
 from tuner.errors import MOST_LISTED, Finding, UsageError, error
 from tuner.hosts.host import Host
+from tuner.hosts.local import first_bytes
+from tuner.hosts.path import Path as Way
 from tuner.runs.workload import SHORT_MODES, Protocol, Workload, fed_address, is_multicast
 
 FEED_BYTES: Final = 1 << 20
@@ -23,7 +25,7 @@ _LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
 _HIGHEST_PORT: Final = 65535
 
 
-def understood(asked: Mapping[str, object], host: Host) -> dict[str, object]:
+def understood(asked: Mapping[str, object], server: Host) -> dict[str, object]:
     """Return what was asked, in the names and values of `Workload`.
 
     A mode may be asked by its short name. A feed file brings its connections and their protocol. A multicast group
@@ -34,32 +36,34 @@ def understood(asked: Mapping[str, object], host: Host) -> dict[str, object]:
     if isinstance(mode, str) and mode in SHORT_MODES:
         meant["mode"] = SHORT_MODES[mode]
     if isinstance(path := meant.get("feed"), str):
-        meant = _fed(meant, Path(path).absolute(), host)
+        meant = _fed(meant, Path(path).absolute(), server)
     if is_multicast(str(meant.get("address", ""))):
         meant.setdefault("protocol", Protocol.UDP.value)
     return meant
 
 
-def on_interfaces(each: Workload) -> Workload:
-    """Return a multicast workload with interfaces where none are named: of the loopback device, one for each receiver.
+def on_interfaces(each: Workload, way: Way | None = None) -> Workload:
+    """Return a multicast workload with interfaces where none are named: those of the measured way, or of the loopback device.
 
-    The receivers then answer from 127.0.0.2 and so on, by which the sender knows them.
+    On loopback the receivers answer from 127.0.0.2 and so on, by which the sender knows them.
     """
     if not each.is_multicast or ":" in each.address:
         return each
+    if way is not None:
+        return replace(each, mc_tx_if=each.mc_tx_if or way.source, mc_rx_if=each.mc_rx_if or way.address)
     receivers = ",".join(str(_LOOPBACK + 1 + number) for number in range(min(each.receivers, 250)))
     return replace(each, mc_tx_if=each.mc_tx_if or str(_LOOPBACK), mc_rx_if=each.mc_rx_if or receivers)
 
 
-def _fed(asked: dict[str, object], path: Path, host: Host) -> dict[str, object]:
+def _fed(asked: dict[str, object], path: Path, server: Host) -> dict[str, object]:
     """Return what was asked with the connections of a feed file, and what they say of the workload."""
     beside = [name for name in ("address", "protocol", "connections") if name in asked]
     if beside:
         wrong = [error(f"workload.{name}", "is said by the feed file", "leave one of the two out") for name in beside]
         raise UsageError(f"{path} names the connections", findings=wrong)
-    lines = feed_lines(path, host)
+    lines = feed_lines(path)
     places = [_place(line) for line in lines]
-    refused = [(line, host.refusal(*place)) for line, place in zip(lines, places, strict=True)]
+    refused = [(line, server.refusal(*place)) for line, place in zip(lines, places, strict=True)]
     taken = [error(line, f"no server can listen there: {why}", "name another") for line, why in refused if why]
     if taken:
         raise UsageError(f"{path} names connections that cannot be used", findings=taken[:MOST_LISTED])
@@ -75,8 +79,8 @@ def _place(line: str) -> tuple[str, str, int]:
     return _KINDS[kind].value, address, int(port)
 
 
-def feed_lines(path: Path, host: Host) -> tuple[str, ...]:
-    """Return the connections of a feed file, `T:ADDRESS:PORT` or `U:ADDRESS:PORT` each, without comments and empty lines.
+def feed_lines(path: Path) -> tuple[str, ...]:
+    """Return the connections of a feed file of this machine, `T:ADDRESS:PORT` or `U:ADDRESS:PORT` each, without comments and empty lines.
 
     Raises:
         UsageError: it cannot be read, or with every line that is not a connection, is there twice, or has another protocol
@@ -84,7 +88,7 @@ def feed_lines(path: Path, host: Host) -> tuple[str, ...]:
 
     """
     try:
-        text = host.read(path, FEED_BYTES + 1).decode()
+        text = first_bytes(path, FEED_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as reason:
         raise UsageError(f"cannot read the feed file {path}: {reason}") from reason
     if len(text) > FEED_BYTES:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts import cpus
-from tuner.hosts.host import Host
+from tuner.hosts.pair import Pair
+from tuner.hosts.path import Path as Way
 from tuner.judging.objective import Objective
 from tuner.profiles.profile import errors_in
 from tuner.runs import workload
@@ -20,15 +21,23 @@ from tuner.runs.workload_checks import problems
 from tuner.session.setup import traffic
 
 
-def workloads_of(goal: Objective, asked: Mapping[str, object], host: Host) -> tuple[Workload, ...]:
-    """Return the objective's workloads with what was asked of them, placed on the host's CPUs.
+def workloads_of(
+    goal: Objective, asked: Mapping[str, object], pair: Pair, way: Way | None = None
+) -> tuple[Workload, ...]:
+    """Return the objective's workloads with what was asked of them, placed on the CPUs of the hosts.
+
+    `way` is the one between the hosts that is measured, None where both ends are on one.
 
     Raise `UsageError` with everything that cannot be measured or judged.
     """
-    asked = traffic.understood(asked, host)
+    asked = traffic.understood(asked, pair.server)
     _check_beside(goal, asked)
-    made = [traffic.on_interfaces(_shaped(default, asked)) for default in goal.workloads]
-    placed = tuple(_placed(_timed(each, host), host.topology()) for each in made)
+    if way is not None and "feed" not in asked:
+        asked = {"address": way.address, **asked}
+    made = [traffic.on_interfaces(_shaped(default, asked), way) for default in goal.workloads]
+    there, here = pair.server.topology(), pair.client.topology()
+    apart = way is not None and not pair.server.network().shares_kernel(pair.client.network())
+    placed = tuple(_placed(_timed(each), there, here, apart=apart) for each in made)
     wrong = errors_in([finding for each in placed for finding in problems(each)])
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
@@ -65,12 +74,12 @@ def _shaped(default: Workload, asked: Mapping[str, object]) -> Workload:
     return workload.from_dict({**base.to_dict(), **asked})
 
 
-def _timed(each: Workload, host: Host) -> Workload:
+def _timed(each: Workload) -> Workload:
     """Return a playback with its file's absolute path and the seconds that the file lasts, others as they are."""
     if each.playback is None:
         return each
     path = Path(each.playback).absolute()
-    text = playback_text(path, host)
+    text = playback_text(path)
     try:
         lasts_s = BENCHMARK.playback_time_s(text)
     except UsageError as reason:
@@ -78,10 +87,11 @@ def _timed(each: Workload, host: Host) -> Workload:
     return replace(each, playback=str(path), duration_s=max(1, math.ceil(lasts_s)))
 
 
-def _placed(each: Workload, found: cpus.Topology) -> Workload:
+def _placed(each: Workload, there: cpus.Topology, here: cpus.Topology, *, apart: bool) -> Workload:
     """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
-    chosen = cpus.placement(found, each.server_threads * each.receivers, each.client_threads)
-    allowed = [cpu.number for cpu in found.cpus]
+    busy = each.server_threads * each.receivers, each.client_threads
+    chosen = cpus.apart(there, here, *busy) if apart else cpus.placement(there, *busy)
+    allowed = {"server": [cpu.number for cpu in there.cpus], "client": [cpu.number for cpu in here.cpus]}
     pinned = ",".join(filter(None, (each.sender_affinity, each.receiver_affinity)))
     named = {
         "server_cpus": each.server_cpus or chosen.server,
@@ -89,7 +99,10 @@ def _placed(each: Workload, found: cpus.Topology) -> Workload:
         "sender_affinity": each.sender_affinity,
         "receiver_affinity": each.receiver_affinity,
     }
-    checked = {name: text and cpus.cpu_list(text, allowed, f"workload.{name}") for name, text in named.items()}
+    checked = {
+        name: text and cpus.cpu_list(text, allowed["server" if name == "server_cpus" else "client"], f"workload.{name}")
+        for name, text in named.items()
+    }
     return workload.from_dict({**each.to_dict(), **checked})
 
 
