@@ -11,6 +11,7 @@ from typing import Any
 import simulation
 
 from tuner import stacks
+from tuner.hosts.host import Host
 from tuner.hosts.pair import on_one
 from tuner.judging.objective import objective
 from tuner.profiles import library
@@ -97,7 +98,7 @@ def tune_by_what_runs_take(folder: Path, host: SimulatedHost, plan: Plan) -> dic
 
 def carried_out(
     folder: Path | Results,
-    host: SimulatedHost,
+    host: Host,
     plan: Plan,
     session: str | None,
     progress: Progress,

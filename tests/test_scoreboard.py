@@ -38,6 +38,39 @@ def test_options_that_never_vary_are_left_out_and_the_others_have_the_scale_of_t
     assert table.space.defaults == {"POLL": "0", "SIZE": "1", "BATCH": "10"}
 
 
+ALTERNATIVES = """LZMA,BZIP,ENCRYPTED,AES,FAST,LEVEL,$<performance
+1,0,0,0,0,1,9
+0,1,0,0,1,2,7
+0,0,1,1,0,3,5
+0,1,1,1,0,3,4
+1,0,1,1,1,3,1
+"""
+
+
+def test_columns_of_which_one_at_most_is_set_are_one_option(tmp_path: Path) -> None:
+    path = tmp_path / "made-up.csv"
+    path.write_text(ALTERNATIVES)
+    table = tables.read(path)
+    found = {dimension.parameter: list(dimension.texts()) for dimension in table.space.dimensions}
+    assert found == {
+        "LZMA|BZIP": ["none", "LZMA", "BZIP"],
+        "ENCRYPTED": ["0", "1"],
+        "AES": ["0", "1"],
+        "FAST": ["0", "1"],
+        "LEVEL": ["1", "2", "3"],
+    }
+    assert [table.cost(table._settings(row)) for row in range(5)] == [9, 7, 5, 4, 1]
+
+
+def test_alternatives_are_all_as_far_from_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "made-up.csv"
+    path.write_text("A,B,C,$<performance\n1,0,0,1\n0,1,0,2\n0,0,1,3\n")
+    table = tables.read(path)
+    (option,) = table.options
+    assert option.name == "A|B|C"
+    assert [list(option.apart(table._placed[0], place)) for place in (0.0, 1.0)] == [[0, 1, 1], [1, 1, 0]]
+
+
 def test_the_regret_of_the_best_is_0_and_that_of_the_median_1(table: tables.Table) -> None:
     assert [table.regret(cost) for cost in (1, 3, 5, 9)] == [0.0, 0.5, 1.0, 2.0]
 

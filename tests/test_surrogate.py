@@ -49,6 +49,15 @@ def test_effects_of_single_settings_and_of_a_pair_are_learned_from_few_noisy_tri
     assert np.mean(np.abs(believed.mean - truth) < 3 * believed.sd) > 0.9
 
 
+def test_what_no_trial_was_near_is_believed_with_doubt_however_little_the_trials_differed() -> None:
+    plain = dict(SPACE.defaults) | {"POLL": "0", "BUFFER": "1024"}
+    trials = [plain | {"POLL": text} for text in ("1", "10", "100", "1000", "10000", "-1")]
+    far = plain | {"BUFFER": str(1 << 20)} | {f"S{number}": "1" for number in range(10)}
+    beliefs = learned([Outcome(each, 0.5 if each["POLL"] == "-1" else 0.0, 0.0) for each in [plain, *trials]])
+    near, unseen = beliefs.pending([]).of([plain | {"POLL": "50"}, far]).sd
+    assert unseen > 3 * near
+
+
 def test_what_only_one_bad_run_of_a_baseline_made_is_not_believed() -> None:
     outcomes = noisy(drawn(30))
     lucky = [Outcome(each, true_gain(each) + 0.6, 0.03**2, block=7) for each in drawn(5, seed=4)]

@@ -89,6 +89,7 @@ def chosen(reference: str, stack: str | None, results: Results) -> Profile:
 
 def _winner(results: Results) -> Path:
     """Return the profile of the newest session; the honest no is the exit status of a session without a winner."""
+    from tuner.session.answer.parts import Basis
     from tuner.store import Store
 
     session = Store.reading(results).session(LATEST)
@@ -98,6 +99,10 @@ def _winner(results: Results) -> Path:
         raise UsageError(message, advice="name the folder with --results DIR")
     if not path.is_file():
         typer.echo(f"session {session.id} has no winner: there is nothing to deploy", err=True)
+        raise typer.Exit(3)
+    if (session.verdict or {}).get("winner", {}).get("basis") == Basis.BELIEVED:
+        typer.echo(f"session {session.id} showed no improvement: its profile is only believed to be better", err=True)
+        typer.echo(f"  find out: tuner compare default {path}; or name the file itself to use it as it is", err=True)
         raise typer.Exit(3)
     return path
 

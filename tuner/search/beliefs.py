@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from tuner.judging.effects import Array
 from tuner.search.optimizer import Outcome
 from tuner.search.space import SearchSpace
-from tuner.search.surrogate import Centred, Fitted, Lesson, extended, fitted, states
+from tuner.search.surrogate import Centred, Fitted, Lesson, alone, extended, fitted, states, with_nearness
 
 LEAST_SPREAD: Final = 0.02
 DEEPEST: Final = 3.0
@@ -55,11 +55,15 @@ class Beliefs:
         return [states(d, [each.get(d.parameter) for each in held]) for d in self.space.dimensions]
 
     def effects(self, one: Sequence[Array], other: Sequence[Array]) -> Array:
-        """Return for each dimension the kernel between two lists of states."""
-        return np.array([k.between(a, b) for k, a, b in zip(self.kernels, one, other, strict=True)])
+        """Return for each dimension the kernel between two lists of states, and their nearness."""
+        among = np.array([k.between(a, b) for k, a, b in zip(self.kernels, one, other, strict=True)])
+        return with_nearness(among, self._itself(one), self._itself(other))
 
     def effects_itself(self, one: Sequence[Array]) -> Array:
-        """Return for each dimension the kernel of each state with itself."""
+        """Return for each dimension the kernel of each state with itself, and the nearness to itself."""
+        return alone(self._itself(one))
+
+    def _itself(self, one: Sequence[Array]) -> Array:
         return np.array([k.itself(a) for k, a in zip(self.kernels, one, strict=True)])
 
     @cached_property

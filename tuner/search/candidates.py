@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tuner.judging.effects import Array
 from tuner.search.beliefs import Awaiting, Belief
 from tuner.search.dimension import Dimension
-from tuner.search.surrogate import states
+from tuner.search.surrogate import alone, states, with_nearness
 
 Row = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -44,6 +44,8 @@ class Palette:
     texts: list[list[str]]
     towards: list[Array]
     itself: list[Array]
+    known: Array
+    """The kernels of what is known with itself."""
 
     @staticmethod
     def of(awaiting: Awaiting, parents: Sequence[Mapping[str, str]], rng: random.Random) -> Palette:
@@ -53,14 +55,15 @@ class Palette:
         texts = [_texts(d, [each[d.parameter] for each in held if d.parameter in each], rng) for d in space.dimensions]
         places = [states(d, each) for d, each in zip(space.dimensions, texts, strict=True)]
         towards = [k.between(a, b) for k, a, b in zip(kernels, places, awaiting.known, strict=True)]
-        return Palette(awaiting, texts, towards, [k.itself(a) for k, a in zip(kernels, places, strict=True)])
+        itself, known = ([k.itself(a) for k, a in zip(kernels, of, strict=True)] for of in (places, awaiting.known))
+        return Palette(awaiting, texts, towards, itself, np.array(known))
 
     def belief(self, rows: Rows) -> Belief:
         """Return what is believed of the settings that rows stand for."""
         columns = list(rows.T)
         effects = np.array([table[column] for table, column in zip(self.towards, columns, strict=True)])
         itself = np.array([table[column] for table, column in zip(self.itself, columns, strict=True)])
-        return self.awaiting.by_effects(effects, itself)
+        return self.awaiting.by_effects(with_nearness(effects, itself, self.known), alone(itself))
 
     def row(self, settings: Mapping[str, str]) -> list[int]:
         """Return the row of settings; what has no effect in them is the first value."""

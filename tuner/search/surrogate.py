@@ -2,12 +2,16 @@
 
 Most settings of a stack act by themselves, some only together with another one. The covariance of two settings is
 
-    s² · (∏ᵢ (1 + wᵢ · cᵢ(x, y)) - 1) + 1
+    s² · (∏ᵢ (1 + wᵢ · cᵢ(x, y)) - 1) + r² · exp(-d(x, y) / ℓ) + 1
 
 with one kernel cᵢ for each dimension, centred over its values, so that wᵢ is the share of that dimension's own effect,
 wᵢwⱼ that of a pair, and s² says how little the pairs matter (smoothing-spline ANOVA: Wahba 1990, ch. 10; additive
 Gaussian processes: Duvenaud et al., NeurIPS 2011; centred kernels: Durrande et al., 2013). One weight for each dimension,
 with a log-normal prior that shrinks as their number grows, is what so few observations can carry.
+
+What is no sum of effects is the second term, r²: a deviation that near settings have in common, d being their squared distance
+in the space of the kernels. The most probable weights of a few trials are often zero, and a sum of effects with such weights
+is sure of what it has never seen: on 7z (a public table) it believed 0.62 ± 0.02 of what was 1.46, and never looked there.
 
 A gain is measured against its block's baseline, which is noisy too: half of its variance is common to the block. Both
 halves have heavy tails, as hiccups have: what the model cannot explain loses weight (Student's t with four degrees of
@@ -53,7 +57,25 @@ IN_RANGE, NOWHERE = -1.0, -2.0
 
 # The prior of the logarithm of the noise that the variances do not explain; those of weights and scale are `judging/effects.py`'s.
 NOISE_MEAN, NOISE_SD = -5.0, 1.5
-BOUNDS: Final = {"weight": (-12.0, 1.4), "scale": (-3.0, 6.0), "noise": (-12.0, 1.0)}
+# That of r², and the distance ℓ at which settings have little in common; two values of a setting are 2 or more apart.
+LOCAL_MEAN, LOCAL_SD = -2.0, 1.0
+LOCAL_REACH: Final = 8.0
+BOUNDS: Final = {"weight": (-12.0, 1.4), "scale": (-3.0, 6.0), "local": (-12.0, 1.0), "noise": (-12.0, 1.0)}
+
+
+def with_nearness(effects: Array, one: Array, other: Array) -> Array:
+    """Return the kernels between two lists of settings, and after them the correlation of their local deviations.
+
+    `one` and `other` have the kernel of each with itself, parameters along the first axis.
+    """
+    apart = one.sum(axis=0)[:, None] + other.sum(axis=0)[None, :] - 2.0 * effects.sum(axis=0)
+    near = np.exp(-np.maximum(apart, 0.0) / LOCAL_REACH)
+    return np.concatenate([effects, near[None]])
+
+
+def alone(itself: Array) -> Array:
+    """Return the kernels of settings with themselves, and after them the correlation of their local deviations, which is 1."""
+    return np.vstack([itself, np.ones(itself.shape[1])])
 
 
 def states(dimension: Dimension, texts: Sequence[str | None]) -> Array:
@@ -113,7 +135,7 @@ class Centred:
 class Lesson:
     """What a model is told: observed values, and how much their settings have in common.
 
-    `urgency` says how much each dimension is expected to matter, 1 for the most. `effects` has a matrix for each dimension. `own` is the variance of each value that is its own, `common` that which it
+    `urgency` says how much each dimension is expected to matter, 1 for the most. `effects` has a matrix for each dimension, and the nearness last. `own` is the variance of each value that is its own, `common` that which it
     shares with those of the same block; `blocks` numbers the blocks, -1 for none.
     """
 
@@ -137,12 +159,13 @@ class Fitted:
 
     weights: Array
     scale: float
+    local: float
     lower: Array
     told: Array
 
     def covariances(self, effects: Array) -> Array:
-        """Return the covariances from the effects' kernels, which have the dimensions along their first axis."""
-        return _covariances(self.weights, self.scale, effects)
+        """Return the covariances from the kernels of the effects, which have the dimensions along their first axis, and the nearness."""
+        return _covariances(self.weights, self.scale, self.local, effects)
 
     def predict(self, towards: Array, itself: Array) -> tuple[Array, Array]:
         """Return means and standard deviations of settings with these covariances with the told and with themselves."""
@@ -151,8 +174,8 @@ class Fitted:
         return mean, np.sqrt(np.maximum(itself - np.einsum("ij,ij->j", half, half), JITTER))
 
 
-def _covariances(weights: Array, scale: float, effects: Array) -> Array:
-    return covariances(weights, scale, effects) + 1.0
+def _covariances(weights: Array, scale: float, local: float, effects: Array) -> Array:
+    return np.asarray(covariances(weights, scale, effects[:-1]) + local * effects[-1] + 1.0, dtype=np.float64)
 
 
 def fitted(lesson: Lesson) -> Fitted:
@@ -164,7 +187,7 @@ def fitted(lesson: Lesson) -> Fitted:
     theta = most_probable(lambda at: _likelihood(lesson, at), prior, theta, REFIT_STEPS)
     lower = _factor(lesson, theta)
     told = solve_triangular(lower, lesson.values, lower=True, check_finite=False)
-    return Fitted(np.exp(theta[:-2]), float(np.exp(theta[-2])), lower, told)
+    return Fitted(*_parameters(theta), lower, told)
 
 
 def extended(model: Fitted, towards: Array, itself: Array, noise: float) -> Fitted:
@@ -173,15 +196,15 @@ def extended(model: Fitted, towards: Array, itself: Array, noise: float) -> Fitt
     rest = itself + noise * np.eye(len(itself)) - half.T @ half
     corner = np.linalg.cholesky(rest + JITTER * np.eye(len(rest)))
     lower = np.block([[model.lower, np.zeros_like(half)], [half.T, corner]])
-    return Fitted(model.weights, model.scale, lower, np.concatenate([model.told, np.zeros(len(rest))]))
+    return Fitted(model.weights, model.scale, model.local, lower, np.concatenate([model.told, np.zeros(len(rest))]))
 
 
 def _prior(lesson: Lesson) -> Prior:
-    count = len(lesson.effects)
+    count = len(lesson.effects) - 1
     return Prior(
-        mean=np.array([*np.log(lesson.urgency / count), SCALE_MEAN, NOISE_MEAN]),
-        deviation=np.array([*[WEIGHT_SD] * count, SCALE_SD, NOISE_SD]),
-        limits=np.array([*[BOUNDS["weight"]] * count, BOUNDS["scale"], BOUNDS["noise"]]),
+        mean=np.array([*np.log(lesson.urgency / count), SCALE_MEAN, LOCAL_MEAN, NOISE_MEAN]),
+        deviation=np.array([*[WEIGHT_SD] * count, SCALE_SD, LOCAL_SD, NOISE_SD]),
+        limits=np.array([*[BOUNDS["weight"]] * count, BOUNDS["scale"], BOUNDS["local"], BOUNDS["noise"]]),
     )
 
 
@@ -190,8 +213,13 @@ def _noise(lesson: Lesson, theta: Array) -> Array:
     return np.asarray(own + np.sqrt(np.outer(lesson.common, lesson.common)) * lesson.together)
 
 
+def _parameters(theta: Array) -> tuple[Array, float, float]:
+    """Return the weights, the scale and the variance of the local deviations."""
+    return np.exp(theta[:-3]), float(np.exp(theta[-3])), float(np.exp(theta[-2]))
+
+
 def _factor(lesson: Lesson, theta: Array) -> Array:
-    signal = _covariances(np.exp(theta[:-2]), float(np.exp(theta[-2])), lesson.effects)
+    signal = _covariances(*_parameters(theta), lesson.effects)
     return np.asarray(np.linalg.cholesky(signal + _noise(lesson, theta)), dtype=np.float64)
 
 
@@ -201,10 +229,12 @@ def _likelihood(lesson: Lesson, theta: Array) -> tuple[float, Array]:
     inverse = cho_solve((lower, True), np.eye(len(lower)), check_finite=False)
     alpha = inverse @ lesson.values
     slope = 0.5 * (inverse - np.outer(alpha, alpha))
-    of_effects = slopes(np.exp(theta[:-2]), float(np.exp(theta[-2])), lesson.effects, slope)
+    weights, scale, local = _parameters(theta)
+    of_effects = slopes(weights, scale, lesson.effects[:-1], slope)
+    of_local = local * float(np.sum(slope * lesson.effects[-1]))
     of_noise = float(np.trace(slope) * np.exp(theta[-1]))
     value = 0.5 * float(lesson.values @ alpha) + float(np.log(np.diag(lower)).sum())
-    return value, np.array([*of_effects, of_noise])
+    return value, np.array([*of_effects, of_local, of_noise])
 
 
 def _reweighted(lesson: Lesson, theta: Array) -> Lesson:

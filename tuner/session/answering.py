@@ -27,6 +27,7 @@ from tuner.session.answer.guarded import failing, left_out
 from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import (
     Advice,
+    Basis,
     Believed,
     Decision,
     Finalist,
@@ -46,11 +47,11 @@ from tuner.session.phases.early import cut_short
 from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import TELLING, Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
-from tuner.session.phases.recommend import settle
+from tuner.session.phases.recommend import UNTIL_NOW, settle
 from tuner.session.phases.search import incumbent
 from tuner.session.phases.uncompared import nothing_compared
 from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
-from tuner.session.phases.worth import DECIMALS, contributions, minimal
+from tuner.session.phases.worth import DECIMALS, as_gain, contributions, minimal
 from tuner.session.setup import budget_shares
 
 
@@ -122,10 +123,10 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
     tuned = TuneAnswer(
         session=ledger.session,
         verdict=found.answer,
-        why=_why(evidence, found.why),
+        why=_why(evidence, _judged(evidence, found)),
         task=_task(evidence),
         baseline=described(evidence, evidence.baseline),
-        winner=Winner(described(evidence, trial), None, _source(found.winner)),
+        winner=_winner(evidence, found, trial),
         known=tuple(described(evidence, each) for each in _known(evidence)),
         gain=gained,
         gain_over_start=found.over_start,
@@ -151,10 +152,25 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
     return replace(tuned, why=reason(tuned))
 
 
-def _source(winner: Trial | None) -> Source:
-    if winner is None:
+def _judged(evidence: Evidence, found: Verdict) -> str:
+    """Return the reason of a verdict, and what is recommended all the same."""
+    beliefs = believed(evidence, UNTIL_NOW) if found.believed else None
+    if found.believed is None or beliefs is None:
+        return found.why
+    expected = as_gain(beliefs.gain(found.believed.settings), beliefs.blocks)
+    return f"{found.why}. {words.probably_better(found.believed.profile, expected, evidence.baseline.profile)}"
+
+
+def _winner(evidence: Evidence, found: Verdict, trial: Trial) -> Winner:
+    """Return the profile that a tuning ends with; `trial` is the one recommended, or what minimising left of it."""
+    basis = Basis.SHOWN if found.winner else Basis.BELIEVED if found.believed else None
+    return Winner(described(evidence, trial), None, _source(found.winner or found.believed), basis)
+
+
+def _source(recommended: Trial | None) -> Source:
+    if recommended is None:
         return Source.BASELINE
-    return Source.KNOWN if winner.role is Role.KNOWN else Source.FOUND
+    return Source.KNOWN if recommended.role is Role.KNOWN else Source.FOUND
 
 
 def _advice(evidence: Evidence, found: Verdict, trial: Trial, shorter: Minimised | None) -> Advice:
@@ -168,7 +184,7 @@ def _advice(evidence: Evidence, found: Verdict, trial: Trial, shorter: Minimised
     return Advice(
         best_known,
         found.over_known,
-        recommended=tuple(contributions(trial, beliefs, shorter)) if found.winner else (),
+        recommended=tuple(contributions(trial, beliefs, shorter)) if found.winner or found.believed else (),
         minimal=minimal(evidence, trial, beliefs, shorter) if found.winner else None,
         beliefs=tuple(_believed(each, beliefs) for each in told),
     )
@@ -186,7 +202,7 @@ def _known(evidence: Evidence) -> list[Trial]:
 
 def _emitted(evidence: Evidence, found: Verdict, shorter: Minimised | None) -> tuple[Trial, Gain | None]:
     """Return the profile that a tuning ends with, and its own gain over the baseline."""
-    winner = found.winner or evidence.baseline
+    winner = found.winner or found.believed or evidence.baseline
     if shorter is None or shorter.best == winner:
         return winner, found.gain_of(winner)
     return shorter.best, shorter.gain_of_best

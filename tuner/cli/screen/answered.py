@@ -104,7 +104,7 @@ def _settings(answer: TuneAnswer, *, verbose: bool) -> Iterator[str]:
     else:
         kept = [f"  {name}={value}" for name, value in answer.winner.described.settings.items()]
     most = len(kept) if verbose else MOST_SETTINGS
-    yield "set:"
+    yield "set, believed and not shown:" if answer.winner.only_believed else "set:"
     yield from kept[:most]
     if len(kept) > most:
         yield f"  … and {len(kept) - most} more: see the profile"

@@ -21,7 +21,13 @@ def _steps(answer: TuneAnswer | CompareAnswer | MinimiseAnswer, results: Results
     where = results.options()
     listed = results.listed()
     newest = bool(listed) and listed[-1].id == answer.session
-    if not isinstance(answer, CompareAnswer) and answer.winner.path:
+    if not isinstance(answer, CompareAnswer) and answer.winner.path and answer.winner.only_believed:
+        profiles = f"{shlex.quote(answer.baseline.profile)} {shlex.quote(answer.winner.path)}"
+        yield (
+            f"tuner compare {profiles} --budget {2 * answer.time.budget_s:.0f}s{where}",
+            "find out whether it is better",
+        )
+    elif not isinstance(answer, CompareAnswer) and answer.winner.path:
         profile = "latest" if newest and not where else shlex.quote(answer.winner.path)
         yield f"tuner run {profile} -- COMMAND", "try it with your program"
         yield f"tuner apply {profile} --target env:app.env", "write it where your service reads it"

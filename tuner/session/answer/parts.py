@@ -73,15 +73,31 @@ class Source(StrEnum):
     BASELINE = "baseline"
 
 
+class Basis(StrEnum):
+    """Why a profile, or a setting of it, is recommended."""
+
+    SHOWN = "shown"
+    """With it, it was shown to be better than without it, in the same blocks."""
+    BELIEVED = "believed"
+    """It is expected to be worth something, by all blocks together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The profile that a session ends with; the baseline where nothing beats it."""
+    """The profile that a session ends with; the baseline where nothing is, or probably is, better than it."""
 
     described: Described = field(metadata=INLINE)
     path: str | None
     """The file that it was written to, None when it was not."""
     role: Source | None = field(default=None, metadata=OMIT)
     """Where it comes from, less settings that minimising removed; None in answers of before this was said."""
+    basis: Basis | None = field(default=None, metadata=OMIT)
+    """Whether it is shown to be better than the baseline or only believed to be; None for the baseline itself."""
+
+    @property
+    def only_believed(self) -> bool:
+        """Return whether it is recommended without having been shown to be better than the baseline."""
+        return self.basis is Basis.BELIEVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +119,6 @@ class Worth:
     """None where it was not judged."""
     why: str
     """What was seen of it, or why it was not judged."""
-
-
-class Basis(StrEnum):
-    """Why a setting is in the recommended profile."""
-
-    SHOWN = "shown"
-    """The profile with it was shown to be better than without it, in the same blocks."""
-    BELIEVED = "believed"
-    """It is expected to be worth something, by all blocks together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,13 @@ def believed(gained: Gain) -> str:
     return f"believed {gained.ratio:.2f}× (with probability {100 * gained.confidence:g} % {gained.low:.2f}–{gained.high:.2f})"
 
 
+def probably_better(profile: str, expected: Gain, baseline: str) -> str:
+    """Return that a profile is recommended which was not shown to be better than the baseline."""
+    low, high = f"{expected.low:.2f}", f"{expected.high:.2f}"
+    sure = f"{100 * expected.confidence:g} % probability {low}–{high}, all {_blocks(expected.blocks)}"
+    return f"{profile} is probably better all the same: believed {expected.ratio:.2f}× {baseline} ({sure})"
+
+
 def over_known(found: str, gained: Gain, known: str) -> str:
     """Return the best profile that was found compared with the best known one."""
     if gained.low > 1.0:

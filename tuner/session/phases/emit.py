@@ -30,7 +30,7 @@ def emit(evidence: Evidence, answer: Answer, results: Results) -> Answer:
 
 def emits(answer: TuneAnswer | MinimiseAnswer) -> bool:
     """Return whether an answer ends with a profile that is worth a file."""
-    return answer.verdict in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL}
+    return answer.verdict in {Decision.IMPROVED, Decision.MINIMISED, Decision.MINIMAL} or answer.winner.only_believed
 
 
 def with_paths(answer: Answer, best: str | None, minimal: str | None) -> Answer:
@@ -49,11 +49,18 @@ def _best(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Profile:
         name=BEST,
         stack=answer.task.stack,
         settings=winner.settings,
-        summary=f"Best for {answer.task.objective} in session {answer.session}.",
+        summary=_summary(answer),
         reasons=_reasons(evidence, answer),
         origin=_origin(evidence, answer),
         place=Place.SESSION,
     )
+
+
+def _summary(answer: TuneAnswer | MinimiseAnswer) -> str:
+    found = f"est for {answer.task.objective} in session {answer.session}"
+    if answer.winner.only_believed:
+        return f"Probably b{found}; not shown to be better than {answer.baseline.profile}."
+    return f"B{found}."
 
 
 def _minimal(evidence: Evidence, answer: TuneAnswer, minimal: Minimal) -> Profile:

@@ -25,6 +25,11 @@ UNTIL_NOW = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM)
 
 def settle(evidence: Evidence, contest: Contest, ending: Ending) -> Verdict:
     """Return the verdict on who was judged: that of the recommended one, with what is known of the other."""
+    settled = _settled(evidence, contest, ending)
+    return replace(settled, believed=probably_better(evidence, settled))
+
+
+def _settled(evidence: Evidence, contest: Contest, ending: Ending) -> Verdict:
     known = contest.known if contest.known and _measured(evidence, contest.known) else None
     main = replace(judge(evidence, contest.main, ending), known=known)
     if known is None or known == contest.main:
@@ -49,11 +54,29 @@ def _known_wins(evidence: Evidence, main: Verdict, beside: Verdict, known: Trial
     return main.winner is None or not worth_leaving(evidence, main.winner, known)
 
 
-def worth_leaving(evidence: Evidence, found: Trial, known: Trial) -> bool:
-    """Return whether a profile is probably better than a known one by more than the margin, by all blocks until the verdict."""
+def worth_leaving(evidence: Evidence, found: Trial, known: Trial, surely: float = policy.WORTH_LEAVING) -> bool:
+    """Return whether a profile is probably better than another one by more than the margin, by all blocks until the verdict."""
     beliefs = believed(evidence, UNTIL_NOW)
     ahead = beliefs.over(found.settings, known.settings) if beliefs else None
-    return ahead is not None and ahead.above(policy.MARGIN) >= policy.WORTH_LEAVING
+    return ahead is not None and ahead.above(policy.MARGIN) >= surely
+
+
+def probably_better(evidence: Evidence, verdict: Verdict) -> Trial | None:
+    """Return the judged profile that is recommended though it was not shown to be better than the baseline, None of none.
+
+    To keep the baseline has a price too: what a better profile would gain. So what a short budget could not prove is
+    recommended, as something believed, where it is probably better by more than the margin. Not where there are guards: that it
+    keeps them would be another thing not shown.
+    """
+    if verdict.answer is not Decision.NOT_IMPROVED or evidence.plan.guards:
+        return None
+    judged = (trial for trial, gained in verdict.gains if gained.high > 1.0)
+    better = [trial for trial in judged if worth_leaving(evidence, trial, evidence.baseline, policy.SURELY_BETTER)]
+    if len(better) > 1 and not worth_leaving(
+        evidence, better[0], better[1]
+    ):  # the first was found, the other is the best known one
+        return better[1]
+    return next(iter(better), None)
 
 
 def _over_known(evidence: Evidence, found: Trial, known: Trial) -> Gain | None:

@@ -35,7 +35,8 @@ class Verdict:
 
     `finalists` are all among which the judged one was chosen. `over_start` compares the winner with the profile that
     the search started from, where that is another one and was measured beside it; `over_known` compares the best profile
-    that was found with `known`, the best known one, where both were judged.
+    that was found with `known`, the best known one, where both were judged. `believed` is recommended where nobody won: it was
+    not shown to be better than the baseline, but it probably is.
     """
 
     answer: Decision
@@ -45,6 +46,7 @@ class Verdict:
     over_start: Gain | None = None
     known: Trial | None = None
     over_known: Gain | None = None
+    believed: Trial | None = None
     doubts: tuple[Finding, ...] = ()
     finalists: tuple[Trial, ...] = ()
 
