@@ -163,7 +163,7 @@ def _judged(evidence: Evidence, found: Verdict) -> str:
 
 def _winner(evidence: Evidence, found: Verdict, trial: Trial) -> Winner:
     """Return the profile that a tuning ends with; `trial` is the one recommended, or what minimising left of it."""
-    basis = Basis.SHOWN if found.winner else Basis.BELIEVED if found.believed else None
+    basis = Basis.BELIEVED if found.believed else None
     return Winner(described(evidence, trial), None, _source(found.winner or found.believed), basis)
 
 

@@ -92,7 +92,7 @@ class Winner:
     role: Source | None = field(default=None, metadata=OMIT)
     """Where it comes from, less settings that minimising removed; None in answers of before this was said."""
     basis: Basis | None = field(default=None, metadata=OMIT)
-    """Whether it is shown to be better than the baseline or only believed to be; None for the baseline itself."""
+    """`believed` where it is recommended without having been shown to be better than the baseline, None elsewhere."""
 
     @property
     def only_believed(self) -> bool:
