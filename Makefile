@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find tuner/preload profiles docs/man -type f)
 
-.PHONY: run test lint types tests setup tools browser postgresql sshd bench man clean
+.PHONY: run test lint types tests setup tools browser postgresql sshd programs bench man clean
 
 run: setup
 	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
@@ -25,7 +25,7 @@ types: setup
 	$(BIN)/mypy
 
 # Tests that start real sockperf processes have the machine for themselves; the others share it.
-tests: setup browser postgresql sshd
+tests: setup browser postgresql sshd programs
 	$(BIN)/pytest -q -n 3 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -m serial
 
@@ -51,6 +51,10 @@ postgresql:
 # For the tests of other hosts; without it they are skipped and say so.
 sshd:
 	@sh .ci/tools ssh sshd || true
+
+# And for those of the package's recipes; what is not there is skipped.
+programs:
+	@sh .ci/tools redis-server iperf3 || true
 
 $(STAMP): pyproject.toml constraints.txt $(SOURCES)
 	@echo "Making $(VENV): an environment with the pinned dependencies and the compiled libraries; about a minute." >&2

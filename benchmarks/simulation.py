@@ -196,6 +196,7 @@ def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str) -> dict[st
         tuple(map(Path, plan.preloads)),
         plan.program,
         os_sockets=plan.os_sockets,
+        programs=plan.programs,
     )
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
     return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, session_id(name), clock).to_dict()

@@ -113,6 +113,7 @@ def carried_out(
         tuple(map(Path, plan.preloads)),
         plan.program,
         os_sockets=plan.os_sockets,
+        programs=plan.programs,
     )
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, now(), now)

@@ -18,7 +18,9 @@ from tuner.judging.metrics import EVERY, HIGHER_IS_BETTER, SHORT
 from tuner.judging.objective import OBJECTIVES
 from tuner.judging.slo import METRICS as LIMITED
 from tuner.measurement import CORRECTED_LATENCIES, LATENCIES, Measurement
+from tuner.runs import sockperf
 from tuner.runs.chosen import BENCHMARK
+from tuner.runs.workload import Mode, Workload
 from tuner.session.setup.plan import Plan
 
 PACKAGE: Final = Path(tuner.__file__).parent
@@ -41,7 +43,11 @@ def test_the_benchmark_is_named_only_where_it_is_known() -> None:
 
 
 def test_every_number_that_a_run_can_be_judged_by_is_a_metric_with_its_unit_and_direction() -> None:
-    numbers = {field.name: 1 for field in fields(Measurement) if field.name not in {"histogram", "histogram_corrected"}}
+    numbers = {
+        field.name: 1
+        for field in fields(Measurement)
+        if field.name not in {"histogram", "histogram_corrected", "own", "samples"}
+    }
     reported = set(Measurement(**numbers).metrics())  # type: ignore[arg-type]
     assert {metric.name for metric in EVERY} == reported | {metrics.HELD_RATE}
     assert len({metric.name for metric in EVERY}) == len(EVERY)
@@ -52,7 +58,7 @@ def test_every_number_that_a_run_can_be_judged_by_is_a_metric_with_its_unit_and_
 
 def test_objectives_and_limits_speak_of_metrics_that_there_are() -> None:
     named = {term.metric for objective in OBJECTIVES.values() for term in objective.terms} | set(LIMITED.values())
-    assert named <= {metric.name for metric in BENCHMARK.metrics}
+    assert named <= {metric.name for metric in BENCHMARK.metrics(Workload())}
     assert HIGHER_IS_BETTER.isdisjoint({*LATENCIES, *CORRECTED_LATENCIES})
 
 
@@ -79,8 +85,8 @@ def test_a_plan_keeps_its_program_under_the_name_of_the_benchmark() -> None:
 @pytest.mark.parametrize("argv", [["-i", "127.0.0.1", "-p", "5001"], ["--port", "5001"], ["-f", "feed.txt"]])
 def test_ports_are_found_and_hidden_in_commands_and_files_alike(argv: list[str]) -> None:
     files = {"feed.txt": "T:127.0.0.1:5001\nT:[::1]:5002\n"}
-    hidden = " ".join([*BENCHMARK.without_ports(argv), BENCHMARK.file_without_ports(files["feed.txt"])])
-    found = BENCHMARK.ports(argv, files)
+    hidden = " ".join([*BENCHMARK.without_ports(argv, ()), BENCHMARK.file_without_ports(files["feed.txt"], ())])
+    found = BENCHMARK.ports(argv, files, ())
     assert found == [*(["5001"] if "5001" in argv else []), "5001", "5002"]
     assert re.findall(r"500\d", hidden) == []
     assert hidden.count("PORT") == len(found)
@@ -90,10 +96,9 @@ def test_the_log_adds_to_what_was_printed() -> None:
     import io
 
     from tuner.runs.simulated import full_log
-    from tuner.runs.workload import Mode, Workload
 
     workload = Workload(mode=Mode.UNDER_LOAD, rate_mps=1000, reply_every=1)
-    found = BENCHMARK.with_log(Measurement(latency_p50_us=3.0), io.BytesIO(full_log(3.0, 1000)), workload)
+    found = sockperf.with_log(Measurement(latency_p50_us=3.0), io.BytesIO(full_log(3.0, 1000)), workload)
     assert found.latency_p50_us == 3.0
     assert found.latency_p50_corrected_us is not None
     assert math.isclose(found.latency_p50_corrected_us, 3.0, rel_tol=0.2)

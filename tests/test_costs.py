@@ -124,8 +124,12 @@ def test_what_is_worse_by_a_factor_in_every_block_is_a_cost_and_its_reverse_a_ga
 ) -> None:
     worse = tuple(value * factor for value in baseline)
     one, other = (
-        compared([Paired("cpu_s", tuple(baseline), worse), Paired("rate_mps", tuple(baseline), worse)]),
-        compared([Paired("cpu_s", worse, tuple(baseline)), Paired("rate_mps", worse, tuple(baseline))]),
+        compared(
+            [Paired("cpu_s", tuple(baseline), worse), Paired("rate_mps", tuple(baseline), worse, higher_is_better=True)]
+        ),
+        compared(
+            [Paired("cpu_s", worse, tuple(baseline)), Paired("rate_mps", worse, tuple(baseline), higher_is_better=True)]
+        ),
     )
     assert [each.change for each in one] == [Change.WORSE, Change.BETTER]
     assert [each.change for each in other] == [Change.BETTER, Change.WORSE]

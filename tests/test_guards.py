@@ -19,7 +19,7 @@ from sessions import DEFAULT, LATENCY, PLAN, tune
 from tuner.errors import UsageError
 from tuner.hosts.host import Command
 from tuner.hosts.simulated import Words
-from tuner.judging.guards import GUARDABLE, Guard, parse
+from tuner.judging.guards import GUARDABLE, Guard, guardable, parse
 from tuner.judging.objective import objective
 from tuner.records import Kind
 from tuner.report.content import content
@@ -153,21 +153,27 @@ def test_a_plan_keeps_its_guards_and_one_of_an_earlier_release_has_none() -> Non
 
 def guards() -> st.SearchStrategy[Guard]:
     limits = st.integers(1, 10**9).map(lambda thousandths: thousandths / 1000)
-    return st.builds(Guard, st.sampled_from(sorted(GUARDABLE)), limits, st.booleans())
+    return st.builds(guard, st.sampled_from(sorted(GUARDABLE)), limits, st.booleans())
+
+
+def guard(name: str, limit: float, relative: bool) -> Guard:
+    known = guardable()[name]
+    floor = bool(known.metric.higher_is_better)
+    return Guard(name, limit, relative, known.metric.name, next(iter(known.units)), floor)
 
 
 @given(guards())
-def test_a_guard_is_read_as_it_is_written(guard: Guard) -> None:
-    assert parse([str(guard)]) == (guard,)
+def test_a_guard_is_read_as_it_is_written(one: Guard) -> None:
+    assert parse([str(one)]) == (one,)
 
 
 @given(guards(), st.floats(0.01, 100.0), st.floats(0.01, 100.0))
-def test_what_is_beyond_the_limit_has_an_excess_above_0(guard: Guard, baseline: float, value: float) -> None:
-    excess = guard.excess({guard.metric: baseline}, {guard.metric: value})
-    limit = guard.limit * (baseline if guard.relative else 1.0)
+def test_what_is_beyond_the_limit_has_an_excess_above_0(one: Guard, baseline: float, value: float) -> None:
+    excess = one.excess({one.metric: baseline}, {one.metric: value})
+    limit = one.limit * (baseline if one.relative else 1.0)
     assert excess is not None
-    assert (excess > 0) is (value < limit if guard.is_floor else value > limit) or abs(excess) < 1e-9
-    assert guard.value(excess) == pytest.approx(value / (baseline if guard.relative else 1.0))
+    assert (excess > 0) is (value < limit if one.is_floor else value > limit) or abs(excess) < 1e-9
+    assert one.value(excess) == pytest.approx(value / (baseline if one.relative else 1.0))
 
 
 @pytest.mark.parametrize(

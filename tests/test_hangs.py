@@ -24,7 +24,7 @@ from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.results import Results
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
-from tuner.runs.time_limits import ENOUGH_RUNS, GENEROUS, LEAST_ROOM_S, READY_LIMIT_S, Took, learned
+from tuner.runs.time_limits import ENOUGH_RUNS, GENEROUS, LEAST_ROOM_S, Took, learned
 from tuner.runs.workload import Workload
 from tuner.session.measuring import overdue
 from tuner.session.measuring.evidence import Evidence
@@ -46,7 +46,7 @@ def runs(folder: Path, session: str) -> tuple[Run, ...]:
 def test_a_run_is_never_waited_for_longer_than_while_nothing_was_known(tooks: list[Took], has_run: bool) -> None:
     limits = learned(tooks, patient=has_run)
     assert limits.client_limit_s(WORKLOAD) <= GENEROUS.client_limit_s(WORKLOAD) == WORKLOAD.time_limit_s
-    assert limits.ready_limit_s() <= GENEROUS.ready_limit_s() == READY_LIMIT_S
+    assert limits.ready_limit_s(WORKLOAD) <= GENEROUS.ready_limit_s(WORKLOAD) == WORKLOAD.ready_limit_s
 
 
 @given(TOOKS)
@@ -62,7 +62,7 @@ def test_a_profile_that_has_run_or_that_allocates_more_is_waited_for_longer(took
     new = learned(tooks)
     for patient in (learned(tooks, patient=True), new.with_more(more_s)):
         assert patient.client_limit_s(WORKLOAD) >= new.client_limit_s(WORKLOAD)
-        assert patient.ready_limit_s() >= new.ready_limit_s()
+        assert patient.ready_limit_s(WORKLOAD) >= new.ready_limit_s(WORKLOAD)
 
 
 def test_where_starts_vary_a_run_has_more_room() -> None:

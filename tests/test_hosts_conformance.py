@@ -310,7 +310,9 @@ def test_a_client_may_need_no_server_on_any_two_hosts(pair: Pair) -> None:
 def test_what_comes_before_an_end_runs_in_its_folder() -> None:
     before = script("echo made >made.txt")
     server, client = script(f"cat made.txt >&2; {SERVES}"), script("cat made.txt")
-    output = on_one(LocalHost()).carry_out(Job(server, client, "READY", 20.0, before=(before, before), warm_up=before))
+    output = on_one(LocalHost()).carry_out(
+        Job(server, client, "READY", 20.0, before=(before, before), warm_up=(before,))
+    )
     assert output.failure is None
     assert output.client is not None
     assert (output.server.stderr, output.client.stdout) == ("made\n", "made\n")
@@ -327,10 +329,10 @@ def test_what_comes_before_an_end_runs_in_its_folder() -> None:
 def test_what_comes_before_an_end_and_goes_wrong_fails_the_run_in_its_own_words(
     place: str, command: str, why: str
 ) -> None:
-    wrong = script(command)
-    first = {"before": (wrong,)} if place == "before" else {"warm_up": wrong}
+    asked = Job(script(SERVES), script("true"), "READY", 20.0, before_limit_s=0.3)
+    wrong = (script(command),)
     output = on_one(LocalHost()).carry_out(
-        Job(script(SERVES), script("true"), "READY", 0.3, ready_limit_s=0.3, **first)
+        replace(asked, before=wrong) if place == "before" else replace(asked, warm_up=wrong)
     )
     assert output.client is None
     assert (output.failure or "").startswith(why)

@@ -45,9 +45,21 @@ def profile_rows(profiles: Sequence[Mapping[str, Any]], metrics: Sequence[str]) 
 
 
 def plain(metric: str) -> str:
-    """Return a metric's name as a column's heading: latency_p99_9_us is `p99.9, µs`, latency_p99_corrected_us `p99 corrected, µs`."""
-    unit = {"us": "µs", "mps": "msg/s", "s": "s", "mb": "MB"}
-    name, _, last = metric.removeprefix("latency_").rpartition("_")
+    """Return a metric's name as a column's heading.
+
+    latency_p99_9_us is `p99.9, µs`, latency_p99_corrected_us `p99 corrected, µs`; of a recipe's, requests_per_s is `requests/s`
+    and latency_ms.p99 `latency p99, ms`.
+    """
+    unit = {"us": "µs", "mps": "msg/s", "s": "s", "mb": "MB", "ms": "ms", "ns": "ns"}
+    whole, _, sampled = metric.partition(".")
+    name, _, last = whole.removeprefix("latency_" if not sampled and whole.count("_") > 1 else "").rpartition("_")
+    if name.endswith("_per"):
+        return f"{name.removesuffix('_per').replace('_', ' ')}/{last}{f' {sampled}' if sampled else ''}"
+    name = f"{name} {sampled}" if sampled else name
     name = _BETWEEN_DIGITS.sub(".", name)
     name = "CPU" if metric == "cpu_s" else name
-    return f"{name.replace('_', ' ')}, {unit[last]}" if last in unit else metric.replace("_", " ")
+    return (
+        f"{name.replace('_', ' ')}, {unit[last]}"
+        if name and last in unit
+        else metric.replace("_", " ").replace(".", " ")
+    )

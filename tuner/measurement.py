@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
@@ -45,6 +46,8 @@ CORRECTED: Final = {
     "latency_p99_99_corrected_us": 99.99,
 }
 """The metrics that are percentiles of latencies corrected for stalls of the sender, and which."""
+OF_SAMPLES: Final = re.compile(r"(?P<metric>[a-z][a-z0-9_]*)\.p(?P<percentile>[0-9]{1,2}(?:\.[0-9]{1,3})?)")
+"""A percentile of the samples of a metric of one's own: `latency_ms.p99`."""
 CORRECTED_LATENCIES: Final = (*CORRECTED, "latency_max_corrected_us", "latency_mean_corrected_us")
 """All metrics of latencies that are corrected so."""
 
@@ -76,6 +79,9 @@ class Measurement:
     What follows comes from the benchmark's full log, and is None where none was asked for. A latency that is `corrected`
     counts from when the constant rate of under-load meant a message to be sent; it is the wait until it was sent and
     half the round trip. The histograms are those of `tuner.runs.histogram`, in their stored form.
+
+    `own` are the numbers of a benchmark whose metrics are its own, by their names, and `samples` of how many samples of a run
+    some of them are made; None for other benchmarks.
     """
 
     latency_min_us: float | None = None
@@ -115,6 +121,8 @@ class Measurement:
     histogram: Mapping[str, str] | None = None
     histogram_corrected: Mapping[str, str] | None = None
     lost_by_receiver: tuple[int, ...] | None = None
+    own: Mapping[str, float] | None = None
+    samples: Mapping[str, int] | None = None
 
     @property
     def cpu_s(self) -> float | None:
@@ -128,7 +136,17 @@ class Measurement:
         names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s")
         of_host = ("cpu_s", "server_memory_mb")
         present = ((name, getattr(self, name)) for name in (*names, *of_host, *CORRECTED_LATENCIES))
-        return {name: value for name, value in present if value is not None}
+        return {name: value for name, value in present if value is not None} | dict(self.own or {})
+
+    def beyond(self, metric: str) -> float:
+        """Return how many observations lie above a metric that is a percentile; infinite for others."""
+        percentile = percentile_of(metric)
+        if percentile is None:
+            return math.inf
+        sampled = OF_SAMPLES.fullmatch(metric)
+        if sampled is None:
+            return self.observations_beyond(percentile)
+        return (self.samples or {}).get(sampled["metric"], 0) * (100.0 - percentile) / 100.0
 
     def observations_beyond(self, percentile: float) -> float:
         """Return how many observations lie above `percentile` (0 to 100).
@@ -138,11 +156,18 @@ class Measurement:
         return self.observations * (100.0 - percentile) / 100.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the measurement as plain values for JSON."""
-        return asdict(self)
+        """Return the measurement as plain values for JSON; what came after the first release only where it is there."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in _LATER}
+
+
+def percentile_of(metric: str) -> float | None:
+    """Return which percentile a metric is, None for one that is none."""
+    sampled = OF_SAMPLES.fullmatch(metric)
+    return float(sampled["percentile"]) if sampled else PERCENTILES.get(metric)
 
 
 _NAMES: Final = tuple(field.name for field in fields(Measurement))
+_LATER: Final = ("own", "samples")
 _COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")
 
 
@@ -167,7 +192,7 @@ def _problems(name: str, value: Any) -> list[Finding]:
         right_kind, words = _OTHER_KINDS[name]
         return [] if right_kind(value) else [error(where, f"{str(value)[:40]!r} is {words}")]
     right = int if name in _COUNTS else (int, float)
-    if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value < math.inf:
+    if not isinstance(value, right) or not _is_number(value):
         return [error(where, f"{value!r} is not a number of 0 or more")]
     return []
 
@@ -181,8 +206,22 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(type(one) is int and one >= 0 for one in value)
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) and _is_number(one) for name, one in value.items())
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < math.inf
+
+
+def _are_named_counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(type(one) is int and one >= 0 for one in value.values())
+
+
 _OTHER_KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "histogram": (_is_histogram, "not a histogram"),
     "histogram_corrected": (_is_histogram, "not a histogram"),
     "lost_by_receiver": (_are_counts, "not a list of counts"),
+    "own": (_are_numbers, "not a table of numbers"),
+    "samples": (_are_named_counts, "not a table of counts"),
 }

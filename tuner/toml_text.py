@@ -32,16 +32,18 @@ _TYPES: Final = {
 class Table:
     """The fields of a parsed file, and the findings about those that are missing, unknown or of the wrong type."""
 
-    def __init__(self, data: Mapping[str, Any], source: str, known: Sequence[str]) -> None:
+    def __init__(self, data: Mapping[str, Any], source: str, known: Sequence[str], inside: str = "") -> None:
+        """`inside` is the name of the table in its file, empty for the file itself."""
         self.data = data
         self.source = source
+        self.inside = f"{inside}." if inside else ""
         self.findings: list[Finding] = []
         for key in (key for key in data if key not in known):
             self.wrong(key, "unknown key", did_you_mean(key, known) or f"known: {', '.join(known)}")
 
     def wrong(self, key: str, message: str, suggestion: str = "") -> None:
         """Note that the field `key` is wrong."""
-        self.findings.append(error(f"{self.source}: {shown(key)}", message, suggestion))
+        self.findings.append(error(f"{self.source}: {self.inside}{shown(key)}", message, suggestion))
 
     def text(self, key: str, *, required: bool = False) -> str:
         """Return the one-line text of a field, empty when it is absent or wrong."""
@@ -55,6 +57,34 @@ class Table:
         else:
             return value
         return ""
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return a field that is true or false, `default` when it is absent or wrong."""
+        value = self.data.get(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, f"must be true or false, is {_type(value)}")
+            return default
+        return value
+
+    def number(self, key: str, default: float, within: tuple[float, float], *, whole: bool = False) -> float:
+        """Return a number within limits, `default` when it is absent or wrong."""
+        value = self.data.get(key, default)
+        right = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, right):
+            self.wrong(key, f"must be {'a whole' if whole else 'a'} number, is {_type(value)}")
+        elif not within[0] <= value <= within[1]:
+            self.wrong(key, f"{value} must be from {within[0]:g} to {within[1]:g}")
+        else:
+            return value
+        return default
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        """Return a table of the file, empty when it is absent or wrong."""
+        value = self.data.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self.wrong(key, f"must be a table, is {_type(value)}", f"write [{key}]")
+        return {}
 
     def scalars(self, key: str) -> dict[str, Scalar]:
         """Return a table of single values, without those that are wrong."""

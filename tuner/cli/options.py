@@ -80,7 +80,10 @@ Lib = Annotated[
 ]
 ObjectiveName = Annotated[
     str | None,
-    typer.Option("--objective", help="latency, tail, throughput, balanced, or e.g. 'max rate where p99 < 50us'."),
+    typer.Option(
+        "--objective",
+        help="latency, tail, throughput, balanced, or e.g. 'max rate where p99 < 50us'; of a recipe 'max METRIC'.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Makes the order of runs and the proposals reproducible.")]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli import options, traffic_options
+from tuner.cli import options, recipe_options, traffic_options
 from tuner.errors import UsageError, did_you_mean
 from tuner.runs.launch import Loading
 from tuner.runs.workload import MAX_RATE
@@ -124,7 +124,10 @@ NoWait = Annotated[
 
 
 @options.made_from_options(
-    multicast=traffic_options.multicast, sockets=traffic_options.sockets, shape=traffic_options.shape
+    multicast=traffic_options.multicast,
+    sockets=traffic_options.sockets,
+    shape=traffic_options.shape,
+    recipe=recipe_options.recipe,
 )
 def workload(
     mode: Mode = None,
@@ -145,6 +148,7 @@ def workload(
     multicast: dict[str, object],
     sockets: dict[str, object],
     shape: dict[str, object],
+    recipe: dict[str, object],
 ) -> dict[str, object]:
     """Return the workload options that were given, by the names of `Workload`."""
     given = {
@@ -163,7 +167,7 @@ def workload(
         "server_cpus": server_cpus,
         "client_cpus": client_cpus,
     }
-    every = given | multicast | sockets | shape
+    every = given | multicast | sockets | shape | recipe
     return {name: value for name, value in every.items() if value is not None}
 
 

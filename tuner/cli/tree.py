@@ -174,6 +174,15 @@ _STORE: Final = Noun(
         "salvage": Command("store", "salvage", "Copy what can be read of a damaged store into a new one."),
     },
 )
+_RECIPES: Final = Noun(
+    "List and show recipes: other benchmarks to measure with.\n\n"
+    "A recipe says which commands are a benchmark's ends and which numbers they print: `docs/workloads.md`.",
+    {
+        "list": Command("recipes", "list_", "List the recipes of this package: what each measures."),
+        "show": Command("recipes", "show", "Show a recipe as it is written, and whether it is trusted."),
+        "new": Command("recipes", "new", "Write a recipe to begin with."),
+    },
+)
 _CONF: Final = Noun(
     "Check, explain and write offload rules (libxlio.conf).\n\n"
     "The rules say which sockets a stack takes and which the kernel keeps. The vendor documents one grammar and ships a "
@@ -232,6 +241,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "params": _PARAMS,
     "sessions": _SESSIONS,
     "store": _STORE,
+    "recipes": _RECIPES,
     "conf": _CONF,
     "onload": _ONLOAD,
     "lab": _LAB,

@@ -51,7 +51,8 @@ class Job:
     a server or the client may leave there, `log` names a large one that the client writes; empty for none.
 
     `before` are commands that end by themselves, one after the other, in the server's folder before it is started (in the
-    client's where there is no server); `warm_up` is one that does so in the client's folder before the client.
+    client's where there is no server); `warm_up` are those that do so in the client's folder before the client. Each of
+    them has `before_limit_s`.
     """
 
     server: Command | None
@@ -68,7 +69,10 @@ class Job:
     ready_place: Place | None = None
     ready_file: str = ""
     before: tuple[Command, ...] = ()
-    warm_up: Command | None = None
+    warm_up: tuple[Command, ...] = ()
+    before_limit_s: float = 60.0
+    ports: tuple[int, ...] = ()
+    """The ports that were found for it, where its words do not tell them."""
 
     @property
     def servers(self) -> tuple[Command, ...]:
@@ -78,8 +82,8 @@ class Job:
     @property
     def server_limit_s(self) -> float:
         """Return the seconds after which the server must be gone, however slowly everything else went."""
-        clients = 2 if self.warm_up else 1
-        return self.ready_limit_s + clients * (self.time_limit_s + KILL_AFTER_S) + 2 * STOP_LIMIT_S + KILL_AFTER_S
+        warm_up_s = len(self.warm_up) * (self.before_limit_s + 2 * KILL_AFTER_S)
+        return self.ready_limit_s + warm_up_s + self.time_limit_s + 2 * STOP_LIMIT_S + 2 * KILL_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +206,13 @@ class Pair:
             there = [folders.enter_context(self.server.site(job.files)) for _ in job.servers]
             here = folders.enter_context(self.client.site(job.files))
             sites = (*there, here)
-            failure = _prepared(sites, job)
+            failure = _all_well(sites, sites[0], job.before, job.before_limit_s)
             began_s = time.monotonic()
             starting = [] if failure else zip(there, job.servers, strict=True)
             servers = [site.start(command, job.server_limit_s) for site, command in starting]
             failure = failure or self._await_ready(there, servers, job)
             ready_s = time.monotonic() - began_s
-            failure = failure or _warmed_up(sites, job)
+            failure = failure or _all_well(sites, here, job.warm_up, job.before_limit_s)
             client = None if failure else here.start(job.client, job.time_limit_s)
             if client is not None:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
@@ -277,15 +281,10 @@ def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: floa
     return True
 
 
-def _prepared(sites: Sequence[Site], job: Job) -> str | None:
-    """Return why what comes before the server did not end well, None where it did."""
-    made = (_ended_well(sites, sites[0], command, job.ready_limit_s) for command in job.before)
+def _all_well(sites: Sequence[Site], site: Site, commands: Sequence[Command], limit_s: float) -> str | None:
+    """Start commands one after the other; return why one did not end well, None where all did."""
+    made = (_ended_well(sites, site, command, limit_s) for command in commands)
     return next(filter(None, made), None)
-
-
-def _warmed_up(sites: Sequence[Site], job: Job) -> str | None:
-    """Return why what comes before the client did not end well, None where it did, or where there is none."""
-    return _ended_well(sites, sites[-1], job.warm_up, job.time_limit_s) if job.warm_up else None
 
 
 def _ended_well(sites: Sequence[Site], site: Site, command: Command, limit_s: float) -> str | None:

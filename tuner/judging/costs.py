@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.power import FEWEST_BLOCKS
 from tuner.judging.statistics import Gain, gain
 
@@ -35,6 +34,7 @@ class Paired:
     profile: tuple[float, ...]
     workload: int = 0
     """Its place among the session's."""
+    higher_is_better: bool = False
 
     @property
     def enough(self) -> bool:
@@ -52,6 +52,7 @@ class Compared:
     profile: float
     ratio: Gain
     """Above 1 where the profile has the higher value, whichever way is better."""
+    higher_is_better: bool = False
 
     @property
     def change(self) -> Change:
@@ -59,7 +60,7 @@ class Compared:
         if self.ratio.low <= 1.0 <= self.ratio.high:
             return Change.UNCLEAR
         higher = self.ratio.low > 1.0
-        return Change.BETTER if higher is (self.metric in HIGHER_IS_BETTER) else Change.WORSE
+        return Change.BETTER if higher is self.higher_is_better else Change.WORSE
 
 
 def compared(metrics: Sequence[Paired]) -> tuple[Compared, ...]:
@@ -71,6 +72,5 @@ def compared(metrics: Sequence[Paired]) -> tuple[Compared, ...]:
 def _compared(found: Paired, judged: int) -> Compared:
     pairs = zip(found.profile, found.baseline, strict=True)
     ratio = gain([math.log(profile / baseline) for profile, baseline in pairs], judged)
-    return Compared(
-        found.metric, found.workload, statistics.median(found.baseline), statistics.median(found.profile), ratio
-    )
+    medians = statistics.median(found.baseline), statistics.median(found.profile)
+    return Compared(found.metric, found.workload, *medians, ratio, found.higher_is_better)

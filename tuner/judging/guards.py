@@ -12,21 +12,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error
 from tuner.judging import slo
-from tuner.judging.metrics import HIGHER_IS_BETTER, UNITS
+from tuner.judging.metrics import HELD_RATE, reported
+from tuner.runs.metric import Metric
+from tuner.runs.recipe_text import TIME_UNITS
+from tuner.runs.workload import Workload
 
-GUARDABLE: Final[Mapping[str, str]] = {
+_OF_TRAFFIC: Final = {
     **{name: metric.replace("_corrected", "") for name, metric in slo.METRICS.items()},
     "rate": "rate_mps",
-    "cpu": "cpu_s",
-    "memory": "server_memory_mb",
 }
-"""What may be guarded, and by which metric of a run."""
+_OF_ANY: Final = {"cpu": "cpu_s", "memory": "server_memory_mb"}
+GUARDABLE: Final[Mapping[str, str]] = _OF_TRAFFIC | _OF_ANY
+"""What may be guarded, and by which metric of a run; beside them stand a recipe's metrics under their own names."""
 GUARD_EXAMPLE: Final = "p99.9 < 1.1x"
 RELATIVE: Final = "x"
 
@@ -39,30 +42,35 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
 }
 _TOKEN: Final = re.compile(r"<=|>=|[<>=]|[^\s<>=]+")
 _AMOUNT: Final = re.compile(r"(?P<number>-?[0-9]{1,12}(?:\.[0-9]{1,6})?)(?P<unit>[^\d\s]*)")
+_PLAIN_UNIT: Final = re.compile(r"[^\d\s<>=]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Guardable:
+    """A metric that may be guarded: the units in which a limit may be written, the metric's own first, and how many of it each is."""
+
+    metric: Metric
+    units: Mapping[str, float] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A limit of one metric; `relative` ones are multiples of the baseline's value, others have the metric's own unit."""
+    """A limit of one metric; `relative` ones are multiples of the baseline's value, others have the metric's own `unit`.
+
+    `is_floor` is whether it is a lower bound, because higher values of its metric are better.
+    """
 
     name: str
     limit: float
     relative: bool
-
-    @property
-    def metric(self) -> str:
-        """The metric of a run."""
-        return GUARDABLE[self.name]
-
-    @property
-    def is_floor(self) -> bool:
-        """Whether it is a lower bound, because higher values of its metric are better."""
-        return self.metric in HIGHER_IS_BETTER
+    metric: str
+    own_unit: str
+    is_floor: bool = False
 
     @property
     def unit(self) -> str:
         """The unit of its limit, as it is written."""
-        return RELATIVE if self.relative else next(iter(_written(self.metric)))
+        return RELATIVE if self.relative else self.own_unit
 
     def excess(self, baseline: Mapping[str, float], profile: Mapping[str, float]) -> float | None:
         """Return by which log ratio a profile's metrics in a block are beyond the limit, None where one is missing."""
@@ -82,17 +90,38 @@ class Guard:
         return f"{self.name} {'>' if self.is_floor else '<'} {digits}{self.unit}"
 
 
-def _written(metric: str) -> Mapping[str, float]:
-    """Return the units in which a limit of a metric may be written, the metric's own first."""
-    units = _UNITS[UNITS[metric]]
-    return dict(sorted(units.items(), key=lambda each: each[1] != 1.0))
+def guardable(workloads: Sequence[Workload] = ()) -> dict[str, Guardable]:
+    """Return what may be guarded in runs of these workloads, by the names that limits use."""
+    known = reported(workloads or [Workload()])
+    if not any(each.recipe for each in workloads):
+        return {name: Guardable(known[metric], _units(known[metric].unit)) for name, metric in GUARDABLE.items()}
+    ours = {name: Guardable(known[metric], _units(known[metric].unit)) for name, metric in _OF_ANY.items()}
+    own = (metric for name, metric in known.items() if name not in {HELD_RATE, *_OF_ANY.values()})
+    return {metric.name: Guardable(metric, _own_units(metric.unit)) for metric in own} | ours
 
 
-def parse(texts: Sequence[str]) -> tuple[Guard, ...]:
+def _units(unit: str) -> Mapping[str, float]:
+    """Return the units in which a limit of a metric with this unit may be written, the metric's own first."""
+    return dict(sorted(_UNITS[unit].items(), key=lambda each: each[1] != 1.0))
+
+
+def _own_units(unit: str) -> Mapping[str, float]:
+    """Return the same of a recipe's metric, whose unit may be left out."""
+    times = (
+        {name: float(f"{factor / TIME_UNITS[unit]:.12g}") for name, factor in TIME_UNITS.items()}
+        if unit in TIME_UNITS
+        else {}
+    )
+    named = {unit: 1.0} if _PLAIN_UNIT.fullmatch(unit) and unit.casefold() != RELATIVE else {}
+    return {**named, "": 1.0, **{name: factor for name, factor in times.items() if name != unit}}
+
+
+def parse(texts: Sequence[str], workloads: Sequence[Workload] = ()) -> tuple[Guard, ...]:
     """Return the guards of some texts, each of one limit or several joined by `and`; raise `UsageError` with all problems."""
     findings: list[Finding] = []
+    known = guardable(workloads)
     clauses = [clause for text in texts for clause in re.split(r"\sand\s", text)]
-    read = [_guard(clause, findings) for clause in clauses]
+    read = [_guard(clause, known, findings) for clause in clauses]
     found = tuple(guard for guard in read if guard is not None)
     findings += _repeated(found)
     if findings:
@@ -102,36 +131,43 @@ def parse(texts: Sequence[str]) -> tuple[Guard, ...]:
     return found
 
 
-def _guard(text: str, findings: list[Finding]) -> Guard | None:
+def _guard(text: str, known: Mapping[str, Guardable], findings: list[Finding]) -> Guard | None:
     """Return the guard of `METRIC < NUMBER UNIT`, the unit perhaps apart; what is wrong goes into the findings."""
     words, said = _TOKEN.findall(text), " ".join(text.split()) or "nothing"
     if len(words) not in {3, 4}:
         findings.append(error(said, "is not a guard", f"write METRIC < LIMIT, such as {GUARD_EXAMPLE} or p99.9 < 50us"))
         return None
     name, sign, amount = words[0].casefold(), words[1], "".join(words[2:])
-    if name not in GUARDABLE:
-        findings.append(error(said, f"unknown metric {name!r}", did_you_mean(name, GUARDABLE)))
+    if name not in known:
+        findings.append(error(said, f"unknown metric {name!r}", did_you_mean(name, known)))
         return None
     match = _AMOUNT.fullmatch(amount)
-    wrong = [*_sign_problems(said, name, sign), *_amount_problems(said, name, amount, match)]
+    wrong = [*_sign_problems(said, name, known[name].metric, sign), *_amount_problems(said, known[name], amount, match)]
     findings += wrong
-    return None if wrong or match is None else _made(name, float(match["number"]), match["unit"].casefold())
+    return None if wrong or match is None else _made(name, known[name], sign, match)
 
 
-def _made(name: str, number: float, unit: str) -> Guard:
-    units = {written.casefold(): times for written, times in _written(GUARDABLE[name]).items()}
-    return Guard(name, number, relative=True) if unit == RELATIVE else Guard(name, number * units[unit], relative=False)
+def _made(name: str, guarded: Guardable, sign: str, match: re.Match[str]) -> Guard:
+    number, unit = float(match["number"]), match["unit"].casefold()
+    units = {written.casefold(): times for written, times in guarded.units.items()}
+    own_unit, floor = next(iter(guarded.units)), sign.startswith(">")
+    relative = unit == RELATIVE
+    return Guard(name, number if relative else number * units[unit], relative, guarded.metric.name, own_unit, floor)
 
 
-def _sign_problems(said: str, name: str, sign: str) -> Iterator[Finding]:
-    right = ">" if GUARDABLE[name] in HIGHER_IS_BETTER else "<"
+def _sign_problems(said: str, name: str, metric: Metric, sign: str) -> Iterator[Finding]:
+    if metric.higher_is_better is None:
+        if sign not in {"<", "<=", ">", ">="}:
+            yield error(said, f"{sign!r} is not a comparison", "write < or >")
+        return
+    right = ">" if metric.higher_is_better else "<"
     if sign not in {right, f"{right}="}:
         which = "higher is better, so that a guard is a lower" if right == ">" else "a guard is an upper"
         yield error(said, f"{sign!r} does not fit {name}: {which} bound", f"write {name} {right} …")
 
 
-def _amount_problems(said: str, name: str, amount: str, match: re.Match[str] | None) -> Iterator[Finding]:
-    units = [RELATIVE, *_written(GUARDABLE[name])]
+def _amount_problems(said: str, guarded: Guardable, amount: str, match: re.Match[str] | None) -> Iterator[Finding]:
+    units = [RELATIVE, *guarded.units]
     known = {unit.casefold() for unit in units}
     if match is None:
         yield error(said, f"{amount!r} is not a limit", f"write for example 1.1x or 50{units[1]}")

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tuner.errors import UsageError, did_you_mean
 from tuner.judging import slo
-from tuner.judging.metrics import HELD_RATE, HIGHER_IS_BETTER
+from tuner.judging.guards import Guard
+from tuner.judging.metrics import HELD_RATE
+from tuner.judging.own_goal import own_goal, shares
 from tuner.judging.slo import Limit
 from tuner.runs.rate_search import LEAST_MPS
 from tuner.runs.workload import Mode, Workload
@@ -30,6 +33,7 @@ class Term:
     weight: float
     workload: int = 0
     least: float = 0.0
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,18 @@ class Objective:
     terms: tuple[Term, ...]
     workloads: tuple[Workload, ...]
     limits: tuple[Limit, ...] = ()
+    kept: tuple[Guard, ...] = ()
+    """The guards that its name spells out."""
 
     @property
     def word(self) -> str:
         """The name without spaces and signs, for what is named after the objective."""
-        return "slo" if self.limits else self.name
+        return "slo" if self.limits else "-".join(_WORD.findall(self.name)[:_MOST_WORDS])
 
     @property
     def space(self) -> str:
-        """The name of the objective whose search space serves this one: latency and rate both matter to an SLO."""
-        return "balanced" if self.limits else self.name
+        """The name of the objective whose search space serves this one: latency and rate may both matter where it has a text of its own."""
+        return self.name if self.name in OBJECTIVES else "balanced"
 
     def metrics_of(self, workload: int) -> list[str]:
         """Return the metrics that are judged of one of the workloads."""
@@ -78,10 +84,12 @@ def _log_ratio(term: Term, baseline: Mapping[str, float], candidate: Mapping[str
     base, cand = max(baseline[term.metric], term.least), max(candidate[term.metric], term.least)
     if base <= 0.0 or cand <= 0.0:
         return None
-    sign = -1.0 if term.metric in HIGHER_IS_BETTER else 1.0
+    sign = -1.0 if term.higher_is_better else 1.0
     return term.weight * sign * math.log(base / cand)
 
 
+_WORD: Final = re.compile(r"[A-Za-z0-9_.]+")
+_MOST_WORDS: Final = 2
 _PING_PONG: Final = Workload(mode=Mode.PING_PONG)
 # 20,000 msg/s, each answered: about 11,000 observations a second of test, so that p99.9 is not one message.
 _UNDER_LOAD: Final = Workload(mode=Mode.UNDER_LOAD, rate_mps=20_000, reply_every=1)
@@ -102,19 +110,33 @@ OBJECTIVES: Final[Mapping[str, Objective]] = {
             (Term("latency_p99_us", 0.5), Term("latency_p99_9_us", 0.5)),
             (_UNDER_LOAD,),
         ),
-        Objective("throughput", "messages received per second", (Term("rate_mps", 1.0),), (_THROUGHPUT,)),
+        Objective(
+            "throughput",
+            "messages received per second",
+            (Term("rate_mps", 1.0, higher_is_better=True),),
+            (_THROUGHPUT,),
+        ),
         Objective(
             "balanced",
             "median and p99 of one message at a time, and messages received per second, half and half",
-            (Term("latency_p50_us", 0.25), Term("latency_p99_us", 0.25), Term("rate_mps", 0.5, workload=1)),
+            (
+                Term("latency_p50_us", 0.25),
+                Term("latency_p99_us", 0.25),
+                Term("rate_mps", 0.5, workload=1, higher_is_better=True),
+            ),
             (_PING_PONG, _THROUGHPUT),
         ),
     )
 }
 
 
-def objective(name: str) -> Objective:
-    """Return the objective called `name`, or the SLO that it spells out; raise `UsageError` otherwise."""
+def objective(name: str, workload: Workload | None = None) -> Objective:
+    """Return the objective called `name`, or the SLO that it spells out, or what it says of the recipe of a workload.
+
+    Raise `UsageError` for anything else.
+    """
+    if workload and workload.recipe:
+        return _of_recipe(name, workload)
     if len(name.split()) > 1:
         return _service_level(slo.parse(name))
     found = OBJECTIVES.get(name)
@@ -123,9 +145,19 @@ def objective(name: str) -> Objective:
     return found
 
 
+def _of_recipe(name: str, workload: Workload) -> Objective:
+    """Return the objective that is spelled out in the metrics of a recipe."""
+    found = own_goal(name, workload)
+    weighed = zip(found.goals, shares(found.goals), strict=True)
+    terms = tuple(Term(goal.metric, share, higher_is_better=goal.higher_is_better) for goal, share in weighed)
+    told = ", ".join(f"{'highest' if each.higher_is_better else 'lowest'} {each.metric}" for each in found.goals)
+    of = f" of {workload.recipe.summary or workload.recipe.name}" if workload.recipe else ""
+    return Objective(str(found), f"{told}{of}", terms, (workload,), kept=found.limits)
+
+
 def _service_level(limits: tuple[Limit, ...]) -> Objective:
     """Return the objective of limits: traffic as that of `tail`, its rate to be found."""
-    terms = (Term(HELD_RATE, 1.0, least=LEAST_MPS),)
+    terms = (Term(HELD_RATE, 1.0, least=LEAST_MPS, higher_is_better=True),)
     workloads = (replace(_UNDER_LOAD, rate_mps=None),)
     return Objective(slo.spoken(limits), "the highest rate that holds the limits", terms, workloads, limits)
 

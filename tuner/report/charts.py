@@ -287,7 +287,7 @@ def gains(rows: Sequence[Mapping[str, Any]], title: str) -> tuple[str, Spec] | N
 
 
 def _latency_title(content: Mapping[str, Any]) -> str:
-    return f"{content['latency_is'].replace('the ', '')}, µs"
+    return f"{content['latency_is'].replace('the ', '') or 'time'}, µs"
 
 
 def _listed(series: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner.errors import Finding, UsageError, error
 from tuner.figures import interval, plain
-from tuner.judging.metrics import SHORT
+from tuner.judging.metrics import short
 from tuner.records import StoredSession
 from tuner.report.charts import Spec, gains
 from tuner.report.markdown import gain
@@ -120,7 +120,7 @@ def _gain(session: Told) -> str:
 def _metrics(sessions: Sequence[Told], role: str) -> Table | None:
     found = [next((row for row in each["profiles"] if row["role"] == role), None) for each in sessions]
     metrics = [{} if row is None else row["metrics"] for row in found]
-    present = [name for name in SHORT if any(name in row for row in metrics)]
+    present = short(name for row in metrics for name in row)
     if not present:
         return None
     rows = [[plain(name), *(interval(row.get(name)) for row in metrics)] for name in present]

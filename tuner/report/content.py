@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from tuner.errors import Finding, doubt_to_json
 from tuner.figures import plain as heading
-from tuner.judging.metrics import HIGHER_IS_BETTER
 from tuner.judging.statistics import Gain
 from tuner.records import Role, Run, State, Status, StoredSession, Trial
 from tuner.report import course, evidence
@@ -18,7 +17,7 @@ from tuner.report.curves import curves
 from tuner.report.held import held
 from tuner.report.rows import Row
 from tuner.report.tables import failure_rows, phase_rows
-from tuner.runs.chosen import BENCHMARK
+from tuner.runs import chosen
 from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import Answer, CompareAnswer, TuneAnswer
 from tuner.session.answer.circumstances import host
@@ -75,9 +74,9 @@ def content(store: Store, session: StoredSession) -> Row:
             *map(dict, session.facts.get("doubts", ())),
             *map(doubt_to_json, answers.doubts(answer) if answer else ()),
         ],
-        "facts": _facts(ledger, session),
+        "facts": _facts(seen, session),
         "evidence": evidence.launches(ledger.trials, ledger.runs),
-        "runs": [_run(ledger, run) for run in ledger.runs],
+        "runs": [_run(ledger, run, of_a_run(seen.plan)) for run in ledger.runs],
     }
 
 
@@ -114,6 +113,8 @@ def _about(session: StoredSession, plan: Plan) -> Row:
         "judges": plan.objective.summary,
         "workloads": [each.key() for each in plan.workloads],
         "latency_is": plan.workloads[0].latency_is,
+        "benchmark": chosen.called(plan.workloads[0]),
+        "of_a_run": of_a_run(plan),
         "spent_s": session.spent_s,
         "budget_s": plan.budget_s,
     }
@@ -235,7 +236,10 @@ def _interactions(seen: Evidence, answer: Answer | None) -> Row:
 
 def _tradeoff(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
     """Return latency, rate and CPU of every profile that ran, and which of them no other clearly beats in all three."""
-    latency = next((t.metric for t in seen.objective.terms if t.metric not in HIGHER_IS_BETTER), "latency_p50_us")
+    if seen.plan.workloads[0].recipe:
+        why = "Not drawn for a recipe: all that it reports stands in the table of profiles."
+        return {"latency": "", "points": [], "why": why}
+    latency = next((t.metric for t in seen.objective.terms if not t.higher_is_better), "latency_p50_us")
     roles = {trial.number: role.split(" ")[0] for role, trial in cast.items()}
     front = {each.described.profile: each for each in front_of(seen)}
     points = [
@@ -291,18 +295,17 @@ def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
     return named | {"value": run.metrics()[metric]}
 
 
-def _facts(ledger: Ledger, session: StoredSession) -> Row:
+def _facts(seen: Evidence, session: StoredSession) -> Row:
     host = {name: value for name, value in session.facts.items() if name not in {"doubts", "tuner"}}
     plan = session.plan
-    found = evidence.versions(ledger.runs)
+    found = evidence.versions(seen.ledger.runs)
     measured = {"stack": plan["stack"], "in its banner": ", ".join(found["library"]) or None}
-    measured |= {"preloaded": ", ".join(plan["preloads"]), BENCHMARK.name: plan[BENCHMARK.name]}
-    measured |= {f"{BENCHMARK.name} says": ", ".join(found["benchmark"]) or None, "fast start": plan["fast_start"]}
+    measured |= {"preloaded": ", ".join(plan["preloads"]), **_programs(seen.plan, found["benchmark"])}
     measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": session.facts.get("tuner")}
     return {"host": host, "measured with": measured}
 
 
-def _run(ledger: Ledger, run: Run) -> Row:
+def _run(ledger: Ledger, run: Run, shown: Sequence[str]) -> Row:
     metrics = run.metrics()
     return {
         "run": run.number,
@@ -316,8 +319,25 @@ def _run(ledger: Ledger, run: Run) -> Row:
         "wall_s": run.wall_s,
         "ports": evidence.ports(run),
         "quarantined": run.block in ledger.quarantined,
-        **{metric: metrics.get(metric) for metric in OF_A_RUN},
+        **{metric: metrics.get(metric) for metric in shown},
     }
+
+
+def _programs(plan: Plan, versions: Sequence[str]) -> Row:
+    """Return what was measured with: our own benchmark and what it says of itself, or a recipe and its programs."""
+    recipe = plan.workloads[0].recipe
+    if recipe:
+        programs = {f"{end}: {name}": path for end, paths in plan.programs.items() for name, path in paths.items()}
+        return {"recipe": f"{recipe.name}, SHA-256 {recipe.fingerprint}", **programs}
+    name = plan.benchmark.name
+    return {name: plan.program, f"{name} says": ", ".join(versions) or None, "fast start": plan.fast_start}
+
+
+def of_a_run(plan: Plan) -> list[str]:
+    """Return the metrics that a run's own line shows."""
+    if not plan.workloads[0].recipe:
+        return list(OF_A_RUN)
+    return list(dict.fromkeys([*plan.objective.metrics_of(0), "cpu_s"]))
 
 
 def texts(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from tuner.records import Run, Trial
 from tuner.report.rows import Row
+from tuner.runs import command
+from tuner.runs.benchmark import Benchmark
 from tuner.runs.chosen import BENCHMARK
 
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
@@ -48,23 +50,29 @@ def _common(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _launch(run: Run) -> Row:
-    evidence = run.evidence
-    files = {path: BENCHMARK.file_without_ports(text) for path, text in evidence.get("files", {}).items()}
-    sides = {side: _command(evidence.get(side, {})) for side in ("server", "client")}
+    evidence, given = run.evidence, run.evidence.get("ports", ())
+    benchmark = _benchmark(given)
+    files = {path: benchmark.file_without_ports(text, given) for path, text in evidence.get("files", {}).items()}
+    sides = {side: _command(evidence.get(side, {}), given) for side in ("server", "client")}
     return {"workload": run.workload} | sides | {"files": files}
 
 
-def _command(side: Mapping[str, Any]) -> str:
+def _command(side: Mapping[str, Any], given: Sequence[int]) -> str:
     """Return one side's command as a shell line, pinned as it was."""
-    named = BENCHMARK.without_ports(side.get("argv", ()))
+    named = _benchmark(given).without_ports(side.get("argv", ()), given)
     pinned = ["taskset", "-c", side["cpus"]] if side.get("cpus") else []
     return shlex.join([*pinned, *named])
 
 
+def _benchmark(given: Sequence[int]) -> Benchmark:
+    """Return whose words a command is: a recipe's run says its ports, sockets of our own benchmark are found in its words."""
+    return command if given else BENCHMARK
+
+
 def ports(run: Run) -> str:
     """Return the ports of a run, as its client named them or its feed file did."""
-    argv = run.evidence.get("client", {}).get("argv", ())
-    return ", ".join(dict.fromkeys(BENCHMARK.ports(argv, run.evidence.get("files", {}))))
+    argv, given = run.evidence.get("client", {}).get("argv", ()), run.evidence.get("ports", ())
+    return ", ".join(dict.fromkeys(_benchmark(given).ports(argv, run.evidence.get("files", {}), given)))
 
 
 def versions(runs: Iterable[Run]) -> dict[str, list[str]]:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.figures import interval, plain, shown
-from tuner.report.content import OF_A_RUN, texts
-from tuner.report.page import CORRECTED_SAYS, OF_A_PROFILE, ROLES
+from tuner.report.content import texts
+from tuner.report.page import CORRECTED_SAYS, ROLES, metrics_of
 from tuner.report.tables import escaped, markdown
-from tuner.runs.chosen import BENCHMARK
 
 Row = Mapping[str, Any]
 
@@ -59,12 +58,13 @@ def _block(lines: Sequence[str]) -> str:
 
 def _profiles(content: Row) -> Iterator[str]:
     rows = content["profiles"]
-    present = [name for name in OF_A_PROFILE if any(name in row["metrics"] for row in rows)]
+    present = metrics_of(rows)
     headers = ["metric", *(f"{row['profile']} ({ROLES[row['role']]})" for row in rows)]
     cells = [[plain(name), *(interval(row["metrics"].get(name)) for row in rows)] for name in present]
     counts = [str(max((found["runs"] for found in row["metrics"].values()), default=0)) for row in rows]
     corrected = f" {CORRECTED_SAYS}" if any("corrected" in name for name in present) else ""
-    yield f"## Profiles\n\nMedian of the runs and its confidence interval. Latency is {content['latency_is']}.{corrected}\n"
+    said = f" Latency is {content['latency_is']}." if content["latency_is"] else ""
+    yield f"## Profiles\n\nMedian of the runs and its confidence interval.{said}{corrected}\n"
     yield markdown(headers, [*cells, ["runs", *counts]])
 
 
@@ -166,7 +166,7 @@ def _ends(content: Row) -> Iterator[str]:
     yield "## Warnings\n"
     doubts = [f"- {escaped(doubt['what'])}: {escaped(doubt['advice'])}\n" for doubt in content["doubts"]]
     yield "".join(doubts) or "None.\n"
-    yield f"## Host, stack, {BENCHMARK.name}\n"
+    yield f"## Host, stack, {escaped(content['benchmark'])}\n"
     yield f"Measured: {escaped('; '.join(content['workloads']))}. Judged: {escaped(content['judges'])}.\n"
     for name, about in content["facts"].items():
         yield markdown([name, ""], [list(row) for row in texts(about)])
@@ -189,11 +189,11 @@ def _evidence(content: Row) -> Iterator[str]:
     cells = [
         [
             *(str(run[name]) for name in names),
-            *(shown(run[name]) for name in OF_A_RUN),
+            *(shown(run[name]) for name in content["of_a_run"]),
             str(of[1]),
             str(of[0]),
             run["ports"],
         ]
         for run, of in zip(content["runs"], evidence["of_runs"], strict=True)
     ]
-    yield markdown([*names, *map(plain, OF_A_RUN), "command", "environment", "port"], cells)
+    yield markdown([*names, *map(plain, content["of_a_run"]), "command", "environment", "port"], cells)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
 from tuner.figures import interval, plain, shown
-from tuner.judging.metrics import HELD_RATE, SHORT
+from tuner.judging.metrics import HELD_RATE, short
 from tuner.measurement import CORRECTED_LATENCIES, LATENCIES
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
@@ -50,9 +50,16 @@ def head(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     profiles = {row["role"]: row["metrics"] for row in content["profiles"]}
     if "winner" not in profiles or "baseline" not in profiles:
         return []
-    both = [name for name in SHORT if name in profiles["winner"] and name in profiles["baseline"]]
+    both = [name for name in short(profiles["winner"]) if name in profiles["baseline"]]
     values = {role: {name: shown(profiles[role][name]["value"]) for name in both} for role in ("baseline", "winner")}
     return [(name, values["baseline"][name], values["winner"][name]) for name in both]
+
+
+def metrics_of(profiles: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the metrics that any of the profiles has, in the order of a table: a recipe's own first."""
+    present = dict.fromkeys(name for row in profiles for name in row["metrics"])
+    own = [name for name in present if name not in OF_A_PROFILE]
+    return [*own, *(name for name in OF_A_PROFILE if name in present)]
 
 
 def asset(name: str) -> str:
@@ -75,7 +82,9 @@ def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mappi
     script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ours = {"style": asset("report.css"), "script": script, "digest": digest}
-    named = {"metrics": OF_A_PROFILE, "short": SHORT, "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
+    rows = values.get("c", {}).get("profiles", ())
+    present = metrics_of(rows)
+    named = {"metrics": present, "short": short(present), "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
     return safe(environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tuner.errors import Finding, doubt_from_json
 from tuner.figures import shown
-from tuner.judging.metrics import SHORT
+from tuner.judging.metrics import short
 from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
 from tuner.report.tables import escaped, failure_table, markdown, phase_table, profile_table
@@ -73,7 +73,8 @@ def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
     if winner.profile not in {row.profile for row in rows}:
         rows.append(winner)
     latency_is = answer.task.workloads[0].latency_is
-    yield f"## Profiles\n\nMedian of the runs (confidence interval; n = runs). Latency is {latency_is}, in µs.\n"
+    said = f" Latency is {latency_is}, in µs." if latency_is else ""
+    yield f"## Profiles\n\nMedian of the runs (confidence interval; n = runs).{said}\n"
     yield profile_table([row.to_dict() for row in rows])
     if isinstance(answer, TuneAnswer) and answer.pareto:
         yield "## Pareto front\n\nEach is better in something than every other profile, with a probability of 90 %.\n"
@@ -86,9 +87,7 @@ def _profiles(answer: TuneAnswer | MinimiseAnswer) -> Iterator[str]:
 
 
 def _on_axes(row: Described, label: str) -> Described:
-    return replace(
-        row, profile=label or row.profile, metrics={name: row.metrics[name] for name in SHORT if name in row.metrics}
-    )
+    return replace(row, profile=label or row.profile, metrics={name: row.metrics[name] for name in short(row.metrics)})
 
 
 def _noise(answer: TuneAnswer | CompareAnswer | MeasureAnswer | MinimiseAnswer | CalibrateAnswer) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.figures import profile_rows
-from tuner.judging.metrics import SHORT
+from tuner.judging.metrics import short
 from tuner.records import Run, Status, Trial
 
 
@@ -81,7 +81,7 @@ def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def profile_table(described: Sequence[Mapping[str, Any]]) -> str:
     """Return, as Markdown, one row a profile: each metric's median, interval and count of runs."""
-    return markdown(*profile_rows(described, SHORT))
+    return markdown(*profile_rows(described, short(name for row in described for name in row["metrics"])))
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,32 +1,26 @@
-"""What a benchmark is: a program with two ends, whose arguments are written here and whose output is read here.
+"""What a benchmark is: what starts the ends of a run is written here, and what they print is read here.
 
-A benchmark is a module of these names that starts no process and opens no file; `tuner.runs.chosen` names the one
-that sessions measure with. Who reads its numbers asks its metrics which way is better.
+A benchmark is a module of these names that starts no process and opens no file; `tuner.runs.chosen` says which one measures a
+workload. Who reads its numbers asks its metrics which way is better.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from tuner.errors import Finding, TunerError
+from tuner.hosts.host import ProcessResult
+from tuner.hosts.pair import Place
 from tuner.measurement import Measurement
+from tuner.runs.metric import Metric
+from tuner.runs.recipe import BOTH_ENDS
 from tuner.runs.workload import Workload
 
 
 class ParseError(TunerError):
     """What a benchmark printed is no complete result; the message is the reason, in its own words where it gave one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One number of a run that can be judged. `short` ones stand in tables that have room for a few only."""
-
-    name: str
-    unit: str
-    higher_is_better: bool = False
-    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +41,67 @@ class Features:
         return ".".join(map(str, self.version))
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The arguments of everything that a run starts, and how its servers show that they are ready.
+
+    The first word of each is the path of a program. `before` come before the server and `warm_up` before the client; both
+    end by themselves. `files` lie in the folder of each end, name to text. `under_stack` are the ends that run under the
+    stack's library and must show it. `wanted` are small files that an end leaves and that are read, `log` a large one of the
+    client's. `folder_mark` stands in arguments for the folder of the end. `ports` are those that stand in its words, where
+    nothing but the run knows them.
+    """
+
+    client: tuple[str, ...]
+    servers: tuple[tuple[str, ...], ...] = ()
+    before: tuple[tuple[str, ...], ...] = ()
+    warm_up: tuple[tuple[str, ...], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+    ready_count: int = 1
+    ready_place: Place | None = None
+    ready_file: str = ""
+    under_stack: frozenset[str] = BOTH_ENDS
+    wanted: tuple[str, ...] = ()
+    log: str = ""
+    folder_mark: str = ""
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a run gave that came to its end: its processes, the files that were wanted, and the log where one was asked for."""
+
+    client: ProcessResult
+    servers: tuple[ProcessResult, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
+    log: BinaryIO | None = None
+
+
 class Benchmark(Protocol):
-    """A program that measures between a server and a client."""
+    """What measures a workload."""
 
     @property
     def name(self) -> str:
-        """The program's name: as sentences name it, and the key under which stored plans have its path."""
+        """Its name: as sentences name it, and the key under which stored plans have the path of its program."""
         ...
 
     @property
     def install(self) -> str:
-        """How to get the program, for who has not got it."""
+        """How to get its programs, for who has not got them."""
+        ...
+
+    def metrics(self, workload: Workload) -> tuple[Metric, ...]:
+        """Return what it can report, in the order in which tables show it."""
+        ...
+
+    def programs(self, workload: Workload, named: str) -> dict[str, tuple[str, ...]]:
+        """Return the programs that its runs start at each end, the main one first; `named` is what the user calls our own."""
         ...
 
     @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """What it can report, in the order in which tables show it."""
-        ...
-
-    @property
-    def questions(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """The arguments with which the program says its version, and the options of its client and of its server."""
-        ...
-
-    @property
-    def ready(self) -> str:
-        """What each thread of the server prints once it listens."""
-        ...
-
-    @property
-    def log_file(self) -> str:
-        """The file in the client's folder to which `full_log` makes it write."""
+    def questions(self) -> tuple[tuple[str, ...], ...]:
+        """The arguments with which the program says its version, and the options of its client and of its server; none where nobody knows them."""
         ...
 
     def features(self, version_text: str, client_help: str, server_help: str) -> Features:
@@ -88,49 +112,42 @@ class Benchmark(Protocol):
         """Return what a workload asks that the installed program cannot do."""
         ...
 
-    def server_arguments(self, workload: Workload, port: int, receiver: int = 0) -> tuple[str, ...]:
-        """Return what follows the program's name for the server, or for one of several receivers (from 0)."""
-        ...
+    def ends(
+        self,
+        workload: Workload,
+        paths: Mapping[str, Mapping[str, str]],
+        ports: Sequence[int],
+        playback: str = "",
+        *,
+        full_log: bool = False,
+    ) -> Ends:
+        """Return what a run starts; `paths` are those of `programs`, by the end and by what it calls them.
 
-    def client_arguments(self, workload: Workload, port: int) -> tuple[str, ...]:
-        """Return what follows the program's name for the client."""
-        ...
-
-    def full_log(self, workload: Workload) -> tuple[str, ...]:
-        """Return the client's further arguments for a log of every message, none where the workload has no such log."""
-        ...
-
-    def files(self, workload: Workload, ports: Iterable[int], playback: str = "") -> dict[str, str]:
-        """Return the files that the arguments expect in the folder of each end, name to text."""
+        `playback` is the text of the workload's playback. With `full_log` the client writes down all that it observes,
+        where it can.
+        """
         ...
 
     def playback_time_s(self, text: str) -> float:
         """Return the seconds that a playback lasts; raise `UsageError` with the lines that are none of its form."""
         ...
 
-    def parse(self, client_output: str, server_output: str, workload: Workload) -> Measurement:
-        """Return what a run reported; raise `ParseError` where it printed no complete result.
-
-        `server_output` is that of all receivers, one after the other.
-        """
-        ...
-
-    def with_log(self, found: Measurement, log: BinaryIO, workload: Workload) -> Measurement:
-        """Return a measurement with what the full log adds to it; raise `ParseError` where that cannot be read."""
+    def measured(self, heard: Heard, workload: Workload) -> Measurement:
+        """Return what a run reported; raise `ParseError` where that is no complete result."""
         ...
 
     def versions(self, output: str) -> list[str]:
         """Return the versions of the program that its output names."""
         ...
 
-    def ports(self, argv: Sequence[str], files: Mapping[str, str]) -> list[str]:
-        """Return the ports that a command and its files name."""
+    def ports(self, argv: Sequence[str], files: Mapping[str, str], given: Sequence[int]) -> list[str]:
+        """Return the ports that a command and its files name, where the run was `given` these."""
         ...
 
-    def without_ports(self, argv: Sequence[str]) -> list[str]:
+    def without_ports(self, argv: Sequence[str], given: Sequence[int]) -> list[str]:
         """Return a command with `PORT` for its ports, which differ from run to run."""
         ...
 
-    def file_without_ports(self, text: str) -> str:
-        """Return the text of a file of `files` with `PORT` for its ports."""
+    def file_without_ports(self, text: str, given: Sequence[int]) -> str:
+        """Return the text of a file of a run with `PORT` for its ports."""
         ...

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from tuner.records import Run, Status
-from tuner.runs import rate_search
+from tuner.runs import chosen, rate_search
 from tuner.runs.rate_search import Next, Probe, Start
 from tuner.runs.run import Rig
 from tuner.runs.time_limits import GENEROUS, TimeLimits
@@ -92,7 +92,7 @@ def measure(rig: Rig, order: Iterable[Turn], watch: Watch) -> Iterator[Run]:
 
 def _measured(rig: Rig, step: Step, watch: Watch) -> Iterator[Run]:
     watch.starts(step)
-    yield _complete(rig, step, _made(rig, step, step.workload, full_log=step.full_log))
+    yield _complete(step, _made(rig, step, step.workload, full_log=step.full_log))
 
 
 def _made(rig: Rig, step: Step, workload: Workload, *, full_log: bool) -> Run:
@@ -106,7 +106,7 @@ def _searched(rig: Rig, step: Step, search: RateSearch, watch: Watch) -> Iterato
     while asked is not None:
         watch.starts(step)
         run = _made(rig, step, _shaped(step.workload, asked, search.tail_share), full_log=True)
-        run = _complete(rig, step, replace(run, evidence={**run.evidence, KEY: _said(search, asked)}))
+        run = _complete(step, replace(run, evidence={**run.evidence, KEY: _said(search, asked)}))
         yield run
         probes.append(Probe(asked.offered_mps, asked.long, search.holds(run.metrics(), asked.offered_mps)))
         after = rate_search.following(probes, search.start)
@@ -126,11 +126,11 @@ def _shaped(workload: Workload, asked: Next, tail_share: float) -> Workload:
     return replace(workload, rate_mps=asked.offered_mps, duration_s=lasts_s)
 
 
-def _complete(rig: Rig, step: Step, run: Run) -> Run:
+def _complete(step: Step, run: Run) -> Run:
     """Return the run as its trial's, failed if it lacks what is needed."""
     metrics = run.metrics()
     missing = [metric for metric in step.needed if metrics.get(metric, 0.0) <= 0.0]
     mine = replace(run, trial=step.trial)
     if run.measurement is None or not missing:
         return mine
-    return mine.failed(f"{rig.benchmark.name} did not report {', '.join(missing)}")
+    return mine.failed(f"{chosen.of(step.workload).name} did not report {', '.join(missing)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from tuner.catalogue.facts import Facts
 from tuner.errors import Finding, error
 from tuner.hosts.pair import RunOutput
 from tuner.runs.benchmark import Benchmark, Features
+from tuner.runs.recipe import BOTH_ENDS
 from tuner.stacks import counters, offload
 from tuner.stacks.counters import Counts
 
@@ -81,9 +82,13 @@ def counts(output: RunOutput) -> dict[str, Counts]:
     return {end: counters.read(text) for end, text in (first | further).items()}
 
 
-def unproven(stack: str, output: RunOutput) -> str:
-    """Return why nothing shows that a run's packets were the stack's; empty where that is shown, or it counts nothing."""
-    return offload.unproven(counts(output)) if facts.load(stack).statistics else ""
+def unproven(stack: str, output: RunOutput, under_stack: Container[str] = BOTH_ENDS) -> str:
+    """Return why nothing shows that a run's packets were the stack's; empty where that is shown, or it counts nothing.
+
+    `under_stack` are the ends that run under its library.
+    """
+    shows = "client" if "client" in under_stack else "server"
+    return offload.unproven(counts(output), shows) if facts.load(stack).statistics else ""
 
 
 def evidence(stack: str, output: RunOutput) -> dict[str, object]:
@@ -98,6 +103,10 @@ def unsupported(loading: Loading, stack: str, benchmark: Benchmark, able: Featur
     if loading is Loading.PRELOAD:
         return []
     told = facts.load(stack)
+    if not able.version:
+        return [
+            error("--load dlopen", "the programs of a recipe open no library themselves", "leave it to --load preload")
+        ]
     if not told.load_option:
         able_to = " and ".join(each.name for each in facts.every() if each.load_option)
         message = f"{benchmark.name} opens the libraries of {able_to}, not that of {stack}"

@@ -9,21 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tuner.errors import UsageError
+from tuner.errors import Finding, UsageError
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import first_bytes
 from tuner.hosts.pair import Job, Pair, RunOutput
 from tuner.measurement import Measurement
 from tuner.records import Run, Status
-from tuner.runs import launch
-from tuner.runs.benchmark import Benchmark, ParseError
-from tuner.runs.chosen import BENCHMARK
+from tuner.runs import chosen, launch
+from tuner.runs.benchmark import Heard, ParseError
 from tuner.runs.launch import Launch
 from tuner.runs.time_limits import GENEROUS, TimeLimits, Took
 from tuner.runs.workload import PLAYBACK_BYTES, Workload
 from tuner.stacks.stack import PAD, Seen, Stack, environment
 
+LACKING: Final = "lacking"
+"""The part of the evidence of a run without a complete result that says what it lacks, each with its place."""
 TOOK: Final = "took"
 """The part of a run's evidence that says what its parts took."""
 
@@ -41,7 +42,7 @@ class ServerEnd:
 class Rig:
     """Everything that stays the same from run to run: the two hosts, the stack, the benchmark, and the libraries put under it.
 
-    `program` is the path of the benchmark. `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
+    `program` is the path of the benchmark, `programs` are those of a recipe, by the end and by their names in it. `preloads` come in the loader's order: the stack's library first. `launch` says how that one is loaded,
     `further` are variables for libraries of ours.
     """
 
@@ -51,13 +52,13 @@ class Rig:
     program: str
     launch: Launch = field(default_factory=Launch)
     further: Mapping[str, str] = field(default_factory=dict)
-    benchmark: Benchmark = BENCHMARK
     server: ServerEnd | None = None
     """What is otherwise at the server, None where nothing is."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Further files in the folder of each end, name to text."""
     os_sockets: bool = False
     """Whether runs count whose sockets the stack's library leaves to the operating system."""
+    programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def execute(
         self,
@@ -73,6 +74,8 @@ class Rig:
         With `full_log` the client writes down every message, and the measurement has what can be made of that. A run
         that takes longer than `limits` allows is a time-out.
         """
+        if workload.recipe:
+            workload = replace(workload, recipe=workload.recipe.under(settings))
         watched = cpus.parse(workload.server_cpus) or (), cpus.parse(workload.client_cpus) or ()
         before = self.pair.counters(*watched)
         job, output = self.pair.carry_out_on_free_ports(
@@ -83,12 +86,15 @@ class Rig:
         )
         happened = list(map(telemetry.between, before, self.pair.counters(*watched)))
         with output.log or nullcontext():  # read when the counters are, so that reading does not count as disturbance
-            status, reason, measurement = self._judge(settings, workload, output)
+            status, reason, result = self._judge(settings, workload, output)
         if status is Status.TIMEOUT:
             reason = limits.given_up(reason, workload, ready=output.client is not None)
         evidence = _evidence(job, output) | {"telemetry": telemetry.stored(happened), TOOK: _took(output, workload)}
         evidence |= launch.evidence(self.stack.name, output)
-        return Run(status, reason, output.started_at, output.wall_s, measurement, evidence, index)
+        if isinstance(result, ParseError):
+            evidence |= {LACKING: list(map(_lacking, result.findings))} if result.findings else {}
+            result = None
+        return Run(status, reason, output.started_at, output.wall_s, result, evidence, index)
 
     def _at(self, end: str, settings: Mapping[str, str]) -> tuple[ServerEnd, dict[str, str]]:
         """Return what is started at `server` or `client`, and its environment under these settings."""
@@ -99,43 +105,52 @@ class Rig:
         return has, launch.at(end, self.stack.name, variables)
 
     def _job(self, settings: Mapping[str, str], workload: Workload, ports: tuple[int, ...], *, full_log: bool) -> Job:
-        benchmark = self.benchmark
-        logged = benchmark.full_log(workload) if full_log else ()
-        port = ports[0] if ports else 0
-        (there, theirs), (here, ours) = self._at("server", settings), self._at("client", settings)
-        loading = self.launch.arguments(self.stack.name, here.preloads)
-        client = (here.program, *benchmark.client_arguments(workload, port), *logged, *loading)
-        loading = self.launch.arguments(self.stack.name, there.preloads)
-        first, *further = [
-            Command(
-                (there.program, *benchmark.server_arguments(workload, port, receiver), *loading),
-                theirs,
-                workload.server_cpus,
-            )
-            for receiver in range(workload.receivers)
-        ]
+        at = {end: self._at(end, settings) for end in ("server", "client")}
+        paths = self.programs or {end: {self.program: has.program} for end, (has, _) in at.items()}
+        ends = chosen.of(workload).ends(workload, paths, ports, _playback(workload), full_log=full_log)
+        bare = environment(self.stack, (), {})
+
+        def made(end: str, argv: tuple[str, ...], cpus: str) -> Command:
+            if end not in ends.under_stack:
+                return Command(argv, bare, cpus, ends.folder_mark)
+            has, variables = at[end]
+            loading = self.launch.arguments(self.stack.name, has.preloads)
+            return Command((*argv, *loading), variables, cpus, ends.folder_mark)
+
+        def beside(commands: tuple[tuple[str, ...], ...], cpus: str) -> tuple[Command, ...]:
+            return tuple(Command(argv, bare, cpus, ends.folder_mark) for argv in commands)
+
+        servers = [made("server", argv, workload.server_cpus) for argv in ends.servers]
         return Job(
-            server=first,
-            further=tuple(further),
-            client=Command(client, ours, workload.client_cpus),
-            ready=benchmark.ready,
-            ready_count=workload.server_threads,
+            server=servers[0] if servers else None,
+            further=tuple(servers[1:]),
+            client=made("client", ends.client, workload.client_cpus),
+            before=beside(ends.before, workload.server_cpus),
+            warm_up=beside(ends.warm_up, workload.client_cpus),
+            ready=ends.ready,
+            ready_count=ends.ready_count,
+            ready_place=ends.ready_place,
+            ready_file=ends.ready_file,
             time_limit_s=workload.time_limit_s,
-            files={**self.files, **benchmark.files(workload, ports, _playback(workload))},
-            wanted=launch.wanted(self.stack.name),
+            files={**self.files, **ends.files},
+            wanted=(*launch.wanted(self.stack.name), *ends.wanted),
             watch_sockets=self.stack.recognise is not None,
-            log=benchmark.log_file if logged else "",
+            log=ends.log,
+            ports=ends.ports,
         )
 
     def _judge(
         self, settings: Mapping[str, str], workload: Workload, output: RunOutput
-    ) -> tuple[Status, str, Measurement | None]:
-        """Return what a run's output amounts to: the stack must have been there before its numbers are believed."""
+    ) -> tuple[Status, str, Measurement | ParseError | None]:
+        """Return what a run's output amounts to: the stack must have been there before its numbers are believed.
+
+        The last is what was measured, or why that is no complete result.
+        """
         fixed = self.server.settings if self.server else None
         theirs = settings if fixed is None else fixed
         ends = [*(("server", each, theirs) for each in output.servers), ("client", output.client, settings)]
         for who, process, given in ends:
-            if process is not None and not output.timed_out:
+            if process is not None and not output.timed_out and who in workload.under_stack:
                 proof = self.stack.proof(process.stderr, process.stdout, Seen(given, process.links))
                 if not proof.loaded:
                     return Status.NOT_LOADED, f"{who}: {proof.reason}", None
@@ -143,15 +158,13 @@ class Rig:
             return Status.TIMEOUT, output.failure or "it did not end", None
         if output.failure is not None or output.client is None:
             return Status.FAILED, output.failure or "the client was not started", None
-        if not self.os_sockets and (why := launch.unproven(self.stack.name, output)):
+        if not self.os_sockets and (why := launch.unproven(self.stack.name, output, workload.under_stack)):
             return Status.NOT_LOADED, why, None
         try:
-            heard = "".join(map(_said, output.servers))
-            found = self.benchmark.parse(_said(output.client), heard, workload)
-            _check_trips(found, workload)
-            found = self.benchmark.with_log(found, output.log, workload) if output.log else found
+            heard = Heard(output.client, output.servers, output.written, output.log)
+            found = chosen.of(workload).measured(heard, workload)
         except ParseError as reason:
-            return Status.FAILED, reason.message, None
+            return Status.FAILED, reason.message, reason
         return Status.OK, "", _with_cost(found, output.client, output.servers)
 
 
@@ -162,20 +175,17 @@ def _with_cost(found: Measurement, client: ProcessResult, servers: Sequence[Proc
         found,
         client_cpu_s=client.cpu_s,
         server_cpu_s=math.fsum(each.cpu_s for each in servers),
-        server_memory_mb=math.fsum(memory_mb) if len(memory_mb) == len(servers) else None,
+        server_memory_mb=math.fsum(memory_mb) if servers and len(memory_mb) == len(servers) else None,
     )
+
+
+def _lacking(found: Finding) -> dict[str, str]:
+    return {"where": found.where, "message": found.message, "suggestion": found.suggestion}
 
 
 def _took(output: RunOutput, workload: Workload) -> dict[str, float]:
     lived_s = output.client.lived_s if output.client else 0.0
     return Took(output.ready_s, lived_s - workload.duration_s).to_dict()
-
-
-def _check_trips(found: Measurement, workload: Workload) -> None:
-    """Raise `ParseError` where latencies are whole round trips that should be halves, or the other way round."""
-    if found.observations and found.half_round_trip is workload.full_rtt:
-        reported = "half round trips" if found.half_round_trip else "round trips"
-        raise ParseError(f"the benchmark reported {reported}, which was not asked")
 
 
 def _playback(workload: Workload) -> str:
@@ -194,13 +204,11 @@ def playback_text(path: Path) -> str:
     return text
 
 
-def _said(process: ProcessResult) -> str:
-    return f"{process.stdout}\n{process.stderr}"
-
-
 def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
     """Return what is kept of a run beside its numbers: the commands, the environment, everything printed."""
-    kept = {name: value for name, value in job.client.environment.items() if name != PAD}
+    every = (job.client, *job.servers)
+    under_stack = next((each for each in every if each.environment.get("LD_PRELOAD")), job.client)
+    kept = {name: value for name, value in under_stack.environment.items() if name != PAD}
     servers = list(map(_process_evidence, job.servers, (*output.servers, *[None] * len(job.servers))))
     return {
         "environment": kept,
@@ -208,6 +216,7 @@ def _evidence(job: Job, output: RunOutput) -> dict[str, object]:
         **({"server": servers[0]} if servers else {}),
         "client": _process_evidence(job.client, output.client),
         **({"further_servers": servers[1:]} if job.further else {}),
+        **({"ports": list(job.ports)} if job.ports else {}),
     }
 
 

@@ -15,9 +15,11 @@ from typing import Any, BinaryIO, Final
 
 from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
+from tuner.hosts.host import ProcessResult
 from tuner.measurement import LATENCIES, Measurement
 from tuner.runs import sockperf_options
-from tuner.runs.benchmark import Features, Metric, ParseError
+from tuner.runs.benchmark import Ends, Features, Heard, ParseError
+from tuner.runs.metric import Metric
 from tuner.runs.workload import LONGEST_DURATION_S, Mode, Multiplexer, Protocol, Workload
 
 name: Final = "sockperf"
@@ -29,7 +31,7 @@ FEED_FILE: Final = "feed.txt"
 PLAYBACK_FILE: Final = "playback.csv"
 log_file: Final = "full-log.csv"
 """The names of the files that the arguments mean by default: they lie in the folder in which sockperf is started."""
-metrics: Final = (
+_METRICS: Final = (
     Metric("latency_min_us", "µs"),
     Metric("latency_p25_us", "µs"),
     Metric("latency_p50_us", "µs", short=True),
@@ -66,6 +68,16 @@ _FEED_PORT: Final = re.compile(r"(?<=:)\d{2,5}$", re.MULTILINE)
 _PORT_OPTIONS: Final = frozenset({"-p", "--port"})
 
 
+def metrics(workload: Workload) -> tuple[Metric, ...]:
+    """Return what sockperf can report, in the order in which tables show it."""
+    return _METRICS
+
+
+def programs(workload: Workload, named: str) -> dict[str, tuple[str, ...]]:
+    """Return sockperf's path or name: one program is both ends."""
+    return {"server": (named,), "client": (named,)}
+
+
 def features(version_text: str, client_help: str, server_help: str = "") -> Features:
     """Return what the answers to the questions say; raise `MissingTool` for another program."""
     found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", terminal_text.plain(version_text))
@@ -94,6 +106,29 @@ def unsupported(workload: Workload, able: Features) -> list[Finding]:
         message = f"sockperf {able.release} takes IPv4 addresses only, not {workload.address}"
         found.append(error("workload.address", message, "use an IPv4 address or sockperf 3.8 or later"))
     return found
+
+
+def ends(
+    workload: Workload,
+    paths: Mapping[str, Mapping[str, str]],
+    ports: Sequence[int],
+    playback: str = "",
+    *,
+    full_log: bool = False,
+) -> Ends:
+    """Return what a run starts: one server for each receiver, and the client."""
+    ((there,), (here,)) = (paths[end].values() for end in ("server", "client"))
+    port = ports[0] if ports else 0
+    logged = full_log_arguments(workload) if full_log else ()
+    servers = [(there, *server_arguments(workload, port, each)) for each in range(workload.receivers)]
+    return Ends(
+        client=(here, *client_arguments(workload, port), *logged),
+        servers=tuple(servers),
+        files=files(workload, ports, playback),
+        ready=ready,
+        ready_count=workload.server_threads,
+        log=log_file if logged else "",
+    )
 
 
 def server_arguments(workload: Workload, port: int, receiver: int = 0) -> tuple[str, ...]:
@@ -157,7 +192,7 @@ def _client_only(workload: Workload) -> tuple[str, ...]:
     return (*named, *again, *(("--full-rtt",) if workload.full_rtt else ()))
 
 
-def full_log(workload: Workload) -> tuple[str, ...]:
+def full_log_arguments(workload: Workload) -> tuple[str, ...]:
     """Return the client's arguments for a log of every observed message in `log_file`; throughput mode observes none."""
     return () if workload.mode is Mode.THROUGHPUT else ("--full-log", log_file)
 
@@ -205,6 +240,19 @@ def files(workload: Workload, ports: Iterable[int], playback: str = "") -> dict[
     return feed | ({PLAYBACK_FILE: playback} if workload.mode is Mode.PLAYBACK else {})
 
 
+def measured(heard: Heard, workload: Workload) -> Measurement:
+    """Return what a run reported; raise `ParseError` where it printed no complete result, or latencies that nobody asked for."""
+    found = parse(_said(heard.client), "".join(map(_said, heard.servers)), workload)
+    if found.observations and found.half_round_trip is workload.full_rtt:
+        reported = "half round trips" if found.half_round_trip else "round trips"
+        raise ParseError(f"the benchmark reported {reported}, which was not asked")
+    return with_log(found, heard.log, workload) if heard.log else found
+
+
+def _said(process: ProcessResult) -> str:
+    return f"{process.stdout}\n{process.stderr}"
+
+
 def parse(client_output: str, server_output: str, workload: Workload) -> Measurement:
     """Return what a run reported.
 
@@ -237,18 +285,18 @@ def versions(output: str) -> list[str]:
     return re.findall(r"== version #(\S+)", output)
 
 
-def ports(argv: Sequence[str], files: Mapping[str, str]) -> list[str]:
+def ports(argv: Sequence[str], files: Mapping[str, str], given: Sequence[int] = ()) -> list[str]:
     """Return the ports that a command names, and those of its feed file."""
     named = [word for before, word in pairwise(argv) if before in _PORT_OPTIONS]
     return [*named, *(port for text in files.values() for port in _FEED_PORT.findall(text))]
 
 
-def without_ports(argv: Sequence[str]) -> list[str]:
+def without_ports(argv: Sequence[str], given: Sequence[int] = ()) -> list[str]:
     """Return a command with `PORT` for its port."""
     return ["PORT" if before in _PORT_OPTIONS else word for before, word in zip(["", *argv], argv, strict=False)]
 
 
-def file_without_ports(text: str) -> str:
+def file_without_ports(text: str, given: Sequence[int] = ()) -> str:
     """Return the text of a feed file with `PORT` for its ports."""
     return _FEED_PORT.sub("PORT", text)
 

@@ -27,8 +27,6 @@ PATIENT: Final = 3.0
 """How many times the room a run has where its slowness must not be taken for a hang."""
 SLOWEST_BYTES_PER_S: Final = 1e9
 """How fast memory is zeroed and registered at least: one thread in 4 KiB pages does 1 to 2 GB/s, in huge pages several."""
-READY_LIMIT_S: Final = 10.0
-"""The seconds that a server has to become ready while nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,10 @@ class TimeLimits:
     room: Took = Took(0.0, 0.0)
     runs: int = 0
 
-    def ready_limit_s(self) -> float:
+    def ready_limit_s(self, workload: Workload) -> float:
         """Return the seconds that a server has to become ready."""
-        return min(READY_LIMIT_S, self.usual.ready_s + self.room.ready_s) if self.runs else READY_LIMIT_S
+        longest_s = workload.ready_limit_s
+        return min(longest_s, self.usual.ready_s + self.room.ready_s) if self.runs else longest_s
 
     def client_limit_s(self, workload: Workload) -> float:
         """Return the seconds that a client has."""
@@ -79,7 +78,7 @@ class TimeLimits:
 
     def limiting(self, job: Job, workload: Workload) -> Job:
         """Return a job with these limits."""
-        return replace(job, ready_limit_s=self.ready_limit_s(), time_limit_s=self.client_limit_s(workload))
+        return replace(job, ready_limit_s=self.ready_limit_s(workload), time_limit_s=self.client_limit_s(workload))
 
     def given_up(self, why: str, workload: Workload, *, ready: bool) -> str:
         """Return in words why a run was given up whose client, or whose servers where none was `ready`, took too long."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.runs.recipe import BOTH_ENDS, Recipe
+from tuner.runs.recipe_file import recipe_of
 
 SMALLEST_MESSAGE_BYTES: Final = 14
 LARGEST_MESSAGE_BYTES: Final = 65507
@@ -20,6 +23,8 @@ MOST_RECEIVERS: Final = 64
 """The most receivers of a multicast group, each of which is a process of this machine."""
 PLAYBACK_BYTES: Final = 1 << 26
 """The largest playback that is read."""
+READY_LIMIT_S: Final = 10.0
+"""The seconds after which a server will never be ready, where nothing else is known of it."""
 MAX_RATE: Final = "max"
 """What somebody writes for the fastest rate that the mode can; a workload has None for it."""
 VALID_SHARE_LOST_S: Final = 0.45
@@ -78,6 +83,9 @@ class Workload:
 
     `feed` are connections of one's own, in the benchmark's form; they replace address, ports and count.
     `further_args` are further arguments of the benchmark.
+
+    With a `recipe` the benchmark is that of somebody: then only the address, the CPUs and the duration count beside it, and
+    `rehearsed_s` is how long a run of it took, None where that is not known.
     """
 
     mode: Mode = Mode.PING_PONG
@@ -109,10 +117,14 @@ class Workload:
     tcp_avoid_nodelay: bool = False
     feed: tuple[str, ...] = ()
     further_args: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+    rehearsed_s: float | None = None
 
     @property
     def latency_is(self) -> str:
-        """Return what a latency of its measurements is, in words."""
+        """Return what a latency of its measurements is, in words; empty where a recipe says it."""
+        if self.recipe:
+            return ""
         return "the round trip" if self.full_rtt else "half the round trip"
 
     @property
@@ -142,6 +154,8 @@ class Workload:
     @property
     def ports_needed(self) -> int:
         """Return how many free ports the server needs: one for each connection that does not name its own."""
+        if self.recipe:
+            return int(self.recipe.uses_port)
         return 0 if self.feed else self.connections
 
     @property
@@ -150,12 +164,33 @@ class Workload:
         return 2 if self.mode in {Mode.UNDER_LOAD, Mode.PLAYBACK} else 1
 
     @property
+    def threads(self) -> tuple[int, int]:
+        """Return how many CPUs the server and the client keep busy."""
+        if self.recipe:
+            return self.recipe.server.cpus if self.recipe.server else 1, self.recipe.client.cpus
+        return self.server_threads * self.receivers, self.client_threads
+
+    @property
+    def under_stack(self) -> frozenset[str]:
+        """Return the ends that run under the stack's library."""
+        return frozenset(end for end, each in self.recipe.ends.items() if each.stack) if self.recipe else BOTH_ENDS
+
+    @property
     def time_limit_s(self) -> float:
         """Return the seconds after which a client hangs for sure (3.2 s of a one-second run are normal)."""
+        if self.recipe and self.recipe.time_limit_s:
+            return self.recipe.time_limit_s
         return 5.0 + 1.5 * self.duration_s
+
+    @property
+    def ready_limit_s(self) -> float:
+        """Return the seconds after which a server will never be ready."""
+        return self.recipe.ready_limit_s if self.recipe else READY_LIMIT_S
 
     def key(self) -> str:
         """Return the canonical text of what is measured: equal keys mean comparable measurements."""
+        if self.recipe:
+            return self._recipe_key(self.recipe)
         parts = [self.mode, self.protocol, f"{self.message_bytes}B", f"{self.duration_s}s", self.multiplexer]
         parts += [f"rate={self.rate_mps or 'max'}", f"burst={self.burst}"]
         if self.client_threads > 1:
@@ -164,6 +199,11 @@ class Workload:
         parts += [f"server-cpus={self.server_cpus or 'any'}", f"client-cpus={self.client_cpus or 'any'}"]
         parts += [f"playback={self.playback}"] if self.mode is Mode.PLAYBACK else []
         return " ".join([*parts, *self._further_parts()])
+
+    def _recipe_key(self, recipe: Recipe) -> str:
+        parts = [f"recipe={recipe.name}@{recipe.fingerprint[:12]}", f"{self.duration_s}s", self.address]
+        parts += [f"server-cpus={self.server_cpus or 'any'}"] if recipe.server else []
+        return " ".join([*parts, f"client-cpus={self.client_cpus or 'any'}"])
 
     def _further_parts(self) -> Iterator[str]:
         """Yield what is not as it is by default, so that keys of earlier releases stay what they were."""
@@ -174,8 +214,11 @@ class Workload:
 
     def to_dict(self) -> dict[str, object]:
         """Return the workload as plain values for JSON; what came after the first release only where it is not the default."""
-        plain = {name: str(v) if isinstance(v, StrEnum) else v for name, v in asdict(self).items()}
-        return {name: v for name, v in plain.items() if name not in _IN_KEY_WHERE_CHANGED or v != _DEFAULTS[name]}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {name: str(v) if isinstance(v, StrEnum) else v for name, v in values.items()}
+        plain |= {"recipe": self.recipe.to_dict()} if self.recipe else {}
+        later = {*_IN_KEY_WHERE_CHANGED, *_WHERE_A_RECIPE_IS}
+        return {name: v for name, v in plain.items() if name not in later or v != _DEFAULTS[name]}
 
 
 _IN_KEY_WHERE_CHANGED: Final = (
@@ -195,6 +238,7 @@ _IN_KEY_WHERE_CHANGED: Final = (
     "feed",
     "further_args",
 )
+_WHERE_A_RECIPE_IS: Final = ("recipe", "rehearsed_s")
 _DEFAULTS: Final = {field.name: field.default for field in fields(Workload)}
 
 
@@ -242,6 +286,8 @@ def _value(name: str, value: Any, findings: list[Finding]) -> Any:
         return _listed(where, value, findings)
     elif name == "rate_mps" and value == MAX_RATE:
         return None
+    elif name == "recipe" and value is not None:
+        return _recipe(where, value, findings)
     elif not (value is None and name in _OPTIONAL):
         findings.extend(_kind_problems(name, where, value))
     return value
@@ -251,11 +297,28 @@ def _kind_problems(name: str, where: str, value: Any) -> Iterator[Finding]:
     if name in _TEXTS or name == "playback":
         if not isinstance(value, str):
             yield error(where, f"{value!r} is not text")
+    elif name == "rehearsed_s":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            yield error(where, f"{value!r} is not a number of seconds")
     elif name in _SWITCHES:
         if not isinstance(value, bool):
             yield error(where, f"{value!r} is not true or false")
     elif isinstance(value, bool) or not isinstance(value, int):
         yield error(where, f"{value!r} is not a whole number")
+
+
+def _recipe(where: str, value: Any, findings: list[Finding]) -> Recipe | None:
+    """Return a recipe as it is, or the one that a store says."""
+    if isinstance(value, Recipe):
+        return value
+    if not isinstance(value, Mapping):
+        findings.append(error(where, f"{str(value)[:40]!r} is not a recipe"))
+        return None
+    try:
+        return recipe_of(value, where)
+    except UsageError as reason:
+        findings += reason.findings
+        return None
 
 
 def _listed(where: str, value: Any, findings: list[Finding]) -> tuple[str, ...]:

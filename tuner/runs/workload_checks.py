@@ -21,14 +21,30 @@ from tuner.runs.workload import (
     Workload,
 )
 
+OF_A_RECIPE: Final = frozenset(
+    {"recipe", "rehearsed_s", "address", "duration_s", "server_cpus", "client_cpus", "protocol"}
+)
+"""What of a workload counts beside its recipe."""
 _OBSERVATIONS_FOR_P99: Final = 1000
 _HIGHEST_PORT: Final = 65535
 
 
 def problems(w: Workload) -> list[Finding]:
     """Return everything that would be refused or that would make the numbers mean nothing."""
+    if w.recipe:
+        return [*_number_problems(w), *_beside_recipe(w), *_place_problems(w)]
     simple = [*_number_problems(w), *_shape_problems(w), *_mode_problems(w), *_place_problems(w)]
     return [*simple, *_multicast_problems(w), *_client_problems(w)]
+
+
+def _beside_recipe(w: Workload) -> Iterator[Finding]:
+    """Yield what is asked of the traffic, which is the recipe's matter."""
+    plain = Workload(recipe=w.recipe).to_dict()
+    for name, value in w.to_dict().items():
+        if name not in OF_A_RECIPE and plain.get(name) != value:
+            yield error(f"workload.{name}", "is for the recipe's own commands to say", "leave it out")
+    if w.is_multicast:
+        yield error("workload.address", f"{w.address} is a multicast group, which no recipe knows", "name an address")
 
 
 def _number_problems(w: Workload) -> list[Finding]:

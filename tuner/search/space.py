@@ -119,10 +119,12 @@ class SearchSpace:
                 yield settings
 
 
-def load(stack: str, objective: str, *, multiplexer: str, protocol: str, release: str | None = None) -> SearchSpace:
+def load(
+    stack: str, objective: str, *, multiplexer: str | None, protocol: str, release: str | None = None
+) -> SearchSpace:
     """Return what is worth searching on `stack` for `objective` under a workload.
 
-    Dimensions whose workload condition does not hold are left out. So are, with a line in `left_out`, the parameters
+    Dimensions whose workload condition does not hold are left out; a `multiplexer` of None is one that nobody knows, so that all hold. So are, with a line in `left_out`, the parameters
     and values that `release` (the newest when None) does not read. A stack without a space of its own gives an empty
     one, for `restrict` to fill. Raises `UsageError` for an unknown stack or objective.
     """
@@ -147,8 +149,9 @@ def _read(path: Path) -> Mapping[str, list[dict[str, Any]]]:
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _applies(row: Mapping[str, Any], multiplexer: str, protocol: str) -> bool:
-    return multiplexer in row.get("multiplexers", (multiplexer,)) and protocol in row.get("protocols", (protocol,))
+def _applies(row: Mapping[str, Any], multiplexer: str | None, protocol: str) -> bool:
+    waits = multiplexer is None or multiplexer in row.get("multiplexers", (multiplexer,))
+    return waits and protocol in row.get("protocols", (protocol,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,17 @@ from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.measuring.clock import Clock
 from tuner.session.phases import prior
-from tuner.session.setup import fitting, multicast, os_sockets, preflight, prepare, readback, resumption, rule_file
+from tuner.session.setup import (
+    fitting,
+    multicast,
+    os_sockets,
+    preflight,
+    prepare,
+    readback,
+    rehearsal,
+    resumption,
+    rule_file,
+)
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Request
 from tuner.session.setup.resumption import Named
@@ -68,6 +78,9 @@ def _name(turn: Turn | None, session: Ongoing) -> None:
 
 def _begun(request: Request, plan: Plan, clock: Clock, at: Workspace) -> Ongoing:
     """Return a new session, of which nothing is measured yet."""
+    if any(each.recipe for each in plan.workloads):
+        plan = rehearsal.rehearsed(plan, prepare.rig(plan, at.pair))
+        prepare.check_budget(plan.kind, plan.budget_s, plan.objective, plan.workloads, fast_start=plan.fast_start)
     store = at.store()
     began_s = clock.now()
     facts = _facts(plan, at.pair, said_of((request.profile, request.other), request.task.stack))

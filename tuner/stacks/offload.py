@@ -13,6 +13,7 @@ from typing import Final
 from tuner.stacks.counters import Counts
 
 CLIENT: Final = "client"
+"""The end whose counts must show it, where it runs under the library."""
 
 
 class Sockets(StrEnum):
@@ -30,18 +31,18 @@ def carried(counts: Counts | None) -> Sockets:
     return Sockets.OFFLOADED if counts.sums["offloaded_packets"] else Sockets.OS
 
 
-def unproven(by_end: Mapping[str, Counts]) -> str:
+def unproven(by_end: Mapping[str, Counts], shows: str = CLIENT) -> str:
     """Return why a run is no measurement of the stack: an end whose packets it did not carry; empty where it did.
 
-    The client's counts must show it. A server is ended from outside, and a library may write nothing then: what is not
+    The counts of the end that `shows` it must show it. A server is ended from outside, and a library may write nothing then: what is not
     known of it is no reason.
     """
     ends = {end: carried(counts) for end, counts in by_end.items()}
     left = [end for end, sockets in ends.items() if sockets is Sockets.OS]
     if left:
         return f"{left[0]}: {_left(by_end[left[0]])}"
-    if ends.get(CLIENT) is not Sockets.OFFLOADED:
-        return f"{CLIENT}: nothing shows that its sockets are offloaded: the library wrote no counts of them"
+    if ends.get(shows) is not Sockets.OFFLOADED:
+        return f"{shows}: nothing shows that its sockets are offloaded: the library wrote no counts of them"
     return ""
 
 

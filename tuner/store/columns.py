@@ -18,6 +18,7 @@ from tuner.hosts.telemetry import Telemetry
 from tuner.json_text import parsed
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
+from tuner.runs import command
 from tuner.runs.chosen import BENCHMARK
 from tuner.store.shape import (
     Shape,
@@ -208,6 +209,8 @@ _PLAN: Final = having(
         "stack": text,
         "preloads": many(text),
         BENCHMARK.name: text,
+        command.name: text,
+        "programs": named(_SETTINGS),
         "objective": text,
         "workloads": many(named(anything)),
         "baseline": _CONTENDER,
@@ -270,6 +273,8 @@ _EVIDENCE: Final = having(
         "files": named(text),
         "server": _COMMAND,
         "client": _COMMAND,
+        "ports": many(count),
+        "lacking": many(having({"where": text, "message": text, "suggestion": text}, required=True)),
         "telemetry": _telemetry,
         "counters": named(named(whole)),
         "proposals": having({"turned_down": _turned_down, "used_up": flag}),

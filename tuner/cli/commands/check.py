@@ -61,7 +61,12 @@ def check(
     from tuner.session.setup.fitness import Needs, fitness
 
     # Not by the API, which loads the search and the database.
-    found = fitness(Needs(profile, stack, rings, setup), LocalHost(), shelves(os.environ, Path.cwd()), where)
+    found = fitness(
+        Needs(profile, stack, rings, setup, workload.get("recipe")),
+        LocalHost(),
+        shelves(os.environ, Path.cwd()),
+        where,
+    )
     task = Task(stack, objective, workload, seed)
     _tell(found, _measured(profile, runs, task, setup, where) if noise and found.fit else None, json=json)
 

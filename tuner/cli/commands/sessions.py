@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tuner.cli import options, session_options
+from tuner.cli import options, recipe_options, session_options
 from tuner.cli.ends import Ends, ends
 from tuner.cli.screen.output import print_json, table
 from tuner.figures import shown
@@ -75,7 +75,7 @@ def show(session: Session = "latest", json: options.Json = False, *, where: Resu
         typer.echo(summary(store, row), nl=False)
 
 
-@options.made_from_options(where=options.where, hosts=ends)
+@options.made_from_options(where=options.where, hosts=ends, recipe=recipe_options.recipe)
 def resume(
     session: Session = "latest",
     program: session_options.BenchmarkPath = BENCHMARK.name,
@@ -87,25 +87,30 @@ def resume(
     *,
     where: Results,
     hosts: Ends,
+    recipe: dict[str, object],
 ) -> None:
     """Continue an interrupted session.
 
     It uses the rest of its budget. The store may be anybody's: the benchmark and the libraries are looked up again on this
-    host or named again, and what differs from those that the session began with is told; other hosts are named again too. A
-    session that is under way is refused.
+    host or named again, and what differs from those that the session began with is told; other hosts, and a recipe of one's
+    own, are named again too. A session that is under way is refused.
 
     \b
     Examples:
       tuner sessions resume latest
       tuner sessions resume latest --lib ./libxlio.so
       tuner sessions resume latest --server ssh://me@box2
+      tuner sessions resume latest --workload my-server.toml
     """
     from tuner import api
     from tuner.cli import work
+    from tuner.runs.recipe import Recipe
     from tuner.session.setup.resumption import Named
 
+    found = recipe.get("recipe")
     at = work.workspace(where, hosts, verbose=verbose)
-    named = Named(program, lib, preload or (), not no_wait)
+    recipe_again = found if isinstance(found, Recipe) else None
+    named = Named(program, lib, preload or (), not no_wait, recipe_again)
     work.tell(api.resume(session, named=named, at=at), at, json=json, verbose=verbose)
 
 

@@ -23,10 +23,11 @@ _NARROWEST: Final = 12
 
 def verdict(decision: Decision, why: str, *profiles: Described) -> str:
     """Return a session's verdict with its reason, and its profiles side by side."""
-    from tuner.judging.metrics import SHORT
+    from tuner.judging.metrics import short
 
     told = [each.to_dict() for each in profiles]
-    return wrapped(f"{decision}: {why}") + "\n\n" + table(*side_by_side(told, SHORT))
+    shown = short(name for row in told for name in row["metrics"])
+    return wrapped(f"{decision}: {why}") + "\n\n" + table(*side_by_side(told, shown))
 
 
 def print_json(answer: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuner.cli.screen.output import wrapped
-from tuner.runs.chosen import BENCHMARK
 from tuner.session.answer import answers, costs, disturbance, proposals, words
 from tuner.session.answer.answers import Answer, CalibrateAnswer, Failure, MeasureAnswer, TuneAnswer
 from tuner.session.answer.parts import Circumstances, Time
@@ -41,4 +40,4 @@ def _time(spent: Time, runs: int | None) -> str:
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in spent.runs_by_phase_s.items() if seconds)
     share = f"{100 * spent.runs_s / spent.wall_s:.0f} %" if spent.wall_s else "all"
     counted = "runs" if runs is None else f"{runs} runs"
-    return f"time: {spent.wall_s:.1f} s, {share} of it in {counted} of {BENCHMARK.name} ({phases})"
+    return f"time: {spent.wall_s:.1f} s, {share} of it in {counted} ({phases})"

@@ -7,7 +7,6 @@ from typing import Final
 
 from tuner.figures import plain, shown
 from tuner.judging.costs import Compared
-from tuner.judging.metrics import UNITS
 
 NOT_MEASURED: Final = "not measured"
 MOST_TOLD: Final = 3
@@ -25,23 +24,22 @@ def cpu(found: Compared, mode: str, spinning: int) -> str:
 
     `mode` is the workload's, empty where the session has but one; so in the others.
     """
-    return f"CPU {_values(found)} a run{_under(mode)}{_spins(spinning)}"
+    return f"CPU {_values(found, 's')} a run{_under(mode)}{_spins(spinning)}"
 
 
-def value(found: Compared, mode: str) -> str:
-    """Return a difference in a rate or in memory."""
-    return f"{name(found.metric)} {_values(found)}{_under(mode)}"
+def value(found: Compared, unit: str, mode: str) -> str:
+    """Return a difference in a rate or in memory, or in a metric of a recipe."""
+    return f"{name(found.metric)} {_values(found, unit)}{_under(mode)}"
 
 
 def latency(found: Compared, mode: str, objective: str, remark: str) -> str:
     """Return a difference in a latency that `objective` does not judge, with what to keep in mind of it."""
-    aside = "; ".join(filter(None, (_values(found), f"not part of objective {objective}", remark)))
+    aside = "; ".join(filter(None, (_values(found, "µs"), f"not part of objective {objective}", remark)))
     return f"{name(found.metric)}{_under(mode)} {_times(found.ratio.ratio)} ({aside})"
 
 
-def _values(found: Compared) -> str:
-    unit = UNITS[found.metric]
-    return f"{shown(found.profile)} {unit} instead of {shown(found.baseline)} {unit}"
+def _values(found: Compared, unit: str) -> str:
+    return f"{f'{shown(found.profile)} {unit}'.rstrip()} instead of {f'{shown(found.baseline)} {unit}'.rstrip()}"
 
 
 def _under(mode: str) -> str:

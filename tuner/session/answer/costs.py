@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.judging.costs import Change, Compared, Paired, compared
-from tuner.judging.metrics import UNITS
-from tuner.measurement import PERCENTILES, Measurement
+from tuner.measurement import Measurement, percentile_of
 from tuner.records import Phase, Run, Status, Trial
+from tuner.runs import chosen
 from tuner.runs.workload import Mode, Workload
 from tuner.session.answer import cost_words
 from tuner.session.answer.guarded import Guarded, Keeping, guarded_where_judged
@@ -134,7 +134,7 @@ def _harm(found: Difference) -> float:
 def _difference(evidence: Evidence, side: _Side, found: Compared) -> Difference:
     return Difference(
         metric=found.metric,
-        unit=UNITS[found.metric],
+        unit=evidence.reported[found.metric].unit,
         workload=found.workload,
         winner=found.profile,
         baseline=found.baseline,
@@ -150,11 +150,11 @@ def _difference(evidence: Evidence, side: _Side, found: Compared) -> Difference:
 
 
 def _sentence(evidence: Evidence, side: _Side, found: Compared) -> str:
-    mode = side.mode_if_one_of_several()
+    mode, unit = side.mode_if_one_of_several(), evidence.reported[found.metric].unit
     if found.metric == _CPU:
         return cost_words.cpu(found, mode, side.spinning())
-    if not found.metric.startswith("latency"):
-        return cost_words.value(found, mode)
+    if evidence.plan.workloads[found.workload].recipe or not found.metric.startswith("latency"):
+        return cost_words.value(found, unit, mode)
     return cost_words.latency(found, mode, evidence.objective.name, side.remark(found.metric))
 
 
@@ -187,12 +187,20 @@ class _Side:
     def _looked_at(self) -> Iterator[str]:
         """Yield what is looked at: not what the objective judges, nor latencies where loads or modes have none to compare."""
         judged = self.evidence.objective.metrics_of(self.workload)
-        if not self.evidence.objective.limits and self._traffic.mode is not Mode.THROUGHPUT:
+        if self._traffic.recipe:
+            yield from (each for each in self._of_recipe() if each not in {*judged, *OF_THE_HOST})
+        elif not self.evidence.objective.limits and self._traffic.mode is not Mode.THROUGHPUT:
             told = {*judged, *([_MEAN] if _MEDIAN in judged else ())}
             yield from (each for each in LATENCIES if each not in told)
-        if not self.evidence.objective.limits and "rate_mps" not in judged:
+        if not self.evidence.objective.limits and not self._traffic.recipe and "rate_mps" not in judged:
             yield "rate_mps"
-        yield from OF_THE_HOST
+        yield from OF_THE_HOST if not self._traffic.recipe or self._traffic.recipe.server else (_CPU,)
+
+    def _of_recipe(self) -> Iterator[str]:
+        """Yield the metrics of a recipe of which somebody said which way is better; of samples p50 and p99."""
+        for metric in chosen.of(self._traffic).metrics(self._traffic):
+            if metric.higher_is_better is not None and metric.short:
+                yield metric.name
 
     @property
     def _traffic(self) -> Workload:
@@ -205,7 +213,8 @@ class _Side:
     def _paired(self, metric: str) -> Paired:
         rows = [(self._value(metric, old), self._value(metric, new)) for old, new in self.both]
         found = [(old, new) for old, new in rows if old and new]
-        return Paired(metric, tuple(old for old, _ in found), tuple(new for _, new in found), self.workload)
+        higher = bool(self.evidence.reported[metric].higher_is_better)
+        return Paired(metric, tuple(old for old, _ in found), tuple(new for _, new in found), self.workload, higher)
 
     def _value(self, metric: str, runs: Sequence[Run]) -> float | None:
         if self.evidence.objective.limits:
@@ -219,7 +228,7 @@ class _Side:
             return cost_words.NOT_MEASURED
         if not paired.enough:
             return cost_words.few_blocks(len(paired.baseline))
-        if metric in PERCENTILES:
+        if percentile_of(metric) is not None:
             beyond = self._beyond(metric)
             least = LEAST_A_RUN * max(1, len(self.both))
             return cost_words.few_beyond(beyond, policy.LEAST_BEYOND) if beyond < least else ""
@@ -229,13 +238,12 @@ class _Side:
 
     def remark(self, metric: str) -> str:
         """Return the reservation about a percentile that fewer observations show than the verdict asks for, else nothing."""
-        beyond = self._beyond(metric) if metric in PERCENTILES else policy.LEAST_BEYOND
+        beyond = self._beyond(metric) if percentile_of(metric) is not None else policy.LEAST_BEYOND
         return cost_words.few_beyond(beyond, policy.LEAST_BEYOND) if beyond < policy.LEAST_BEYOND else ""
 
     def _beyond(self, metric: str) -> float:
         """Return how many observations lie beyond a percentile, in the worse of the two."""
-        percentile = PERCENTILES[metric]
-        return min(sum(each.observations_beyond(percentile) for each in self._measured(end)) for end in (0, 1))
+        return min(sum(each.beyond(metric) for each in self._measured(end)) for end in (0, 1))
 
     def _messages(self, end: int) -> int:
         return sum(each.observations for each in self._measured(end))
@@ -248,7 +256,7 @@ class _Side:
 
         0 where that cannot be told: threads share a process's time, and a sender at full speed has no time to wait.
         """
-        several = self._traffic.receivers > 1 or self._traffic.server_threads > 1
+        several = self._traffic.recipe or self._traffic.receivers > 1 or self._traffic.server_threads > 1
         if several or self._traffic.mode is Mode.THROUGHPUT or self.evidence.objective.limits:
             return 0
         return _spinning(self._measured(1)) - _spinning(self._measured(0))

@@ -101,4 +101,4 @@ def _keeping(excess: Gain) -> Keeping:
 
 
 def _figure(guard: Guard, value: float) -> str:
-    return f"{shown(value)}{'×' if guard.relative else ' ' + guard.unit}"
+    return f"{shown(value)}{'×' if guard.relative else ' ' + guard.unit}".rstrip()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuner.judging.metrics import HELD_RATE, HIGHER_IS_BETTER
+from tuner.judging.metrics import HELD_RATE
 from tuner.judging.pareto import Named, Seen, handful
 from tuner.records import Role, Status, Trial
+from tuner.runs import chosen
 from tuner.session.answer.cost_words import name
 from tuner.session.answer.described import described
 from tuner.session.answer.json_form import INLINE
@@ -38,6 +39,10 @@ def axes(evidence: Evidence) -> list[str]:
     judged = [term.metric for term in evidence.objective.terms]
     if HELD_RATE in judged:
         return [HELD_RATE, _CPU]
+    if evidence.plan.workloads[0].recipe:
+        known = chosen.of(evidence.plan.workloads[0]).metrics(evidence.plan.workloads[0])
+        able = [each.name for each in known if each.higher_is_better is not None and each.short]
+        return [*judged, *(each for each in able if each not in judged), _CPU]
     latency = [] if any(metric.startswith("latency") for metric in judged) else [_MEDIAN]
     return [*judged, *latency, *([] if _RATE in judged else [_RATE]), _CPU]
 
@@ -58,7 +63,11 @@ def _seen(evidence: Evidence, trial: Trial, metrics: Sequence[str]) -> Seen:
     blocks = sorted({run.block for run in evidence.ledger.runs_of(trial.number)} - evidence.ledger.quarantined)
     of = evidence.metrics.of
     pairs = [(of(0, block), of(trial.number, block)) for block in blocks] if trial != evidence.baseline else []
-    found = {metric: [_cost(metric, *pair) for pair in pairs if _both_have(metric, *pair)] for metric in metrics}
+    higher = _higher(evidence)
+    found = {
+        metric: [_cost(metric in higher, metric, *pair) for pair in pairs if _both_have(metric, *pair)]
+        for metric in metrics
+    }
     return Seen(str(trial.number), {metric: values for metric, values in found.items() if values})
 
 
@@ -66,16 +75,23 @@ def _both_have(metric: str, baseline: Mapping[str, float], profile: Mapping[str,
     return baseline.get(metric, 0.0) > 0.0 and profile.get(metric, 0.0) > 0.0
 
 
-def _cost(metric: str, baseline: Mapping[str, float], profile: Mapping[str, float]) -> float:
+def _cost(higher: bool, metric: str, baseline: Mapping[str, float], profile: Mapping[str, float]) -> float:  # noqa: FBT001 - which way is better
     ratio = math.log(profile[metric] / baseline[metric])
-    return -ratio if metric in HIGHER_IS_BETTER else ratio
+    return -ratio if higher else ratio
+
+
+def _higher(evidence: Evidence) -> set[str]:
+    """Return the metrics of which more is better; what the objective says of one comes before what its recipe says."""
+    known = {name for name, metric in evidence.reported.items() if metric.higher_is_better}
+    return known | {term.metric for term in evidence.objective.terms if term.higher_is_better}
 
 
 def _on_front(evidence: Evidence, found: Named, seen: Sequence[Seen]) -> OnFront:
     trial = evidence.ledger.trials[int(found.name)]
     best_in = [*found.leads, *(metric for metric, _ in found.better)]
-    told = [_superlative(metric) for metric in found.leads]
-    told += [f"{_comparative(metric)} than {_profile(evidence, other)}" for metric, other in found.better]
+    higher = _higher(evidence)
+    told = [_superlative(metric, higher) for metric in found.leads]
+    told += [f"{_comparative(metric, higher)} than {_profile(evidence, other)}" for metric, other in found.better]
     return OnFront(described(evidence, trial), _label(evidence, trial, seen, best_in), ", ".join(dict.fromkeys(told)))
 
 
@@ -83,12 +99,12 @@ def _profile(evidence: Evidence, number: str) -> str:
     return evidence.ledger.trials[int(number)].profile
 
 
-def _superlative(metric: str) -> str:
-    return f"{'highest' if metric in HIGHER_IS_BETTER else 'lowest'} {name(metric)}"
+def _superlative(metric: str, higher: Container[str]) -> str:
+    return f"{'highest' if metric in higher else 'lowest'} {name(metric)}"
 
 
-def _comparative(metric: str) -> str:
-    return f"{'higher' if metric in HIGHER_IS_BETTER else 'lower'} {name(metric)}"
+def _comparative(metric: str, higher: Container[str]) -> str:
+    return f"{'higher' if metric in higher else 'lower'} {name(metric)}"
 
 
 def _label(evidence: Evidence, trial: Trial, seen: Sequence[Seen], best_in: Sequence[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from tuner.errors import StoreError
+from tuner.judging.metrics import reported
 from tuner.judging.objective import Objective
 from tuner.records import StoredSession, Trial
+from tuner.runs.metric import Metric
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
@@ -28,9 +31,12 @@ class Evidence:
     ledger: Ledger
     gains: Gains = field(init=False, repr=False, compare=False)
     """What the ledger says by the plan's objective."""
+    reported: Mapping[str, Metric] = field(init=False, repr=False, compare=False)
+    """What is known of the metrics that its runs may have."""
 
     def __post_init__(self) -> None:
         """Judge by the plan's objective."""
+        object.__setattr__(self, "reported", reported(self.plan.workloads))
         object.__setattr__(self, "gains", Gains(self.ledger, self.plan.objective, self.plan.guards))
 
     @staticmethod
@@ -68,7 +74,7 @@ class Evidence:
             return self.ledger.unit_s
         if self.objective.limits:
             return budget_shares.run_s(self.plan)
-        return max(workload.duration_s for workload in self.plan.workloads) + FIRST_RUN_EXTRA_S
+        return max(each.rehearsed_s or each.duration_s + FIRST_RUN_EXTRA_S for each in self.plan.workloads)
 
     def block_cost_s(self, trials: int) -> float:
         """Return what a block of the baseline and this many trials is expected to take, in seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from tuner.judging.guards import Guard
 from tuner.judging.statistics import pooled_sd, promise
@@ -48,7 +49,7 @@ class Guarding:
     def _sd(self, guard: Guard) -> float:
         """Return the spread of one block's excess, as the baseline over itself shows it in the calibration, which is over."""
         if guard.name not in self._sds:
-            over_itself = Guard(guard.name, 1.0, relative=True)
+            over_itself = replace(guard, limit=1.0, relative=True)
             pairs = (self.metrics.twins(block) for block in self.ledger.blocks(Phase.CALIBRATE))
             merged = self.metrics.merged
             found = (over_itself.excess(merged(pair[0]), merged(pair[1])) for pair in pairs if pair)

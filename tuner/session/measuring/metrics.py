@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.objective import Objective, Term
-from tuner.measurement import PERCENTILES
+from tuner.measurement import percentile_of
 from tuner.records import Phase, Run, Status
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.ledger import Ledger
@@ -71,12 +71,11 @@ class Metrics:
 
     def beyond(self, trial: int, term: Term) -> float:
         """Return how many observations of a trial's confirmation lie beyond a term's percentile; infinite for others."""
-        percentile = PERCENTILES.get(term.metric)
-        if percentile is None:
+        if percentile_of(term.metric) is None:
             return math.inf
         mine = (run for run in self.ledger.runs_of(trial) if run.phase is Phase.CONFIRM)
         rows = [run.measurement for run in mine if run.measurement and run.workload == term.workload]
-        return math.fsum(row.observations_beyond(percentile) for row in rows)
+        return math.fsum(row.beyond(term.metric) for row in rows)
 
     def twins(self, block: int) -> tuple[list[Run], list[Run]] | None:
         """Return the baseline's first and second runs of a block, one under each workload, None unless all are ok."""

@@ -11,8 +11,9 @@ import statistics
 from dataclasses import replace
 from typing import Final
 
+from tuner.judging.objective import Term
 from tuner.judging.statistics import promise
-from tuner.measurement import PERCENTILES
+from tuner.measurement import percentile_of
 from tuner.records import Phase, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.baseline_shift import seen
@@ -49,18 +50,18 @@ def words(lead: ClearLead | None) -> str:
 def _observed(evidence: Evidence, leader: Trial) -> bool:
     """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
     needed = policy.SURPLUS * policy.LEAST_BEYOND / budget_shares.CLEAR_LEAD_BLOCKS
-    terms = [term for term in evidence.objective.terms if term.metric in PERCENTILES]
-    return all(_beyond(evidence, leader, term.workload, PERCENTILES[term.metric]) >= needed for term in terms)
+    terms = [term for term in evidence.objective.terms if percentile_of(term.metric) is not None]
+    return all(_beyond(evidence, leader, term) >= needed for term in terms)
 
 
-def _beyond(evidence: Evidence, leader: Trial, workload: int, percentile: float) -> float:
-    """Return how many observations of a run lie beyond a percentile, in the mean, for the worse of leader and baseline."""
+def _beyond(evidence: Evidence, leader: Trial, term: Term) -> float:
+    """Return how many observations of a run lie beyond a term's percentile, in the mean, for the worse of leader and baseline."""
     both = (leader.number, evidence.baseline.number)
     runs = [
         run
         for run in evidence.ledger.runs
-        if run.workload == workload and run.phase == Phase.SEARCH and run.measurement
+        if run.workload == term.workload and run.phase == Phase.SEARCH and run.measurement
     ]
     counts = {number: [run.measurement for run in runs if run.trial == number and run.measurement] for number in both}
-    means = [statistics.fmean(row.observations_beyond(percentile) for row in rows) for rows in counts.values() if rows]
+    means = [statistics.fmean(row.beyond(term.metric) for row in rows) for rows in counts.values() if rows]
     return min(means, default=0.0)

@@ -48,9 +48,9 @@ def search_space(plan: Plan) -> space.SearchSpace:
 def shipped(plan: Plan) -> space.SearchSpace:
     """Return what is worth searching on a plan's stack, in the release that answers, for its objective and workload."""
     workload, wanted = plan.workloads[0], plan.objective.space
-    return space.load(
-        plan.stack, wanted, multiplexer=workload.multiplexer, protocol=workload.protocol, release=plan.release
-    )
+    # How the programs of a recipe wait for their sockets is not known: nothing is left out for it.
+    waits = None if workload.recipe else workload.multiplexer
+    return space.load(plan.stack, wanted, multiplexer=waits, protocol=workload.protocol, release=plan.release)
 
 
 def check_runnable(plan: Plan) -> None:

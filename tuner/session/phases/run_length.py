@@ -20,7 +20,7 @@ from typing import Final
 
 from tuner.judging.noise import sampling_sd
 from tuner.judging.objective import Term
-from tuner.measurement import PERCENTILES, Measurement
+from tuner.measurement import Measurement, percentile_of
 from tuner.records import Phase
 from tuner.runs.workload import VALID_SHARE_LOST_S, Mode
 from tuner.session.measuring.evidence import Evidence
@@ -67,7 +67,7 @@ def _needed(evidence: Evidence, index: int) -> LongerRuns | None:
     workload = evidence.plan.workloads[index]
     runs = [run for run in evidence.ledger.runs if (run.phase, run.workload) == (Phase.CALIBRATE, index)]
     measurements = [run.measurement for run in runs if run.measurement]
-    if workload.mode is Mode.PLAYBACK or not measurements:
+    if workload.mode is Mode.PLAYBACK or not measurements or (workload.recipe and not workload.recipe.is_timed):
         return None
     terms = [term for term in evidence.objective.terms if term.workload == index]
     every = [
@@ -82,11 +82,10 @@ def _needed(evidence: Evidence, index: int) -> LongerRuns | None:
 
 def _observed(evidence: Evidence, term: Term, measurements: list[Measurement]) -> LongerRuns | None:
     """Return the least duration that lets a term's percentile be judged, None where it is, or where none does."""
-    percentile = PERCENTILES.get(term.metric)
-    if percentile is None:
+    if percentile_of(term.metric) is None:
         return None
     planned_s = evidence.plan.workloads[term.workload].duration_s
-    beyond = statistics.fmean(each.observations_beyond(percentile) for each in measurements)
+    beyond = statistics.fmean(each.beyond(term.metric) for each in measurements)
     for duration_s in range(planned_s, LONGEST_S + 1):
         blocks = _judging_blocks(evidence, duration_s - planned_s)
         seen = beyond * _valid_s(duration_s) / _valid_s(planned_s) * blocks

@@ -62,7 +62,10 @@ LONG_RUN_S: Final = 2
 
 def expected_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:
     """Return what one run of each workload will take on a quiet host, in seconds."""
-    return sum(each.duration_s + RUN_EXTRA_S + (0.0 if fast_start else SLEEP_S) for each in workloads)
+    sleep_s = 0.0 if fast_start else SLEEP_S
+    return sum(
+        each.rehearsed_s or each.duration_s + RUN_EXTRA_S + (0.0 if each.recipe else sleep_s) for each in workloads
+    )
 
 
 def load_search_s(workloads: Iterable[Workload], *, fast_start: bool) -> float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuner import stacks
 from tuner.catalogue import facts
 from tuner.errors import UsageError
 from tuner.intake.reference import meant
 from tuner.judging.objective import Objective, named_by, objective
+from tuner.judging.own_goal import usual
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
 from tuner.profiles.profile import DEFAULT, Profile
 from tuner.records import Kind
-from tuner.session.setup.request import Request
+from tuner.runs.recipe import FIRST, OTHER, SECOND, Recipe
+from tuner.runs.workload import Protocol, Workload
+from tuner.session.setup.request import Request, Task
 from tuner.stacks.stack import Stack
 
 
@@ -43,15 +46,27 @@ def contest(request: Request, shelves: Sequence[Shelf]) -> Contest:
     task = request.task
     first = meant(request.profile, task.stack, shelves).profile if request.profile else None
     stack = stacks.named(task.stack or (first.stack if first else facts.DEFAULT))
-    goal = objective(task.objective or named_by(first.name if first else ""))
+    goal = _goal(task, first)
     baseline, known = _opponents(request, first, stack, shelves)
     return Contest(request.kind, stack, goal, first, baseline, known)
+
+
+def _goal(task: Task, first: Profile | None) -> Objective:
+    """Return what is judged: of a recipe what it says itself, else what the first profile's name means, unless the task says it."""
+    recipe = task.workload.get("recipe")
+    if not isinstance(recipe, Recipe):
+        return objective(task.objective or named_by(first.name if first else ""))
+    workload = Workload(recipe=recipe, duration_s=recipe.duration_s, protocol=Protocol(recipe.protocol))
+    return objective(task.objective or usual(workload), workload)
 
 
 def _opponents(
     request: Request, first: Profile | None, stack: Stack, shelves: Sequence[Shelf]
 ) -> tuple[Profile, tuple[Profile, ...]]:
     """Return the baseline and what it is compared with before any proposal."""
+    recipe = request.task.workload.get("recipe")
+    if isinstance(recipe, Recipe) and recipe.other:
+        return _commands(request, recipe, stack)
     only = first or Profile.defaults(stack.name)
     if request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
         return only, ()
@@ -61,6 +76,16 @@ def _opponents(
     if request.kind is Kind.MINIMISE:
         return baseline, (_with_settings(first),)
     return baseline, _known(first, stack, shelves)
+
+
+def _commands(request: Request, recipe: Recipe, stack: Stack) -> tuple[Profile, tuple[Profile, ...]]:
+    """Return the two commands of a recipe as profiles; raise `UsageError` where something else is to be compared."""
+    if request.kind is not Kind.COMPARE:
+        raise UsageError(f"recipe {recipe.name} compares two commands", advice="use tuner compare, without profiles")
+    if (request.profile or DEFAULT, request.other) != (DEFAULT, DEFAULT):
+        raise UsageError(f"recipe {recipe.name} compares its two commands and no profiles", advice="leave them out")
+    plain = Profile.defaults(stack.name)
+    return replace(plain, name=FIRST), (replace(plain, name=SECOND, settings={OTHER: "1"}),)
 
 
 def _with_settings(profile: Profile | None) -> Profile:

@@ -15,7 +15,10 @@ from tuner.hosts import cpus
 from tuner.hosts.host import Host
 from tuner.profiles.library import Shelf, load
 from tuner.results import Results
+from tuner.runs import chosen, command
 from tuner.runs.chosen import BENCHMARK
+from tuner.runs.recipe import Recipe
+from tuner.runs.workload import Workload
 from tuner.session.setup.memory_account import account
 from tuner.session.setup.preflight import card, hangs, host_facts, program_path
 from tuner.session.setup.request import Setup
@@ -69,12 +72,19 @@ class Needs:
     stack: str
     rings: int
     setup: Setup
+    recipe: object = None
+    """The recipe that is to be measured, None for our own benchmark."""
+
+    @property
+    def workload(self) -> Workload:
+        """The workload that is to be measured."""
+        return Workload(recipe=self.recipe) if isinstance(self.recipe, Recipe) else Workload()
 
 
 def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Results) -> Fitness:
     """Return what a host has of all that a session needs; raise `UsageError` for a stack or a profile that is not there."""
     stack = stacks.named(needs.stack)
-    parts = _parts(stack, needs.setup, host, results)
+    parts = _parts(stack, needs, host, results)
     release = _release(needs, stack, host) if stack.facts.pools else None
     memory = _memory(needs, stack, host, shelves, release) if stack.facts.pools else None
     if memory is not None:
@@ -84,17 +94,36 @@ def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Results
     return Fitness(parts, found | {"doubts": [*found["doubts"], *map(doubt_to_json, hanging)]}, memory)
 
 
-def _parts(stack: Stack, setup: Setup, host: Host, results: Results) -> tuple[Part, ...]:
+def _parts(stack: Stack, needs: Needs, host: Host, results: Results) -> tuple[Part, ...]:
+    setup = needs.setup
     needed = {
-        BENCHMARK.name: lambda: program_path(setup.program, host, ()),
+        **_benchmark(needs, host),
         f"library of {stack.name}": lambda: _loads(stack, setup.lib, host),
         **({f"card for {stack.name}": lambda: card(stack.name, host)} if stack.facts.pools else {}),
-        "fast start": lambda: str(faststart_library()),
-        "CPUs": lambda: _cpus_found(cpus.placement(host.topology())),
+        **({} if needs.recipe else {"fast start": lambda: str(faststart_library())}),
+        "CPUs": lambda: _cpus_found(cpus.placement(host.topology(), *needs.workload.threads)),
         "results": lambda: _writable(results.folder),
         **({"store": lambda: _store(results)} if results.store else {}),
     }
     return tuple(_part(name, look) for name, look in needed.items())
+
+
+def _benchmark(needs: Needs, host: Host) -> dict[str, Callable[[], str]]:
+    """Return the programs that are measured with, each with how it is looked up."""
+    if not isinstance(needs.recipe, Recipe):
+        return {BENCHMARK.name: lambda: program_path(needs.setup.program, host, ())}
+    wanted = chosen.of(needs.workload).programs(needs.workload, "")
+    return {
+        f"{needs.recipe.name}: {program}": lambda program=program: _installed(program, host)  # type: ignore[misc]
+        for programs in wanted.values()
+        for program in programs
+    }
+
+
+def _installed(program: str, host: Host) -> str:
+    if (path := host.which(program)) is None:
+        raise MissingTool(f"there is no program {program!r}", advice=command.install)
+    return path
 
 
 def _part(name: str, look: Callable[[], str]) -> Part:

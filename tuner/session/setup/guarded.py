@@ -15,7 +15,7 @@ from tuner.session.setup.request import Request
 
 def guards_of(request: Request, objective: Objective, workloads: Sequence[Workload]) -> tuple[Guard, ...]:
     """Return the guards of a request; raise `UsageError` where one is not understood or nothing could show that it is kept."""
-    found = guards.parse(request.task.guards)
+    found = (*objective.kept, *guards.parse(request.task.guards, workloads))
     if found and request.kind in {Kind.MEASURE, Kind.CALIBRATE}:
         raise UsageError(
             "a guard has no effect here: nothing is recommended", advice="leave it out, or use tuner compare"
@@ -27,6 +27,8 @@ def guards_of(request: Request, objective: Objective, workloads: Sequence[Worklo
 
 
 def _problems(guard: Guard, objective: Objective, workloads: Sequence[Workload]) -> Iterator[Finding]:
+    if workloads[0].recipe:
+        return
     of_load = guard.metric.startswith("latency") or guard.metric == "rate_mps"
     if objective.limits and of_load:
         why = (

@@ -15,8 +15,8 @@ from tuner.judging import guards
 from tuner.judging.guards import Guard
 from tuner.judging.objective import Objective, objective
 from tuner.records import Kind
-from tuner.runs import workload
-from tuner.runs.chosen import BENCHMARK
+from tuner.runs import chosen, workload
+from tuner.runs.benchmark import Benchmark
 from tuner.runs.launch import Loading
 from tuner.runs.workload import Workload
 
@@ -95,7 +95,7 @@ class Plan:
     preloads: tuple[str, ...]
     """The libraries put under every program, in the loader's order; the stack's own is the first."""
     program: str
-    """The path of the benchmark, stored under its name."""
+    """The path of the benchmark, stored under its name; of a recipe that of its client's program."""
     objective: Objective
     workloads: tuple[Workload, ...]
     baseline: Contender
@@ -144,6 +144,13 @@ class Plan:
     """The two hosts, None where both ends are on this machine; `program` and `preloads` are then the client's."""
     server_profile: Contender | None = None
     """What the server runs with, whatever is measured; None where both ends get the candidate."""
+    programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The paths of a recipe's programs, by the end and by their names in it."""
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """What measures its workloads."""
+        return chosen.of(self.workloads[0])
 
     @property
     def server_cpus(self) -> tuple[int, ...]:
@@ -162,9 +169,12 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name not in {"clear_lead", "program"}}
+        plain = {
+            name: getattr(self, name) for name in self.__slots__ if name not in {"clear_lead", "program", "programs"}
+        }
         return plain | {
-            BENCHMARK.name: self.program,
+            self.benchmark.name: self.program,
+            **({"programs": {end: dict(paths) for end, paths in self.programs.items()}} if self.programs else {}),
             "preloads": list(self.preloads),
             "objective": self.objective.name,
             "workloads": [each.to_dict() for each in self.workloads],
@@ -205,16 +215,19 @@ def _why(reason: Exception) -> str:
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    goal = objective(data["objective"])
+    workloads = tuple(workload.from_dict(row) for row in data["workloads"])
+    goal = objective(data["objective"], workloads[0] if workloads else None)
     if len(data["workloads"]) != len(goal.workloads):
         raise ValueError(f"{goal.name} judges {len(goal.workloads)} workloads, and there are {len(data['workloads'])}")
-    plain = {name: value for name, value in data.items() if name not in {"obvious", BENCHMARK.name}}
+    name = chosen.of(workloads[0]).name
+    plain = {key: value for key, value in data.items() if key not in {"obvious", name}}
     return plain | {
-        "program": data[BENCHMARK.name],
+        "program": data[name],
+        "programs": {end: dict(paths) for end, paths in (data.get("programs") or {}).items()},
         "kind": Kind(data["kind"]),
         "preloads": tuple(data["preloads"]),
         "objective": goal,
-        "workloads": tuple(workload.from_dict(row) for row in data["workloads"]),
+        "workloads": workloads,
         "baseline": Contender(**data["baseline"]),
         "known": tuple(Contender(**row) for row in data["known"]),
         "warm_start": None if data.get("warm_start") is None else tuple(data["warm_start"]),
@@ -224,7 +237,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "conf": RuleFile(**data["conf"]) if data.get("conf") else None,
         "room": Room(**data["room"]) if data.get("room") else None,
         "fitted": tuple(data.get("fitted", ())),
-        "guards": guards.parse(data.get("guards") or ()),
+        "guards": guards.parse(data.get("guards") or (), workloads),
         "ends": Ends(**{**data["ends"], "preloads": tuple(data["ends"]["preloads"])}) if data.get("ends") else None,
         "server_profile": Contender(**data["server_profile"]) if data.get("server_profile") else None,
     }

@@ -12,6 +12,7 @@ from tuner.errors import Finding, MissingTool, UsageError, doubt, doubt_to_json,
 from tuner.hosts import calm, facts, path
 from tuner.hosts.host import Host, has_file, printed
 from tuner.hosts.pair import Pair
+from tuner.runs import chosen
 from tuner.runs.benchmark import Features
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading, unsupported
@@ -90,7 +91,7 @@ def features(path: str, host: Host) -> Features:
 def program_path(
     name: str, host: Host, workloads: Sequence[Workload], loading: Loading = Loading.PRELOAD, stack: str = "kernel"
 ) -> str:
-    """Return the path of the installed benchmark; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
+    """Return the path of our own benchmark; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
     path = host.which(name)
     if path is None:
         raise MissingTool(f"there is no program {name!r} on {host.name}", advice=BENCHMARK.install)
@@ -100,3 +101,19 @@ def program_path(
     if cannot:
         raise UsageError(f"{path} cannot do this", findings=cannot)
     return path
+
+
+def recipe_programs(
+    workload: Workload, host: Host, ends: Sequence[str], loading: Loading, stack: str
+) -> dict[str, dict[str, str]]:
+    """Return the paths of a recipe's programs on a host, by the end and by their names; raise `MissingTool` naming all that are not there."""
+    benchmark = chosen.of(workload)
+    if cannot := unsupported(loading, stack, benchmark, Features(())):
+        raise UsageError("a recipe cannot do this", findings=cannot)
+    wanted = benchmark.programs(workload, "")
+    found = {end: {program: host.which(program) for program in wanted.get(end, ())} for end in ends}
+    missing = dict.fromkeys(program for paths in found.values() for program, path in paths.items() if path is None)
+    if missing:
+        said = " and ".join(map(repr, missing))
+        raise MissingTool(f"there is no program {said} on {host.name}", advice=benchmark.install)
+    return {end: {program: path for program, path in paths.items() if path} for end, paths in found.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from tuner.profiles.profile import Profile
 from tuner.records import Kind
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Launch
+from tuner.runs.recipe import OTHER
 from tuner.runs.run import Rig, ServerEnd
 from tuner.runs.workload import Workload, is_multicast
 from tuner.session.setup import budget_shares, fitting, os_sockets, preflight, readback, rule_file
@@ -52,6 +53,8 @@ class Installed:
     version: str
     ends: Ends | None = None
     """The hosts, and what the server's has; None where there is only this machine."""
+    programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The paths of a recipe's programs, by the end and by their names in it."""
 
 
 def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
@@ -59,17 +62,24 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     found = contest(request, shelves)
     way = None if pair.is_one else path.between(pair, _address(request))
     workloads = workloads_of(found.objective, request.task.workload, pair, way)
-    _check_budget(request, found.objective, workloads)
+    setup = _setup(request.setup, workloads)
+    request = replace(request, setup=setup)
+    check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
     guards = guards_of(request, found.objective, workloads)
-    installed = installed_on(pair, request.setup, found.stack, workloads)
-    os_sockets.check(found.stack, workloads, allowed=request.setup.os_sockets)
+    installed = installed_on(pair, setup, found.stack, workloads)
+    os_sockets.check(found.stack, workloads, allowed=setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
     _check_named(found, installed)
     made = _planned(request, found, workloads, installed)
-    fixed = request.setup.server_profile
+    fixed = setup.server_profile
     server = _contender(library.load(fixed, found.stack.name, shelves)) if fixed else None
     changes = tuple(map(str, fitting.changes(asked, found)))
     return replace(made, fitted=changes, guards=guards, server_profile=server)
+
+
+def _setup(asked: Setup, workloads: Sequence[Workload]) -> Setup:
+    """Return what the runs are made with: the sleep that is left out is that of our own benchmark."""
+    return replace(asked, fast_start=False) if workloads[0].recipe else asked
 
 
 def _address(request: Request) -> str | None:
@@ -96,6 +106,7 @@ def rig(made: Plan, pair: Pair) -> Rig:
         server=server,
         files=files,
         os_sockets=made.os_sockets,
+        programs=made.programs,
     )
 
 
@@ -112,11 +123,13 @@ def installed_on(pair: Pair, setup: Setup, stack: Stack, workloads: Sequence[Wor
 
     Raise `MissingTool` naming what is not there, and `UsageError` where the two hosts differ in what must be the same.
     """
-    each = [_installed(setup, stack, host, workloads) for host in pair.hosts]
+    of_host = [("server", "client")] if pair.is_one else [("server",), ("client",)]
+    each = [_installed(setup, stack, host, workloads, at) for host, at in zip(pair.hosts, of_host, strict=True)]
     if not pair.is_one:
         _check_alike(pair, each[0], each[1])
     ends = Ends(pair.server.name, pair.client.name, each[0].program, tuple(map(str, each[0].preloads)))
-    return each[-1] if pair.is_here else replace(each[-1], ends=ends)
+    found = replace(each[-1], programs={**each[0].programs, **each[-1].programs})
+    return found if pair.is_here else replace(found, ends=ends)
 
 
 def _check_alike(pair: Pair, server: Installed, client: Installed) -> None:
@@ -133,8 +146,8 @@ def _check_alike(pair: Pair, server: Installed, client: Installed) -> None:
         raise UsageError("both hosts must have the same programs", findings=wrong)
 
 
-def _installed(setup: Setup, stack: Stack, host: Host, workloads: Sequence[Workload]) -> Installed:
-    """Return what the stack has on a host; raise `MissingTool` naming what is not there."""
+def _installed(setup: Setup, stack: Stack, host: Host, workloads: Sequence[Workload], ends: Sequence[str]) -> Installed:
+    """Return what the stack has on a host, and the programs of these ends; raise `MissingTool` naming what is not there."""
     preloads = preflight.preloads(
         stack,
         probe.usable(stack, setup.lib, host),
@@ -143,9 +156,13 @@ def _installed(setup: Setup, stack: Stack, host: Host, workloads: Sequence[Workl
         named=bool(setup.stackname),
         fast_start=setup.fast_start,
     )
+    release, room = probe.release(stack, preloads[:1], host), _room(stack, host)
+    if workloads[0].recipe:
+        programs = preflight.recipe_programs(workloads[0], host, ends, setup.load, stack.name)
+        main = next(iter(programs[ends[-1]].values()), "")
+        return Installed(preloads, release, room, main, "", programs=programs)
     program = preflight.program_path(setup.program, host, workloads, setup.load, stack.name)
-    version = preflight.features(program, host).release
-    return Installed(preloads, probe.release(stack, preloads[:1], host), _room(stack, host), program, version)
+    return Installed(preloads, release, room, program, preflight.features(program, host).release)
 
 
 def _room(stack: Stack, host: Host) -> Room | None:
@@ -156,7 +173,7 @@ def _room(stack: Stack, host: Host) -> Room | None:
 def _check_named(found: Contest, installed: Installed) -> None:
     """Raise `UsageError` when a profile that was named is not what the library of this release would run here."""
     stack, release = found.stack.name, installed.release
-    named = {each.name: each.settings for each in found.named}
+    named = {each.name: each.settings for each in found.named if OTHER not in each.settings}
     wrong = {name: readback.refusal(stack, settings, release) for name, settings in named.items()}
     findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
     known = catalogue.load(stack)
@@ -174,6 +191,7 @@ def _planned(request: Request, found: Contest, workloads: tuple[Workload, ...], 
         preloads=tuple(map(str, installed.preloads)),
         program=installed.program,
         ends=installed.ends,
+        programs=installed.programs,
         objective=found.objective,
         workloads=workloads,
         baseline=_contender(found.baseline),
@@ -202,18 +220,20 @@ def _contender(profile: Profile) -> Contender:
     return Contender(profile.name, dict(profile.settings))
 
 
-def _check_budget(request: Request, goal: Objective, workloads: Sequence[Workload]) -> None:
+def check_budget(
+    kind: Kind, budget_s: float, goal: Objective, workloads: Sequence[Workload], *, fast_start: bool
+) -> None:
+    """Raise `UsageError` for a budget in which a session of this kind could compare nothing."""
     whole = budget_shares.load_search_s if goal.limits else budget_shares.expected_s
-    run_s = whole(workloads, fast_start=request.setup.fast_start)
+    run_s = whole(workloads, fast_start=fast_start)
     what_runs = "search over the load" if goal.limits else "run"
     search_s, confirm_s = 2 * run_s / budget_shares.SEARCH_SHARE, 4 * run_s / (1 - budget_shares.SEARCH_SHARE)
     what, least = {
         Kind.TUNE: ("two blocks of two runs, after one to search", max(search_s, confirm_s)),
         Kind.MINIMISE: ("three blocks of three runs", budget_shares.LEAST_RUNS * run_s),
-    }.get(request.kind, ("two blocks of two runs", 4 * run_s))
-    if request.budget_s < least:
+    }.get(kind, ("two blocks of two runs", 4 * run_s))
+    if budget_s < least:
         raise UsageError(
-            f"a budget of {request.budget_s:g} s is too small: the minimum is {what}, each {what_runs} of "
-            f"{run_s:.1f} s",
+            f"a budget of {budget_s:g} s is too small: the minimum is {what}, each {what_runs} of {run_s:.1f} s",
             advice=f"--budget {least + 1:.0f}s is the least",
         )

@@ -19,8 +19,9 @@ from tuner.hosts.host import HERE
 from tuner.hosts.pair import Pair
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
-from tuner.runs import workload_checks
+from tuner.runs import shipped_recipes, workload_checks
 from tuner.runs.chosen import BENCHMARK
+from tuner.runs.recipe import OTHER, Recipe
 from tuner.session.setup import prepare
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.request import Setup
@@ -38,6 +39,8 @@ class Named:
     """Further libraries, behind the stack's: those that the session began with, named again."""
     wait_for_turn: bool = True
     """Whether to wait while another session measures on the host; otherwise it is refused."""
+    recipe: Recipe | None = None
+    """The recipe that the session began with, named again; of one that this package ships that need not be."""
 
 
 def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) -> tuple[Plan, list[str]]:
@@ -47,12 +50,14 @@ def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) ->
     libraries that it began with are not named again; `MissingTool` as for a new session.
     """
     _check(stored, trials)
+    _check_recipe(stored, named)
     _check_hosts(stored, pair)
     _check_further(stored, named)
     setup = Setup(named.program, named.lib, named.preload, stored.fast_start, stored.load, stackname=stored.further)
     found = prepare.installed_on(pair, setup, stacks.named(stored.stack), stored.workloads)
     _check_release(stored, found.release)
     plan = replace(stored, program=found.program, preloads=tuple(map(str, found.preloads)), ends=found.ends)
+    plan = replace(plan, programs=found.programs)
     return plan, list(_differences(stored, plan))
 
 
@@ -74,7 +79,7 @@ def _check_hosts(stored: Plan, pair: Pair) -> None:
 
 def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
     if stored.program != plan.program:
-        yield f"the session began with {stored.program} and goes on with {plan.program} (--{BENCHMARK.name} names another)"
+        yield f"the session began with {stored.program} and goes on with {plan.program}{_names_another(stored)}"
     if stored.ends and plan.ends and stored.ends.program != plan.ends.program:
         yield f"the server began with {stored.ends.program} and goes on with {plan.ends.program}"
     if _theirs(stored) != _theirs(plan):
@@ -86,6 +91,20 @@ def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
 def _theirs(plan: Plan) -> tuple[str, ...]:
     """Return the path of the stack's library, nothing for one of ours that was brought to another host."""
     return plan.preloads[:1] if plan.ends is None or stacks.named(plan.stack).locate("") is None else ()
+
+
+def _names_another(stored: Plan) -> str:
+    return "" if stored.programs else f" (--{BENCHMARK.name} names another)"
+
+
+def _check_recipe(stored: Plan, named: Named) -> None:
+    """Raise `UsageError` where the stored commands are not those of this package and not those that the user names."""
+    for recipe in filter(None, (each.recipe for each in stored.workloads)):
+        known = {each.fingerprint for each in (*shipped_recipes.every().values(), *filter(None, [named.recipe]))}
+        if recipe.fingerprint not in known:
+            asked = "is another one" if named.recipe else "a store may be anybody's, and starts nothing"
+            message = f"the session began with recipe {recipe.name}: {asked}"
+            raise UsageError(message, advice="name it again: --workload FILE, or the same --client-cmd and the rest")
 
 
 def _further(plan: Plan) -> tuple[str, ...]:
@@ -109,7 +128,8 @@ def _check_release(stored: Plan, release: str | None) -> None:
 
 def _check(stored: Plan, trials: Iterable[Trial]) -> None:
     """Raise `UsageError` for everything in a stored plan that a user could not have asked for."""
-    known = catalogue.load(stored.stack).parameters
+    compared = [OTHER] if any(each.recipe and each.recipe.other for each in stored.workloads) else []
+    known = [*catalogue.load(stored.stack).parameters, *compared]
     contenders = {each.profile: each.settings for each in (stored.baseline, *stored.known)} | {"fixed": stored.fixed}
     every = {**contenders, **{f"trial {each.number}": each.settings for each in trials}}
     found = [each for where, settings in every.items() for each in _strange(where, settings, known)]

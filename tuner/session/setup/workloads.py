@@ -17,7 +17,7 @@ from tuner.runs import workload
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.run import playback_text
 from tuner.runs.workload import Mode, Workload
-from tuner.runs.workload_checks import problems
+from tuner.runs.workload_checks import OF_A_RECIPE, problems
 from tuner.session.setup import traffic
 
 
@@ -30,7 +30,7 @@ def workloads_of(
 
     Raise `UsageError` with everything that cannot be measured or judged.
     """
-    asked = traffic.understood(asked, pair.server)
+    asked = _beside_recipe(asked) if "recipe" in asked else traffic.understood(asked, pair.server)
     _check_beside(goal, asked)
     if way is not None and "feed" not in asked:
         asked = {"address": way.address, **asked}
@@ -42,6 +42,18 @@ def workloads_of(
     if wrong := (*wrong, *_unjudged(goal, placed)):
         raise UsageError("this workload cannot be measured", findings=dict.fromkeys(wrong))
     return placed
+
+
+def _beside_recipe(asked: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what was asked beside a recipe; raise `UsageError` with what is for the recipe's own commands to say."""
+    wrong = [
+        error(f"workload.{name}", "is for the recipe's own commands to say")
+        for name in asked
+        if name not in OF_A_RECIPE
+    ]
+    if wrong:
+        raise UsageError("a recipe has its own traffic", findings=wrong, advice="leave these out")
+    return asked
 
 
 def _check_beside(goal: Objective, asked: Mapping[str, object]) -> None:
@@ -89,7 +101,7 @@ def _timed(each: Workload) -> Workload:
 
 def _placed(each: Workload, there: cpus.Topology, here: cpus.Topology, *, apart: bool) -> Workload:
     """Return the workload with CPUs chosen where the user named none: server and client on different cores."""
-    busy = each.server_threads * each.receivers, each.client_threads
+    busy = each.threads
     chosen = cpus.apart(there, here, *busy) if apart else cpus.placement(there, *busy)
     allowed = {"server": [cpu.number for cpu in there.cpus], "client": [cpu.number for cpu in here.cpus]}
     pinned = ",".join(filter(None, (each.sender_affinity, each.receiver_affinity)))
@@ -108,6 +120,10 @@ def _placed(each: Workload, there: cpus.Topology, here: cpus.Topology, *, apart:
 
 def _unjudged(goal: Objective, workloads: Sequence[Workload]) -> Iterable[Finding]:
     for term in goal.terms:
-        if workloads[term.workload].mode is Mode.THROUGHPUT and term.metric.startswith("latency"):
+        if (
+            workloads[term.workload].recipe is None
+            and workloads[term.workload].mode is Mode.THROUGHPUT
+            and term.metric.startswith("latency")
+        ):
             message = f"objective {goal.name} judges {term.metric}, which mode throughput does not measure"
             yield error("workload.mode", message, "choose another --mode or --objective")
