@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,17 +13,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import far_hosts
 import own_commands
 import pytest
 import simulation
 from command_line import Tuner
 
 from tuner.cli.recipe_trust import Trusted
+from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import Pair
 from tuner.judging.objective import objective
-from tuner.records import Kind
+from tuner.profiles import library
+from tuner.records import Kind, Status
 from tuner.runs import shipped_recipes
+from tuner.runs.recipe_file import of_text
 from tuner.session.phases.propose import search_space
-from tuner.session.setup.plan import Contender
+from tuner.session.setup import prepare
+from tuner.session.setup.plan import Contender, Plan
+from tuner.session.setup.request import Request, Task
 
 HERE: Final = Path(__file__).parent
 RECIPE: Final = f"""
@@ -291,3 +299,16 @@ def test_a_recipe_of_the_package_measures_where_its_programs_are(name: str, tune
     assert done.status in {0, 3}, done.err
     metrics = (done.json.get("a") or done.json)["metrics"]
     assert metrics[shipped_recipes.every()[name].objective.split()[1]]["value"] > 0.0
+
+
+@pytest.mark.serial
+def test_a_recipe_runs_between_two_hosts_each_with_its_own_programs() -> None:
+    asked = Task("kernel", workload={"recipe": of_text(RECIPE, "stand-in.toml"), "address": "127.0.0.1"})
+    with far_hosts.child() as there:
+        pair = Pair(there, LocalHost())
+        plan = prepare.plan(Request(Kind.MEASURE, "default", task=asked), pair, library.shipped())
+        run = prepare.rig(plan, pair).execute({}, plan.workloads[0])
+    assert run.status is Status.OK, run.reason
+    assert list(plan.programs) == ["server", "client"]
+    assert all(list(paths) == [sys.executable] for paths in plan.programs.values())
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan

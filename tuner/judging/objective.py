@@ -19,7 +19,8 @@ from tuner.judging.metrics import HELD_RATE
 from tuner.judging.own_goal import own_goal, shares
 from tuner.judging.slo import Limit
 from tuner.runs.rate_search import LEAST_MPS
-from tuner.runs.workload import Mode, Workload
+from tuner.runs.recipe import Recipe
+from tuner.runs.workload import Mode, Workload, of_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def objective(name: str, workload: Workload | None = None) -> Objective:
     Raise `UsageError` for anything else.
     """
     if workload and workload.recipe:
-        return _of_recipe(name, workload)
+        return _spelled_out(name, workload.recipe)
     if len(name.split()) > 1:
         return _service_level(slo.parse(name))
     found = OBJECTIVES.get(name)
@@ -145,14 +146,14 @@ def objective(name: str, workload: Workload | None = None) -> Objective:
     return found
 
 
-def _of_recipe(name: str, workload: Workload) -> Objective:
+def _spelled_out(name: str, recipe: Recipe) -> Objective:
     """Return the objective that is spelled out in the metrics of a recipe."""
+    workload = of_recipe(recipe)
     found = own_goal(name, workload)
     weighed = zip(found.goals, shares(found.goals), strict=True)
     terms = tuple(Term(goal.metric, share, higher_is_better=goal.higher_is_better) for goal, share in weighed)
     told = ", ".join(f"{'highest' if each.higher_is_better else 'lowest'} {each.metric}" for each in found.goals)
-    of = f" of {workload.recipe.summary or workload.recipe.name}" if workload.recipe else ""
-    return Objective(str(found), f"{told}{of}", terms, (workload,), kept=found.limits)
+    return Objective(str(found), f"{told} of {recipe.summary or recipe.name}", terms, (workload,), kept=found.limits)
 
 
 def _service_level(limits: tuple[Limit, ...]) -> Objective:

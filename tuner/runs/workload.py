@@ -242,6 +242,11 @@ _WHERE_A_RECIPE_IS: Final = ("recipe", "rehearsed_s")
 _DEFAULTS: Final = {field.name: field.default for field in fields(Workload)}
 
 
+def of_recipe(recipe: Recipe) -> Workload:
+    """Return the workload that a recipe means where nobody asks for anything beside it."""
+    return Workload(recipe=recipe, duration_s=recipe.duration_s, protocol=Protocol(recipe.protocol))
+
+
 def is_multicast(address: str) -> bool:
     """Return whether `address` is that of a multicast group; what is no address is none."""
     try:

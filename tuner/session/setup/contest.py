@@ -16,7 +16,7 @@ from tuner.profiles.library import Shelf
 from tuner.profiles.profile import DEFAULT, Profile
 from tuner.records import Kind
 from tuner.runs.recipe import FIRST, OTHER, SECOND, Recipe
-from tuner.runs.workload import Protocol, Workload
+from tuner.runs.workload import of_recipe
 from tuner.session.setup.request import Request, Task
 from tuner.stacks.stack import Stack
 
@@ -56,7 +56,7 @@ def _goal(task: Task, first: Profile | None) -> Objective:
     recipe = task.workload.get("recipe")
     if not isinstance(recipe, Recipe):
         return objective(task.objective or named_by(first.name if first else ""))
-    workload = Workload(recipe=recipe, duration_s=recipe.duration_s, protocol=Protocol(recipe.protocol))
+    workload = of_recipe(recipe)
     return objective(task.objective or usual(workload), workload)
 
 
