@@ -38,14 +38,18 @@ _NAMED: Final = Named()
 def tune(
     profile: str | None = None,
     *,
-    budget_s: float = 60.0,
+    budget_s: float | None = None,
     task: Task = _TASK,
     search: Search = _SEARCH,
     setup: Setup = _SETUP,
     at: Workspace | None = None,
 ) -> TuneAnswer:
-    """Find the best profile for a host and a workload, starting from `profile`, and prove that it is better."""
-    request = Request(Kind.TUNE, profile, budget_s=budget_s, task=task, search=search, setup=setup)
+    """Find the best profile for a host and a workload, starting from `profile`, and prove that it is better.
+
+    Without a budget it takes a minute, and then as long as another minute is expected to bring more than 1 %.
+    """
+    first_s, endless = Request(Kind.TUNE).budget_s if budget_s is None else budget_s, budget_s is None
+    request = Request(Kind.TUNE, profile, budget_s=first_s, open_ended=endless, task=task, search=search, setup=setup)
     return _answer(TuneAnswer, request, at)
 
 

@@ -32,6 +32,13 @@ Budget = Annotated[
         help="Wall time of the session: 90s, 10m, 1h. A longer one detects smaller differences; `tuner check --noise` shows which.",
     ),
 ]
+TuningBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        help="Wall time of the session: 90s, 10m, 1h. Left out: a minute, and as long as another one is expected to bring more than 1 %.",
+    ),
+]
 BenchmarkPath = Annotated[str, typer.Option("--sockperf", metavar="PATH", help="The sockperf program.")]
 Preload = Annotated[
     list[Path] | None,

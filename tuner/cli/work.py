@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -83,7 +84,8 @@ def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) ->
 def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Progress]:
     """Show a session, let Ctrl-C end it early, and write its summary, however it ends; its report where it has no answer."""
     again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session)}"
-    with _watcher(sys.stderr, session.plan.budget_s, verbose=verbose) as lines:
+    budget_s = math.inf if session.plan.open_ended else session.plan.budget_s
+    with _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
         try:
             with Interrupts(lambda: _end_early(session, lines)):

@@ -25,6 +25,7 @@ from tuner.session.measuring.patience import Patience, waited_s
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
 from tuner.session.phases import clear_lead, run_length
+from tuner.session.phases.another_minute import longer, outlook
 from tuner.session.phases.calibrate import calibrate
 from tuner.session.phases.confirm import confirm, repeat
 from tuner.session.phases.early import finished, provable
@@ -141,7 +142,7 @@ def _tune(session: Session) -> Session:
         session.progress.note(line)
     if session.plan.warm_start is not None:
         session.progress.note(str(load_prior(session.journal.store, session.plan)))
-    _search(session)
+    session = _searched(session)
     plan = session.plan if session.clock.hurried else clear_lead.with_short_confirmation(session.evidence)
     if plan is not session.plan:
         session = _replanned(session, plan, clear_lead.words(plan.clear_lead))
@@ -150,6 +151,20 @@ def _tune(session: Session) -> Session:
         confirm(session)
     if winner := to_minimise(session.evidence, session.clock.ending()):
         minimise(session, winner, judged_objective(session.evidence, winner))
+    return session
+
+
+def _searched(session: Session) -> Session:
+    """Search; without a budget, as long as another minute is expected to bring something."""
+    _search(session)
+    while not session.clock.hurried and not session.proposals.used_up and (found := outlook(session.evidence)):
+        if not found.worth_it:
+            session.progress.note(found.words(session.plan))
+            break
+        plan = longer(session.plan)
+        session = _replanned(session, plan, found.words(plan))
+        session.clock.lengthen(plan.budget_s)
+        _search(session)
     return session
 
 

@@ -28,7 +28,7 @@ def tune(
             metavar="PROFILE", help="Start from this profile; `latency` also selects the objective latency."
         ),
     ] = None,
-    budget: session_options.Budget = "60s",
+    budget: session_options.TuningBudget = None,
     guard: session_options.Guards = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -61,7 +61,7 @@ def tune(
     at = work.workspace(where, ends, verbose=verbose)
     found = api.tune(
         profile,
-        budget_s=seconds(budget),
+        budget_s=None if budget is None else seconds(budget),
         task=replace(task, workload=workload, guards=guard or ()),
         search=search,
         setup=setup,

@@ -77,6 +77,10 @@ class Clock:
         """Leave time out of the budget that went by without a measurement, in seconds."""
         self.held_s += waited_s
 
+    def lengthen(self, budget_s: float) -> None:
+        """Let the session have a larger budget, in seconds."""
+        self.budget_s = budget_s
+
     def end_in(self, seconds_left: float) -> None:
         """Let nothing start that ends later than this; a signal's handler may call it at any time."""
         self.ends_early_at_s = self.spent_s() + seconds_left

@@ -11,7 +11,7 @@ from tuner.judging.joint import Difference
 from tuner.records import Phase, Role, Status, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases import lean
-from tuner.session.phases.beliefs import believed, updated
+from tuner.session.phases.beliefs import Beliefs, believed, updated
 from tuner.session.phases.search import ranked
 from tuner.session.phases.verdict import sound
 from tuner.session.setup import budget_shares, policy
@@ -78,12 +78,17 @@ def choosing_ends(evidence: Evidence, leader: Trial) -> float:
     """
     ends, plan = budget_shares.choosing_ends(evidence.plan), evidence.plan
     beliefs = believed(evidence, (Phase.SEARCH,))
-    seen = beliefs.gain(leader.settings) if beliefs else None
-    low = seen.mean - seen.sd if seen else 0.0
-    if beliefs is None or low <= 0.0:
+    blocks = blocks_to_show(beliefs, leader) if beliefs else None
+    if blocks is None:
         return ends
-    blocks = max(JUDGING_BLOCKS, math.ceil((CLEAR * beliefs.spread / low) ** 2))
     return max(ends, budget_shares.confirm_ends(plan) - 3 * blocks * budget_shares.run_s(plan) / plan.budget_s)
+
+
+def blocks_to_show(beliefs: Beliefs, leader: Trial) -> int | None:
+    """Return how many blocks should show that a profile is better than the baseline, None where it may be no better."""
+    seen = beliefs.gain(leader.settings)
+    low = seen.mean - seen.sd
+    return max(JUDGING_BLOCKS, math.ceil((CLEAR * beliefs.spread / low) ** 2)) if low > 0.0 else None
 
 
 def still(evidence: Evidence, found: Sequence[Trial]) -> list[Trial]:

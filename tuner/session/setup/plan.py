@@ -142,6 +142,8 @@ class Plan:
     """How long blocks may be held back in all while the host is disturbed, in seconds, beside the budget."""
     ends: Ends | None = None
     """The two hosts, None where both ends are on this machine; `program` and `preloads` are then the client's."""
+    open_ended: bool = False
+    """Whether `budget_s` becomes larger while another minute is expected to bring something, because nobody asked for a budget."""
     server_profile: Contender | None = None
     """What the server runs with, whatever is measured; None where both ends get the candidate."""
     programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -87,6 +87,8 @@ class Request:
     """B of a comparison; no other kind reads it."""
     budget_s: float = 60.0
     """The wall time of the whole session, in seconds."""
+    open_ended: bool = False
+    """Whether a tuning may take longer: as long as another minute is expected to bring something."""
     blocks: int = policy.MOST_BLOCKS
     """The most blocks of a confirmation, comparison or measurement."""
     task: Task = Task()
