@@ -228,7 +228,7 @@ _ONLOAD: Final = Noun(
     },
 )
 _LAB: Final = Noun(
-    "Make pairs of hosts out of this machine, to try and to test two hosts.",
+    "Make hosts out of this machine, to try and to test pairs.",
     {
         "up": Command("lab", "up", "Make pairs of hosts, each with its own network and sshd."),
         "status": Command("lab", "status", "Say which labs are up, and which left something."),

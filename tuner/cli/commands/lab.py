@@ -35,7 +35,9 @@ def up(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Make pairs of hosts out of this machine: each with network, processes, mounts, home and sshd of its own.
+    """Make pairs of hosts, each with its own network and sshd.
+
+    Each has processes, mounts and a home of its own, too; all of it is on this machine.
 
     A lab is for trying two hosts without two machines, and for tests. The hosts share this machine's CPUs and kernel, so
     what is measured between them says nothing of a network card. They see this machine's files read-only, and have
@@ -59,7 +61,7 @@ def up(
 
 
 def status(json: options.Json = False) -> None:
-    """Say which labs of this user are up, and which left something behind.
+    """Say which labs are up, and which left something.
 
     \b
     Examples:
@@ -82,7 +84,9 @@ def exec_(
     ] = None,
     name: Name = DEFAULT,
 ) -> None:
-    """Run a program on a host of a lab, by ssh; its exit status is the program's.
+    """Run a program on a host of a lab, by ssh.
+
+    Its exit status is the program's.
 
     Arguments arrive as they are given here.
 
@@ -108,7 +112,7 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="All labs of this user.")] = False,
     json: options.Json = False,
 ) -> None:
-    """End a lab and everything in it, or remove what a killed one left.
+    """End a lab, or remove what a killed one left.
 
     \b
     Examples:
