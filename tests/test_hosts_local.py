@@ -20,7 +20,7 @@ from typing import Final
 import fake
 import pytest
 
-from tuner.errors import MissingTool, UsageError
+from tuner.errors import MissingTool, TunerError, UsageError
 from tuner.hosts import cpus, pair, processes
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
@@ -547,3 +547,19 @@ def test_a_reason_has_the_last_whole_lines_and_nothing_that_steers_a_terminal() 
     assert processes.last_words("\x1b[31m XLIO ERROR: no card\x1b[0m\nthe end\n") == " XLIO ERROR: no card\nthe end"
     assert processes.last_words("y" * 900) == "y" * 500 + "…"
     assert processes.last_words("\n \n") == ""
+
+
+@pytest.mark.parametrize(("user", "kept_for_root", "full"), [(0, 0, True), (0, 5, False), (1000, 5, True)])
+def test_a_file_on_a_full_disk_is_not_taken_for_a_whole_one(
+    monkeypatch: pytest.MonkeyPatch, user: int, kept_for_root: int, full: bool
+) -> None:
+    room = os.statvfs_result((4096, 4096, 100, kept_for_root, 0, 10, 10, 10, 0, 255))
+    with HOST.site({"log.csv": "cut o"}) as site:
+        monkeypatch.setattr(os, "fstatvfs", lambda _: room)
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        if full:
+            with pytest.raises(TunerError, match=r"no space is left in .*: what a run writes there is cut off"):
+                site.opened("log.csv")
+        else:
+            with site.opened("log.csv") or pytest.fail("it is there") as file:
+                assert file.read() == b"cut o"

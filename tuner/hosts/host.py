@@ -144,7 +144,12 @@ class Site(Protocol):
         ...
 
     def opened(self, name: str) -> BinaryIO | None:
-        """Return a large file of the folder, None where there is none. It outlives its folder while it is open."""
+        """Return a large file of the folder, None where there is none. It outlives its folder while it is open.
+
+        Raises:
+            TunerError: the disk is full, so that the file is not whole.
+
+        """
         ...
 
 

@@ -8,6 +8,7 @@ the program and not the launchers. It ends when this process does (`keeping.py`)
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import re
 import shutil
@@ -23,7 +24,7 @@ from typing import BinaryIO, Final, Self
 
 from tuner import temporary
 from tuner.catalogue.room import Room
-from tuner.errors import Finding, MissingTool, UsageError, error
+from tuner.errors import Finding, MissingTool, TunerError, UsageError, error
 from tuner.exclusive import Lock
 from tuner.hosts import cpus, facts, links, telemetry, terminal, turns
 from tuner.hosts.cpus import Topology
@@ -221,11 +222,26 @@ class LocalSite:
         """Return a file of the folder, None where there is none. It outlives its name while it is open.
 
         Programs that are measured write here: a link, a pipe or a device in place of the file is none.
+
+        Raises:
+            TunerError: the disk is full, so that the file is not whole.
+
         """
         try:
-            return opened(self._folder / name, follow=False)
+            file = opened(self._folder / name, follow=False)
         except OSError:
             return None
+        if _is_full(file.fileno()):
+            file.close()
+            message = f"no space is left in {self._folder.parent}: what a run writes there is cut off"
+            raise TunerError(message, advice="make room there, or have TMPDIR name another folder")
+        return file
+
+
+def _is_full(descriptor: int) -> bool:
+    """Return whether nothing more can be written beside a file by this user; root may use what is kept for it."""
+    room = os.fstatvfs(descriptor)
+    return (room.f_bfree if os.geteuid() == 0 else room.f_bavail) == 0
 
 
 def _head(path: Path) -> str | None:
