@@ -50,7 +50,7 @@ postgresql:
 
 # For the tests of other hosts; without it they are skipped and say so.
 sshd:
-	@sh .ci/tools ssh sshd || true
+	@sh .ci/tools ssh sshd ip || true
 
 # And for those of the package's recipes; what is not there is skipped.
 programs:

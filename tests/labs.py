@@ -16,7 +16,13 @@ import pytest
 
 LIMIT_S = 60.0
 # What a machine may lack; any other reason that no lab comes up is a fault of ours.
-LACKING = ("a lab needs", "this system permits no namespaces", "Operation not permitted", "Permission denied")
+LACKING = (
+    "a lab needs",
+    "No user exists for uid",
+    "this system permits no namespaces",
+    "Operation not permitted",
+    "Permission denied",
+)
 
 
 @dataclass(frozen=True)

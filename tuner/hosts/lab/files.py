@@ -67,8 +67,11 @@ def locked(folder: Path) -> Iterator[int | None]:
 
     Who passes the descriptor on passes on the lock, which is free when the last one has closed it.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as reason:
+        raise TunerError(f"{folder} cannot be made: {reason.strerror}") from reason
     try:
         yield descriptor if _taken(descriptor) and _stands(descriptor, folder / _LOCK) else None
     finally:

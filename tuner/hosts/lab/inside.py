@@ -86,10 +86,13 @@ def _own_system_folders(plain: int) -> None:
     namespaces.mount("proc", Path("/proc"), "", plain | namespaces.NO_PROGRAMS)
     kept = _RUN / "cgroup"
     kept.mkdir()
-    namespaces.bind(_CGROUPS, kept)
+    has_groups = _CGROUPS.is_dir()
+    if has_groups:
+        namespaces.bind(_CGROUPS, kept)
     namespaces.mount("sysfs", Path("/sys"), "", plain | namespaces.NO_PROGRAMS)
-    namespaces.bind(kept, _CGROUPS)
-    namespaces.unmount(kept)
+    if has_groups:
+        namespaces.bind(kept, _CGROUPS)
+        namespaces.unmount(kept)
 
 
 def _own_terminals() -> None:
