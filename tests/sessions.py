@@ -117,6 +117,7 @@ def carried_out(
     )
     session = session or begin(store, plan, {"doubts": []})
     clock = Clock(plan.budget_s, store.session(session).spent_s, now(), now)
+    store.tell(progress.note)
     with store.writing(session):
         return carry_out(Tuning(store, results, rig, progress), plan, session, clock).to_dict()
 

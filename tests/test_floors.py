@@ -197,6 +197,11 @@ def test_a_cheap_command_imports_no_heavy_library_and_no_other_command(
     assert {name for name in found if name.startswith(f"{COMMANDS}.")} == {f"{COMMANDS}.{name}" for name in commands}
 
 
+def test_a_store_in_a_file_loads_neither_the_driver_of_a_server_nor_what_upgrades() -> None:
+    results = Path(__file__).parent / "data" / "sessions"
+    assert not imported_by(["sessions", "list", "--results", str(results)]) & {"alembic", "psycopg"}
+
+
 @pytest.mark.parametrize("words", ["tuner tun", "tuner params show XLIO_RX", "tuner tune lat"])
 def test_completing_imports_no_heavy_library_and_only_the_command_that_is_completed(words: str) -> None:
     found = imported_by([], _TUNER_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))

@@ -202,6 +202,23 @@ def test_without_psycopg_the_command_that_installs_it_is_said(url: str, monkeypa
     assert caught.value.advice == f"{sys.executable} -m pip install 'stack-tuner[postgresql]'"
 
 
+def test_a_role_that_may_only_read_reads_and_is_told_what_else_it_needs(postgresql: postgres.Server) -> None:
+    url = postgresql.database()
+    Store(url).add_session("20260101-a", {}, {})
+    execute(
+        url,
+        "drop role if exists reader",
+        "create role reader login",
+        "grant select on all tables in schema public to reader",
+    )
+    theirs = url.replace("tuner@", "reader@")
+    assert Store(theirs, write=False).ids() == ["20260101-a"]
+    with pytest.raises(StoreError, match="permission denied") as caught:
+        Store(theirs).add_session("20260102-b", {}, {})
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE" in caught.value.advice
+    execute(url, "drop owned by reader", "drop role reader")
+
+
 def test_a_session_has_one_writer_and_another_is_told_who_it_is(url: str) -> None:
     first, second = Store(url), Store(url)
     with first.writing("20260101-a"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from command_line import Tuner
 from sessions import PLAN, polling_helps, tune
+from stores import alter
 
 from tuner import database_url
 from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
@@ -214,3 +216,38 @@ def test_the_url_that_a_message_shows_opens_the_store_where_libpq_knows_the_pass
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
     assert tuner("sessions", "list", "--all-hosts", "--store", database_url.shown(fleet)).status == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_altered_value_on_a_server_never_ends_a_reader_in_a_bug(
+    tuner: Tuner, postgresql: postgres.Server, tmp_path: Path, seed: int
+) -> None:
+    shutil.copytree(FIRST, tmp_path / "results")
+    Store(Results(tmp_path / "results").url)  # upgraded
+    altered = alter(tmp_path / "results" / "tuner.db", random.Random(seed))
+    fleet = postgresql.schema()
+    Store(fleet)
+    try:
+        as_it_is(tmp_path / "results" / "tuner.db", fleet)
+    except sa.exc.DBAPIError:
+        return  # PostgreSQL takes no such value
+    for words in (
+        ("sessions", "list", "--all-hosts"),
+        ("sessions", "show", ID),
+        ("sessions", "judge", ID),
+        ("report", ID, "--format", "md"),
+        ("store", "check"),
+        ("recommend",),
+    ):
+        ended = tuner(*words, "--store", fleet)
+        assert "bug in tuner" not in ended.err, (altered, words, ended.err)
+
+
+def as_it_is(file: Path, url: str) -> None:
+    """Copy the rows of a file into the tables of a server, whatever they hold."""
+    source, target = (sa.create_engine(each, poolclass=sa.NullPool) for each in (f"sqlite:///{file}", url))
+    with source.connect() as reading, target.begin() as writing:
+        for table in ("sessions", "trials", "runs"):
+            for row in reading.execute(sa.text(f"select * from {table}")).mappings():  # noqa: S608 - a name of ours
+                columns = sa.table(table, *(sa.column(name) for name in row))
+                writing.execute(sa.insert(columns).values(**row))

@@ -35,6 +35,12 @@ _LOCK_MS: Final = 30_000
 # A host that vanished lets go of its sessions within a minute, and one whose server vanished notices as soon.
 _SILENT_S: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _TAKEN: Final = "23505"
+_ANSWERED: Final = {
+    "42501": "its owner can let you: GRANT SELECT, INSERT, UPDATE, DELETE ON its four tables; a reader needs SELECT",
+    "25006": "this connection only reads; is the server a standby? name the one that is written",
+    "53100": "make room on the server: all that was stored is kept",
+}
+"""What to do about what a server answers, by its code."""
 _LONGEST_NAME: Final = 63
 """Of an application, in bytes: PostgreSQL cuts what is longer."""
 _MOST_NAMED: Final = 5
@@ -223,7 +229,8 @@ class Server:
         if self._session:
             again = f"tuner sessions resume {self._session} --store {self.where}"
             return f"all that was stored is kept; when the server answers again: {again}"
-        return _advice(said) if _is_lost(reason) else "all that was stored is kept"
+        state = str(getattr(reason.orig, "sqlstate", None))
+        return _advice(said) if _is_lost(reason) else _ANSWERED.get(state, "all that was stored is kept")
 
 
 def _engine(url: str, where: str, *, write: bool) -> sa.Engine:
@@ -273,6 +280,8 @@ def _advice(said: str) -> str:
     """Return what to do about what libpq says where no connection was made; it has no codes there, only words."""
     if "password" in said:
         return "the password comes from ~/.pgpass or PGPASSWORD, or from the URL; was it the right user?"
+    if "too many" in said:
+        return "wait, or raise max_connections on the server: a session has one connection"
     if "does not exist" in said:
         return "make it: createdb --encoding UTF8 NAME, or name another"
     if "pg_hba.conf" in said:
