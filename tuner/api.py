@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from tuner.catalogue import facts, places
 from tuner.profiles.profile import DEFAULT
 from tuner.records import Kind
-from tuner.session import conduct
+from tuner.session import conduct, recommendation
 from tuner.session.answer.answers import (
     Answer,
     CalibrateAnswer,
@@ -23,6 +23,7 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
+from tuner.session.recommendation import Recommendation
 from tuner.session.setup.fitness import Fitness, Needs, fitness
 from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
 from tuner.session.setup.resumption import Named
@@ -119,6 +120,16 @@ def check(
     where = at or Workspace()
     with places.using(where.data):
         return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.results)
+
+
+def recommend(*, task: Task = _TASK, baseline: str = DEFAULT, at: Workspace | None = None) -> Recommendation:
+    """Say what the stored sessions of all hosts recommend for a host, without measuring; no claim about it.
+
+    Raise `UsageError` where there is no store, or no session could have been asked so.
+    """
+    where = at or Workspace()
+    with places.using(where.data):
+        return recommendation.for_host(task, baseline, where)
 
 
 def resume(session: str = "latest", *, named: Named = _NAMED, at: Workspace | None = None) -> Answer:

@@ -98,6 +98,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "apply",
         "Write a profile into a file in use, with a way back.",
     ),
+    "recommend": Command("recommend", "recommend", "Say what sessions of all hosts recommend for this one."),
     "run": Command("run", "run", "Start a program with a profile."),
 }
 

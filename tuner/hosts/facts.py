@@ -37,6 +37,8 @@ class Facts:
     hugepages_free: int | None
     memory_available_bytes: int | None
     memlock_bytes: int | None
+    nic_drivers: tuple[str, ...] | None = None
+    """Of the network cards, sorted; what has no device, such as the loopback, has no driver."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the facts as JSON-ready values."""
@@ -59,6 +61,7 @@ def read(root: Path = ROOT) -> Facts:
         hugepages_free=_meminfo(root, "HugePages_Free"),
         memory_available_bytes=_kilobytes(_meminfo(root, "MemAvailable")),
         memlock_bytes=_memlock(root),
+        nic_drivers=_nic_drivers(root),
     )
 
 
@@ -99,6 +102,11 @@ def _memory_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.memlock_bytes is not None:
         limit = f"{facts.memlock_bytes >> 10} KiB"
         yield doubt(f"locked memory is limited to {limit}", "ulimit -l unlimited")
+
+
+def _nic_drivers(root: Path) -> tuple[str, ...]:
+    links = (root / "sys/class/net").glob("*/device/driver")
+    return tuple(sorted({each.resolve().name for each in links}))
 
 
 def _turbo(root: Path) -> bool | None:

@@ -38,13 +38,14 @@ class Table:
 
 def check(sessions: Sequence[StoredSession]) -> None:
     """Raise `UsageError` with everything that differs in what the sessions measured and judged."""
-    findings = [finding for other in sessions[1:] for finding in _differences(sessions[0], other)]
+    findings = [finding for other in sessions[1:] for finding in differences(sessions[0], other)]
     if findings:
         advice = "measurements of different workloads cannot be compared; leave out the others"
         raise UsageError("these sessions cannot be compared", findings=findings, advice=advice)
 
 
-def _differences(first: StoredSession, other: StoredSession) -> Iterator[Finding]:
+def differences(first: StoredSession, other: StoredSession) -> Iterator[Finding]:
+    """Yield what two sessions measured and judged differently."""
     one_plan, other_plan = Plan.from_dict(first.plan), Plan.from_dict(other.plan)
     mine, theirs = one_plan.workloads, other_plan.workloads
     where = f"{other.id}: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,7 +14,9 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.results import Results
 
 if TYPE_CHECKING:
+    from tuner.records import StoredSession
     from tuner.report.drawing import DrawnAs
+    from tuner.store import Store
 
 FORMATS: Final = ("html", "md", "json")
 PLOTS: Final = ("svg", "png")
@@ -28,6 +30,12 @@ def report(
     format_: Annotated[str, typer.Option("--format", help="html, md or json.")] = "html",
     plots: Annotated[str, typer.Option("--plots", help="Plots beside a Markdown report: svg or png.")] = "svg",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = None,
+    all_hosts: Annotated[
+        bool,
+        typer.Option(
+            "--all-hosts", help="Compare the session with the latest of every other host that was asked the same."
+        ),
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     json: options.Json = False,
     *,
@@ -45,6 +53,7 @@ def report(
       tuner report 20260102-1504 --open
       tuner report latest --format md -o report.md
       tuner report 20260102 20260202 -o month.html
+      tuner report --all-hosts --store postgresql+psycopg://tuner@db/fleet -o fleet.html
     """
     from tuner.report import files
     from tuner.report.drawing import DrawnAs
@@ -55,7 +64,7 @@ def report(
     if open_ and kind != "html":
         raise UsageError(f"--open shows a page, and --format is {kind}", advice="leave out one of them")
     store = Store.reading(where)
-    rows = [*{row.id: row for row in map(store.session, sessions or ["latest"])}.values()]
+    rows = [*{row.id: row for row in _meant(store, sessions or [], all_hosts=all_hosts)}.values()]
     found = files.found(store, rows)
     if kind == "html":
         place = where.comparison if len(rows) > 1 else where.report
@@ -63,6 +72,19 @@ def report(
         _written(target, _text(kind, found, target, drawn_as), shown=open_, follow=output is not None)
     else:
         _written(output, _text(kind, found, output, drawn_as), shown=False, follow=True)
+
+
+def _meant(store: Store, sessions: list[str], *, all_hosts: bool) -> Sequence[StoredSession]:
+    from tuner.report import fleet
+
+    if not all_hosts:
+        return [store.session(each) for each in sessions or ["latest"]]
+    if len(sessions) > 1:
+        raise UsageError("--all-hosts chooses the sessions itself", advice="name one of them, or none for the newest")
+    found = fleet.of_all_hosts(store, store.session(sessions[0]) if sessions else None)
+    for finding in found.left_out:
+        typer.echo(finding, err=True)
+    return found.sessions
 
 
 def _text(kind: str, found: Mapping[str, Any], path: Path | None, drawn_as: DrawnAs) -> str:

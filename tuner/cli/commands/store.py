@@ -116,7 +116,7 @@ def _tell_copied(found: Sequence[Copied], to: str, *, json: bool) -> None:
     for each in found:
         what = each.why or f"{each.trials} trials, {each.runs} runs"
         typer.echo(f"{each.outcome}: session {each.session}, {what}")
-    typer.echo(f"{len(found)} sessions; {to}", err=True)
+    typer.echo(f"wrote {to}", err=True)
 
 
 def _tell(found: Examined, *, json: bool, to: str | None = None) -> None:

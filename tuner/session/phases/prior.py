@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tuner.errors import StoreError
 from tuner.judging.statistics import pooled_sd
 from tuner.records import State, Status, StoredSession, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.answer.parts import WarmStart
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.setup.likeness import Asked, asked_of, likeness
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -48,7 +48,7 @@ class Prior:
 
     def __str__(self) -> str:
         if not self.outcomes:
-            return "warm start: no finished session on this host has the same stack, objective, workload and baseline"
+            return "warm start: no finished session on a host like this has the same stack, objective, workload and baseline"
         noun = "session" if self.sessions == 1 else "sessions"
         counted = f"{len(self.outcomes)} results of {self.sessions} earlier {noun}"
         return f"warm start: the search uses {counted}; they do not count as measurements"
@@ -57,7 +57,7 @@ class Prior:
 def with_prior_sessions(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
     """Return the plan with the ids of the sessions that it starts from; unchanged when it asks for none.
 
-    They are finished tunings of the same stack, objective, workloads and baseline on the same kind of CPU. The ids are
+    They are finished tunings of the same stack, objective, workloads and baseline on hosts alike. The ids are
     in the plan, and finished sessions do not change, so that a resumed session starts from the same.
     """
     if plan.warm_start is None:
@@ -76,20 +76,7 @@ def load_prior(store: Store, plan: Plan) -> Prior:
 
 
 def _alike(row: StoredSession, plan: Plan, facts: Mapping[str, Any]) -> bool:
-    try:
-        return _is_alike(row, Plan.from_dict(row.plan), plan, facts)
-    except StoreError:
-        return False  # what cannot be read teaches nothing
-
-
-def _is_alike(row: StoredSession, theirs: Plan, plan: Plan, facts: Mapping[str, Any]) -> bool:
-    same_task = (theirs.kind, theirs.stack, theirs.objective) == (plan.kind, plan.stack, plan.objective)
-    if row.state is not State.DONE or not same_task or row.facts.get("cpu_model") != facts.get("cpu_model"):
-        return False
-    # A gain is relative to its baseline: under another one the same settings have another gain.
-    if dict(theirs.baseline.settings) != dict(plan.baseline.settings):
-        return False
-    return [each.key() for each in theirs.workloads] == [each.key() for each in plan.workloads]
+    return row.state is State.DONE and asked_of(row) == Asked.of(plan) and likeness(row.facts, facts).alike
 
 
 def _outcomes(gains: Gains) -> Iterator[Outcome]:

@@ -60,7 +60,7 @@ class Installed:
 def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     """Return the plan of a request; raise `UsageError` or `MissingTool` saying everything that is in the way."""
     found = contest(request, shelves)
-    way = None if pair.is_one else path.between(pair, _address(request))
+    way = None if pair.is_one else path.between(pair, address_in(request.task.workload))
     workloads = workloads_of(found.objective, request.task.workload, pair, way)
     setup = _setup(request.setup, workloads)
     request = replace(request, setup=setup)
@@ -82,9 +82,9 @@ def _setup(asked: Setup, workloads: Sequence[Workload]) -> Setup:
     return replace(asked, fast_start=False) if workloads[0].recipe else asked
 
 
-def _address(request: Request) -> str | None:
+def address_in(workload: Mapping[str, object]) -> str | None:
     """Return the server's address that was asked for, None where that is left to us or a group is named."""
-    asked = request.task.workload.get("address")
+    asked = workload.get("address")
     return asked if isinstance(asked, str) and not is_multicast(asked) else None
 
 
