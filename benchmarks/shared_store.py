@@ -192,16 +192,15 @@ def main(times: int) -> None:
     """Print the counts."""
     rng = random.Random(1)  # noqa: S311 - moments are no secret
     with postgres.server() as server, tempfile.TemporaryDirectory() as folder:
-        found = []
+        print(
+            "| fault | times | verdicts | runs shown | lost | counted twice | said so | other answers | longest wait |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         for name, fault in (("server crashed and came back", restarted), ("session killed, another went on", killed)):
             counts = Counts(name)
             for _ in range(times):
                 fault(server, rng, counts, Path(folder))
-            found.append(counts.row())
-        print(
-            "| fault | times | verdicts | runs shown | lost | counted twice | said so | other answers | longest wait |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|", *found, sep="\n")
+            print(counts.row(), flush=True)
         shared = server.schema()
         print(f"\n| {AT_ONCE} sessions at once into | seconds | runs shown | runs stored | lost | runs a second |")
         print("|---|---|---|---|---|---|")
