@@ -294,7 +294,7 @@ def test_a_recipe_of_the_package_measures_where_its_programs_are(name: str, tune
         text = re.sub(r'"(initdb|postgres) -D', rf'"{" ".join(AS_USER)} \1 -D', text)
     path = tmp_path / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
-    two = ("compare", "--budget", "10s") if name == "two-commands" else ("measure", "default", "--runs", "1")
+    two = ("compare", "--budget", "20s") if name == "two-commands" else ("measure", "default", "--runs", "1")
     done = tuner(*two, "--workload", str(path), "--trust", "--json")
     assert done.status in {0, 3}, done.err
     metrics = (done.json.get("a") or done.json)["metrics"]
