@@ -80,6 +80,7 @@ def sshd(folder: Path) -> Iterator[Sshd]:
     )
     (folder / "sshd_config").write_text(
         f"Port {found.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
+        f"SetEnv TUNER_LOCKS={folder}\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nPermitRootLogin yes\n",
         encoding="ascii",
     )

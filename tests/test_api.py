@@ -39,7 +39,7 @@ PAGE = PACKAGE.parent / "docs" / "api.md"
 # `tuner run` is no session: this process, with its own environment, becomes the program.
 BECOMES = {
     "hosts/become.py": ["os.environ"],
-    "hosts/agent.py": ["os.environ"],
+    "hosts/agent.py": ["os.environ", "os.environ"],
     "hosts/keeper.py": ["sys.argv"] * 3,
     "hosts/lab/door.py": ["sys.argv", "sys.stderr", "sys.exit"],
     "hosts/lab/keeper.py": ["sys.argv", "sys.argv", "sys.argv", "sys.exit"],

@@ -170,3 +170,22 @@ def test_a_name_that_somebody_else_stored_steers_no_terminal() -> None:
 def test_culprits_come_back_from_json_as_they_were() -> None:
     found = host(Culprit(Cause.INTERRUPTS, 5300.0, "disk", line="36", usual=40.0), Culprit(Cause.STEAL, 0.07))
     assert from_json(HostCalm, to_json(found), "host") == found
+
+
+def between_two(block: int, server: dict[str, Any], client: dict[str, Any]) -> Run:
+    ends = {end: Telemetry(1.3, **happened).to_dict() for end, happened in (("server", server), ("client", client))}
+    return replace(Run(Status.OK, "", "", 1.3, None, {"telemetry": ends}), block=block)
+
+
+def test_of_two_hosts_the_one_that_was_disturbed_is_named() -> None:
+    program = {"foreign_share": 0.2, "programs": (Used("python3", 4711, 0.22, 1),)}
+    found = of_disturbed([between_two(0, program, {})])
+    assert [(each.name, each.at) for each in found] == [("python3", "server")]
+    assert disturbance.of_block(found) == ["python3 (pid 4711) with up to 22 % of CPU 1 at the server"]
+
+
+def test_what_is_usual_is_known_of_each_host_by_itself() -> None:
+    runs = [between_two(block, {"preemptions": 13}, {"preemptions": 4000}) for block in range(5)]
+    assert unusual(runs) == {}
+    storm = between_two(5, {"preemptions": 4000}, {"preemptions": 4000})
+    assert [each.at for each in unusual([*runs, storm])[5]] == ["server"]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner import json_text
-from tuner.errors import HostLost
+from tuner.errors import HostLost, TunerError
+from tuner.exclusive import Taken
 from tuner.hosts import bundle, foreign, guardian, received, wire
 from tuner.hosts.activity import Activity, Counted, Program
-from tuner.hosts.connection import NotStarted
 from tuner.hosts.cpus import Cpu, Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
@@ -87,6 +88,26 @@ def test_who_kills_or_stops_the_agent_or_its_guardian_leaves_nothing(which: int,
     await_nothing(folder)
 
 
+def test_the_lock_of_a_turn_goes_with_the_agent_unless_somebody_else_holds_it(tmp_path: Path) -> None:
+    with (
+        far_hosts.child({"TUNER_LOCKS": str(tmp_path)}) as host,
+        far_hosts.child({"TUNER_LOCKS": str(tmp_path)}) as other,
+    ):
+        with host.turn("first"):
+            [lock] = tmp_path.iterdir()
+            with pytest.raises(Taken, match="first"), other.turn("second"):
+                pass
+            folder = folder_of(other)
+            other._connection.close()
+            await_nothing(folder)
+            assert lock.exists()
+        folder = folder_of(host)
+    await_nothing(folder)
+    deadline = time.monotonic() + GONE_S
+    while lock.exists():
+        assert time.monotonic() < deadline
+
+
 def test_a_host_that_was_lost_can_be_reached_again_and_has_what_was_brought(host: RemoteHost) -> None:
     library = kernel_library()
     path, folder = host.brought(library), folder_of(host)
@@ -114,6 +135,24 @@ def test_a_library_is_brought_only_where_it_can_be_loaded(machine: str, c_librar
     said = foreign.unfit(kernel_library().read_bytes(), machine, c_library)
     assert why in said
     assert bool(said) == bool(why)
+
+
+def test_what_an_agent_and_its_guardian_left_that_were_killed_together_is_swept_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale, young, link = (tmp_path / f"tuner-{number:016x}" for number in range(3))
+    (stale / "tuner-run-x").mkdir(parents=True)
+    monkeypatch.setattr(guardian, "_YOUNG_S", 0.05)
+    link.symlink_to(tmp_path)
+    time.sleep(0.1)
+    with far_hosts.child({"TMPDIR": str(tmp_path)}) as host:
+        assert guardian.swept_stale(tmp_path) == [stale]
+        time.sleep(0.1)
+        assert guardian.swept_stale(tmp_path) == []
+        assert folder_of(host).is_dir()
+        assert link.is_symlink()
+    young.mkdir()
+    assert guardian.swept_stale(tmp_path) == []
 
 
 def test_a_new_agent_ends_the_old_one_that_was_stopped(host: RemoteHost) -> None:
@@ -224,7 +263,7 @@ def test_what_a_login_shell_prints_before_the_agent_is_passed_over() -> None:
     ],
 )
 def test_what_is_no_agent_is_told_at_once(script: str, words: str) -> None:
-    with pytest.raises((HostLost, NotStarted, ValueError), match=words):
+    with pytest.raises(HostLost, match=words):
         RemoteHost(Way("odd", ("sh", "-c", script), far_hosts.not_started, dict(os.environ)))
 
 
@@ -340,10 +379,26 @@ def test_what_is_none_of_a_record_is_refused(change: Callable[[Any], object]) ->
         received.record(Facts, change(said))
 
 
+@pytest.mark.parametrize(
+    "said", [{"is": {"hostname": 1}}, {"is": 7}, {}, {"failed": 7}, {"failed": {"kind": "x"}}], ids=str
+)
 def test_an_answer_that_makes_no_sense_is_an_error_with_the_hosts_name(
-    host: RemoteHost, monkeypatch: pytest.MonkeyPatch
+    host: RemoteHost, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
 ) -> None:
     monkeypatch.setattr(host, "_way", replace(host._way, name="far"))
-    monkeypatch.setattr(host._connection, "ask", lambda *_: {"is": {"hostname": 1}})
-    with pytest.raises(Exception, match="far: its answer makes no sense"):
+    monkeypatch.setattr(host._connection, "ask", lambda *_: said)
+    with pytest.raises(TunerError, match="far: its answer makes no sense"):
         host.facts()
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["%", "eJw=", 7, wire.plain(zlib.compress(bytes(wire.CHUNK_BYTES + 1)))],
+    ids=["no Base64", "no end", "a number", "too large"],
+)
+def test_a_part_of_a_file_that_is_none_is_an_error(
+    host: RemoteHost, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    monkeypatch.setattr(host._connection, "ask", lambda *_: {"is": said})
+    with pytest.raises(TunerError, match="of another host"):
+        host.read(Path("/etc/hostname"), 100)

@@ -119,6 +119,12 @@ def test_further_libraries_are_loaded_only_when_they_are_named_again(at: Workspa
         {"baseline": {"profile": "default", "settings": {"LD_AUDIT": "/evil.so"}}},
         {"known": [{"profile": "latency", "settings": {"LD_PRELOAD": "/evil.so"}}]},
         {"fixed": {"PATH": "/evil"}},
+        {"server_profile": {"profile": "default", "settings": {"LD_PRELOAD": "/evil.so"}}},
+        {
+            "baseline": {"profile": "same", "settings": {"LD_AUDIT": "/evil.so"}},
+            "known": [{"profile": "same", "settings": {}}],
+        },
+        {"ends": {"server": "ssh://evil", "client": "ssh://evil", "program": "/evil", "preloads": ["/evil.so"]}},
         {"further": {"LD_AUDIT": "/evil.so"}},
         {"stack": "../../evil"},
         {"stack": "evil"},

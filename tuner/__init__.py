@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.api import tune as tune
     from tuner.catalogue.places import Places as Places
     from tuner.errors import BaselineFailed as BaselineFailed
+    from tuner.errors import HostLost as HostLost
     from tuner.errors import MissingTool as MissingTool
     from tuner.errors import StoreError as StoreError
     from tuner.errors import TunerError as TunerError
@@ -64,7 +65,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
 _HOMES: Final = {
     "tuner.api": ("calibrate", "check", "compare", "measure", "minimise", "resume", "tune"),
     "tuner.catalogue.places": ("Places",),
-    "tuner.errors": ("BaselineFailed", "MissingTool", "StoreError", "TunerError", "UsageError"),
+    "tuner.errors": ("BaselineFailed", "HostLost", "MissingTool", "StoreError", "TunerError", "UsageError"),
     "tuner.runs.launch": ("Loading",),
     "tuner.session.answer.answers": (
         "Answer",

@@ -20,7 +20,7 @@ from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
-from tuner.errors import TunerError
+from tuner.errors import HostLost, TunerError
 from tuner.hosts.host import HERE
 from tuner.records import Kind, State
 from tuner.report.summary import summary
@@ -93,6 +93,9 @@ def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Prog
         except KeyboardInterrupt:
             lines.note(f"stopped; every finished run is kept. To continue: {again}")
             raise typer.Exit(1) from None
+        except HostLost:
+            lines.note(f"stopped; every finished run is kept. To continue: {again}")
+            raise
         finally:
             _write_summary(session, results)
         if session.store.session(session.id).state is State.STOPPED:

@@ -64,12 +64,13 @@ class Entered:
 class Agent:
     """One agent: its folder, where it answers, and what is under way."""
 
-    def __init__(self, folder: Path, say: Callable[[object], None]) -> None:
+    def __init__(self, host: LocalHost, folder: Path, say: Callable[[object], None]) -> None:
         self._folder = folder
         self._say = say
-        self._host = LocalHost()
+        self._host = host
         self._sites: dict[int, Entered] = {}
         self._turn = contextlib.ExitStack()
+        self._listening = contextlib.ExitStack()
         self._lock: Lock | None = None
         self._selector = selectors.DefaultSelector()
 
@@ -112,6 +113,9 @@ class Agent:
             "read": _part,
             "output_of": lambda command, limit_s: host.output_of(command_of(command), limit_s),
             "said_on_terminal": lambda command, limit_s: host.said_on_terminal(command_of(command), limit_s),
+            "listen": lambda protocol, address: self._listening.enter_context(host.listening(protocol, address)),
+            "listen_no_more": self._listening.close,
+            "unreached": host.unreached,
             "take_turn": self._take_turn,
             "say_turn": lambda what: self._lock.say(what) if self._lock else None,
             "leave_turn": self._turn.close,
@@ -226,9 +230,12 @@ def main(token: str, deadline_s: float) -> NoReturn:
     deadline = time.monotonic() + deadline_s
     for number in (SIGINT, SIGHUP, SIGPIPE):
         signal(number, SIG_IGN)
-    folder = guardian.taken(Path(tempfile.gettempdir()) / f"tuner-{token}")
+    place = Path(tempfile.gettempdir())
+    guardian.swept_stale(place)
+    folder = guardian.taken(place / f"tuner-{token}")
     tempfile.tempdir = str(folder)
-    beats = guardian.stands_by(folder)
+    host = _host(os.environ)
+    beats = guardian.stands_by(folder, host.turns)
     heard, said = _own_streams()
     asked: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
     bell, ring = os.pipe()
@@ -236,7 +243,7 @@ def main(token: str, deadline_s: float) -> NoReturn:
     threading.Thread(target=_listen, args=(heard, say, _put(asked, ring), beats, deadline, folder), daemon=True).start()
     os.write(said, GREETING)
     say({"hello": {"folder": str(folder), "python": platform.python_version(), "c_library": _c_library()}})
-    Agent(folder, say).serve(asked, bell)
+    Agent(host, folder, say).serve(asked, bell)
 
 
 def _own_streams() -> tuple[int, int]:
@@ -310,6 +317,12 @@ def _end(beats: int, folder: Path) -> NoReturn:
     except OSError:
         pass
     os._exit(0)
+
+
+def _host(environment: Mapping[str, str]) -> LocalHost:
+    """Return this machine, with the folder of its lock where the environment names one."""
+    locks = environment.get("TUNER_LOCKS")
+    return LocalHost(turns=Path(locks)) if locks else LocalHost()
 
 
 def _reached_at(connection: str) -> str | None:

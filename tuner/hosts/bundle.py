@@ -28,6 +28,7 @@ MODULES: Final = (
     "tuner.hosts.links",
     "tuner.hosts.local",
     "tuner.hosts.processes",
+    "tuner.hosts.reach",
     "tuner.hosts.resident",
     "tuner.hosts.telemetry",
     "tuner.hosts.terminal",

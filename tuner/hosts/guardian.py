@@ -7,7 +7,9 @@ guardian. So who lives in that folder is found without a list that could be lost
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -16,11 +18,17 @@ import time
 from pathlib import Path
 from typing import Final, NoReturn
 
+from tuner.hosts import turns
+
 SILENCE_S: Final = 6.0
 """After so many seconds without a word the other one is gone, and what it would have ended is ended."""
 BEAT_S: Final = 1.0
 """How often each says that it is there."""
 _SWEEP_LIMIT_S: Final = 3.0
+_NAME: Final = re.compile(r"tuner-[0-9a-f]{16}")
+"""The folders of agents."""
+_YOUNG_S: Final = 30.0
+"""So young a folder may be one that an agent is just making."""
 
 
 def inhabitants(folder: Path) -> list[int]:
@@ -65,24 +73,54 @@ def taken(folder: Path) -> Path:
         sweep(folder)
     folder.mkdir(mode=0o700)
     os.chdir(folder)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # as long as this process lives
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return folder
 
 
-def stands_by(folder: Path) -> int:
-    """Start the guardian of `folder`; return a descriptor to which a byte must be written at least every `BEAT_S`.
+def swept_stale(place: Path) -> list[Path]:
+    """Remove what agents of this user left in `place` that were killed together with their guardians; return that.
+
+    An agent holds a lock (flock(2)) on its folder while it lives, but for the moment in which it makes it.
+    """
+    found = [place / name for name in os.listdir(place) if _NAME.fullmatch(name)]  # noqa: PTH208 - names are enough
+    stale = [folder for folder in found if _is_stale(folder)]
+    for folder in stale:
+        sweep(folder)
+    return stale
+
+
+def _is_stale(folder: Path) -> bool:
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        about = os.fstat(held)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return about.st_uid == os.geteuid() and time.time() - about.st_ctime > _YOUNG_S
+    except OSError:  # an agent lives there, or the file system has no locks
+        return False
+    finally:
+        os.close(held)
+
+
+def stands_by(folder: Path, locks: Path | None) -> int:
+    """Start the guardian of `folder`, and of the turn whose lock is in `locks`; return a descriptor to which a byte must be written at least every `BEAT_S`.
 
     When nothing comes for `SILENCE_S`, or when the descriptor closes, the guardian sweeps the folder and ends. Call it before
     there are threads.
     """
     beats, told = os.pipe()
     if os.fork() == 0:
-        _guard(folder, beats, told)
+        _guard(folder, beats, told, locks)
     os.close(beats)
     os.set_blocking(told, False)
     return told
 
 
-def _guard(folder: Path, beats: int, told: int) -> NoReturn:
+def _guard(folder: Path, beats: int, told: int, locks: Path | None) -> NoReturn:
     try:
         os.setsid()
         os.close(told)
@@ -96,5 +134,6 @@ def _guard(folder: Path, beats: int, told: int) -> NoReturn:
         while select.select([beats], [], [], SILENCE_S)[0] and os.read(beats, 4096):
             pass
         sweep(folder)
+        turns.forgotten(locks)
     finally:
         os._exit(0)

@@ -182,6 +182,28 @@ class Host(Protocol):
         """
         ...
 
+    def reconnect(self) -> None:
+        """Reach the machine again where it was lost.
+
+        Raises:
+            TunerError: it cannot be reached.
+
+        """
+        ...
+
+    def listening(self, protocol: str, address: str) -> AbstractContextManager[int]:
+        """Return what listens on a free port of an address while it is entered, and sends back what comes.
+
+        Raises:
+            OSError: on entering it, where it cannot be listened there.
+
+        """
+        ...
+
+    def unreached(self, protocol: str, address: str, port: int) -> str | None:
+        """Return why nothing comes back from a port where another host listens, None where it does."""
+        ...
+
     def turn(self, what: str) -> AbstractContextManager[Turn | None]:
         """Return what holds the machine's turn to measure while it is entered; `what` is told those who come second.
 

@@ -26,12 +26,13 @@ from tuner import temporary
 from tuner.catalogue.room import Room
 from tuner.errors import Finding, MissingTool, TunerError, UsageError, error
 from tuner.exclusive import Lock
-from tuner.hosts import cpus, facts, links, telemetry, terminal, turns
+from tuner.hosts import cpus, facts, links, reach, telemetry, terminal, turns
 from tuner.hosts.cpus import Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import HERE, Command, ProcessResult
 from tuner.hosts.links import Network, Route
 from tuner.hosts.processes import KILL_AFTER_S, SEARCH_PATH, TERM_TO_KILL_S, Crew, Process
+from tuner.hosts.reach import socket_of
 from tuner.untrusted import opened
 
 WRITTEN_BYTES: Final = 1 << 20
@@ -54,6 +55,17 @@ class LocalHost:
     def brought(self, path: Path) -> Path:
         """Return the path itself: it is here."""
         return path
+
+    def reconnect(self) -> None:
+        """Do nothing: this machine cannot be lost."""
+
+    def listening(self, protocol: str, address: str) -> AbstractContextManager[int]:
+        """Return what listens on a free port of an address while it is entered."""
+        return reach.listening(protocol, address)
+
+    def unreached(self, protocol: str, address: str, port: int) -> str | None:
+        """Return why nothing comes back from a port where another host listens, None where it does."""
+        return reach.unreached(protocol, address, port)
 
     def turn(self, what: str) -> AbstractContextManager[Lock | None]:
         """Return what holds this machine's turn to measure while it is entered."""
@@ -82,7 +94,7 @@ class LocalHost:
         """
         with contextlib.ExitStack() as stack:
             try:
-                sockets = [stack.enter_context(_socket(protocol, address)) for _ in range(count)]
+                sockets = [stack.enter_context(socket_of(protocol, address)) for _ in range(count)]
                 for one in sockets:
                     one.bind((address, 0))
             except OSError as problem:
@@ -93,7 +105,7 @@ class LocalHost:
     def refusal(self, protocol: str, address: str, port: int) -> str | None:
         """Return why nobody can listen on a port of `address` now, None where it is free."""
         try:
-            with _socket(protocol, address) as one:
+            with socket_of(protocol, address) as one:
                 # As servers do: a port whose last connection has just ended is free.
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(protocol == "tcp"))
                 one.bind((address, port))
@@ -280,8 +292,3 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
 def _await_end(crew: Crew, process: Process) -> None:
     if not crew.listen_until(lambda: process.silent, process.limit_s + 2 * KILL_AFTER_S):
         crew.kill(process)
-
-
-def _socket(protocol: str, address: str) -> socket.socket:
-    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)

@@ -70,6 +70,16 @@ def between(pair: Pair, named: str | None) -> Path:
     )
 
 
+def check(pair: Pair, way: Path, protocol: str) -> None:
+    """Raise `UsageError` where nothing that the client sends by `tcp` or `udp` comes back from the server's address."""
+    with pair.server.listening(protocol, way.address) as port:
+        why = pair.client.unreached(protocol, way.address, port)
+    if why is not None:
+        message = f"{pair.client.name} gets no answer from {way.address} of {pair.server.name} by {protocol}: {why}"
+        mends = f"let {way.source} in at {pair.server.name}: iptables -I INPUT -s {way.source} -j ACCEPT, or firewall-cmd --zone=trusted --add-source={way.source}"
+        raise UsageError(message, findings=[error("--address", f"a firewall may be between, since {why}", mends)])
+
+
 def _of_loopback(there: Network, address: str) -> Link | None:
     """Return the loopback device for any address of 127.0.0.0/8, all of which are its own."""
     is_loopback = _parsed(address) is not None and ipaddress.ip_address(address).is_loopback

@@ -36,6 +36,7 @@ from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.links import Network, Route
 from tuner.hosts.local import check_names
+from tuner.hosts.reach import TRY_S
 from tuner.hosts.telemetry import Counters, Telemetry
 from tuner.hosts.wire import CHUNK_BYTES, plain
 
@@ -156,7 +157,8 @@ class RemoteSite:
         self._host.check()
 
     def wait(self) -> None:
-        """Wait until something is heard."""
+        """Wait until something is heard; raise `HostLost` where nothing will be."""
+        self._host.check()
         os.set_blocking(self._bell, True)
         try:
             os.eventfd_read(self._bell)
@@ -178,9 +180,8 @@ class RemoteSite:
 
     def start(self, command: Command, limit_s: float) -> RemoteProcess:
         """Start a program in the folder."""
-        process = RemoteProcess(self, len(self._processes) + 1, limit_s)
-        self._processes[len(self._processes) + 1] = process
-        number = len(self._processes)
+        number = len(self._processes) + 1
+        process = self._processes[number] = RemoteProcess(self, number, limit_s)
         try:
             self.ask(
                 "start", {"process": number, "files": dict(self._files), "command": plain(command), "limit_s": limit_s}
@@ -209,11 +210,14 @@ class RemoteSite:
 
 
 def _unpacked(part: object) -> bytes:
-    """Return the bytes of a compressed part; raise `ValueError` for what is none, or too large for one."""
+    """Return the bytes of a compressed part; raise `TunerError` for what is none, or too large for one."""
     packed = zlib.decompressobj()
-    data = packed.decompress(b64decode(str(part), validate=True), CHUNK_BYTES)
+    try:
+        data = packed.decompress(b64decode(str(part), validate=True), CHUNK_BYTES)
+    except (ValueError, zlib.error) as reason:
+        raise TunerError(f"a part of a file of another host makes no sense: {reason}") from reason
     if not packed.eof:
-        raise ValueError("a part of a file is too large or not whole")
+        raise TunerError("a part of a file of another host is too large or not whole")
     return data
 
 
@@ -252,6 +256,18 @@ class RemoteHost:
         return self._way.name
 
     @contextmanager
+    def listening(self, protocol: str, address: str) -> Iterator[int]:
+        """Listen there on a free port of an address; raise `OSError` where that cannot be."""
+        try:
+            yield self.answer(int, "listen", {"protocol": protocol, "address": address})
+        finally:
+            self.tell("listen_no_more", {})
+
+    def unreached(self, protocol: str, address: str, port: int) -> str | None:
+        """Return why nothing comes back to that host from a port where another one listens."""
+        return _text(self.ask("unreached", {"protocol": protocol, "address": address, "port": port}, TRY_S))
+
+    @contextmanager
     def turn(self, what: str) -> Iterator[RemoteTurn]:
         """Hold the machine's turn to measure; raise `Taken` where somebody else has it."""
         self._take_turn(what)
@@ -280,17 +296,20 @@ class RemoteHost:
             raise self._way.explain(self.name, reason) from reason
         except OSError as reason:
             raise MissingTool(f"{self._way.argv[0]} cannot be started: {reason.strerror}") from reason
+        except ValueError as reason:
+            raise HostLost(f"{self.name}: what answers there is no agent: {reason}") from reason
         connection.hear, connection.on_loss = self._heard, self._lost
         return connection
 
     def reconnect(self) -> None:
-        """Make a new connection, with what was brought to the host before; the agent of the old one is ended.
+        """Make a new connection where it was lost, with what was brought to the host before; the old agent is ended.
 
         Raises:
             TunerError: it cannot be reached.
 
         """
-        self._connection.give_up("a new connection is made")
+        if not self._connection.lost:
+            return
         self._connection.close()
         self._connection = self._connected()
         brought, self._brought = self._brought, {}
@@ -321,14 +340,18 @@ class RemoteHost:
         except HostLost as reason:
             raise HostLost(f"{self.name}: {reason.message}", advice=_RECONNECTS) from reason
         if "failed" in message:
-            raise self._failure(received.record(_Failed, message["failed"]))
+            raise self._failure(message["failed"])
         return message.get("is")
 
     def tell(self, what: str, details: Mapping[str, object]) -> None:
         """Ask for something of which no answer is wanted."""
         self._connection.tell(what, details)
 
-    def _failure(self, found: _Failed) -> Exception:
+    def _failure(self, said: object) -> Exception:
+        try:
+            found = received.record(_Failed, said)
+        except ValueError as reason:
+            return TunerError(f"{self.name}: its answer makes no sense: {reason}")
         if found.kind == "OSError":
             return OSError(found.errno or 0, found.message)
         kind = _ERRORS.get(found.kind, TunerError)

@@ -163,6 +163,17 @@ class Machine:
         """Return the path itself: nobody simulates a disk."""
         return path
 
+    def reconnect(self) -> None:
+        """Do nothing: it cannot be lost."""
+
+    def listening(self, protocol: str, address: str) -> AbstractContextManager[int]:
+        """Return a port."""
+        return nullcontext(20000)
+
+    def unreached(self, protocol: str, address: str, port: int) -> str | None:
+        """Return that everything is reached."""
+        return None
+
     def turn(self, what: str) -> AbstractContextManager[None]:
         """Return what holds nothing: nobody takes turns here."""
         return nullcontext()

@@ -181,9 +181,12 @@ def spoiled(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def of_machines(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what happened on each machine of a run, out of its JSON form; none where it was too short to know."""
-    machines = [found[end] for end in _ENDS if end in found] or [found]
-    return [each for each in machines if each.get("wall_s", 0.0) >= LEAST_WALL_S]
+    """Return what happened on each machine of a run, out of its JSON form; none where it was too short to know.
+
+    Of two machines each says in `at` which end it had.
+    """
+    machines: list[Mapping[str, Any]] = [{**found[end], "at": end} for end in _ENDS if end in found]
+    return [each for each in machines or [found] if each.get("wall_s", 0.0) >= LEAST_WALL_S]
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:

@@ -40,6 +40,13 @@ def taken(folder: Path | None, what: str) -> Iterator[Lock | None]:
         yield lock
 
 
+def forgotten(folder: Path | None) -> None:
+    """Remove the lock's file where it is ours and nobody holds it: on another host nothing is to be left."""
+    if folder is not None and (folder / _LOCK).exists():
+        with suppress(OSError, exclusive.Taken), exclusive.held(folder / _LOCK, ""):
+            pass
+
+
 def _is_for_all(folder: Path) -> bool:
     try:
         mode = folder.stat().st_mode

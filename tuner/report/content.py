@@ -296,13 +296,32 @@ def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
 
 
 def _facts(seen: Evidence, session: StoredSession) -> Row:
-    host = {name: value for name, value in session.facts.items() if name not in {"doubts", "tuner"}}
+    host = _of_hosts(session.facts)
     plan = session.plan
     found = evidence.versions(seen.ledger.runs)
     measured = {"stack": plan["stack"], "in its banner": ", ".join(found["library"]) or None}
     measured |= {"preloaded": ", ".join(plan["preloads"]), **_programs(seen.plan, found["benchmark"])}
     measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": session.facts.get("tuner")}
     return {"host": host, "measured with": measured}
+
+
+def _of_hosts(facts: Mapping[str, Any]) -> Row:
+    """Return what the hosts are: the one, or that of each end with the way between them."""
+    ends, way = _table(facts.get("ends")), _table(facts.get("path"))
+    if not ends:
+        return {name: value for name, value in facts.items() if name not in {"doubts", "tuner"}}
+    each = {f"{end} {name}": value for end, of_end in ends.items() for name, value in _table(of_end).items()}
+    devices = {f"{end} device": _device(_table(way.get(end))) for end in ends}
+    return each | devices | {"server address": way.get("address"), "client address": way.get("source")}
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    """Return an object of JSON, an empty one for anything else: who wrote the store is not known."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _device(link: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in link.items() if value is not None)
 
 
 def _run(ledger: Ledger, run: Run, shown: Sequence[str]) -> Row:

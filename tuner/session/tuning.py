@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tuner.errors import StoreError, TunerError
+from tuner.errors import HostLost, StoreError, TunerError
 from tuner.judging.slo import redundant
 from tuner.records import Kind, Role, State
 from tuner.results import Results
@@ -80,6 +80,9 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answ
         # What measured is not at fault: the session goes on when the store can be written again.
         with suppress(StoreError):
             store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
+        raise
+    except HostLost:
+        store.close_session(session_id, State.STOPPED, clock.spent_s(), None)
         raise
     except TunerError as reason:
         failed = Failure(session_id, reason.message)

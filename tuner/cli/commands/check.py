@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, connected, ends
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.errors import TunerError
 from tuner.profiles.library import shelves
@@ -18,13 +20,17 @@ from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 if TYPE_CHECKING:  # loaded when noise is measured
+    from tuner.hosts.pair import Pair
     from tuner.session.answer.answers import CalibrateAnswer
     from tuner.session.setup.fitness import Fitness, Part
+    from tuner.session.setup.pair_fitness import PairFitness
 
 _INDENT: Final = "      "
 
 
-@options.made_from_options(where=options.where, workload=session_options.workload, setup=session_options.setup)
+@options.made_from_options(
+    where=options.where, workload=session_options.workload, setup=session_options.setup, hosts=ends
+)
 def check(
     noise: Annotated[
         bool, typer.Option("--noise", help="Also measure the noise: how much runs of one profile vary.")
@@ -42,11 +48,14 @@ def check(
     where: Results,
     workload: dict[str, object],
     setup: Setup,
+    hosts: Ends,
 ) -> None:
     """Check whether this host is ready to measure.
 
     Shows what is missing, what makes the host noisy, and what to do about it. For xlio and vma the memory that the
     profile needs at start is compared with what this host has, for the release that the library's banner names.
+    With --server or --client both hosts are checked and the way between them: devices, drivers, interrupts, idle states, boot line,
+    and the round trip of a short run; nothing is changed.
     With --noise one profile is measured against itself: how far runs differ, how far they drift, and the smallest
     difference that a budget can detect. Exit status 0: ready, perhaps with warnings; 1: something needed is
     missing.
@@ -55,44 +64,63 @@ def check(
     Examples:
       tuner check
       tuner check --noise --runs 20
+      tuner check --server ssh://me@box2
       tuner check --stack xlio --lib /opt/xlio/lib/libxlio.so --profile latency
     """
     from tuner.hosts.local import LocalHost
+    from tuner.hosts.pair import Pair
     from tuner.session.setup.fitness import Needs, fitness
 
     # Not by the API, which loads the search and the database.
-    found = fitness(
-        Needs(profile, stack, rings, setup, workload.get("recipe")),
-        LocalHost(),
-        shelves(os.environ, Path.cwd()),
-        where,
-    )
+    needs, known = Needs(profile, stack, rings, setup, workload.get("recipe")), shelves(os.environ, Path.cwd())
+    server, client = connected(hosts, LocalHost())
+    pair = Pair(server, client or server)
+    found: Fitness | PairFitness
+    if pair.is_here:
+        found = fitness(needs, server, known, where)
+    else:
+        from tuner.session.setup.pair_fitness import pair_fitness
+
+        found = pair_fitness(needs, workload, pair, known, where)
     task = Task(stack, objective, workload, seed)
-    _tell(found, _measured(profile, runs, task, setup, where) if noise and found.fit else None, json=json)
+    measured = _measured(profile, runs, task, setup, pair, where) if noise and found.fit else None
+    _tell(found, measured, json=json)
 
 
-def _measured(profile: str, runs: int, task: Task, setup: Setup, where: Results) -> CalibrateAnswer:
+def _measured(profile: str, runs: int, task: Task, setup: Setup, pair: Pair, where: Results) -> CalibrateAnswer:
     from tuner import api
     from tuner.cli import work
 
-    found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=work.workspace(where))
+    at = replace(work.workspace(where), host=pair.server, client=pair.client)
+    found = api.calibrate(profile, runs=runs, task=task, setup=setup, at=at)
     if found.calibration is None:
         raise TunerError(f"too few runs of {profile} succeeded; see `tuner sessions show latest`")
     return found
 
 
-def _tell(found: Fitness, measured: CalibrateAnswer | None, *, json: bool) -> None:
+def _tell(found: Fitness | PairFitness, measured: CalibrateAnswer | None, *, json: bool) -> None:
     """Print what was found, and end with exit status 1 where that does not let anybody measure."""
     if json:
         print_json(found.to_dict() | ({"noise": measured.to_dict()} if measured else {}))
         raise typer.Exit(0 if found.fit else 1)
     typer.echo("\n".join([*_lines(found), *(_told(measured) if measured else [])]))
     if not found.fit:
-        raise TunerError("this host is not ready to measure", advice="see the lines marked with ✗")
+        raise TunerError("not ready to measure", advice="see the lines marked with ✗")
 
 
-def _lines(found: Fitness) -> list[str]:
-    return [*map(_line, found.parts), *_host(found.host)]
+def _lines(found: Fitness | PairFitness) -> list[str]:
+    from tuner.session.setup.fitness import Fitness
+
+    if isinstance(found, Fitness):
+        return [*map(_line, found.parts), *_host(found.host)]
+    ends = [[f"{end} {found.names[end]}", *_lines(each), ""] for end, each in found.ends.items()]
+    doubts = found.way["doubts"] if found.way else ()
+    return [
+        *chain.from_iterable(ends),
+        "between them",
+        *map(_line, found.parts),
+        *chain.from_iterable(map(_doubt, doubts)),
+    ]
 
 
 def _told(found: CalibrateAnswer) -> list[str]:
@@ -111,6 +139,15 @@ def _advised(advice: str) -> list[str]:
 
 
 def _host(facts: Mapping[str, Any]) -> list[str]:
-    known = [f"  {name}: {value}" for name, value in facts.items() if value is not None and name != "doubts"]
-    doubts = [[wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])] for doubt in facts["doubts"]]
-    return [*chain.from_iterable(doubts), "host", *known]
+    known = [f"  {name}: {_value(value)}" for name, value in facts.items() if value is not None and name != "doubts"]
+    return [*chain.from_iterable(map(_doubt, facts["doubts"])), "host", *known]
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value(each)}" for name, each in value.items() if each not in (None, ()))
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _doubt(doubt: Mapping[str, str]) -> list[str]:
+    return [wrapped(f"! {doubt['what']}"), *_advised(doubt["advice"])]

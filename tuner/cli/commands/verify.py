@@ -12,20 +12,25 @@ import typer
 
 from tuner import catalogue, stacks
 from tuner.cli import options
-from tuner.cli.options import AnyStack, Json, Lib
+from tuner.cli.ends import Ends, connected, ends
+from tuner.cli.options import AnyStack, Json, Lib, made_from_options
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
+from tuner.hosts.host import HERE, Host
 
 if TYPE_CHECKING:
     from tuner.profiles.profile import Profile
     from tuner.stacks.verification import Verified
 
 
+@made_from_options(hosts=ends)
 def verify(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A name, STACK/NAME or a path to a .toml.")],
     stack: AnyStack = None,
     lib: Lib = None,
     json: Json = False,
+    *,
+    hosts: Ends,
 ) -> None:
     """Show what the installed library makes of each setting.
 
@@ -38,15 +43,22 @@ def verify(
       tuner verify latency
       tuner verify xlio/latency --lib /usr/lib64/libxlio.so
       tuner verify profiles/vma/mine.toml --json
+      tuner verify xlio/latency --server ssh://box1 --client ssh://box2
     """
+    from tuner.hosts.local import LocalHost
+    from tuner.hosts.pair import Pair
     from tuner.profiles.library import as_written, shelves
 
-    answer = _answer(as_written(profile, stack, shelves(os.environ, Path.cwd())), lib)
+    written = as_written(profile, stack, shelves(os.environ, Path.cwd()))
+    server, client = connected(hosts, LocalHost())
+    pair = Pair(server, client or server)
+    answers = [_answer(written, lib, host) for host in pair.hosts]
     if json:
-        print_json(answer.to_dict())
+        rows = [answer.to_dict() | ({} if pair.is_here else {"host": answer.host}) for answer in answers]
+        print_json(rows[0] if len(rows) == 1 else {"hosts": rows})
     else:
-        typer.echo("\n".join(_lines(answer)))
-    if not answer.applied:
+        typer.echo("\n\n".join("\n".join(_lines(answer)) for answer in answers))
+    if not all(answer.applied for answer in answers):
         raise typer.Exit(1)
 
 
@@ -60,6 +72,7 @@ class _Answer:
     profile: str
     settings: tuple[Verified, ...]
     warnings: tuple[str, ...]
+    host: str = HERE
 
     @property
     def applied(self) -> bool:
@@ -79,19 +92,18 @@ class _Answer:
         }
 
 
-def _answer(profile: Profile, lib: Path | None) -> _Answer:
-    """Return what became of each setting of a profile under the library."""
-    from tuner.hosts.local import LocalHost
+def _answer(profile: Profile, lib: Path | None, host: Host) -> _Answer:
+    """Return what became of each setting of a profile under the library of a host."""
     from tuner.session.setup.readback import verified
     from tuner.stacks import probe
 
-    target, host = stacks.named(profile.stack), LocalHost()
+    target = stacks.named(profile.stack)
     path = probe.usable(target, lib, host)
     banner = probe.banner(target, [path], profile.settings, host)
     settings = verified(target, profile.settings, banner)
     doubt = _unknown(target.name, banner.release)
     warnings = (*banner.warnings, *doubt)
-    return _Answer(target.name, banner.release, str(path), profile.name, tuple(settings), warnings)
+    return _Answer(target.name, banner.release, str(path), profile.name, tuple(settings), warnings, host.name)
 
 
 def _unknown(stack: str, release: str) -> list[str]:
@@ -119,7 +131,8 @@ def release_of_library(lib: Path, stack: str | None) -> str:
 
 
 def _lines(answer: _Answer) -> Iterable[str]:
-    yield f"{answer.stack} {answer.release}  {answer.library}"
+    where = "" if answer.host == HERE else f"  on {answer.host}"
+    yield f"{answer.stack} {answer.release}  {answer.library}{where}"
     rows = [
         (each.name, each.asked, each.shown if each.shown is not None else "–", each.status, each.why)
         for each in answer.settings

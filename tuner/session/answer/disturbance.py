@@ -18,10 +18,10 @@ MOST_DOUBTS: Final = 3
 
 def disturbers(found: Mapping[int, Sequence[Culprit]], measured: Collection[int]) -> tuple[Disturber, ...]:
     """Return the culprits of blocks, each once, those of most blocks first."""
-    groups: dict[tuple[Cause, str, str], dict[int, list[Culprit]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[Cause, str, str, str | None], dict[int, list[Culprit]]] = defaultdict(lambda: defaultdict(list))
     for block, culprits in found.items():
         for each in culprits:
-            groups[each.cause, each.name, each.line][block].append(each)
+            groups[each.cause, each.name, each.line, each.at][block].append(each)
     rows = [_summed(blocks, measured) for blocks in groups.values()]
     return tuple(sorted(rows, key=lambda row: (-row.blocks, -row.most)))
 
@@ -40,6 +40,7 @@ def _summed(blocks: Mapping[int, Sequence[Culprit]], measured: Collection[int]) 
         cpu=worst.cpu,
         line=worst.line,
         usual=worst.usual,
+        at=worst.at,
     )
 
 
@@ -111,7 +112,8 @@ def _reasons(host: HostCalm) -> list[str]:
 
 def _who(found: Disturber) -> str:
     """Return a culprit in words, with its number."""
-    return _WORDS[found.cause](found)
+    where = f" at the {safe(found.at)}" if found.at else ""
+    return f"{_WORDS[found.cause](found)}{where}"
 
 
 def _program(found: Disturber) -> str:

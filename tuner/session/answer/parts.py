@@ -303,6 +303,8 @@ class Disturber:
     """The interrupt's number under `/proc/irq`."""
     usual: float | None = field(default=None, metadata=OMIT)
     """The median of the session's comparable runs."""
+    at: str | None = field(default=None, metadata=OMIT)
+    """The end whose machine it was, `server` or `client`; None where both are on one."""
 
 
 @dataclass(frozen=True, slots=True)

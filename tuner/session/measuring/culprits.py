@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -69,11 +69,18 @@ class Culprit:
     cpu: int | None = None
     line: str = ""
     usual: float | None = None
+    at: str | None = None
+    """The end whose machine it was, `server` or `client`; None where both are on one."""
 
 
 def of_disturbed(runs: Iterable[Run]) -> list[Culprit]:
     """Return who disturbed a block that was disturbed, by the telemetry of its runs."""
-    return [found for run in runs for machine in _machines(run) for found in _disturbing(machine)]
+    return [
+        replace(found, at=machine.get("at"))
+        for run in runs
+        for machine in _machines(run)
+        for found in _disturbing(machine)
+    ]
 
 
 def _machines(run: Run) -> list[Mapping[str, Any]]:
@@ -107,13 +114,24 @@ def _programs(found: Mapping[str, Any]) -> Iterator[Culprit]:
 def unusual(runs: Sequence[Run]) -> dict[int, list[Culprit]]:
     """Return what stood out in runs of one profile under one workload, by block; nothing where the runs are too few to know."""
     found: dict[int, list[Culprit]] = defaultdict(list)
-    readings = [(run, machine) for run in runs for machine in _machines(run)]
+    by_machine: dict[str | None, list[tuple[Run, Mapping[str, Any]]]] = defaultdict(list)
+    for run in runs:
+        for machine in _machines(run):
+            by_machine[machine.get("at")].append((run, machine))
+    for at, readings in by_machine.items():
+        for block, culprit in _unusual_on(readings):
+            found[block].append(replace(culprit, at=at))
+    return dict(found)
+
+
+def _unusual_on(readings: Sequence[tuple[Run, Mapping[str, Any]]]) -> Iterator[tuple[int, Culprit]]:
+    """Yield what stood out on one machine, with its block."""
     if len(readings) < FEWEST_READINGS:
-        return {}
+        return
     usual = {key: statistics.median(each) for key, each in _by_kind(machine for _, machine in readings).items()}
     for run, machine in readings:
-        found[run.block] += _standing_out(machine, usual)
-    return {block: each for block, each in found.items() if each}
+        for each in _standing_out(machine, usual):
+            yield run.block, each
 
 
 Key = tuple[Cause, str, str]

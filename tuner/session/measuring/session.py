@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tuner.errors import HostLost
 from tuner.hosts.calm import SAMPLE_S
 from tuner.hosts.telemetry import Telemetry
 from tuner.judging import slo
@@ -19,6 +20,7 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.losses import Losses
 from tuner.session.measuring.patience import WAITED, Patience
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
@@ -43,6 +45,8 @@ class Session:
     """What became of the search's candidates and no run carries yet."""
     patience: Patience = field(default_factory=Patience)
     """How long blocks may be held back for a calm host."""
+    losses: Losses = field(default_factory=Losses)
+    """How often another host was lost since a block went well."""
     said: Mapping[str, int] = field(default_factory=dict)
     """What the evidence of each run says beside how it was made."""
 
@@ -85,13 +89,25 @@ class Session:
 
     def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
-        block = self._measure_turns(phase, turns)
+        block = self._measured_turns(phase, turns)
         while block in self.ledger.quarantined and self.clock.fits(self.evidence.block_cost_s(len(turns)), phase):
-            block = self._measure_turns(phase, [partial(self._again, turn) for turn in turns])
+            block = self._measured_turns(phase, [partial(self._again, turn) for turn in turns])
         for trial in self.ledger.trials:
             if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
                 self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
         return block
+
+    def _measured_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
+        """Measure one block, again where another host was lost in it."""
+        while True:
+            self.losses.good_s = self.clock.now()
+            try:
+                block = self._measure_turns(phase, turns)
+            except HostLost as lost:
+                self.losses.survived(lost, self.rig.pair, self.clock, self.progress)
+            else:
+                self.losses.in_a_row = 0
+                return block
 
     def _again(self, turn: Turn) -> Trial | None:
         """Return whose turn it is in a block that is repeated, None for a trial that would only hang once more."""
@@ -155,6 +171,7 @@ class Session:
         if waited_s := self.patience.taken():
             run = replace(run, evidence={**run.evidence, WAITED: waited_s})
         self.progress.measured(trial, self.journal.record(trial.number, phase, block, run, self.clock.spent_s()))
+        self.losses.good_s = self.clock.now()
 
 
 def always(trial: Trial) -> Turn:

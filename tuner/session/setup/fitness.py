@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tuner import catalogue, stacks
 from tuner.catalogue.effective import effective
-from tuner.errors import MissingTool, StoreError, TunerError, doubt_to_json
+from tuner.errors import Finding, MissingTool, StoreError, TunerError, doubt_to_json
 from tuner.hosts import cpus
 from tuner.hosts.host import Host
+from tuner.hosts.links import Link
 from tuner.profiles.library import Shelf, load
 from tuner.results import Results
 from tuner.runs import chosen, command
@@ -20,7 +21,7 @@ from tuner.runs.chosen import BENCHMARK
 from tuner.runs.recipe import Recipe
 from tuner.runs.workload import Workload
 from tuner.session.setup.memory_account import account
-from tuner.session.setup.preflight import card, hangs, host_facts, program_path
+from tuner.session.setup.preflight import card, hangs, host_facts, program
 from tuner.session.setup.request import Setup
 from tuner.stacks import probe
 from tuner.stacks.preloads import faststart_library
@@ -53,6 +54,11 @@ class Fitness:
     memory: Mapping[str, Any] | None
     """What the profile takes at start beside what the host has, JSON-ready; None for a stack without pools of its own."""
 
+    def with_device(self, link: Link, doubts: Sequence[Finding], boot_line: str | None) -> Fitness:
+        """Return it with the measured device, and what more is to be known of the host."""
+        told = [*self.host["doubts"], *map(doubt_to_json, doubts)]
+        return replace(self, host={**self.host, "boot_line": boot_line, "device": asdict(link), "doubts": told})
+
     @property
     def fit(self) -> bool:
         """Whether nothing is missing."""
@@ -83,8 +89,15 @@ class Needs:
 
 def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Results) -> Fitness:
     """Return what a host has of all that a session needs; raise `UsageError` for a stack or a profile that is not there."""
+    found = on_host(needs, host, shelves)
+    placed = _part("CPUs", lambda: _cpus_found(cpus.placement(host.topology(), *needs.workload.threads)))
+    return replace(found, parts=(*found.parts, placed, *at_home(results)))
+
+
+def on_host(needs: Needs, host: Host, shelves: Sequence[Shelf]) -> Fitness:
+    """Return what one of the hosts of a session has of what it needs there."""
     stack = stacks.named(needs.stack)
-    parts = _parts(stack, needs, host, results)
+    parts = _parts(stack, needs, host)
     release = _release(needs, stack, host) if stack.facts.pools else None
     memory = _memory(needs, stack, host, shelves, release) if stack.facts.pools else None
     if memory is not None:
@@ -94,16 +107,21 @@ def fitness(needs: Needs, host: Host, shelves: Sequence[Shelf], results: Results
     return Fitness(parts, found | {"doubts": [*found["doubts"], *map(doubt_to_json, hanging)]}, memory)
 
 
-def _parts(stack: Stack, needs: Needs, host: Host, results: Results) -> tuple[Part, ...]:
+def at_home(results: Results) -> tuple[Part, ...]:
+    """Return what a session needs on this machine: where its results go."""
+    needed: dict[str, Callable[[], str]] = {"results": lambda: _writable(results.folder)}
+    if results.store:
+        needed["store"] = lambda: _store(results)
+    return tuple(_part(name, look) for name, look in needed.items())
+
+
+def _parts(stack: Stack, needs: Needs, host: Host) -> tuple[Part, ...]:
     setup = needs.setup
     needed = {
         **_benchmark(needs, host),
         f"library of {stack.name}": lambda: _loads(stack, setup.lib, host),
         **({f"card for {stack.name}": lambda: card(stack.name, host)} if stack.facts.pools else {}),
-        **({} if needs.recipe else {"fast start": lambda: str(faststart_library())}),
-        "CPUs": lambda: _cpus_found(cpus.placement(host.topology(), *needs.workload.threads)),
-        "results": lambda: _writable(results.folder),
-        **({"store": lambda: _store(results)} if results.store else {}),
+        **({} if needs.recipe else {"fast start": lambda: str(host.brought(faststart_library()))}),
     }
     return tuple(_part(name, look) for name, look in needed.items())
 
@@ -111,7 +129,7 @@ def _parts(stack: Stack, needs: Needs, host: Host, results: Results) -> tuple[Pa
 def _benchmark(needs: Needs, host: Host) -> dict[str, Callable[[], str]]:
     """Return the programs that are measured with, each with how it is looked up."""
     if not isinstance(needs.recipe, Recipe):
-        return {BENCHMARK.name: lambda: program_path(needs.setup.program, host, ())}
+        return {BENCHMARK.name: lambda: program(needs.setup.program, host, ())[0]}
     wanted = chosen.of(needs.workload).programs(needs.workload, "")
     return {
         f"{needs.recipe.name}: {program}": lambda program=program: _installed(program, host)  # type: ignore[misc]

@@ -83,24 +83,22 @@ def preloads(
     return tuple(path.absolute() for path in wanted)
 
 
-def features(path: str, host: Host) -> Features:
-    """Return what an installed benchmark can do; raise `MissingTool` for another program."""
-    return BENCHMARK.features(*(printed(host, path, *asked) for asked in BENCHMARK.questions))
-
-
-def program_path(
+def program(
     name: str, host: Host, workloads: Sequence[Workload], loading: Loading = Loading.PRELOAD, stack: str = "kernel"
-) -> str:
-    """Return the path of our own benchmark; raise `MissingTool`, or `UsageError` saying all that it cannot do."""
+) -> tuple[str, Features]:
+    """Return the path of the installed benchmark and what it can do.
+
+    Raise `MissingTool`, or `UsageError` saying all that it cannot do.
+    """
     path = host.which(name)
     if path is None:
         raise MissingTool(f"there is no program {name!r} on {host.name}", advice=BENCHMARK.install)
-    able = features(path, host)
+    able = BENCHMARK.features(*(printed(host, path, *asked) for asked in BENCHMARK.questions))
     cannot = [finding for each in workloads for finding in BENCHMARK.unsupported(each, able)]
     cannot += unsupported(loading, stack, BENCHMARK, able)
     if cannot:
         raise UsageError(f"{path} cannot do this", findings=cannot)
-    return path
+    return path, able
 
 
 def recipe_programs(

@@ -65,16 +65,24 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     setup = _setup(request.setup, workloads)
     request = replace(request, setup=setup)
     check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
+    _check_way(pair, way, workloads)
     guards = guards_of(request, found.objective, workloads)
     installed = installed_on(pair, setup, found.stack, workloads)
     os_sockets.check(found.stack, workloads, allowed=setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
-    _check_named(found, installed)
-    made = _planned(request, found, workloads, installed)
     fixed = setup.server_profile
-    server = _contender(library.load(fixed, found.stack.name, shelves)) if fixed else None
+    server = library.load(fixed, found.stack.name, shelves) if fixed else None
+    _check_named(found.stack.name, (*found.named, *([server] if server else [])), installed)
+    made = _planned(request, found, workloads, installed)
     changes = tuple(map(str, fitting.changes(asked, found)))
-    return replace(made, fitted=changes, guards=guards, server_profile=server)
+    return replace(made, fitted=changes, guards=guards, server_profile=_contender(server) if server else None)
+
+
+def _check_way(pair: Pair, way: path.Path | None, workloads: Sequence[Workload]) -> None:
+    """Raise `UsageError` where the client does not get through to the server."""
+    for protocol in sorted({each.protocol.value for each in workloads if not (each.is_multicast or each.feed)}):
+        if way is not None:
+            path.check(pair, way, protocol)
 
 
 def _setup(asked: Setup, workloads: Sequence[Workload]) -> Setup:
@@ -161,8 +169,8 @@ def _installed(setup: Setup, stack: Stack, host: Host, workloads: Sequence[Workl
         programs = preflight.recipe_programs(workloads[0], host, ends, setup.load, stack.name)
         main = next(iter(programs[ends[-1]].values()), "")
         return Installed(preloads, release, room, main, "", programs=programs)
-    program = preflight.program_path(setup.program, host, workloads, setup.load, stack.name)
-    return Installed(preloads, release, room, program, preflight.features(program, host).release)
+    program, able = preflight.program(setup.program, host, workloads, setup.load, stack.name)
+    return Installed(preloads, release, room, program, able.release)
 
 
 def _room(stack: Stack, host: Host) -> Room | None:
@@ -170,10 +178,10 @@ def _room(stack: Stack, host: Host) -> Room | None:
     return host.room() if stack.facts.pools and host.has_card() else None
 
 
-def _check_named(found: Contest, installed: Installed) -> None:
+def _check_named(stack: str, profiles: Sequence[Profile], installed: Installed) -> None:
     """Raise `UsageError` when a profile that was named is not what the library of this release would run here."""
-    stack, release = found.stack.name, installed.release
-    named = {each.name: each.settings for each in found.named if OTHER not in each.settings}
+    release = installed.release
+    named = {each.name: each.settings for each in profiles if OTHER not in each.settings}
     wrong = {name: readback.refusal(stack, settings, release) for name, settings in named.items()}
     findings = [error(name, why, _MIGRATE.format(name=name, release=release)) for name, why in wrong.items() if why]
     known = catalogue.load(stack)

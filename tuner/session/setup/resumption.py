@@ -130,10 +130,13 @@ def _check(stored: Plan, trials: Iterable[Trial]) -> None:
     """Raise `UsageError` for everything in a stored plan that a user could not have asked for."""
     compared = [OTHER] if any(each.recipe and each.recipe.other for each in stored.workloads) else []
     known = [*catalogue.load(stored.stack).parameters, *compared]
-    contenders = {each.profile: each.settings for each in (stored.baseline, *stored.known)} | {"fixed": stored.fixed}
-    every = {**contenders, **{f"trial {each.number}": each.settings for each in trials}}
-    found = [each for where, settings in every.items() for each in _strange(where, settings, known)]
-    for settings in every.values():
+    fixed = [stored.server_profile] if stored.server_profile else []
+    every = [
+        (each.profile, each.settings) for each in (stored.baseline, *stored.known, *fixed)
+    ]  # names may be there twice
+    every += [("fixed", stored.fixed), *((f"trial {each.number}", each.settings) for each in trials)]
+    found = [each for where, settings in every for each in _strange(where, settings, known)]
+    for _, settings in every:
         found += named_files.outside(catalogue.load(stored.stack), settings)
     found += _strange("further", stored.further, stacks.named(stored.stack).told)
     for each in stored.workloads:
