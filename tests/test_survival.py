@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import fake
+import kills
 import pytest
 
 from tuner import exclusive, temporary
@@ -197,6 +199,27 @@ def test_resuming_a_session_that_runs_is_refused_in_words(
     again.send_signal(signal.SIGTERM)
     _, err = again.communicate(timeout=PATIENCE_S)
     assert "is under way" not in err
+
+
+def test_a_session_that_was_stopped_for_longer_than_its_budget_goes_on_to_its_answer(tmp_path: Path) -> None:
+    named = ["--sockperf", str(fake.install(tmp_path, slow_s=0.1))]
+    with tuner(tmp_path, "tune", "latency", "--budget", "12s", "--json", *named) as process:
+        wait_for(lambda: stored_runs(tmp_path) >= 4)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(13)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    answer = json.loads(out)
+    assert "was stopped and goes on" in err
+    assert answer["verdict"] == "improved"
+    assert answer["time"]["wall_s"] < 14
+    assert "timeout" not in err
+
+
+@pytest.mark.serial
+def test_a_kill_and_a_power_cut_lose_nothing_and_change_no_answer() -> None:
+    found = kills.measured(2, kinds=(kills.SIMULATED, kills.STAND_IN))
+    assert [each for each in found if not each.good] == []
 
 
 def session_of(folder: Path) -> str:

@@ -17,7 +17,7 @@ import typer
 from tuner import atomic_file
 from tuner.cli.ends import Ends, connected
 from tuner.cli.screen import answered
-from tuner.cli.screen.interrupts import Interrupts
+from tuner.cli.screen.interrupts import Interrupts, watch_stops
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
 from tuner.errors import HostLost, TunerError
@@ -59,6 +59,7 @@ def workspace(where: Results, ends: Ends = _HERE, *, verbose: bool = False) -> W
 
     Raise `TunerError` where a host of `ends` cannot be reached.
     """
+    watch_stops()
     found = Workspace.of_user(os.environ, Path.cwd(), where.folder)
     server, client = connected(ends, found.host)
     return replace(found, host=server, client=client, database=where.store, watch=_Screen(where, verbose), note=_say)
@@ -88,7 +89,7 @@ def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Prog
     with _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
         try:
-            with Interrupts(lambda: _end_early(session, lines)):
+            with Interrupts(lambda: _end_early(session, lines), session.continued):
                 yield lines
         except KeyboardInterrupt:
             lines.note(f"stopped; every finished run is kept. To continue: {again}")

@@ -42,6 +42,13 @@ class Ongoing:
         early.end_early(self.plan, self.clock)
         return early.proof_s(self.plan)
 
+    def continued(self) -> None:
+        """Know that the process was stopped until now, as by Ctrl-Z: that time is not the budget's, nor any profile's.
+
+        May be called at any time, from a signal's handler.
+        """
+        self.clock.stood = True
+
 
 Watch = Callable[[Ongoing], AbstractContextManager[Progress]]
 """Called when a session begins; what is entered is told of its progress and left when the session ends, however it ends."""

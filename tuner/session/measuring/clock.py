@@ -45,7 +45,11 @@ class Clock:
     ends_early_at_s: float | None = None
     """When the session is to end, in seconds of its wall time; None as long as nobody asked. `end_in` sets it."""
     held_s: float = 0.0
-    """The wall time of this attempt that the budget does not pay for: waiting for a calm host."""
+    """The wall time of this attempt that the budget does not pay for: waiting for a calm host, or being stopped (Ctrl-Z)."""
+    stood: bool = False
+    """Whether the process was stopped since `stood_still` was asked last; a signal's handler sets it."""
+    looked_at_s: float | None = None
+    """When `stood_still` was asked last."""
 
     @staticmethod
     def start(budget_s: float, before_s: float = 0.0) -> Clock:
@@ -80,6 +84,14 @@ class Clock:
     def lengthen(self, budget_s: float) -> None:
         """Let the session have a larger budget, in seconds."""
         self.budget_s = budget_s
+
+    def stood_still(self) -> bool:
+        """Return whether the process was stopped since this was asked last; what happened since then is left out of the budget."""
+        now_s, stood = self.now(), self.stood
+        if stood:
+            self.hold(now_s - (self.started if self.looked_at_s is None else self.looked_at_s))
+        self.stood, self.looked_at_s = False, now_s
+        return stood
 
     def end_in(self, seconds_left: float) -> None:
         """Let nothing start that ends later than this; a signal's handler may call it at any time."""

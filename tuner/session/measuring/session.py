@@ -89,35 +89,38 @@ class Session:
 
     def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
-        block = self._measured_turns(phase, turns)
-        while block in self.ledger.quarantined and self.clock.fits(self.evidence.block_cost_s(len(turns)), phase):
-            block = self._measured_turns(phase, [partial(self._again, turn) for turn in turns])
+        block, whole = self._measured_turns(phase, turns)
+        while (block in self.ledger.quarantined or not whole) and self.clock.fits(
+            self.evidence.block_cost_s(len(turns)), phase
+        ):
+            block, whole = self._measured_turns(phase, [partial(self._again, turn) for turn in turns])
         for trial in self.ledger.trials:
             if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
                 self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
         return block
 
-    def _measured_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
-        """Measure one block, again where another host was lost in it."""
+    def _measured_turns(self, phase: Phase, turns: Sequence[Turn]) -> tuple[int, bool]:
+        """Measure one block, again where another host was lost in it; return its number, and whether it came to its end."""
         while True:
             self.losses.good_s = self.clock.now()
             try:
-                block = self._measure_turns(phase, turns)
+                found = self._measure_turns(phase, turns)
             except HostLost as lost:
                 self.losses.survived(lost, self.rig.pair, self.clock, self.progress)
             else:
                 self.losses.in_a_row = 0
-                return block
+                return found
 
     def _again(self, turn: Turn) -> Trial | None:
         """Return whose turn it is in a block that is repeated, None for a trial that would only hang once more."""
         trial = turn()
         return None if trial is None or self.ledger.hung(trial.number) else trial
 
-    def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
-        """Measure and store one block; nothing new starts in it once the budget is used up.
+    def _measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> tuple[int, bool]:
+        """Measure and store one block; return its number, and whether it came to its end. Nothing new starts once the budget is used up.
 
         A first block that the host spoils ends there: on a host that is always busy the next one counts all the same.
+        A block in which this process was stopped (Ctrl-Z) ends too: nobody watched the time of its last run, which is forgotten.
         """
         if not self._over(phase):
             self.patience.wait(self._sample, self.clock, self.progress)
@@ -125,11 +128,16 @@ class Session:
         order = shuffled(f"{self.plan.seed}/{block}", len(self.plan.workloads), [always(self.baseline), *turns])
         watch = Watch(partial(self._announce, phase, block), partial(self.clock.fits, 0.0, phase))
         for run in measure(self.rig, (partial(self._step, phase, index, turn) for index, turn in order), watch):
+            if self.clock.stood_still():
+                self.progress.note(
+                    "this process was stopped and goes on: the run meanwhile does not count, and its block is repeated"
+                )
+                return block, False
             self._keep(phase, block, run)
             if block == 0 and self.ledger.quarantined:
                 break
         believe_baseline(self.evidence)
-        return block
+        return block, True
 
     def _sample(self) -> Sequence[Telemetry]:
         return self.rig.pair.sample(self.plan.server_cpus, self.plan.client_cpus, SAMPLE_S)
@@ -159,6 +167,7 @@ class Session:
         return RateSearch(number, start, rate_searches.tail_share(limits), partial(slo.holds, limits))
 
     def _announce(self, phase: Phase, block: int, step: Step) -> None:
+        self.clock.stood_still()
         self.progress.measuring(self.ledger.trials[step.trial], block, self.clock.left_s(phase))
 
     def _keep(self, phase: Phase, block: int, run: Run) -> None:
