@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from tuner import exclusive
-from tuner.errors import Busy
+from tuner.errors import Busy, StoreError
 from tuner.exclusive import Holder, Taken
 from tuner.hosts.host import Turn
 from tuner.hosts.pair import Pair
@@ -77,6 +77,7 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
 
     Raises:
         Busy: somebody else goes on with it.
+        StoreError: the results were taken away meanwhile.
 
     """
     with ExitStack() as held:
@@ -87,6 +88,9 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
         except Taken as taken:
             raise _under_way(session, taken.holder) from taken
         yield
+        if at is not None and not at.lock(session).exists():
+            message = f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
+            raise StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
 
 
 def _under_way(session: str, holder: Holder) -> Busy:

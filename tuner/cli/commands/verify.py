@@ -36,7 +36,8 @@ def verify(
 
     Starts an empty program with the library and reads its banner. It takes a moment, measures nothing and needs no
     card. Exit status 0: everything was applied, or was replaced by a rule that this release is known to have; 1: the
-    library was not loaded, or something came out differently: clamped, defaulted, ignored, or not as predicted.
+    library was not loaded, or something came out differently: clamped, defaulted, ignored, or not as predicted. What a library's
+    banner never tells is `not shown`: nothing is known of it, and it changes no exit status.
 
     \b
     Examples:
