@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,10 +20,15 @@ import fake
 import kills
 import pytest
 
-from tuner import exclusive, temporary
+from tuner import exclusive, stacks, temporary
 from tuner.hosts import turns
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
+from tuner.records import Status
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 
 GONE_WITHIN_S = 3.0
 PATIENCE_S = 30.0
@@ -33,6 +39,11 @@ STARTER = """
 import sys, time
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
+from tuner.records import Status
+from tuner.runs.run import Rig
+from tuner.runs.simulated import SimulatedHost
+from tuner.runs.workload import Workload
 
 with LocalHost().site({}) as site:
     process = site.start(Command(("/bin/sh", "-c", sys.argv[1]), {"MARK": sys.argv[2]}), 200.0)
@@ -214,6 +225,25 @@ def test_a_session_that_was_stopped_for_longer_than_its_budget_goes_on_to_its_an
     assert answer["verdict"] == "improved"
     assert answer["time"]["wall_s"] < 14
     assert "timeout" not in err
+
+
+def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_path: Path) -> None:
+    named = ["--sockperf", str(fake.install(tmp_path, slow_s=0.1))]
+    with tuner(tmp_path, "measure", "--runs", "3", *named) as process:
+        wait_for(lambda: stored_runs(tmp_path) >= 1)
+        shutil.rmtree(tmp_path / "results")
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (1, "")
+    assert "results was removed or replaced while session" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e12])
+def test_latencies_that_cannot_be_are_no_measurement(factor: float) -> None:
+    host = SimulatedHost(lambda _environment: 36.0 * factor)
+    rig = Rig(on_one(host), stacks.named("kernel"), (Path("/lib/libtuner_kernel.so"),), "sockperf", os_sockets=True)
+    run = rig.execute({}, Workload())
+    assert (run.status, run.measurement) == (Status.FAILED, None)
+    assert "which cannot be" in run.reason or "did not" in run.reason
 
 
 @pytest.mark.serial

@@ -240,12 +240,28 @@ def files(workload: Workload, ports: Iterable[int], playback: str = "") -> dict[
     return feed | ({PLAYBACK_FILE: playback} if workload.mode is Mode.PLAYBACK else {})
 
 
+LEAST_MEDIAN_US: Final = 0.01
+"""A median below 10 ns is none: a cache line takes longer from one core to another."""
+
+
+def _check_latencies(found: Measurement, workload: Workload) -> None:
+    """Raise `ParseError` for latencies that cannot be: a median below what light needs, or longer than the run could last."""
+    most_us = 1e6 * workload.time_limit_s
+    latencies = {name: value for name, value in found.metrics().items() if name in LATENCIES}
+    absurd = {name: value for name, value in latencies.items() if value > most_us}
+    if (median_us := latencies.get("latency_p50_us", math.inf)) < LEAST_MEDIAN_US:
+        absurd["latency_p50_us"] = median_us
+    for name, value in absurd.items():
+        raise ParseError(f"the benchmark reported {name} = {value:g}, which cannot be")
+
+
 def measured(heard: Heard, workload: Workload) -> Measurement:
     """Return what a run reported; raise `ParseError` where it printed no complete result, or latencies that nobody asked for."""
     found = parse(_said(heard.client), "".join(map(_said, heard.servers)), workload)
     if found.observations and found.half_round_trip is workload.full_rtt:
         reported = "half round trips" if found.half_round_trip else "round trips"
         raise ParseError(f"the benchmark reported {reported}, which was not asked")
+    _check_latencies(found, workload)
     return with_log(found, heard.log, workload) if heard.log else found
 
 

@@ -89,7 +89,9 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
             raise _under_way(session, taken.holder) from taken
         yield
         if at is not None and not at.lock(session).exists():
-            message = f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
+            message = (
+                f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
+            )
             raise StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
 
 
