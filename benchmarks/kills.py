@@ -12,7 +12,6 @@ long, and what is left in the folder for temporary files once the session has go
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import shutil
@@ -337,12 +336,13 @@ def measured(moments: int = MOMENTS, start: int = 1, kinds: tuple[str, ...] = KI
     """Return what so many kills did."""
     if shutil.which("sockperf") is None:
         kinds = tuple(kind for kind in kinds if kind != REAL)
-    found = []
-    for number in range(moments):
-        found.append(moment(number, start, kinds))
-        bad = [each for each in found if not each.good]
-        if number % max(1, math.ceil(moments / 20)) == 0:
-            print(f"{number + 1} of {moments}, {len(bad)} bad; {found[-1]}", file=sys.stderr)
+    found: list[Found] = []
+    with suppress(KeyboardInterrupt):  # what was measured is told
+        for number in range(moments):
+            found.append(moment(number, start, kinds))
+            print(
+                f"{number + 1} of {moments}, {sum(not each.good for each in found)} bad; {found[-1]}", file=sys.stderr
+            )
     return found
 
 
