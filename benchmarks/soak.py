@@ -55,7 +55,7 @@ class Sampling(Silent):
 
     database: Path
     every: int
-    began_s: float = field(default_factory=time.monotonic)
+    began_s: float = field(default_factory=time.process_time)
     samples: list[Sample] = field(default_factory=list)
     trials: int = 0
     runs: int = 0
@@ -69,7 +69,7 @@ class Sampling(Silent):
     def sample(self) -> None:
         """Note what is used now."""
         size = sum(each.stat().st_size for each in self.database.parent.glob("tuner.db*"))
-        found = Sample(self.trials, self.runs, time.monotonic() - self.began_s, memory_mb(), size / 1e6)
+        found = Sample(self.trials, self.runs, time.process_time() - self.began_s, memory_mb(), size / 1e6)
         print(found, file=sys.stderr)
         self.samples.append(found)
 
@@ -108,7 +108,7 @@ def soaked(folder: Path, trials: int, optimizer: str) -> tuple[list[Sample], flo
 
 def section(samples: list[Sample], reported_s: float) -> str:
     """Return the section of the page."""
-    head = "| trials | runs | seconds | ms a trial since the line above | memory | store | KB a run |\n|---|---|---|---|---|---|---|"
+    head = "| trials | runs | CPU seconds | ms a trial since the line above | memory | store | KB a run |\n|---|---|---|---|---|---|---|"
     lines = [head]
     before = Sample(0, 0, 0.0, 0.0, 0.0)
     for each in samples:

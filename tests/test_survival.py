@@ -277,7 +277,9 @@ def test_a_second_session_on_a_host_waits_for_its_turn_and_says_for_whom_or_is_r
 
 
 def test_ctrl_c_ends_the_waiting(tmp_path: Path, running: tuple[subprocess.Popen[str], list[str]]) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, programs inherit that
     waiting = tuner(tmp_path, "measure", "--runs", "1", "--results", "other", *running[1])
+    signal.signal(signal.SIGINT, before)
     assert waiting.stderr is not None
     assert "waiting for the host" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
