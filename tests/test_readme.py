@@ -28,7 +28,7 @@ def commands() -> list[str]:
 def test_the_readmes_commands_run_one_after_the_other_in_a_new_folder(tmp_path: Path) -> None:
     fake.install(tmp_path)
     path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    environment = {"PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "TUNER_LOCKS": str(tmp_path)}
     folder = tmp_path / "work"
     folder.mkdir()
     failed = []

@@ -159,6 +159,7 @@ _SESSIONS: Final = Noun(
         "list": Command("sessions", "list_", "List the sessions of a store, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
         "resume": Command("sessions", "resume", "Continue an interrupted session."),
+        "gc": Command("sessions", "gc", "Drop the bulk of finished sessions, and keep their verdicts."),
         "judge": Command(
             "sessions",
             "judge",

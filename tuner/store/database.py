@@ -123,6 +123,20 @@ class Store:
         mine = (RUNS.c.session == session) & (RUNS.c.number == run.number)
         self._write(sa.update(RUNS).where(mine).values(evidence=run.evidence))
 
+    def amend_runs(self, session: str, runs: Sequence[Run]) -> None:
+        """Store other evidence of runs that are stored already, in one transaction."""
+        mine = (RUNS.c.session == session) & (RUNS.c.number == sa.bindparam("mine"))
+        rows = [{"mine": run.number, "evidence": run.evidence} for run in runs]
+        if rows:
+            self._place.write([(sa.update(RUNS).where(mine), rows)])
+
+    def compact(self) -> None:
+        """Give the room of what was dropped back to the disk, where the database does not do that by itself."""
+        if self.engine.dialect.name == "sqlite":
+            with opening.told(self.where), self.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return all sessions, oldest first; raise `StoreError` where one of them cannot be read."""
         return tuple(self._records(self._rows(_ALL), columns.session_of))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tuner.errors import StoreError
+from tuner.hosts.keeping import uninterrupted
 from tuner.store import formats, opening
 from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import FORMAT, FORMATS, METADATA, SESSIONS
@@ -48,7 +49,7 @@ class File:
 
     def write(self, steps: Steps) -> None:
         """Carry out one transaction."""
-        with self._told(), self._begun() as connection:
+        with uninterrupted(), self._told(), self._begun() as connection:
             carried_out(connection, steps)
 
     @contextmanager

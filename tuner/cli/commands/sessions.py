@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -9,15 +10,24 @@ import typer
 from tuner.cli import options, recipe_options, session_options
 from tuner.cli.ends import Ends, ends
 from tuner.cli.screen.output import print_json, table
+from tuner.errors import UsageError
 from tuner.figures import shown
 from tuner.results import Results
 from tuner.runs.chosen import BENCHMARK
 
 if TYPE_CHECKING:
     from tuner.records import StoredSession
+    from tuner.store.bulk import Slimmed
 
 _HEADS: Final = ("session", "state", "verdict", "ratio", "spent s", "host")
 AllHosts = Annotated[bool, typer.Option("--all-hosts", help="Also the sessions that other hosts began.")]
+OlderThan = Annotated[
+    str, typer.Option("--older-than", metavar="AGE", help="Only sessions that began before: 30d, 12h, 0.")
+]
+LargerThan = Annotated[
+    str, typer.Option("--larger-than", metavar="SIZE", help="Only sessions with more to drop than: 500KB, 10MB, 0.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be dropped, and change nothing.")]
 Session = Annotated[str, typer.Argument(help="Its id, a beginning of it, or `latest`.")]
 
 
@@ -133,6 +143,62 @@ def judge(session: Session = "latest", json: options.Json = False, *, where: Res
     store = Store.reading(where)
     row = store.session(session)
     judged.tell(row.id, judge_again(store, row), json=json)
+
+
+@options.made_from_options(where=options.where)
+def gc(
+    older_than: OlderThan = "30d",
+    larger_than: LargerThan = "0",
+    dry_run: DryRun = False,
+    json: options.Json = False,
+    *,
+    where: Results,
+) -> None:
+    """Drop the bulk of finished sessions, and keep their verdicts.
+
+    What goes is the output of the measured programs but for its beginning. Verdicts, settings, metrics, counters and telemetry stay,
+    so that `tuner sessions judge`, summaries and reports say what they said. Sessions that can be gone on with stay as they are.
+
+    \b
+    Examples:
+      tuner sessions gc --dry-run
+      tuner sessions gc --older-than 7d --larger-than 1MB
+    """
+    from tuner.store import Store, bulk
+
+    store = Store.existing(where)
+    asked = bulk.Asked(_days(older_than), _bytes(larger_than))
+    found = [each for each in bulk.bulky(store, asked) if store.is_mine(each.session)]
+    if not dry_run:
+        bulk.drop(store, found)
+    dropped = sum(each.characters for each in found)
+    if json:
+        rows = [{"session": each.session.id, "characters": each.characters} for each in found]
+        print_json({"sessions": rows, "characters": dropped, "dropped": not dry_run})
+        return
+    if found:
+        typer.echo(table(["session", "runs", "MB"], [_bulk(each) for each in found]))
+    typer.echo(f"{'would drop' if dry_run else 'dropped'} {dropped / 1e6:.1f} MB of output of {len(found)} sessions")
+
+
+def _bulk(found: Slimmed) -> tuple[str, ...]:
+    return found.session.id, str(len(found.runs)), f"{found.characters / 1e6:.1f}"
+
+
+def _days(text: str) -> float:
+    """Return the days of `30d`, `12h` or `0`; raise `UsageError` for anything else."""
+    match = re.fullmatch(r"([0-9]{1,5})([dh]?)", text)
+    if match is None:
+        raise UsageError(f"--older-than {text!r} is not an age", advice="write for example 30d, 12h or 0")
+    return int(match[1]) / (24 if match[2] == "h" else 1)
+
+
+def _bytes(text: str) -> int:
+    """Return the bytes of `10MB`, `500KB` or `0`; raise `UsageError` for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9})(|KB|MB|GB)", text)
+    if match is None:
+        raise UsageError(f"--larger-than {text!r} is not a size", advice="write for example 500KB, 10MB or 0")
+    return int(match[1]) * {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}[match[2]]
 
 
 def _row(session: StoredSession) -> dict[str, object]:

@@ -179,6 +179,8 @@ class Told:
         """Return what is believed, None where too little is told."""
         trials = self._trials()
         scores = [score for place, trial in enumerate(trials) for score in self.scores(trial, place)]
+        if len(trials) > MOST_PROFILES:
+            scores = _with_others(scores)
         if len(scores) < len({score.block for score in scores}) + 1:
             return None
         told = tuple(trial.settings for trial in trials)
@@ -224,3 +226,9 @@ class Told:
         over = self.evidence.gains.over
         found = (over(0, trial.number, block, self.goal) for block in self._blocks(trial))
         return [gain for gain in found if gain is not None]
+
+
+def _with_others(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores without the baseline's in blocks of which nobody else is among them: such a block says nothing."""
+    told = {score.block for score in scores if score.profile}
+    return [score for score in scores if score.block in told]

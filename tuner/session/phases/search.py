@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from functools import cache, partial
 from itertools import islice
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from tuner.judging.statistics import gain, pooled_sd, promise
 from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.verdict import no_rate_holds
@@ -118,7 +120,8 @@ class _Lessons:
         """Tell what a block that is over says."""
         self.tell_failures(block)
         variance = spread(self.session.evidence) ** 2
-        for trial in self.session.ledger.trials[1:]:
+        ledger = self.session.ledger
+        for trial in (each for each in ledger.trials[1:] if ledger.took_part(each, block)):
             found = gain_in(self.session.evidence.gains, trial.number, block)
             if found is not None and (trial.number, block) not in self._told_failures:
                 self._tell(Outcome(dict(trial.settings), found, variance, block=block))
@@ -238,8 +241,8 @@ def deserving(evidence: Evidence) -> Iterator[Trial]:
 def ranked(evidence: Evidence) -> list[Trial]:
     """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
     sd = spread(evidence)
-    able = [trial for trial in _able(evidence) if seen(evidence.gains, trial.number)]
-    return sorted(able, key=lambda trial: -promise(seen(evidence.gains, trial.number), sd)[0])
+    able = [(trial, gains) for trial, gains in _able(evidence) if gains]
+    return [trial for trial, _ in sorted(able, key=lambda each: -promise(each[1], sd)[0])]
 
 
 def incumbent(evidence: Evidence) -> Trial | None:
@@ -247,9 +250,19 @@ def incumbent(evidence: Evidence) -> Trial | None:
     return next(iter(ranked(evidence)), None)
 
 
-def _able(evidence: Evidence) -> list[Trial]:
-    others = (trial for trial in evidence.ledger.trials if trial != evidence.baseline)
-    return [trial for trial in others if evidence.ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
+_ABLE: Final[WeakKeyDictionary[Gains, tuple[object, list[tuple[Trial, list[float]]]]]] = WeakKeyDictionary()
+
+
+def _able(evidence: Evidence) -> list[tuple[Trial, list[float]]]:
+    """Return the trials that did not fail in the search, with their gains; looked for once between two runs."""
+    ledger, gains = evidence.ledger, evidence.gains
+    now = len(ledger.runs), len(ledger.trials), ledger.quarantined, len(gains.over_itself())
+    known = _ABLE.get(gains)
+    if known is None or known[0] != now:
+        others = (trial for trial in ledger.trials if trial != evidence.baseline)
+        able = [trial for trial in others if ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
+        known = _ABLE[gains] = now, [(trial, seen(gains, trial.number)) for trial in able]
+    return known[1]
 
 
 def spread(evidence: Evidence) -> float:
@@ -258,4 +271,4 @@ def spread(evidence: Evidence) -> float:
 
 
 def _all_gains(evidence: Evidence) -> list[list[float]]:
-    return [seen(evidence.gains, trial.number) for trial in _able(evidence)]
+    return [gains for _, gains in _able(evidence)]
