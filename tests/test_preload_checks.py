@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -181,3 +182,17 @@ def test_calls_before_the_constructor_work(tmp_path: Path, settings: dict[str, s
     done = run(["/bin/true"], settings, [kernel_library(), early])
     assert (done.returncode, done.stdout) == (0, "early\n")
     assert done.stderr.count("TUNER_KERNEL_VERSION") == 1
+
+
+def test_what_the_program_opened_in_the_place_of_standard_error_gets_no_line_of_ours(tmp_path: Path) -> None:
+    code = (
+        "import os, socket\n"
+        "os.close(2)\n"
+        f"assert os.open({str(tmp_path / 'own')!r}, os.O_CREAT | os.O_WRONLY) == 2\n"
+        "socket.socket()\n"  # of which the kernel cuts the buffer
+    )
+    told = run([sys.executable, "-c", "import socket; socket.socket()"], {"XLIO_RX_BYTES_MIN": "1000000000"})
+    assert "XLIO_RX_BYTES_MIN=1000000000 was cut to" in told.stderr
+    done = run([sys.executable, "-c", code], {"XLIO_RX_BYTES_MIN": "1000000000"})
+    assert done.returncode == 0
+    assert (tmp_path / "own").read_bytes() == b""

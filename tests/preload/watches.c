@@ -1,5 +1,11 @@
 /* What select, poll, epoll_wait and their variants return, however long they looked before they slept. */
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #include "check.h"
 
 #define FOR_EACH_WAITING for (enum waiting waiting = 0; waiting < WAITINGS; waiting++)
@@ -193,10 +199,61 @@ CHECK_THAT(writing_and_the_end_are_watched_too)
 }
 
 /* Processor time is compared with the limit, and that does not grow with the load of the machine. */
-static void expect_sleep(long long cpu_ns, int result)
+#define EXPECT_SLEEP(call)                                                     \
+    do {                                                                       \
+        long long cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);                  \
+        EXPECT((call) == 0);                                                   \
+        EXPECT(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns < 10000000);         \
+    } while (0)
+
+CHECK_THAT(an_epoll_descriptor_without_an_internet_socket_is_slept_on)
 {
-    EXPECT(result == 0);
-    EXPECT(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns < 10000000);
+    int pipes[2], epoll = epoll_create1(EPOLL_CLOEXEC), outer = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN};
+    EXPECT(pipe(pipes) == 0);
+    EXPECT(epoll_ctl(epoll, EPOLL_CTL_ADD, pipes[0], &event) == 0);
+    EXPECT(epoll_ctl(outer, EPOLL_CTL_ADD, epoll, &event) == 0);
+    EXPECT_SLEEP(epoll_wait(epoll, &event, 1, 300));
+    EXPECT_SLEEP(epoll_pwait(outer, &event, 1, 300, NULL));
+    EXPECT(write(pipes[1], "x", 1) == 1);
+    EXPECT(epoll_wait(outer, &event, 1, 1000) == 1);
+    close(outer);
+    close(epoll);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+/* Ends this process at a call that a receive or a poll of the program's own would not make. */
+static void shut_in(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof *steps, .filter = steps};
+    EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    EXPECT(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0);
+}
+
+CHECK_THAT(who_shuts_itself_in_makes_no_call_of_ours)
+{
+    struct ends ends = connect_ends(TCP6);
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        struct pollfd file = {.fd = ends.here, .events = POLLIN};
+        shut_in();
+        _exit(poll(&file, 1, 10000) == 1 && recv(ends.here, &byte, 1, 0) == 1 ? 0 : 1);
+    }
+    usleep(50000); /* so that it waits, and would look what kind of socket that is */
+    EXPECT(write(ends.there, "x", 1) == 1);
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close_ends(ends);
 }
 
 CHECK_THAT(watching_nothing_is_sleeping)
@@ -205,12 +262,11 @@ CHECK_THAT(watching_nothing_is_sleeping)
     fd_set empty, also_empty;
     FD_ZERO(&empty);
     FD_ZERO(&also_empty);
-    expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), poll(NULL, 0, 30));
-    expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), poll(nothing, 2, 30));
-    expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), ppoll(NULL, 0, &(struct timespec){.tv_nsec = 30000000}, NULL));
-    expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID), select(0, NULL, NULL, NULL, &(struct timeval){.tv_usec = 30000}));
-    expect_sleep(clock_ns(CLOCK_THREAD_CPUTIME_ID),
-                 select(20, &empty, &also_empty, NULL, &(struct timeval){.tv_usec = 30000}));
+    EXPECT_SLEEP(poll(NULL, 0, 30));
+    EXPECT_SLEEP(poll(nothing, 2, 30));
+    EXPECT_SLEEP(ppoll(NULL, 0, &(struct timespec){.tv_nsec = 30000000}, NULL));
+    EXPECT_SLEEP(select(0, NULL, NULL, NULL, &(struct timeval){.tv_usec = 30000}));
+    EXPECT_SLEEP(select(20, &empty, &also_empty, NULL, &(struct timeval){.tv_usec = 30000}));
 }
 
 CHECK_THAT(an_edge_is_reported_once)

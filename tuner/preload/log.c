@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,30 @@ static int open_log(void)
 {
     return *file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644)
                  : STDERR_FILENO;
+}
+
+/* What standard error was when this library began: a program may close it, and open something of its own in its place. */
+static struct {
+    bool known;
+    dev_t device;
+    ino_t number;
+} own_errors;
+
+void know_errors(void)
+{
+    struct stat found;
+    own_errors.known = fstat(STDERR_FILENO, &found) == 0;
+    own_errors.device = found.st_dev;
+    own_errors.number = found.st_ino;
+}
+
+static bool is_own(int log)
+{
+    struct stat found;
+    if (log != STDERR_FILENO)
+        return true;
+    return own_errors.known && fstat(log, &found) == 0 && found.st_dev == own_errors.device &&
+           found.st_ino == own_errors.number;
 }
 
 static void close_log(int log)
@@ -109,7 +135,8 @@ void log_line(enum level level, const char *format, ...)
     line[length] = '\n';
     int log = open_log();
     if (log >= 0) {
-        write_unpunished(log, line, length + 1);
+        if (is_own(log))
+            write_unpunished(log, line, length + 1);
         close_log(log);
     }
     errno = kept;

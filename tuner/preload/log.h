@@ -5,6 +5,9 @@
 
 #include "values.h"
 
+/* Remembers what standard error is now: lines go there only as long as it is the same. */
+void know_errors(void);
+
 /* Lines above `level` are dropped from now on. */
 void log_at(long level);
 

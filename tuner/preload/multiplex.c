@@ -1,10 +1,11 @@
 /* poll, epoll_wait and their variants.
  *
- * What poll() watches is known, and polled only where an internet socket is among it. What an epoll descriptor holds
- * is not known here: it is polled always.
+ * What poll() watches is known, and polled only where an internet socket is among it. Of an epoll descriptor it is noted whether
+ * one was ever put into it, by this process or before it was forked; one that came from elsewhere is not polled.
  */
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "pace.h"
 #include "sockets.h"
@@ -74,6 +75,52 @@ EXPORTED int __ppoll_chk(struct pollfd *files, nfds_t count, const struct timesp
     return ppoll(files, count, limit, mask);
 }
 
+enum { MOST_EPOLLS = 1 << 16 };
+
+/* By descriptor: whether an internet socket, or an epoll descriptor with one, was put into it since it was made. */
+static atomic_bool holds_internet[MOST_EPOLLS];
+
+static bool known_to_hold(int epoll)
+{
+    return epoll >= 0 && epoll < MOST_EPOLLS && atomic_load_explicit(&holds_internet[epoll], memory_order_relaxed);
+}
+
+static void note_epoll(int epoll, bool holds)
+{
+    if (epoll >= 0 && epoll < MOST_EPOLLS)
+        atomic_store_explicit(&holds_internet[epoll], holds, memory_order_relaxed);
+}
+
+static bool epoll_holds_internet(const struct watch *watch)
+{
+    return known_to_hold(watch->epoll);
+}
+
+static int fresh_epoll(int epoll)
+{
+    note_epoll(epoll, false);
+    return epoll;
+}
+
+EXPORTED int epoll_create(int size)
+{
+    return is_plain(&plain.watches) ? next.epoll_create(size) : fresh_epoll(next.epoll_create(size));
+}
+
+EXPORTED int epoll_create1(int flags)
+{
+    return is_plain(&plain.watches) ? next.epoll_create1(flags) : fresh_epoll(next.epoll_create1(flags));
+}
+
+EXPORTED int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int result = next.epoll_ctl(epoll, operation, fd, event);
+    if (!is_plain(&plain.watches) && result == 0 && operation == EPOLL_CTL_ADD && !known_to_hold(epoll) &&
+        (is_internet(fd) || known_to_hold(fd)))
+        note_epoll(epoll, true);
+    return result;
+}
+
 static int look_epoll(struct watch *watch)
 {
     return next.epoll_wait(watch->epoll, watch->events, watch->room, 0);
@@ -115,6 +162,7 @@ EXPORTED int epoll_pwait(int epoll, struct epoll_event *events, int room, int ti
         return next.epoll_pwait(epoll, events, room, timeout_ms, mask);
     return watch(&(struct watch){.look = mask ? look_epoll_masked : look_epoll,
                                  .sleep = sleep_epoll,
+                                 .worthwhile = epoll_holds_internet,
                                  .mask = mask,
                                  .epoll = epoll,
                                  .events = events,
@@ -136,6 +184,7 @@ EXPORTED int epoll_pwait2(int epoll, struct epoll_event *events, int room, const
         return next.epoll_pwait2(epoll, events, room, limit, mask);
     return watch(&(struct watch){.look = mask ? look_epoll_masked : look_epoll,
                                  .sleep = sleep_epoll_exactly,
+                                 .worthwhile = epoll_holds_internet,
                                  .mask = mask,
                                  .epoll = epoll,
                                  .events = events,

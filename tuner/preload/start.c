@@ -1,11 +1,14 @@
 #include "start.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "banner.h"
 #include "interruptions.h"
+#include "log.h"
 #include "settings.h"
 
 struct plain plain;
@@ -42,6 +45,7 @@ static _Thread_local bool beginning;
 
 static void begin(void)
 {
+    know_errors();
     read_settings(environ);
     decide();
     if (!atomic_load(&plain.handlers))
@@ -68,6 +72,24 @@ bool started(void)
     if (!beginning)
         begin_if(environ != NULL);
     return atomic_load_explicit(&begun, memory_order_acquire);
+}
+
+/* Who shuts itself in may make only the calls that it knows of, and is ended at the first other one, which may be ours: sshd does so
+ * with who is not yet known. A filter that a container had before this process began lets ordinary calls through. */
+EXPORTED int prctl(int option, ...)
+{
+    va_list arguments;
+    va_start(arguments, option);
+    unsigned long given[4];
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        given[i] = va_arg(arguments, unsigned long);
+    va_end(arguments);
+    if (started() && (option == PR_SET_SECCOMP || option == PR_SET_NO_NEW_PRIVS)) {
+        leave_alone(&plain.receives, true);
+        leave_alone(&plain.watches, true);
+        leave_alone(&plain.sockets, true);
+    }
+    return next.prctl(option, given[0], given[1], given[2], given[3]);
 }
 
 __attribute__((constructor)) static void construct(void)
