@@ -29,6 +29,7 @@ from tuner.records import Status
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
+from tuner.session.measuring.clock import Clock
 
 GONE_WITHIN_S = 3.0
 PATIENCE_S = 30.0
@@ -44,6 +45,7 @@ from tuner.records import Status
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
+from tuner.session.measuring.clock import Clock
 
 with LocalHost().site({}) as site:
     process = site.start(Command(("/bin/sh", "-c", sys.argv[1]), {"MARK": sys.argv[2]}), 200.0)
@@ -212,19 +214,30 @@ def test_resuming_a_session_that_runs_is_refused_in_words(
     assert "is under way" not in err
 
 
-def test_a_session_that_was_stopped_for_longer_than_its_budget_goes_on_to_its_answer(tmp_path: Path) -> None:
+def test_a_run_while_the_session_was_stopped_is_no_time_out_and_is_made_again(tmp_path: Path) -> None:
     named = ["--sockperf", str(fake.install(tmp_path, slow_s=0.1))]
-    with tuner(tmp_path, "tune", "latency", "--budget", "12s", "--json", *named) as process:
-        wait_for(lambda: stored_runs(tmp_path) >= 4)
+    with tuner(tmp_path, "measure", "--runs", "4", "--json", *named) as process:
+        wait_for(lambda: stored_runs(tmp_path) >= 1)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(13)
+        time.sleep(8)
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=PATIENCE_S)
-    answer = json.loads(out)
+    assert process.returncode == 0, err
     assert "was stopped and goes on" in err
-    assert answer["verdict"] == "improved"
-    assert answer["time"]["wall_s"] < 14
     assert "timeout" not in err
+    assert json.loads(out)["metrics"]["latency_p50_us"]["runs"] >= 4
+
+
+def test_the_time_that_a_process_was_stopped_is_not_its_budgets() -> None:
+    now = [0.0]
+    clock = Clock(60.0, 0.0, 0.0, lambda: now[0])
+    now[0] = 2.0
+    assert not clock.stood_still()
+    now[0], clock.stood = 50.0, True
+    assert clock.stood_still()
+    assert not clock.stood_still()
+    now[0] = 51.0
+    assert clock.spent_s() == 3.0
 
 
 def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_path: Path) -> None:
