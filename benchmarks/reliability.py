@@ -59,7 +59,7 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         "tests/test_apply_killed.py",
     ),
     "soak": Harness(
-        "A session of 20,000 trials stays as small and as quick as it began.",
+        "How memory, store and time grow with the trials of one session; each trial costs a little more than the one before it.",
         ("benchmarks/soak.py", "20000", "random"),
         ("benchmarks/soak.py", "600", "random"),
     ),
