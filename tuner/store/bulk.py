@@ -72,7 +72,7 @@ def is_over(session: StoredSession) -> bool:
     return session.state in {State.DONE, State.FAILED}
 
 
-def _without(evidence: Mapping[str, Any]) -> dict[str, Any]:
+def _without(evidence: Mapping[str, Any]) -> dict[str, object]:
     found = dict(evidence)
     for end in _ENDS:
         if isinstance(found.get(end), Mapping):
@@ -82,7 +82,7 @@ def _without(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _quiet(process: Mapping[str, Any]) -> dict[str, Any]:
+def _quiet(process: Mapping[str, Any]) -> dict[str, object]:
     return {name: _cut(value) if name in _STREAMS else value for name, value in process.items()}
 
 
