@@ -125,7 +125,12 @@ def keeper(owner: int) -> int:
     raise AssertionError("there is no keeper")
 
 
-def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(mark: str) -> None:
+def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(
+    mark: str, request: pytest.FixtureRequest
+) -> None:
+    # As in a program that took its signals back: to write to who is gone must not end this process.
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(signal.SIGPIPE, before))
     with LocalHost().site({}) as site:
         process = site.start(Command(("/bin/sh", "-c", "sleep 300"), {"MARK": mark}), 200.0)
         wait_for(lambda: any("sleep" in each for each in alive(mark)))

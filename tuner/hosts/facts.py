@@ -42,7 +42,7 @@ class Facts:
 
     def to_dict(self) -> dict[str, object]:
         """Return the facts as JSON-ready values."""
-        return asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def read(root: Path = ROOT) -> Facts:

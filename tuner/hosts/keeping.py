@@ -152,7 +152,7 @@ class _Keeper:
         """Send a request that has no answer; return whether there is somebody to hear it."""
         try:
             with self.turn:
-                self.connection.sendall(_line(request))
+                self.connection.sendall(_line(request), socket.MSG_NOSIGNAL)
         except OSError:
             return False
         return True
@@ -167,8 +167,8 @@ class _Keeper:
         """
         line = _line(request)
         with self.turn:
-            sent = socket.send_fds(self.connection, [line], list(streams))
-            self.connection.sendall(line[sent:])
+            sent = socket.send_fds(self.connection, [line], list(streams), socket.MSG_NOSIGNAL)
+            self.connection.sendall(line[sent:], socket.MSG_NOSIGNAL)
             answer = self._answer()
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
