@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,12 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/tuner.db"
     server: postgres.Server = request.getfixturevalue("postgresql")
     return server.schema()
+
+
+@pytest.fixture(autouse=True)
+def _writing_to_who_is_gone_is_an_error() -> None:
+    """Undo what a test left that became another program here: Python ignores SIGPIPE, and other programs do not."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)
