@@ -85,10 +85,14 @@ def report(latency_us: float, p99: float = 1.8, sent: int | None = None, p999: f
     )
 
 
+# How many times as slow as at 99 % of its capacity a server is beyond it; more would be latencies longer than a run.
+OVERLOADED: Final = 5
+
+
 def under_load(latency_us: float, offered_mps: int, capacity_mps: float, duration_s: int) -> tuple[str, int, bytes]:
     """Return what client and full log say of a load, and how many messages arrived: the nearer the capacity the slower, and never above it."""
     busy = min(0.99, offered_mps / capacity_mps)
-    loaded_us = latency_us / (1 - busy) * (1 if offered_mps <= capacity_mps else 100)
+    loaded_us = latency_us / (1 - busy) * (1 if offered_mps <= capacity_mps else OVERLOADED)
     arrived = round(min(offered_mps, capacity_mps) * duration_s)
     client = report(loaded_us, sent=offered_mps * duration_s).replace("RunTime=1.000", f"RunTime={duration_s:.3f}")
     return client, arrived, full_log(loaded_us, offered_mps)
