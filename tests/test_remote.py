@@ -201,9 +201,9 @@ def test_a_run_on_a_lost_host_is_an_error_and_the_other_end_is_left_clean(host: 
         killer.wait()
         others = folder_of(other)
         deadline = time.monotonic() + GONE_S
-        while len(guardian.inhabitants(others)) > 2:
+        # The folder goes after the last process of the run.
+        while len(guardian.inhabitants(others)) > 2 or list(others.glob("tuner-run-*")):
             assert time.monotonic() < deadline
-        assert not list(others.glob("tuner-run-*"))
 
 
 def pythons() -> list[tuple[str, tuple[int, int]]]:
