@@ -67,6 +67,20 @@ def compare(
     return _answer(CompareAnswer, Request(Kind.COMPARE, a, b, budget_s, task=task, setup=setup), at)
 
 
+def compare_until_decided(
+    a: str,
+    b: str,
+    *,
+    max_s: float = 600.0,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> CompareAnswer:
+    """Compare as `compare` does, but end as soon as it is decided, after `max_s` at most; the interval allows for that."""
+    request = Request(Kind.COMPARE, a, b, max_s, until_decided=True, task=task, setup=setup)
+    return _answer(CompareAnswer, request, at)
+
+
 def measure(
     profile: str = DEFAULT,
     *,

@@ -103,6 +103,23 @@ def signed_rank_interval(values: Sequence[float], confidence: float = CONFIDENCE
     return Estimate(statistics.median(means), means[rank - 1], means[-rank], len(values), confidence)
 
 
+def signed_rank(values: Sequence[float], centre: float, confidence: float = CONFIDENCE) -> int:
+    """Return on which side of `centre` the interval of `signed_rank_interval` lies: 1 above, −1 below, 0 where it holds it.
+
+    The same without the interval, in the time of sorting: as many means of pairs are at most `centre` as the ranks of
+    the values below it have in sum, ranked by their distance from it (same book, 3.1).
+    """
+    rank = _signed_rank_quantile(len(values), (1 - confidence) / 2)
+    away = [value - centre for value in values]
+    return (_means_until_zero(away) < rank) - (_means_until_zero([-each for each in away]) < rank)
+
+
+def _means_until_zero(values: Sequence[float]) -> int:
+    """Return how many means of pairs are at most 0."""
+    ordered = sorted(values, key=lambda value: (abs(value), value <= 0.0))
+    return sum(rank for rank, value in enumerate(ordered, start=1) if value <= 0.0)
+
+
 @cache
 def _signed_rank_quantile(count: int, tail: float) -> int:
     """Return how many values of the signed-rank statistic, counted from 0, together have at most the chance `tail`.

@@ -33,6 +33,7 @@ from tuner.session.answer.parts import (
     Finalist,
     Minimisation,
     Searched,
+    Sequential,
     Source,
     Task,
     Time,
@@ -42,6 +43,7 @@ from tuner.session.answer.parts import (
 from tuner.session.measuring.baseline import believe_baseline
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.phases import until_decided
 from tuner.session.phases.beliefs import Beliefs, believed
 from tuner.session.phases.early import cut_short
 from tuner.session.phases.finalists import finalists, judged
@@ -223,11 +225,12 @@ def compared(evidence: Evidence) -> Trial:
 
 def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
     other = compared(evidence)
-    found, costs = judge(evidence, other, ending), beside(evidence, other)
+    found, costs, ended = judge(evidence, other, ending), beside(evidence, other), _sequential(evidence, other)
+    why = _with_costs(costs, found.why) if found.gain_of(other) else found.why
     return CompareAnswer(
         session=evidence.ledger.session,
         verdict=found.answer,
-        why=_why(evidence, _with_costs(costs, found.why) if found.gain_of(other) else found.why),
+        why=_why(evidence, ". ".join([why, *([words.sequential(ended)] if ended else [])])),
         a=described(evidence, evidence.baseline),
         b=described(evidence, other),
         gain=found.gain_of(other),
@@ -235,7 +238,17 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
         circumstances=circumstances(evidence),
         time=_time(evidence, ending),
         beside=costs,
+        sequential=ended,
     )
+
+
+def _sequential(evidence: Evidence, other: Trial) -> Sequential | None:
+    """Return how a comparison until it is decided ended, None for one of a fixed plan."""
+    plan, goal = evidence.plan, judged_objective(evidence, other)
+    if not plan.until_decided:
+        return None
+    gains = evidence.gains.confirmed(evidence.baseline.number, other.number, goal)
+    return Sequential(until_decided.decided(plan, gains), len(gains), budget_shares.most_blocks(plan))
 
 
 def _with_costs(found: Beside, *why: str) -> str:

@@ -23,6 +23,7 @@ from tuner.session.answer.parts import (
     Finalist,
     Minimisation,
     Searched,
+    Sequential,
     Source,
     Task,
     Time,
@@ -93,6 +94,8 @@ class CompareAnswer:
     time: Time
     beside: Beside = field(default=Beside(), metadata=INLINE)
     """What b costs."""
+    sequential: Sequential | None = field(default=None, metadata=OMIT)
+    """How it came to its end, where it was to end as soon as it is decided; None elsewhere."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""

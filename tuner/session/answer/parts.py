@@ -260,6 +260,17 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
+class Sequential:
+    """How a comparison ended that looked after each block whether it was decided."""
+
+    decided: bool
+    blocks: int
+    """Blocks that it took."""
+    planned: int
+    """Blocks that it would have taken without looking."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What was measured and judged."""
 

@@ -11,7 +11,7 @@ from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
 from tuner.session.answer import disturbance
-from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss, Minimal
+from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss, Minimal, Sequential
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -31,6 +31,13 @@ def ratio(gained: Gain) -> str:
 def before_removing(names: Sequence[str], gained: Gain) -> str:
     """Return what the gain was before settings were removed; the interval is one of the same confidence as before."""
     return f"Before removing {', '.join(names)}: {_short(gained)}"
+
+
+def sequential(ended: Sequential) -> str:
+    """Return after how many blocks a comparison was decided, or that it was not."""
+    if ended.decided:
+        return f"Decided after {ended.blocks} of at most {ended.planned} blocks"
+    return f"Not decided in {ended.blocks} of at most {ended.planned} blocks: a longer --max may decide it"
 
 
 def headline(gained: Gain, other: str) -> str:

@@ -4,7 +4,8 @@ The winner of many noisy trials is partly the luckiest. So the data that choose 
 ranks, a first part of the confirmation (phase `choose`) measures the finalists again, and the blocks of phase `confirm`
 hold only the chosen one, the best known profile and the baseline. So the estimate is not selected for being high, and
 few profiles share the blocks. The number of blocks follows from the budget and from earlier data, never from what the blocks
-themselves say, so that nobody stops at a lucky moment.
+themselves say, so that nobody stops at a lucky moment; a comparison until it is decided looks at them, and pays for it
+with a wider interval (`until_decided.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Sequence
 
 from tuner.judging.power import FEWEST_BLOCKS
 from tuner.records import Kind, Phase, Trial
+from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
+from tuner.session.phases import until_decided
 from tuner.session.phases.finalists import Contest, choosing_ends, finalists, still, to_judge
-from tuner.session.phases.verdict import no_rate_holds, sound
+from tuner.session.phases.verdict import judged_objective, no_rate_holds, sound
 from tuner.session.setup import budget_shares, policy
 
 
@@ -49,14 +52,26 @@ def _of_next_block(session: Session, contest: Contest) -> list[Trial]:
 
 
 def repeat(session: Session, contenders: Sequence[Trial]) -> None:
-    """Measure the contenders with the baseline, block by block, until the plan's blocks or its budget are used."""
+    """Measure the contenders with the baseline, block by block, until the plan's blocks or its budget are used.
+
+    Where the plan says so, also until what their first is worth is decided.
+    """
     _announce(session, contenders)
-    while _room(session, contenders):
+    while _room(session, contenders) and not _decided(session.evidence, contenders):
         session.measure_block(Phase.CONFIRM, contenders)
 
 
+def _decided(evidence: Evidence, contenders: Sequence[Trial]) -> bool:
+    """Return whether a comparison until it is decided may end: by the whole objective, not by what was seen often enough yet."""
+    if not evidence.plan.until_decided:
+        return False
+    goal = judged_objective(evidence, contenders[0])
+    gains = evidence.gains.confirmed(evidence.baseline.number, contenders[0].number, goal)
+    return goal == evidence.objective and until_decided.decided(evidence.plan, gains)
+
+
 def _announce(session: Session, contenders: Sequence[Trial]) -> None:
-    whole_s = session.plan.blocks * session.evidence.block_cost_s(len(contenders))
+    whole_s = budget_shares.most_blocks(session.plan) * session.evidence.block_cost_s(len(contenders))
     phase = Phase.CONFIRM if contenders else Kind.MEASURE
     session.progress.phase(
         phase, min(whole_s, session.clock.left_s(Phase.CONFIRM, budget_shares.confirm_ends(session.plan)))
@@ -64,7 +79,8 @@ def _announce(session: Session, contenders: Sequence[Trial]) -> None:
 
 
 def _room(session: Session, contenders: Sequence[Trial]) -> bool:
-    if session.ledger.begun(Phase.MINIMISE) or len(session.ledger.blocks(Phase.CONFIRM)) >= session.plan.blocks:
+    most = budget_shares.most_blocks(session.plan)
+    if session.ledger.begun(Phase.MINIMISE) or len(session.ledger.blocks(Phase.CONFIRM)) >= most:
         return False
     if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and no_rate_holds(session.evidence):
         return False  # more blocks would say the same

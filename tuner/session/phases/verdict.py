@@ -23,6 +23,7 @@ from tuner.session.answer.parts import Decision
 from tuner.session.measuring import rate_searches
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.phases import until_decided
 from tuner.session.setup import budget_shares, policy
 
 # What minimising meets comes after the verdict, also in a session that is gone through again.
@@ -108,7 +109,7 @@ def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
         return Verdict(Decision.NOT_IMPROVED, None, (), _failure(evidence, trial), doubts=tuple(doubts))
     if len(gains) < FEWEST_BLOCKS:
         return Verdict(Decision.FAILED, None, (), _too_few(evidence, goal, ending), doubts=tuple(doubts))
-    found = gain(gains)
+    found = until_decided.judged(evidence.plan, gains)
     doubts += _doubts_of_limits(evidence, trial)
     doubts += _doubts_of_gain(evidence, found)
     verdict = _improved(evidence, trial, found, goal) if found.low > 1.0 else _not_improved(evidence, trial, found)
@@ -116,7 +117,7 @@ def _judged(evidence: Evidence, trial: Trial, ending: Ending) -> Verdict:
 
 
 def _improved(evidence: Evidence, trial: Trial, found: Gain, goal: Objective) -> Verdict:
-    found = as_claimed(found)
+    found = found if evidence.plan.until_decided else as_claimed(found)
     over_start = _over_start(evidence, trial, goal)
     why = words.compared(trial.profile, found, evidence.baseline.profile)
     return Verdict(Decision.IMPROVED, trial, ((trial, found),), why, over_start)
@@ -200,6 +201,8 @@ def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
         what = f"only {found.blocks} confirmation blocks: the interval assumes normally distributed noise"
         yield doubt(what, f"with {policy.ENOUGH_BLOCKS} blocks it does not: use --budget {needed_s:.0f}s")
     least = detectable(found)
+    if evidence.plan.until_decided:
+        return  # it says itself whether its blocks were enough
     if found.low <= 1.0 and least > math.log(WORTH_DETECTING):
         unseen = f"gains below {100 * math.expm1(least):.0f} % are" if least < 1.0 else "any gain is"
         needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(WORTH_DETECTING))))

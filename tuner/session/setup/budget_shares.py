@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from tuner.judging.power import FEWEST_BLOCKS
 from tuner.records import Kind
 from tuner.runs.workload import Workload
 from tuner.session.setup.plan import Plan
@@ -78,6 +79,15 @@ def run_s(plan: Plan) -> float:
     """Return what measuring one profile once under each workload of a plan should take, in seconds."""
     whole = load_search_s if plan.objective.limits else expected_s
     return whole(plan.workloads, fast_start=plan.fast_start)
+
+
+def most_blocks(plan: Plan) -> int:
+    """Return the most blocks that confirm, compare or measure; of a comparison until it is decided what fits its budget.
+
+    It follows from the plan alone: the error of looking after each block is shared among so many looks.
+    """
+    fitting = int(min(plan.budget_s / (2 * run_s(plan)), plan.blocks)) if plan.until_decided else plan.blocks
+    return max(FEWEST_BLOCKS, fitting)
 
 
 def calibrates(plan: Plan) -> bool:

@@ -148,6 +148,8 @@ class Plan:
     """What the server runs with, whatever is measured; None where both ends get the candidate."""
     programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The paths of a recipe's programs, by the end and by their names in it."""
+    until_decided: bool = False
+    """Whether a comparison ends as soon as it is decided (`judging/sequential.py`)."""
 
     @property
     def benchmark(self) -> Benchmark:

@@ -13,6 +13,7 @@ from tuner.errors import UsageError, error
 from tuner.hosts import path
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
+from tuner.judging.guards import Guard
 from tuner.judging.objective import Objective
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
@@ -67,6 +68,7 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
     _check_way(pair, way, workloads)
     guards = guards_of(request, found.objective, workloads)
+    _check_decidable(request, found.objective, guards)
     installed = installed_on(pair, setup, found.stack, workloads)
     os_sockets.check(found.stack, workloads, allowed=setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
@@ -76,6 +78,13 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     made = _planned(request, found, workloads, installed)
     changes = tuple(map(str, fitting.changes(asked, found)))
     return replace(made, fitted=changes, guards=guards, server_profile=_contender(server) if server else None)
+
+
+def _check_decidable(request: Request, goal: Objective, guards: Sequence[Guard]) -> None:
+    """Raise `UsageError` where looking after each block would let more errors through than are allowed."""
+    if request.until_decided and (guards or goal.limits):
+        what = "a guard" if guards else f"objective {goal.name!r}"
+        raise UsageError(f"{what} cannot be judged after each block", advice="use --budget instead of --until decided")
 
 
 def _check_way(pair: Pair, way: path.Path | None, workloads: Sequence[Workload]) -> None:
@@ -212,6 +221,7 @@ def _planned(request: Request, found: Contest, workloads: tuple[Workload, ...], 
         budget_s=request.budget_s,
         open_ended=request.open_ended,
         blocks=request.blocks,
+        until_decided=request.until_decided,
         fast_start=setup.fast_start,
         warm_start=() if search.warm_start else None,
         adaptable=request.kind is Kind.TUNE and "duration_s" not in task.workload,

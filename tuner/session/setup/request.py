@@ -91,6 +91,8 @@ class Request:
     """Whether a tuning may take longer: as long as another minute is expected to bring something."""
     blocks: int = policy.MOST_BLOCKS
     """The most blocks of a confirmation, comparison or measurement."""
+    until_decided: bool = False
+    """Whether a comparison ends as soon as it is decided; `budget_s` is then the most that it may take."""
     task: Task = Task()
     search: Search = Search()
     """Only tuning searches; minimising takes its baseline from here too."""

@@ -1,0 +1,181 @@
+"""Does a comparison that ends when it is decided keep its error, and how many blocks does it need?
+
+Whole `tuner compare --until decided` sessions on a simulated host, and the levels at which they look after each block
+(`tuner/judging/sequential.py`), which come from the distribution of Wilcoxon's signed ranks along a whole session.
+
+    .venv/bin/python benchmarks/until_decided.py [--sessions 1000]
+    .venv/bin/python benchmarks/until_decided.py --levels [--paths 400000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import decisions
+import numpy as np
+import simulation
+
+from tuner.judging.sequential import LEVELS
+from tuner.judging.statistics import CONFIDENCE, MOST_EXACT
+from tuner.records import Kind
+from tuner.session.setup.plan import Contender
+
+SESSIONS: Final = 1000
+PATHS: Final = 400_000
+BATCH: Final = 20_000
+FEWEST: Final = 6
+# A minute and ten of them, of 2.5 s a block: 22 and 200 blocks.
+MAXIMA_S: Final = (60.0, 600.0)
+GAINS: Final = (1.0, 1.05, 1.10, 1.20)
+PLAN: Final = replace(
+    simulation.PLAN,
+    kind=Kind.COMPARE,
+    known=(Contender("b", {"XLIO_RX_POLL": "1"}),),
+    blocks=200,
+    until_decided=True,
+)
+HEADERS: Final = (
+    "--max",
+    "true gain",
+    "B better",
+    "A better",
+    "shown to be alike",
+    "interval holds the truth",
+    "blocks, median (of the plan)",
+    "mean of the reported ratio",
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one comparison ended: what its interval says, after how many blocks of how many."""
+
+    ratio: float
+    low: float
+    high: float
+    blocks: int
+    planned: int
+    decided: bool
+
+
+def compared(seed: int, gain: float, max_s: float, noise: simulation.Noise | None = None) -> Ended:
+    """Return how a comparison ends where B is truly `gain` times better."""
+
+    def latency(environment: Any) -> float:
+        return simulation.BASE_US / (gain if "XLIO_RX_POLL" in environment else 1.0)
+
+    name = f"until/{gain}/{max_s:g}/{seed}"
+    host = simulation.NoisyHost(latency, noise or simulation.Noise(), simulation.chances(name))
+    with tempfile.TemporaryDirectory() as folder:
+        found = simulation.carried_out(Path(folder), host, replace(PLAN, budget_s=max_s), name)
+    judged, ended = found["gain"], found["sequential"]
+    return Ended(judged["ratio"], judged["low"], judged["high"], ended["blocks"], ended["planned"], ended["decided"])
+
+
+def counted(gain: float, max_s: float, sessions: int) -> list[Ended]:
+    """Return how so many comparisons ended."""
+    with ProcessPoolExecutor(2) as pool:
+        ask = partial(compared, gain=gain, max_s=max_s)
+        return list(pool.map(ask, range(1, sessions + 1), chunksize=8))
+
+
+def row(gain: float, max_s: float, found: Sequence[Ended]) -> str:
+    """Return the Markdown row of the comparisons of one true gain."""
+    whole = len(found)
+    better, worse = [one.low > 1.0 for one in found], [one.high < 1.0 for one in found]
+    alike = [one.decided and one.low <= 1.0 <= one.high for one in found]
+    cells = [
+        f"{max_s:g} s",
+        f"{100 * (gain - 1):.0f} %",
+        *(decisions.share(sum(each), whole) for each in (better, worse, alike)),
+        decisions.share(sum(one.low <= gain <= one.high for one in found), whole),
+        f"{statistics.median(one.blocks for one in found):g} of {found[0].planned}",
+        f"{statistics.fmean(one.ratio for one in found):.3f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def section(sessions: int = SESSIONS) -> str:
+    """Return the section of the benchmark page."""
+    rows = (row(gain, max_s, counted(gain, max_s, sessions)) for max_s in MAXIMA_S for gain in GAINS)
+    return "\n".join(
+        [
+            "## Comparisons that end when they are decided\n",
+            f"{sessions} simulated sessions of `tuner compare A B --until decided` a row, with the noise of the decisions above.",
+            "Where there is no difference, every `better` is an error. Counts with exact binomial 95 % intervals.\n",
+            f"| {' | '.join(HEADERS)} |",
+            f"|{'---|' * len(HEADERS)}",
+            *rows,
+            "\n`.venv/bin/python benchmarks/until_decided.py`\n",
+        ]
+    )
+
+
+def chances_below(count: int) -> np.ndarray[Any, Any]:
+    """Return the chance of at most so many, from 0, of Wilcoxon's signed ranks of so many symmetric values."""
+    if count > MOST_EXACT:
+        spread = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+        middle = count * (count + 1) / 4
+        normal = statistics.NormalDist(middle, spread)
+        return np.array([normal.cdf(at + 1) for at in range(count * (count + 1) // 2 + 1)])
+    chances = np.ones(1)
+    for rank in range(1, count + 1):
+        longer = np.zeros(len(chances) + rank)
+        longer[: len(chances)] += chances / 2
+        longer[rank:] += chances / 2
+        chances = longer
+    found: np.ndarray[Any, Any] = np.cumsum(chances)
+    return found
+
+
+def least_chances(paths: int, longest: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Return, for each session in which nothing differs, the least two-sided p-value until each block (a column)."""
+    noise = rng.standard_normal((paths, longest))
+    below = np.zeros(paths, dtype=int)
+    least = np.ones((paths, longest + 1))
+    for count in range(1, longest + 1):
+        below += (noise[:, :count] + noise[:, count - 1 : count] <= 0.0).sum(axis=1)
+        extreme = np.minimum(below, count * (count + 1) // 2 - below)
+        now = 2 * chances_below(count)[extreme] if count >= FEWEST else 1.0
+        least[:, count] = np.minimum(least[:, count - 1], now)
+    return least
+
+
+def levels(paths: int) -> dict[int, float]:
+    """Return the level of one look for each most number of blocks of `LEVELS`, rounded down."""
+    longest, rng = max(LEVELS), np.random.default_rng(1)
+    wanted = sorted(LEVELS)
+    batches = [least_chances(BATCH, longest, rng)[:, wanted] for _ in range(-(-paths // BATCH))]
+    found = np.vstack(batches)
+    # By three standard errors of this count less than the error that is allowed.
+    allowed = (1 - CONFIDENCE) - 3 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / len(found))
+    return {most: _below(np.sort(found[:, at]), allowed) for at, most in enumerate(wanted)}
+
+
+def _below(ordered: np.ndarray[Any, Any], allowed: float) -> float:
+    """Return the largest value of four digits that at most a share of `allowed` of the values is not above."""
+    first_too_many = ordered[int(allowed * len(ordered))]
+    return math.floor(1e4 * float(first_too_many) - 1e-5) / 1e4
+
+
+def main() -> None:
+    """Print the section, or the levels."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--levels", action="store_true", help="compute the levels of a look again")
+    parser.add_argument("--paths", type=int, default=PATHS)
+    given = parser.parse_args()
+    print(levels(given.paths) if given.levels else section(given.sessions))
+
+
+if __name__ == "__main__":
+    main()
