@@ -24,7 +24,7 @@ import decisions
 import numpy as np
 import simulation
 
-from tuner.judging.sequential import LEVELS
+from tuner.judging.sequential import LOOK_LEVELS
 from tuner.judging.statistics import CONFIDENCE, MOST_EXACT
 from tuner.records import Kind
 from tuner.session.setup.plan import Contender
@@ -151,9 +151,9 @@ def least_chances(paths: int, longest: int, rng: np.random.Generator) -> np.ndar
 
 
 def levels(paths: int) -> dict[int, float]:
-    """Return the level of one look for each most number of blocks of `LEVELS`, rounded down."""
-    longest, rng = max(LEVELS), np.random.default_rng(1)
-    wanted = sorted(LEVELS)
+    """Return the level of one look for each most number of blocks of `LOOK_LEVELS`, rounded down."""
+    longest, rng = max(LOOK_LEVELS), np.random.default_rng(1)
+    wanted = sorted(LOOK_LEVELS)
     batches = [least_chances(BATCH, longest, rng)[:, wanted] for _ in range(-(-paths // BATCH))]
     found = np.vstack(batches)
     # By three standard errors of this count less than the error that is allowed.

@@ -19,7 +19,7 @@ from tuner.errors import UsageError
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.judging import sequential
-from tuner.judging.sequential import LEVELS
+from tuner.judging.sequential import LOOK_LEVELS
 from tuner.judging.statistics import CONFIDENCE, gain, signed_rank, signed_rank_interval
 from tuner.records import Kind
 from tuner.session.answer.answers import CompareAnswer
@@ -40,7 +40,7 @@ def test_the_quick_side_of_the_interval_is_that_of_the_interval(values: list[flo
 
 def test_the_levels_of_a_look_keep_the_error_of_a_whole_comparison_and_waste_little_of_it() -> None:
     least = until_decided.least_chances(4000, 50, np.random.default_rng(7))
-    for most in (most for most in LEVELS if most <= 50):
+    for most in (most for most in LOOK_LEVELS if most <= 50):
         errors = float((least[:, most] <= sequential.level(most)).mean())
         assert errors < 0.06, most
         assert errors > (0.035 if most >= 20 else 0.02), most
@@ -48,8 +48,8 @@ def test_the_levels_of_a_look_keep_the_error_of_a_whole_comparison_and_waste_lit
 
 def test_a_comparison_has_the_level_of_the_next_longer_one() -> None:
     assert [sequential.level(most) for most in (2, 8, 9, 200, 300)] == [
-        *(LEVELS[8], LEVELS[8], LEVELS[12]),
-        *(LEVELS[200], LEVELS[200]),
+        *(LOOK_LEVELS[8], LOOK_LEVELS[8], LOOK_LEVELS[12]),
+        *(LOOK_LEVELS[200], LOOK_LEVELS[200]),
     ]
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from tuner.judging.statistics import CONFIDENCE, Gain, gain, signed_rank
 
-LEVELS: Final[Mapping[int, float]] = {
+LOOK_LEVELS: Final[Mapping[int, float]] = {
     8: 0.0312,
     12: 0.0234,
     15: 0.0170,
@@ -38,7 +38,7 @@ LEVELS: Final[Mapping[int, float]] = {
 
 def level(most_blocks: int) -> float:
     """Return the error that each look may have of a comparison with at most so many blocks."""
-    return next((found for most, found in LEVELS.items() if most_blocks <= most), min(LEVELS.values()))
+    return next((found for most, found in LOOK_LEVELS.items() if most_blocks <= most), min(LOOK_LEVELS.values()))
 
 
 def looked_at(log_ratios: Sequence[float], most_blocks: int) -> Gain:
