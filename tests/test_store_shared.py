@@ -195,7 +195,7 @@ def test_an_upgrade_says_from_which_format_to_which(tuner: Tuner, tmp_path: Path
         assert (first.json["before"], first.json["format"], again.json["before"]) == (1, 2, 2)
     else:
         assert first.out == "results/tuner.db: format 1 → 2\n"
-        assert "has format 2, the present one" in again.out
+        assert f"has format {FORMAT}, the present one" in again.out
     assert tuner("store", "upgrade", "--results", "nowhere").status == 2
 
 

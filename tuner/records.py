@@ -120,3 +120,12 @@ class StoredSession:
     verdict: Mapping[str, Any] | None
     host: str | None = None
     """The machine that it was begun on, None where nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A block that a pair of hosts measures: `fence` grows with each block that the pair is given, so that a late answer is known."""
+
+    pair: str
+    fence: int
+    block: int

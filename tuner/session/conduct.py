@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
 from tuner.catalogue import places
 from tuner.errors import Finding, UsageError, doubt_to_json
 from tuner.hosts.host import Turn
-from tuner.hosts.pair import Pair
 from tuner.intake.reference import said_of
-from tuner.records import State, StoredSession
+from tuner.records import State, StoredSession, Trial
 from tuner.session import alone, tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.pairs import Pairs, Seat, Threads
 from tuner.session.phases import prior
 from tuner.session.setup import (
     fitting,
+    many,
     multicast,
     os_sockets,
     preflight,
@@ -26,7 +30,7 @@ from tuner.session.setup import (
     resumption,
     rule_file,
 )
-from tuner.session.setup.plan import Plan
+from tuner.session.setup.plan import PairPlan, Plan
 from tuner.session.setup.request import Request
 from tuner.session.setup.resumption import Named
 from tuner.session.tuning import Tuning
@@ -41,11 +45,13 @@ def carried_out(request: Request, at: Workspace) -> Answer:
     """
     with places.using(at.data):
         clock = at.clock(request.budget_s)
-        plan = prepare.plan(request, at.pair, at.shelves)
+        plan = many.plan(request, at.pairs, at.shelves) if at.pairs else prepare.plan(request, at.pair, at.shelves)
         what = f"{plan.kind} {plan.stack}"
-        with alone.turn(at.pair, what, clock, at.note, wait=request.setup.wait_for_turn) as turn:
+        with ExitStack() as turns:
+            held = _turns(turns, at, what, clock, wait=request.setup.wait_for_turn)
             session = _begun(request, plan, clock, at)
-            _name(turn, session)
+            for turn in held:
+                _name(turn, session)
             with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
                 return _watched(session, at)
 
@@ -64,11 +70,30 @@ def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
             return known
         with alone.of_session(at.locked_results, row.id), store.writing(row.id):
             row = store.session(row.id)  # as who had it before has left it
-            plan, differs = resumption.on_hosts(Plan.from_dict(row.plan), store.trials(row.id), named, at.pair)
+            plan, differs = _on_hosts(Plan.from_dict(row.plan), store.trials(row.id), named, at)
             going_on = _again(row, plan, store, at)
             what = f"session {row.id}"
-            with alone.turn(at.pair, what, going_on.clock, at.note, wait=named.wait_for_turn):
+            with ExitStack() as turns:
+                _turns(turns, at, what, going_on.clock, wait=named.wait_for_turn)
                 return _watched(going_on, at, [*store.moved(row), *differs])
+
+
+def _turns(turns: ExitStack, at: Workspace, what: str, clock: Clock, *, wait: bool) -> list[Turn | None]:
+    """Have the turns of all hosts for as long as the stack lasts."""
+    pairs = [each.pair for each in at.pairs] or [at.pair]
+    return [turns.enter_context(alone.turn(pair, what, clock, at.note, wait=wait)) for pair in pairs]
+
+
+def _on_hosts(stored: Plan, trials: Sequence[Trial], named: Named, at: Workspace) -> tuple[Plan, list[str]]:
+    """Return a stored plan on the hosts of a workspace, and in what it differs there."""
+    resumption.check_pairs(stored, [each.name for each in at.pairs])
+    if not stored.pairs:
+        return resumption.on_hosts(stored, trials, named, at.pair)
+    own = {each.name: stored.of_pair(each) for each in stored.pairs}
+    found = many.on_each(at.pairs, lambda each: resumption.on_hosts(own[each.name], trials, named, each.pair))
+    pairs = tuple(PairPlan.of(each.name, plan) for each, (plan, _) in zip(at.pairs, found, strict=True))
+    differs = [f"pair {each.name}: {line}" for each, (_, lines) in zip(at.pairs, found, strict=True) for line in lines]
+    return replace(found[0][0], pairs=pairs), differs
 
 
 def _name(turn: Turn | None, session: Ongoing) -> None:
@@ -83,7 +108,7 @@ def _begun(request: Request, plan: Plan, clock: Clock, at: Workspace) -> Ongoing
         prepare.check_budget(plan.kind, plan.budget_s, plan.objective, plan.workloads, fast_start=plan.fast_start)
     store = at.store()
     began_s = clock.now()
-    facts = _facts(plan, at.pair, said_of((request.profile, request.other), request.task.stack))
+    facts = _facts(plan, at, said_of((request.profile, request.other), request.task.stack))
     clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
     plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
@@ -96,13 +121,38 @@ def _again(row: StoredSession, plan: Plan, store: Store, at: Workspace) -> Ongoi
     return Ongoing(row.id, plan, store, at.clock(plan.budget_s, row.spent_s))
 
 
-def _facts(plan: Plan, pair: Pair, said: Sequence[Finding]) -> dict[str, object]:
+def _facts(plan: Plan, at: Workspace, said: Sequence[Finding]) -> dict[str, object]:
     """Return what the hosts are, and the reasons for doubt: their own, the rule file, the release, what was `said` of files."""
-    found = preflight.facts_of(plan, pair)
+    found = _facts_of_pairs(plan, at) if at.pairs else preflight.facts_of(plan, at.pair)
     hanging = preflight.hangs(plan.stack, plan.release, str(found.get("system", "")))
     of_release = (*readback.doubts(plan.stack, plan.release), *fitting.doubts(plan), *hanging)
     ours = (*rule_file.doubts(plan), *of_release, *os_sockets.doubts(plan), *multicast.doubts(plan), *said)
     return {**found, "doubts": [*found["doubts"], *map(doubt_to_json, ours)]}
+
+
+def _facts_of_pairs(plan: Plan, at: Workspace) -> Mapping[str, Any]:
+    """Return the facts of the first pair, and in `pairs` those of each by its name; doubts are of all of them."""
+    plans = {each.name: plan.of_pair(each) for each in plan.pairs}
+    found = many.on_each(at.pairs, lambda each: preflight.facts_of(plans[each.name], each.pair))
+    rows = {each.name: dict(facts) for each, facts in zip(at.pairs, found, strict=True)}
+    doubts = [
+        {**doubt, "what": f"pair {name}: {doubt['what']}"} for name, row in rows.items() for doubt in row.pop("doubts")
+    ]
+    return {**next(iter(rows.values())), "doubts": doubts, "pairs": rows}
+
+
+@contextmanager
+def _carried(plan: Plan, at: Workspace) -> Iterator[Pairs | None]:
+    """Yield the pairs of a plan with what carries blocks to them, None where there is one pair."""
+    if not plan.pairs:
+        yield None
+        return
+    hosts = {each.name: each.pair for each in at.pairs}
+    carrier = Threads({each.name: prepare.rig(plan.of_pair(each), hosts[each.name]) for each in plan.pairs})
+    try:
+        yield Pairs(carrier, {each.name: tuple(map(Seat.of, each.workloads)) for each in plan.pairs})
+    finally:
+        carrier.close()
 
 
 def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> Answer:
@@ -111,5 +161,6 @@ def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> An
         for line in differs:
             progress.note(line)
         rig = prepare.rig(session.plan, at.pair)
-        made = Tuning(session.store, at.results, rig, progress)
-        return tuning.carry_out(made, session.plan, session.id, session.clock)
+        with _carried(session.plan, at) as pairs:
+            made = Tuning(session.store, at.results, rig, progress, pairs)
+            return tuning.carry_out(made, session.plan, session.id, session.clock)

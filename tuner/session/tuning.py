@@ -21,6 +21,7 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.pairs import Pairs
 from tuner.session.measuring.patience import Patience, waited_s
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.session import Session
@@ -49,6 +50,8 @@ class Tuning:
     results: Results
     rig: Rig
     progress: Progress
+    pairs: Pairs | None = None
+    """The pairs of hosts that measure at once, None where there is one."""
 
 
 def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
@@ -106,7 +109,7 @@ def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evid
     journal.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     patience = Patience(plan.wait_for_calm_s - waited_s(journal.ledger.runs))
     evidence = Evidence(plan, journal.ledger)
-    session = Session(evidence, journal, tuning.rig, clock, tuning.progress, patience=patience)
+    session = Session(evidence, journal, tuning.rig, clock, tuning.progress, patience=patience, pairs=tuning.pairs)
     for line in redundant(session.evidence.objective.limits):
         tuning.progress.note(line)
     match plan.kind:

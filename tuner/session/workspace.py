@@ -20,6 +20,7 @@ from tuner.results import FOLDER, Results
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.phases import early
+from tuner.session.setup.many import Placed
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
@@ -76,6 +77,8 @@ class Workspace:
     """The machine that runs the benchmark: its server, and its client too unless `client` is another one."""
     client: Host | None = None
     """The machine of the client, None where it is the server's."""
+    pairs: Sequence[Placed] = ()
+    """Pairs of hosts that measure at once, instead of `host` and `client`."""
     shelves: Sequence[Shelf] = field(default_factory=library.shipped)
     """Where profiles are looked for by name, the first one first; only in this package unless others are named."""
     data: Places = field(default_factory=Places)
@@ -97,7 +100,9 @@ class Workspace:
 
     @property
     def pair(self) -> Pair:
-        """The hosts of server and client."""
+        """The hosts of server and client; of many pairs the first."""
+        if self.pairs:
+            return self.pairs[0].pair
         return Pair(self.host, self.client or self.host)
 
     @property

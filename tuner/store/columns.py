@@ -203,6 +203,16 @@ def _measurement(value: Any) -> measurement.Measurement | None:
 
 _SETTINGS: Final = named(text)
 _CONTENDER: Final = having({"profile": text, "settings": _SETTINGS}, required=True)
+_PAIR_PLAN: Final = having(
+    {
+        "name": text,
+        "program": text,
+        "preloads": many(text),
+        "programs": named(_SETTINGS),
+        "workloads": many(named(anything)),
+    },
+    required=True,
+)
 _PLAN: Final = having(
     {
         "kind": text,
@@ -211,6 +221,7 @@ _PLAN: Final = having(
         BENCHMARK.name: text,
         command.name: text,
         "programs": named(_SETTINGS),
+        "pairs": many(_PAIR_PLAN),
         "objective": text,
         "workloads": many(named(anything)),
         "baseline": _CONTENDER,
@@ -279,6 +290,8 @@ _EVIDENCE: Final = having(
         "counters": named(named(whole)),
         "proposals": having({"turned_down": _turned_down, "used_up": flag}),
         "step": count,
+        "round": count,
+        "pair": text,
         "load": _SEARCH_OF_LOAD,
     }
 )

@@ -18,13 +18,13 @@ import sqlalchemy as sa
 
 from tuner import database_url
 from tuner.errors import Finding, StoreError, UsageError, did_you_mean, error
-from tuner.records import Run, State, StoredSession, Trial
+from tuner.records import Lease, Run, State, StoredSession, Trial
 from tuner.results import Results
 from tuner.store import columns, opening
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
-from tuner.store.place import AlreadyThere, Place, Row, Steps
-from tuner.store.tables import FORMAT, RUNS, SESSIONS, TRIALS
+from tuner.store.place import AlreadyThere, Fenced, Place, Row, Steps
+from tuner.store.tables import BLOCKS, FORMAT, LEASES, RUNS, SESSIONS, TRIALS
 
 if TYPE_CHECKING:  # loaded where a URL names a server
     from tuner.store.server import Server
@@ -108,6 +108,51 @@ class Store:
         spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
         steps = [(sa.insert(RUNS).values(session=session, **row_of(run)), ()), (spent, ())]
         self._add(steps, f"run {run.number}", lambda: any(is_same_run(run, each) for each in self.runs(session)))
+
+    def lease(self, session: str, pair: str, block: int) -> Lease:
+        """Give a block of a session to a pair of hosts; what the pair had before is not its own any more."""
+        mine = (LEASES.c.session == session) & (LEASES.c.pair == pair)
+        before = self._rows(sa.select(LEASES.c.fence).where(mine))
+        found = Lease(pair, 1 + max((row["fence"] for row in before), default=0), block)
+        values = {"session": session, "pair": pair, "fence": found.fence, "block": block}
+        self._place.write([(sa.delete(LEASES).where(mine), ()), (sa.insert(LEASES).values(**values), ())])
+        return found
+
+    def end_lease(self, session: str, lease: Lease) -> None:
+        """Take a block away from a pair, which is lost: what it still says of it does not count."""
+        mine = (LEASES.c.session == session) & (LEASES.c.pair == lease.pair)
+        self._write(sa.update(LEASES).where(mine).values(block=None, fence=lease.fence + 1))
+
+    def add_block(self, session: str, lease: Lease, runs: Sequence[Run], spent_s: float) -> bool:
+        """Close a block with all its runs in one transaction; return whether it counts.
+
+        It does not where the lease is over. The store itself sees to that, and that no block is closed twice.
+        """
+        mine = (LEASES.c.session == session) & (LEASES.c.pair == lease.pair)
+        held = mine & (LEASES.c.fence == lease.fence) & (LEASES.c.block == lease.block)
+        fence = (
+            sa.select(LEASES.c.fence).where(held).scalar_subquery()
+        )  # nothing where the lease is over, which no row may hold
+        row = {"session": session, "number": lease.block, "pair": lease.pair, "fence": fence}
+        spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
+        rows = [{"session": session} | row_of(run) for run in runs]
+        steps: Steps = [(sa.insert(BLOCKS).values(**row), ()), (sa.update(LEASES).where(held).values(block=None), ())]
+        try:
+            self._add(
+                [*steps, *([(sa.insert(RUNS), rows)] if rows else []), (spent, ())],
+                f"block {lease.block}",
+                lambda: self._closed(session, lease),
+            )
+        except Fenced:
+            return self._closed(
+                session, lease
+            )  # the answer was lost with its connection, and the lease is over by that
+        return True
+
+    def _closed(self, session: str, lease: Lease) -> bool:
+        """Return whether a block is closed under this lease."""
+        rows = self._rows(sa.select(BLOCKS).where((BLOCKS.c.session == session) & (BLOCKS.c.number == lease.block)))
+        return any((row["pair"], row["fence"]) == (lease.pair, lease.fence) for row in rows)
 
     def add_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
         """Store a session of another store as it was, with its trials and runs, in one transaction."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tuner.errors import StoreError
 from tuner.hosts.keeping import uninterrupted
 from tuner.store import formats, opening
-from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found, unheard
+from tuner.store.place import AlreadyThere, Fenced, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import FORMAT, FORMATS, METADATA, SESSIONS
 
 _TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
@@ -87,6 +87,8 @@ class File:
             cause = reason.orig or reason
             if getattr(cause, "sqlite_errorcode", None) in _TAKEN:
                 raise AlreadyThere(str(cause)) from reason
+            if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+                raise Fenced(str(cause)) from reason
             raise StoreError(f"cannot use {self.path}: {cause}", advice=opening.advice(cause)) from reason
         except (ValueError, TypeError) as reason:  # what SQLAlchemy makes of a column that holds something else
             message = f"{self.path} holds what this release cannot read: {reason}"

@@ -20,7 +20,7 @@ from typing import Final
 from tuner import temporary
 from tuner.errors import StoreError
 from tuner.results import logs, uri_to_read
-from tuner.store.tables import APPLICATION_ID, FORMAT, METADATA
+from tuner.store.tables import APPLICATION_ID, FORMAT, SIGNS
 
 _HEADER: Final = b"SQLite format 3\0"
 _WAIT_S: Final = 30.0
@@ -83,7 +83,7 @@ def recognised(connection: sqlite3.Connection, path: Path) -> None:
     """Raise `StoreError` for a database of another program, and for a store of another format."""
     (identity,) = connection.execute("PRAGMA application_id").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-    missing = METADATA.tables.keys() - tables
+    missing = SIGNS - tables
     if identity not in {0, APPLICATION_ID} or (identity == 0 and missing):
         raise StoreError(f"{path} is a database of another program; nothing was changed", advice=_ANOTHER)
     if "format" in tables:

@@ -31,7 +31,7 @@ class Place(Protocol):
         """Return what a query finds."""
 
     def write(self, steps: Steps) -> None:
-        """Carry out one transaction; raise `AlreadyThere` for a row that the store has."""
+        """Carry out one transaction; raise `AlreadyThere` for a row that the store has, `Fenced` for one that lacks what it must have."""
 
     def writing(self, session: str) -> AbstractContextManager[None]:
         """Hold a session as its only writer; raise `Busy` saying who writes it already."""
@@ -43,6 +43,10 @@ def unheard(_line: str) -> None:
 
 class AlreadyThere(Exception):
     """A row with this key is in the store."""
+
+
+class Fenced(Exception):
+    """A row lacks what it must have: the lease that it was made under is over."""
 
 
 def carried_out(connection: sa.Connection, steps: Steps) -> None:

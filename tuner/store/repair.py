@@ -19,7 +19,7 @@ from tuner.store import columns, opening
 from tuner.store.columns import Wrong
 from tuner.store.database import Store, place
 from tuner.store.place import Place, Row
-from tuner.store.tables import METADATA, RUNS, SESSIONS, TRIALS
+from tuner.store.tables import RUNS, SESSIONS, SIGNS, TRIALS
 
 # What can be computed again, or done without, has a value to go on with.
 _SPARE: Final[Mapping[str, Any]] = {"verdict": None, "facts": "{}", "spent_s": 0.0, "created_at": ""}
@@ -72,7 +72,7 @@ def _examined(where: str, kept: Sequence[Kept], wrong: Sequence[str]) -> Examine
 def _in_file(path: Path) -> Examined:
     with closing(opening.reader(path)) as connection, opening.told(path):
         connection.row_factory = sqlite3.Row
-        tables = {name: list(_rows(connection, name)) for name in METADATA.tables}
+        tables = {name: list(_rows(connection, name)) for name in SIGNS}
         structure = _structure(connection)
     wrong: list[str] = [f"the structure of the file: {line}" for line in structure]
     kept = [each for row in tables["sessions"] if (each := _kept(row, tables, wrong)) is not None]

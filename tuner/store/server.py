@@ -22,8 +22,8 @@ from tuner import database_url
 from tuner.errors import Busy, MissingTool, StoreError
 from tuner.store import formats
 from tuner.store.opening import check_format
-from tuner.store.place import AlreadyThere, Row, Steps, carried_out, found, unheard
-from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA
+from tuner.store.place import AlreadyThere, Fenced, Row, Steps, carried_out, found, unheard
+from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA, SIGNS
 
 T = TypeVar("T")
 RETRY_S: Final = 30.0
@@ -35,8 +35,10 @@ _LOCK_MS: Final = 30_000
 # A host that vanished lets go of its sessions within a minute, and one whose server vanished notices as soon.
 _SILENT_S: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _TAKEN: Final = "23505"
+_FENCED: Final = "23502"
+"""Nothing stands where something must: the fence of a lease that is over."""
 _ANSWERED: Final = {
-    "42501": "its owner can let you: GRANT SELECT, INSERT, UPDATE, DELETE ON its four tables; a reader needs SELECT",
+    "42501": "its owner can let you: GRANT SELECT, INSERT, UPDATE, DELETE ON its tables; a reader needs SELECT",
     "25006": "this connection only reads; is the server a standby? name the one that is written",
     "53100": "make room on the server: all that was stored is kept",
 }
@@ -126,7 +128,7 @@ class Server:
             )
         tables = {row.name: row.comment for row in connection.execute(_TABLES)}
         ours = METADATA.tables.keys()
-        if tables.get(FORMATS.name) == MARK and ours <= tables.keys():
+        if tables.get(FORMATS.name) == MARK and tables.keys() >= SIGNS:
             versions = list(connection.scalars(sa.select(FORMATS.c.version).limit(2)))
             check_format(self.where, versions)
             return versions[0] if versions else FORMAT
@@ -219,6 +221,8 @@ class Server:
         except sa.exc.DBAPIError as reason:
             if getattr(reason.orig, "sqlstate", None) == _TAKEN:
                 raise AlreadyThere(str(reason.orig)) from None
+            if getattr(reason.orig, "sqlstate", None) == _FENCED:
+                raise Fenced(str(reason.orig)) from None
             said = database_url.hidden(" ".join(str(reason.orig).split()))
             # Without the cause, whose text may hold what was to be stored.
             raise StoreError(f"cannot use {self.where}: {said}", advice=self._advice(reason, said)) from None

@@ -1,6 +1,7 @@
 """The tables of a store, and the signs by which a database is known to be one.
 
-Formats: 1 (first release), 2 (`sessions.host`; the first that PostgreSQL holds). `formats/` has the way from one to the next.
+Formats: 1 (first release), 2 (`sessions.host`; the first that PostgreSQL holds), 3 (`leases` and `blocks`, of sessions on many
+pairs of hosts). `formats/` has the way from one to the next.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 APPLICATION_ID: Final = 0x54756E72
 """`Tunr` in the header of a SQLite file (`PRAGMA application_id`); stores of releases before 0.2 have 0 there."""
 MARK: Final = f"store of stack-tuner, {APPLICATION_ID:08x}"
@@ -87,3 +88,21 @@ RUNS: Final = sa.Table(
     sa.Column("measurement", _JSON, nullable=True),
     sa.Column("evidence", _JSON, nullable=False),  # commands, environment, output, banner
 )
+LEASES: Final = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("session", _KEY, sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("pair", _KEY, primary_key=True),
+    sa.Column("fence", sa.Integer, nullable=False),  # one more with each block that the pair is given
+    sa.Column("block", sa.Integer, nullable=True),  # what it measures now
+)
+BLOCKS: Final = sa.Table(
+    "blocks",
+    METADATA,
+    sa.Column("session", _KEY, sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("pair", _KEY, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),  # of the lease under which it was measured
+)
+SIGNS: Final = frozenset({"format", "sessions", "trials", "runs"})
+"""The tables that every format has."""

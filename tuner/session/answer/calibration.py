@@ -106,7 +106,8 @@ def _detectable(evidence: Evidence, known: GainSpread, budget_s: float) -> Detec
 
 def confirmation(block_cost_s: Callable[[int], float], plan: Plan) -> tuple[int, int]:
     """Return how many blocks of how many profiles will judge in a tuning: what is left when one has been chosen."""
-    return min(plan.blocks, int(budget_shares.judging(plan) * plan.budget_s / block_cost_s(_beside(plan)))), 1
+    judging_s = plan.at_once * budget_shares.judging(plan) * plan.budget_s
+    return min(plan.blocks, int(judging_s / block_cost_s(_beside(plan)))), 1
 
 
 def _beside(plan: Plan) -> int:

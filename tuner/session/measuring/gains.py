@@ -10,6 +10,7 @@ from tuner.records import Phase, Status, Trial
 from tuner.session.measuring.guarding import Guarding
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.metrics import Metrics
+from tuner.session.measuring.pairs import pair_of
 
 
 class Gains:
@@ -70,12 +71,17 @@ class Gains:
             self._over_itself = seen, [gain for gain in found if gain is not None]
         return self._over_itself[1]
 
+    def pair(self, block: int) -> str:
+        """Return the pair of hosts that a block was measured on, empty where there is one only."""
+        return next(map(pair_of, self.ledger.runs_in(block)), "")
+
     def level(self, block: int) -> float | None:
-        """Return how good the baseline was in a block that is over, as the log ratio to its first block.
+        """Return how good the baseline was in a block that is over, as the log ratio to its first block on the same pair.
 
         None unless it was measured whole in both.
         """
         if block not in self._levels:
-            first = next((run.block for run in self.ledger.runs_of(0)), block)
+            pair = self.pair(block)
+            first = next((run.block for run in self.ledger.runs_of(0) if pair_of(run) == pair), block)
             self._levels[block] = self.objective.gain(self.metrics.of(0, first), self.metrics.of(0, block))
         return self._levels[block]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tuner.records import Phase, Role, Run, Trial
+from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
 
@@ -33,6 +33,16 @@ class Journal:
         self.store.add_run(self.ledger.session, row, spent_s)
         self.ledger.add_run(row)
         return row
+
+    def close(self, lease: Lease, phase: Phase, runs: Sequence[Run], spent_s: float) -> Sequence[Run]:
+        """Store a whole block that a pair of hosts measured; return its runs at their places, none where it does not count."""
+        first = len(self.ledger.runs)
+        rows = [run.placed(first + at, run.trial, phase, lease.block) for at, run in enumerate(runs)]
+        if not self.store.add_block(self.ledger.session, lease, rows, spent_s):
+            return ()
+        for row in rows:
+            self.ledger.add_run(row)
+        return rows
 
     def amend(self, run: Run) -> None:
         """Store the last run again, with more evidence."""

@@ -41,7 +41,7 @@ class Losses:
         )
         deadline_s = time.monotonic() + PATIENCE_S
         time.sleep(PAUSE_S if self.in_a_row > 1 else 0.0)
-        while (reason := _unreached(pair)) is not None:
+        while (reason := unreached(pair)) is not None:
             if time.monotonic() + PAUSE_S > deadline_s or clock.hurried:
                 raise HostLost(reason.message, findings=reason.findings, advice=reason.advice) from lost
             time.sleep(PAUSE_S)
@@ -49,7 +49,7 @@ class Losses:
         progress.note(f"reached again after {clock.now() - began_s:.0f} s")
 
 
-def _unreached(pair: Pair) -> TunerError | None:
+def unreached(pair: Pair) -> TunerError | None:
     """Try to reach all hosts again; return why one is not, None where all are."""
     try:
         for host in pair.hosts:

@@ -91,7 +91,7 @@ class Searches:
 
     def next_number(self) -> int:
         """Return the number of the next search."""
-        return len(self._series)
+        return 1 + max(self._series, default=-1)
 
     def probes(self, number: int) -> list[Probe]:
         """Return the runs of a search as its rule sees them."""

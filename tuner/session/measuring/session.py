@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tuner.errors import HostLost
+from tuner.errors import BaselineFailed, HostLost, TunerError
 from tuner.hosts.calm import SAMPLE_S
 from tuner.hosts.telemetry import Telemetry
 from tuner.judging import slo
@@ -20,7 +20,8 @@ from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
-from tuner.session.measuring.losses import Losses
+from tuner.session.measuring.losses import MOST_LOSSES, Losses
+from tuner.session.measuring.pairs import LOOK_S, PAIR, Asked, Done, Event, Failed, Gone, Job, Lost, Pairs, Reached
 from tuner.session.measuring.patience import WAITED, Patience
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
@@ -49,6 +50,8 @@ class Session:
     """How often another host was lost since a block went well."""
     said: Mapping[str, int] = field(default_factory=dict)
     """What the evidence of each run says beside how it was made."""
+    pairs: Pairs | None = None
+    """The pairs of hosts that measure at once, None where there is one."""
 
     @property
     def plan(self) -> Plan:
@@ -78,25 +81,188 @@ class Session:
             whole.add(rest)
             self.journal.amend(replace(last, evidence={**last.evidence, EVIDENCE: whole.taken()}))
 
-    def measure_block(self, phase: Phase, trials: Sequence[Trial]) -> int:
-        """Measure the baseline and `trials` once under each workload, in random order; return the block's number.
+    def measure_block(self, phase: Phase, trials: Sequence[Trial]) -> list[int]:
+        """Measure the baseline and `trials` once under each workload, in random order; return the numbers of the blocks that are over.
 
-        Each run is stored at once. A block that the host spoiled is quarantined and measured again while there is
-        time, without what hung while the host was calm; the number is that of the last. Raise `BaselineFailed` when the baseline has failed in three blocks
-        one after the other, or in the first.
+        That is this one, where there is one pair of hosts; its runs are stored one by one. A block that the host spoiled is
+        quarantined and measured again while there is time, without what hung while the host was calm; the number is that
+        of the last. Many pairs measure on while more is asked for, and `finish` waits for the rest.
+
+        Raise `BaselineFailed` when the baseline has failed in three blocks one after the other, or in the first.
         """
         return self.measure_turns(phase, [always(trial) for trial in trials])
 
-    def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> int:
+    def measure_everywhere(self, phase: Phase, trials: Sequence[Trial]) -> list[int]:
+        """Measure such a block on every pair that is free; return their numbers when all are over."""
+        count = len(self.pairs.free) if self.pairs else 1
+        return [block for _ in range(count) for block in self.measure_block(phase, trials)] + self.finish()
+
+    def measure_turns(self, phase: Phase, turns: Sequence[Turn]) -> list[int]:
         """Measure as `measure_block` does, but ask only when its turn comes which trial it is."""
+        if self.pairs is None:
+            return [self._measure_here(phase, turns)]
+        asked = Asked(self._next_block(), phase, tuple(trial for turn in turns if (trial := turn())), self.said)
+        self.pairs.waiting.append(asked)
+        self._hand_out(self.pairs)
+        found: list[int] = []
+        while self.pairs.busy and not self.pairs.free:
+            found += self._next_event(self.pairs)
+        return found
+
+    def finish(self) -> list[int]:
+        """Wait for the blocks that are under way; return their numbers. There are none where there is one pair."""
+        found: list[int] = []
+        while self.pairs and self.pairs.busy:
+            found += self._next_event(self.pairs)
+        return found
+
+    def begun(self, phase: Phase) -> int:
+        """Return how many blocks of a phase count or are under way."""
+        return len(self.ledger.blocks(phase)) + (self.pairs.pending(phase) if self.pairs else 0)
+
+    def is_pending(self, trial: Trial) -> bool:
+        """Return whether a trial is in a block that is under way."""
+        return self.pairs is not None and self.pairs.is_pending(trial)
+
+    def rarest_first(self, trials: Iterable[Trial]) -> Iterable[Trial]:
+        """Return trials, those first that the next pair has measured least."""
+        return self.pairs.rarest_first(trials) if self.pairs else trials
+
+    def _next_block(self) -> int:
+        if self.pairs is None:
+            return self.ledger.next_block()
+        block = max(self.ledger.next_block(), self.pairs.next_block)
+        self.pairs.next_block = block + 1
+        return block
+
+    def _hand_out(self, pairs: Pairs) -> None:
+        """Let free pairs measure what waits; what does not fit the budget any more is dropped."""
+        while pairs.waiting and pairs.free:
+            asked, pair = pairs.waiting.popleft(), pairs.free[0]
+            if self._over(asked.phase):
+                continue
+            order = shuffled(
+                f"{self.plan.seed}/{asked.block}", len(self.plan.workloads), [self.baseline, *asked.trials]
+            )
+            steps = [self._step(asked.phase, index, always(trial)) for index, trial in order]
+            lease = self.journal.store.lease(self.ledger.session, pair, asked.block)
+            seats = pairs.seats[pair]
+            seated = tuple(replace(each, workload=seats[each.index].seated(each.workload)) for each in steps if each)
+            self.progress.measuring((*asked.trials, self.baseline)[0], asked.block, self.clock.left_s(asked.phase))
+            pairs.begin(pair, asked, Job(lease, seated, self.clock.left_s(asked.phase)))
+
+    def _next_event(self, pairs: Pairs) -> list[int]:
+        """Wait for what happens next on a pair; return the number of a block that is over by that."""
+        began_s, alive = self.clock.now(), pairs.alive
+        event = pairs.carrier.wait(LOOK_S)
+        if not alive:
+            self.clock.hold(self.clock.now() - began_s)  # no pair can measure: that is not the budget's time
+        if self.clock.stood_still():
+            pairs.void.update(pairs.under_way)
+        if self.clock.hurried:
+            self._hasten(pairs)
+        found = self._happened(pairs, event)
+        self._hand_out(pairs)
+        return found
+
+    def _happened(self, pairs: Pairs, event: Event | None) -> list[int]:
+        match event:
+            case Done(job, runs):
+                return self._closed(pairs, job, runs)
+            case Lost(job, why):
+                self._lost(pairs, job, why)
+            case Reached(pair):
+                self._reached(pairs, pair)
+            case Gone(pair, reason):
+                self._leave_out(pairs, pair, reason)
+            case Failed(reason):
+                raise reason
+        return []
+
+    def _reached(self, pairs: Pairs, pair: str) -> None:
+        if pairs.losses[pair] > MOST_LOSSES:
+            self._leave_out(
+                pairs, pair, HostLost(f"pair {pair} was lost in {pairs.losses[pair]} blocks, one after the other")
+            )
+            return
+        pairs.recovering.discard(pair)
+        pairs.free.append(pair)
+        self.progress.note(f"pair {pair} is reached again")
+
+    def _hasten(self, pairs: Pairs) -> None:
+        """Let blocks that prove nothing end after their run in flight, because the session is to end."""
+        if any(asked.phase is not Phase.CONFIRM for asked, _ in pairs.under_way.values()):
+            pairs.carrier.cancel()
+
+    def _closed(self, pairs: Pairs, job: Job, runs: Sequence[Run]) -> list[int]:
+        """Store a block that came to its end, with all its runs; return its number where it counts."""
+        pair = job.lease.pair
+        asked = pairs.ended(pair)
+        if pair in pairs.void:
+            self.progress.note(f"this process was stopped and goes on: the block on pair {pair} is measured again")
+            pairs.void.discard(pair)
+            pairs.waiting.appendleft(asked)
+            pairs.free.append(pair)
+            return []
+        said = {**asked.said, PAIR: pair}
+        counted = self.proposals.taken() if runs else None
+        rows = [replace(run, evidence={**run.evidence, **said}) for run in runs]
+        if rows and counted:
+            rows[0] = replace(rows[0], evidence={**rows[0].evidence, EVIDENCE: counted})
+        stored = self.journal.close(job.lease, asked.phase, rows, self.clock.spent_s())
+        for run in stored:
+            self.progress.measured(self.ledger.trials[run.trial], run)
+        pairs.losses[pair] = 0
+        pairs.free.append(pair)
+        self._believe_pair(pairs, pair)
+        self._tell_compared(asked.block)
+        return [asked.block] if stored else []
+
+    def _believe_pair(self, pairs: Pairs, pair: str) -> None:
+        """Leave a pair out on which the baseline does not run; raise `BaselineFailed` where there is no other."""
+        try:
+            believe_baseline(self.evidence, pair)
+        except BaselineFailed as reason:
+            pairs.free.remove(pair)
+            self._leave_out(pairs, pair, reason)
+
+    def _lost(self, pairs: Pairs, job: Job, why: str) -> None:
+        """Take a block away from a pair that was lost in it, so that another one measures it."""
+        pair = job.lease.pair
+        asked = pairs.ended(pair)
+        pairs.void.discard(pair)
+        pairs.recovering.add(pair)
+        pairs.losses[pair] += 1
+        self.journal.store.end_lease(self.ledger.session, job.lease)
+        pairs.waiting.appendleft(asked)
+        self.progress.note(
+            f"pair {pair} was lost: {why}; its block is measured again by the next pair that is free, and {pair} is tried again"
+        )
+
+    def _leave_out(self, pairs: Pairs, pair: str, reason: TunerError) -> None:
+        """Go on without a pair; raise the reason where there is no other."""
+        pairs.recovering.discard(pair)
+        pairs.gone[pair] = reason
+        if not (pairs.alive or pairs.recovering):
+            raise reason
+        left = len(pairs.seats) - len(pairs.gone)
+        self.progress.note(
+            f"pair {pair} is left out from here on: {reason.message}; {left} of {len(pairs.seats)} go on"
+        )
+
+    def _tell_compared(self, block: int) -> None:
+        for trial in self.ledger.trials:
+            if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
+                self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
+
+    def _measure_here(self, phase: Phase, turns: Sequence[Turn]) -> int:
+        """Measure a block on the one pair, again where the host spoiled it and there is time; return the number of the last."""
         block, whole = self._measured_turns(phase, turns)
         while (block in self.ledger.quarantined or not whole) and self.clock.fits(
             self.evidence.block_cost_s(len(turns)), phase
         ):
             block, whole = self._measured_turns(phase, [partial(self._again, turn) for turn in turns])
-        for trial in self.ledger.trials:
-            if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
-                self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
+        self._tell_compared(block)
         return block
 
     def _measured_turns(self, phase: Phase, turns: Sequence[Turn]) -> tuple[int, bool]:
@@ -161,10 +327,18 @@ class Session:
 
     def _rate_search(self, trial: Trial) -> RateSearch:
         """Return the next search over the load of a trial, which begins near what is known of its answer."""
-        limits, number = self.evidence.objective.limits, self.evidence.metrics.searches.next_number()
+        limits, number = self.evidence.objective.limits, self._next_series()
         rng = random.Random(f"{self.plan.seed}/{number}/load")  # noqa: S311 - where a search begins is no secret
         start = rate_searches.start(self.evidence.metrics.searches.answers(), trial.number, rng)
         return RateSearch(number, start, rate_searches.tail_share(limits), partial(slo.holds, limits))
+
+    def _next_series(self) -> int:
+        number = self.evidence.metrics.searches.next_number()
+        if self.pairs is None:
+            return number
+        number = max(number, self.pairs.next_series)
+        self.pairs.next_series = number + 1
+        return number
 
     def _announce(self, phase: Phase, block: int, step: Step) -> None:
         self.clock.stood_still()

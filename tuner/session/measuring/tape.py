@@ -20,6 +20,8 @@ from tuner.session.measuring.session import Session
 
 STEP: Final = "step"
 """What the step of a run's block is called in its evidence."""
+ROUND: Final = "round"
+"""What it is called there which blocks many pairs measured at once: those of one number."""
 
 
 class More(Protocol):
@@ -28,8 +30,8 @@ class More(Protocol):
     def enter(self, profile: str, settings: Mapping[str, str]) -> Trial:
         """Return the trial of these settings."""
 
-    def block(self, trials: Sequence[Trial], share: float, step: int) -> int | None:
-        """Return the number of a new block of the baseline and `trials`, None where there is none."""
+    def blocks(self, trials: Sequence[Trial], share: float, said: Mapping[str, int]) -> list[int]:
+        """Return the numbers of new blocks of the baseline and `trials`, one on each pair of hosts; none where there is no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class Measured:
         """Return the trial of these settings, adding it when there is none."""
         return self.session.journal.enter(profile, settings, Role.REDUCED)
 
-    def block(self, trials: Sequence[Trial], share: float, step: int) -> int | None:
-        """Measure a block; None where it does not fit, or where the host spoiled it and there was no time to repeat it."""
+    def blocks(self, trials: Sequence[Trial], share: float, said: Mapping[str, int]) -> list[int]:
+        """Measure a block on each pair; none where it does not fit, or where the host spoiled all and there was no time to repeat it."""
         if not self.session.clock.fits(self.session.evidence.block_cost_s(len(trials)), self.phase, share):
-            return None
-        block = replace(self.session, said={STEP: step}).measure_block(self.phase, trials)
-        return None if block in self.session.ledger.quarantined else block
+            return []
+        made = replace(self.session, said=said).measure_everywhere(self.phase, trials)
+        return [block for block in made if block not in self.session.ledger.quarantined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,9 @@ class NoMore:
         """Return the trial of these settings; one that is not in the ledger was never measured."""
         return self.ledger.find(settings) or Trial(len(self.ledger.trials), profile, Role.REDUCED, dict(settings))
 
-    def block(self, _trials: Sequence[Trial], _share: float, _step: int) -> int | None:
-        """Return None: there is no more."""
-        return None
+    def blocks(self, _trials: Sequence[Trial], _share: float, _said: Mapping[str, int]) -> list[int]:
+        """Return none: there is no more."""
+        return []
 
 
 class Tape:
@@ -76,6 +78,7 @@ class Tape:
         self._more = more
         self._stored = deque(evidence.ledger.blocks(phase))
         self._step = 0
+        self._round = 0
         self.blocks: list[int] = []
 
     def enter(self, profile: str, settings: Mapping[str, str]) -> Trial:
@@ -87,18 +90,19 @@ class Tape:
         self._step += 1
 
     def block(self, trials: Sequence[Trial], share: float) -> bool:
-        """Return whether there is one more block of the baseline and `trials` in this step: stored already, or measured now.
+        """Return whether there are more blocks of the baseline and `trials` in this step, one on each pair: stored already, or measured now.
 
         None is measured that would not end within `share` of the budget. Raise `BaselineFailed` as a session does.
         """
         others = [trial for trial in dict.fromkeys(trials) if trial != self._evidence.baseline]
-        block = self._told_again(others) if self._stored else self._more.block(others, share, self._step)
-        if block is not None:
-            self.blocks.append(block)
-        return block is not None
+        self._round += 1
+        said = {STEP: self._step, ROUND: self._round}
+        found = self._told_again(others) if self._stored else self._more.blocks(others, share, said)
+        self.blocks += found
+        return bool(found)
 
-    def _told_again(self, others: Sequence[Trial]) -> int | None:
-        """Return the next stored block if it is of this step; one that was cut off has only some of the trials.
+    def _told_again(self, others: Sequence[Trial]) -> list[int]:
+        """Return the stored blocks that come next, if they are of this step; one that was cut off has only some of the trials.
 
         What an earlier release stored does not say its step; then a block of other trials is another step's.
         """
@@ -106,8 +110,17 @@ class Tape:
         steps = {run.evidence.get(STEP, self._step) for run in runs}
         known = {self._evidence.baseline.number, *(trial.number for trial in others)}
         if steps != {self._step} or not {run.trial for run in runs} <= known:
-            return None
-        return self._stored.popleft()
+            return []
+        found = [self._stored.popleft()]
+        while (mark := self._mark(found[0])) is not None and self._stored and self._mark(self._stored[0]) == mark:
+            found.append(self._stored.popleft())
+        self._round = self._round if mark is None else mark
+        return found
+
+    def _mark(self, block: int) -> int | None:
+        """Return the round that a stored block is of, None where it says none: then it is one of its own."""
+        rounds = (run.evidence.get(ROUND) for run in self._evidence.ledger.runs_in(block))
+        return next((each for each in rounds if each is not None), None)
 
     def over(self, other: Trial, trial: Trial) -> dict[int, float]:
         """Return the log ratio of a trial to another in each block seen in which both were measured whole."""

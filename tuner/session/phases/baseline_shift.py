@@ -52,7 +52,9 @@ def seen(gains: Gains, trial: int) -> list[float]:
 def luck(gains: Gains, block: int) -> float:
     """Return by how much all log ratios of a block are too high, as the baseline's level before it shows."""
     here = gains.level(block)
-    levels = (level for earlier in reversed(range(block)) if (level := gains.level(earlier)) is not None)
+    pair = gains.pair(block)
+    earlier = (each for each in reversed(range(block)) if gains.pair(each) == pair)
+    levels = (level for each in earlier if (level := gains.level(each)) is not None)
     before = list(islice(levels, LEVELS))
     if here is None or len(before) < FEWEST_LEVELS:
         return 0.0

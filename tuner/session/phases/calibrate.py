@@ -32,6 +32,7 @@ def calibrate(session: Session) -> None:
     session.progress.phase(Phase.CALIBRATE, _expected_s(session))
     while _wanted(session):
         session.measure_block(Phase.CALIBRATE, [session.baseline])
+    session.finish()
     if _alone(session):
         return
     found = calibration(session.evidence)
@@ -60,7 +61,7 @@ def _too_small(session: Session) -> bool:
 
 def _wanted(session: Session) -> bool:
     """Return whether another block is wanted; a session that was interrupted while it searched has its calibration."""
-    done = len(session.ledger.blocks(Phase.CALIBRATE))
+    done = session.begun(Phase.CALIBRATE)
     if session.clock.hurried:
         return False
     if _alone(session):

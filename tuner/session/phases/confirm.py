@@ -30,6 +30,7 @@ def confirm(session: Session) -> None:
     _choose(session, found)
     while contest := to_judge(session.evidence, found):
         _measure(session, contest)
+        session.finish()
         if sound(session.evidence, contest.main) or not _room(session, [contest.main]):
             return
 
@@ -48,7 +49,7 @@ def _of_next_block(session: Session, contest: Contest) -> list[Trial]:
     """Return who is in the next block; only the main one where somebody waits for the end."""
     if session.clock.hurried:
         return [contest.main]
-    return contest.contenders(len(session.ledger.blocks(Phase.CONFIRM)))
+    return contest.contenders(session.begun(Phase.CONFIRM))
 
 
 def repeat(session: Session, contenders: Sequence[Trial]) -> None:
@@ -59,6 +60,7 @@ def repeat(session: Session, contenders: Sequence[Trial]) -> None:
     _announce(session, contenders)
     while _room(session, contenders) and not _decided(session.evidence, contenders):
         session.measure_block(Phase.CONFIRM, contenders)
+    session.finish()
 
 
 def _decided(evidence: Evidence, contenders: Sequence[Trial]) -> bool:
@@ -80,7 +82,7 @@ def _announce(session: Session, contenders: Sequence[Trial]) -> None:
 
 def _room(session: Session, contenders: Sequence[Trial]) -> bool:
     most = budget_shares.most_blocks(session.plan)
-    if session.ledger.begun(Phase.MINIMISE) or len(session.ledger.blocks(Phase.CONFIRM)) >= most:
+    if session.ledger.begun(Phase.MINIMISE) or session.begun(Phase.CONFIRM) >= most:
         return False
     if len(session.ledger.blocks(Phase.CONFIRM)) >= FEWEST_BLOCKS and no_rate_holds(session.evidence):
         return False  # more blocks would say the same
@@ -106,3 +108,4 @@ def _choose(session: Session, found: Sequence[Trial]) -> None:
     while rivals[1:] and session.clock.fits(session.evidence.block_cost_s(len(rivals)), Phase.CHOOSE, share):
         session.measure_block(Phase.CHOOSE, rivals)
         rivals = still(session.evidence, rivals)
+    session.finish()

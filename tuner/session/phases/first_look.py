@@ -32,7 +32,7 @@ def look(session: Session) -> None:
         return
     session.progress.note(f"first look: {', '.join(trial.profile for trial in trials)}")
     session.progress.phase(Phase.SEARCH, (len(trials) + 1) * budget_shares.run_s(session.plan))
-    session.measure_block(Phase.SEARCH, trials)
+    session.measure_everywhere(Phase.SEARCH, trials)
     if leader := incumbent(session.evidence):
         session.progress.best(leader, gain(seen(session.evidence.gains, leader.number)))
 

@@ -9,7 +9,7 @@ when all of them are known well enough the rest of the time is the confirmation'
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import islice
 from typing import Final
@@ -54,10 +54,17 @@ def search(session: Session, optimizer: Optimizer) -> None:
     while room := _room(session):
         turns = _turns(session, lessons, room)
         if not turns:
-            return
-        lessons.tell(session.measure_turns(Phase.SEARCH, turns))
-        if leader := incumbent(session.evidence):
-            session.progress.best(leader, gain(seen(session.evidence.gains, leader.number)))
+            break
+        _hear(session, lessons, session.measure_turns(Phase.SEARCH, turns))
+    _hear(session, lessons, session.finish())
+
+
+def _hear(session: Session, lessons: _Lessons, blocks: Sequence[int]) -> None:
+    """Tell what blocks that are over say, and who leads now."""
+    for block in blocks:
+        lessons.tell(block)
+    if blocks and (leader := incumbent(session.evidence)):
+        session.progress.best(leader, gain(seen(session.evidence.gains, leader.number)))
 
 
 def _room(session: Session) -> int:
@@ -146,7 +153,7 @@ class _Lessons:
         """
         self.tell_failures(self.session.ledger.next_block() - 1)
         found = self._proposal() or next(
-            (one for one in deserving(self.session.evidence) if one.number not in taken), None
+            (one for one in _looked_at_again(self.session) if one.number not in taken), None
         )
         if found is not None:
             taken.add(found.number)
@@ -177,9 +184,9 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     """Return the turns of the next block: known profiles, or one that deserves a second look and new proposals."""
     known = [session.enter_known(known) for known in session.plan.known]
     able = [trial for trial in known if trial.invalid is None and trial != session.baseline]
-    untried = [
-        trial for trial in able if not session.ledger.tried(trial.number) and not session.ledger.hung(trial.number)
-    ]
+    ledger = session.ledger
+    new = (trial for trial in able if not ledger.tried(trial.number) and not session.is_pending(trial))
+    untried = [trial for trial in new if not ledger.hung(trial.number)]
     owed, slots = _proposals_owed(session), _slots(session)
     least = int(len(untried) == len(able))  # the first known profile is measured in any case
     first = untried[: min(room, max(least, slots - owed if owed else CONTENDERS))]
@@ -188,9 +195,9 @@ def _turns(session: Session, lessons: _Lessons, room: int) -> list[Turn]:
     if no_rate_holds(session.evidence):
         return []  # what nothing known comes near is not found by trying at random
     if session.proposals.used_up:
-        return [always(trial) for trial in islice(deserving(session.evidence), room)]
+        return [always(trial) for trial in islice(_looked_at_again(session), room)]
     looks = min(_second_looks(session), max(0, slots - owed)) if owed else _second_looks(session)
-    again = first or list(islice(deserving(session.evidence), looks))
+    again = first or list(islice(_looked_at_again(session), looks))
     taken = {trial.number for trial in again}
     return [*map(always, again), *(cache(partial(lessons.contender, taken)) for _ in range(room - len(again)))]
 
@@ -234,8 +241,13 @@ def deserving(evidence: Evidence) -> Iterator[Trial]:
     bar = promise(seen(evidence.gains, order[0].number), sd)[0] if order else 0.0
     for trial in order:
         gains = seen(evidence.gains, trial.number)
-        if promise(gains, sd)[1] >= bar and len(gains) < MOST_LOOKS:
+        if promise(gains, sd)[1] >= bar and len(gains) < max(MOST_LOOKS, len(evidence.plan.pairs)):
             yield trial
+
+
+def _looked_at_again(session: Session) -> Iterable[Trial]:
+    """Return the trials that deserve it, on many pairs those first that the next pair knows least."""
+    return session.rarest_first(deserving(session.evidence))
 
 
 def ranked(evidence: Evidence) -> list[Trial]:

@@ -113,7 +113,8 @@ def least_judging_runs(plan: Plan) -> int:
 
 
 def _runs(plan: Plan) -> float:
-    return plan.budget_s / run_s(plan)
+    """Return how many runs a budget has, on all pairs of hosts together."""
+    return plan.at_once * plan.budget_s / run_s(plan)
 
 
 def calibrate_ends(plan: Plan) -> float:
@@ -154,7 +155,7 @@ def confirm_ends(plan: Plan) -> float:
 
 def _minimises(plan: Plan) -> bool:
     """Return whether a plan has time to minimise although many blocks judge."""
-    return plan.kind is Kind.TUNE and MINIMISE_SHARE * plan.budget_s >= WORTHWHILE_RUNS * run_s(plan)
+    return plan.kind is Kind.TUNE and MINIMISE_SHARE * _runs(plan) >= WORTHWHILE_RUNS
 
 
 def _clear_lead_ends(plan: Plan) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -87,6 +87,48 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
+class PairPlan:
+    """What is otherwise on one of many pairs of hosts than on the first."""
+
+    name: str
+    ends: Ends | None
+    """Its hosts; None where both are this machine."""
+    program: str
+    preloads: tuple[str, ...]
+    programs: Mapping[str, Mapping[str, str]]
+    workloads: tuple[Workload, ...]
+    """With the server's address and the CPUs of this pair."""
+
+    @staticmethod
+    def of(name: str, plan: Plan) -> PairPlan:
+        """Return what a pair has of its own by the plan that would be carried out on it alone."""
+        return PairPlan(name, plan.ends, plan.program, plan.preloads, plan.programs, plan.workloads)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-ready values."""
+        return {
+            "name": self.name,
+            "ends": None if self.ends is None else self.ends.to_dict(),
+            "program": self.program,
+            "preloads": list(self.preloads),
+            "programs": {end: dict(paths) for end, paths in self.programs.items()},
+            "workloads": [each.to_dict() for each in self.workloads],
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> PairPlan:
+        """Return what `to_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
+        return PairPlan(
+            str(data["name"]),
+            _ends(data["ends"]),
+            str(data["program"]),
+            tuple(data["preloads"]),
+            {end: dict(paths) for end, paths in data["programs"].items()},
+            tuple(workload.from_dict(row) for row in data["workloads"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long."""
 
@@ -150,6 +192,25 @@ class Plan:
     """The paths of a recipe's programs, by the end and by their names in it."""
     until_decided: bool = False
     """Whether a comparison ends as soon as it is decided (`judging/sequential.py`)."""
+    pairs: tuple[PairPlan, ...] = ()
+    """The pairs of hosts that measure at once, the first one as the plan says too; none where there is one pair."""
+
+    @property
+    def at_once(self) -> int:
+        """How many blocks are measured at once."""
+        return max(1, len(self.pairs))
+
+    def of_pair(self, pair: PairPlan) -> Plan:
+        """Return the plan as it would be carried out on one of its pairs alone."""
+        return replace(
+            self,
+            pairs=(),
+            ends=pair.ends,
+            program=pair.program,
+            preloads=pair.preloads,
+            programs=pair.programs,
+            workloads=pair.workloads,
+        )
 
     @property
     def benchmark(self) -> Benchmark:
@@ -174,11 +235,14 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `from_dict` makes the same plan."""
         plain = {
-            name: getattr(self, name) for name in self.__slots__ if name not in {"clear_lead", "program", "programs"}
+            name: getattr(self, name)
+            for name in self.__slots__
+            if name not in {"clear_lead", "program", "programs", "pairs"}
         }
         return plain | {
             self.benchmark.name: self.program,
             **({"programs": {end: dict(paths) for end, paths in self.programs.items()}} if self.programs else {}),
+            **({"pairs": [each.to_dict() for each in self.pairs]} if self.pairs else {}),
             "preloads": list(self.preloads),
             "objective": self.objective.name,
             "workloads": [each.to_dict() for each in self.workloads],
@@ -205,6 +269,10 @@ class Plan:
             return Plan(**_fields(data))
         except (KeyError, TypeError, ValueError, AttributeError, UsageError) as reason:
             raise StoreError(f"this release cannot read the session's plan: {_why(reason)}") from reason
+
+
+def _ends(data: Mapping[str, Any] | None) -> Ends | None:
+    return Ends(**{**data, "preloads": tuple(data["preloads"])}) if data else None
 
 
 def _numbers(lists: Iterable[str]) -> tuple[int, ...]:
@@ -242,7 +310,8 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "room": Room(**data["room"]) if data.get("room") else None,
         "fitted": tuple(data.get("fitted", ())),
         "guards": guards.parse(data.get("guards") or (), workloads),
-        "ends": Ends(**{**data["ends"], "preloads": tuple(data["ends"]["preloads"])}) if data.get("ends") else None,
+        "ends": _ends(data.get("ends")),
+        "pairs": tuple(PairPlan.from_dict(row) for row in data.get("pairs") or ()),
         "server_profile": Contender(**data["server_profile"]) if data.get("server_profile") else None,
     }
 

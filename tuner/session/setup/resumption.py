@@ -61,6 +61,20 @@ def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) ->
     return plan, list(_differences(stored, plan))
 
 
+def check_pairs(stored: Plan, named: Sequence[str]) -> None:
+    """Raise `UsageError` unless the pairs that a session began with are named, all of them and no others; their hosts are checked as for one."""
+    began = [each.name for each in stored.pairs]
+    if sorted(began) == sorted(named):
+        return
+    message = f"the session began with {_pairs(began)}, and is to go on with {_pairs(named)}"
+    advice = f"--pairs FILE names {', '.join(began)} again" if began else "leave --pairs out"
+    raise UsageError(message, advice=f"{advice}, or start a new session")
+
+
+def _pairs(names: Sequence[str]) -> str:
+    return f"pairs {', '.join(names)}" if names else "one pair of hosts"
+
+
 def _check_hosts(stored: Plan, pair: Pair) -> None:
     """Raise `UsageError` unless the user has named the hosts that the session began with: a store names nothing that is connected to."""
     began = (stored.ends.server, stored.ends.client) if stored.ends else (HERE, HERE)
