@@ -31,7 +31,6 @@ from tuner.session.setup.plan import Contender, PairPlan, Plan
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.store import Store
 
-
 PLAN = replace(sessions.PLAN, optimizer="random", budget_s=40.0)
 
 
@@ -88,7 +87,9 @@ class Fleet:
         plan = replace(self.plan, pairs=tuple(replace(own, name=name) for name in self.hosts))
         store = Store(Results(self.folder).url)
         paths = tuple(map(Path, plan.preloads))
-        rigs = {name: Rig(on_one(host), stacks.named(plan.stack), paths, plan.program) for name, host in self.hosts.items()}
+        rigs = {
+            name: Rig(on_one(host), stacks.named(plan.stack), paths, plan.program) for name, host in self.hosts.items()
+        }
         self.session = self.session or begin(store, plan, {"doubts": []})
         clock = Clock(plan.budget_s, store.session(self.session).spent_s, self.now(), self.now)
         carrier = Threads(rigs)
@@ -104,7 +105,9 @@ class Fleet:
         return Store.existing(Results(self.folder)).runs(self.session)
 
 
-def hosts(count: int, latency: Callable[[Mapping[str, str]], float] = sessions.polling_helps) -> dict[str, SimulatedHost]:
+def hosts(
+    count: int, latency: Callable[[Mapping[str, str]], float] = sessions.polling_helps
+) -> dict[str, SimulatedHost]:
     return {f"p{at}": SimulatedHost(latency, rng=random.Random(at)) for at in range(count)}
 
 
@@ -191,7 +194,9 @@ def test_a_pair_on_which_the_baseline_does_not_run_is_left_out(tmp_path: Path) -
     hangs = SimulatedHost(lambda _: float("inf"))
     fleet = Fleet({**hosts(2), "bad": hangs}, tmp_path, PLAN)
     assert fleet.carried_out()["verdict"] == "improved"
-    assert any("pair bad is left out from here on: the baseline (default) does not run" in line for line in fleet.heard.notes)
+    assert any(
+        "pair bad is left out from here on: the baseline (default) does not run" in line for line in fleet.heard.notes
+    )
     with pytest.raises(BaselineFailed):
         Fleet({"bad": SimulatedHost(lambda _: float("inf"))}, tmp_path / "b", PLAN).carried_out()
 
@@ -298,7 +303,9 @@ client = "local"
         assert words in said
 
 
-@pytest.mark.parametrize("text", ["", "pairs = 3", "[pairs]", "[pairs.'a b']\nserver='local'\nclient='local'", "[pairs]\na=1", "["])
+@pytest.mark.parametrize(
+    "text", ["", "pairs = 3", "[pairs]", "[pairs.'a b']\nserver='local'\nclient='local'", "[pairs]\na=1", "["]
+)
 def test_what_names_no_pair_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         pairs_file.of_text(text, "p.toml")

@@ -1,4 +1,4 @@
-"""`--server` and `--client`: the hosts that a command measures between, connected to while it runs."""
+"""`--server` and `--client`, or `--pairs`: the hosts that a command measures between, connected to while it runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tuner.errors import UsageError
+
 if TYPE_CHECKING:  # loaded by commands that are given other hosts
     from tuner.hosts.host import Host
+    from tuner.hosts.pairs_file import NamedPair
     from tuner.hosts.ssh import Target
+    from tuner.session.setup.many import Placed
 
 CONNECTIONS: Final = ExitStack()
 """What is open; `tuner.cli.main` closes it when a command has ended, however it ended."""
@@ -26,6 +30,14 @@ ClientHost = Annotated[
     str | None,
     typer.Option("--client", metavar=_METAVAR, help="Host of the client, by ssh; local (the default): this machine."),
 ]
+PairsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs",
+        metavar="FILE",
+        help="Measure on all pairs of hosts that this TOML file names, at once; --budget is for each. Instead of --server and --client.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,10 @@ class Ends:
 
     server: Target | None = None
     client: Target | None = None
+    pairs: tuple[NamedPair, ...] = ()
+    """Pairs that measure at once, instead of the two."""
+    file: Path | None = None
+    """The file that names them."""
 
 
 def ends(server: ServerHost = None, client: ClientHost = None) -> Ends:
@@ -46,6 +62,36 @@ def ends(server: ServerHost = None, client: ClientHost = None) -> Ends:
         option: ssh.target(text or ssh.HERE, option) for option, text in (("--server", server), ("--client", client))
     }
     return Ends(named["--server"], named["--client"])
+
+
+def ends_or_pairs(server: ServerHost = None, client: ClientHost = None, pairs: PairsFile = None) -> Ends:
+    """Return the hosts that were named, two or many pairs; raise `UsageError` for what names none, or for both."""
+    if pairs is None:
+        return ends(server, client)
+    if server is not None or client is not None:
+        raise UsageError(
+            "--pairs names the hosts, and so do --server and --client", advice="leave out one or the other"
+        )
+    from tuner.hosts import pairs_file
+
+    return Ends(pairs=pairs_file.read(pairs), file=pairs)
+
+
+def connected_pairs(named: Ends, here: Host) -> tuple[Placed, ...]:
+    """Return the pairs of hosts that were named, all reached at once; connections end with the command.
+
+    Raises:
+        TunerError: hosts cannot be reached: all of them are told.
+
+    """
+    from tuner.hosts.pair import Pair
+    from tuner.session.setup import many
+
+    def reached(each: NamedPair) -> Placed:
+        server, client = connected(Ends(each.server, each.client), here)
+        return many.Placed(each.name, Pair(server, client or server), each.address)
+
+    return tuple(many.on_each(named.pairs, reached))
 
 
 def connected(named: Ends, here: Host) -> tuple[Host, Host | None]:
@@ -65,7 +111,8 @@ def _reached(target: Target) -> Host:
     from tuner.hosts import ssh
     from tuner.hosts.remote import RemoteHost
 
-    return CONNECTIONS.enter_context(RemoteHost(ssh.way(target, os.environ, _sockets(os.environ))))
+    host = RemoteHost(ssh.way(target, os.environ, _sockets(os.environ)))
+    return CONNECTIONS.enter_context(host)
 
 
 def _sockets(environment: Mapping[str, str]) -> Path:

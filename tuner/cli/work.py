@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 import typer
 
 from tuner import atomic_file
-from tuner.cli.ends import Ends, connected
+from tuner.cli.ends import Ends, connected, connected_pairs
 from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts, watch_stops
 from tuner.cli.screen.progress import Lines, Watch
@@ -44,13 +44,15 @@ class _Screen:
 
     results: Results
     verbose: bool
+    pairs: Path | None = None
+    """The file of pairs that the session measures on."""
     unreported: Ongoing | None = None
 
     @contextmanager
     def __call__(self, session: Ongoing) -> Iterator[Progress]:
         """Show a session; its summary is written, however it ends."""
         self.unreported = session
-        with _watched(self.results, self.verbose, session) as lines:
+        with _watched(self, session) as lines:
             yield lines
 
 
@@ -61,8 +63,12 @@ def workspace(where: Results, ends: Ends = _HERE, *, verbose: bool = False) -> W
     """
     watch_stops()
     found = Workspace.of_user(os.environ, Path.cwd(), where.folder)
+    screen = _Screen(where, verbose, ends.file)
+    found = replace(found, database=where.store, watch=screen, note=_say)
+    if ends.pairs:
+        return replace(found, pairs=connected_pairs(ends, found.host))
     server, client = connected(ends, found.host)
-    return replace(found, host=server, client=client, database=where.store, watch=_Screen(where, verbose), note=_say)
+    return replace(found, host=server, client=client)
 
 
 def _say(line: str) -> None:
@@ -82,9 +88,10 @@ def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) ->
 
 
 @contextmanager
-def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Progress]:
+def _watched(screen: _Screen, session: Ongoing) -> Iterator[Progress]:
     """Show a session, let Ctrl-C end it early, and write its summary, however it ends; its report where it has no answer."""
-    again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session)}"
+    results, verbose = screen.results, screen.verbose
+    again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session, screen.pairs)}"
     budget_s = math.inf if session.plan.open_ended else session.plan.budget_s
     with _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
         _tell_doubts(lines, session)
@@ -103,8 +110,10 @@ def _watched(results: Results, verbose: bool, session: Ongoing) -> Iterator[Prog
             lines.note(f"stopped early. To continue: {again}")
 
 
-def _hosts(session: Ongoing) -> str:
+def _hosts(session: Ongoing, pairs: Path | None) -> str:
     """Return the options that name the hosts of a session again, empty where it is on this machine alone."""
+    if session.plan.pairs:
+        return f" --pairs {shlex.quote(str(pairs or 'FILE'))}"
     named = session.plan.ends
     rows = (("server", named.server), ("client", named.client)) if named else ()
     return "".join(f" --{end} {shlex.quote(host)}" for end, host in rows if host != HERE)

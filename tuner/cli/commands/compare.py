@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from tuner.cli import options, session_options
-from tuner.cli.ends import Ends, ends
+from tuner.cli.ends import Ends, ends_or_pairs
 from tuner.errors import UsageError
 from tuner.profiles.profile import DEFAULT
 from tuner.results import Results
@@ -37,7 +37,7 @@ Most = Annotated[
     task=session_options.task,
     workload=session_options.workload,
     setup=session_options.setup,
-    ends=ends,
+    ends=ends_or_pairs,
 )
 def compare(
     a: Annotated[

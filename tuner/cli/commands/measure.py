@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
-from tuner.cli.ends import Ends, ends
+from tuner.cli.ends import Ends, ends_or_pairs
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
@@ -18,7 +18,7 @@ from tuner.session.setup.request import Setup, Task
     task=session_options.task,
     workload=session_options.workload,
     setup=session_options.setup,
-    ends=ends,
+    ends=ends_or_pairs,
 )
 def measure(
     profile: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tuner.cli import options, recipe_options, session_options
-from tuner.cli.ends import Ends, ends
+from tuner.cli.ends import Ends, ends_or_pairs
 from tuner.cli.screen.output import print_json, table
 from tuner.errors import UsageError
 from tuner.figures import shown
@@ -85,7 +85,7 @@ def show(session: Session = "latest", json: options.Json = False, *, where: Resu
         typer.echo(summary(store, row), nl=False)
 
 
-@options.made_from_options(where=options.where, hosts=ends, recipe=recipe_options.recipe)
+@options.made_from_options(where=options.where, hosts=ends_or_pairs, recipe=recipe_options.recipe)
 def resume(
     session: Session = "latest",
     program: session_options.BenchmarkPath = BENCHMARK.name,
@@ -110,6 +110,7 @@ def resume(
       tuner sessions resume latest
       tuner sessions resume latest --lib ./libxlio.so
       tuner sessions resume latest --server ssh://me@box2
+      tuner sessions resume latest --pairs pairs.toml
       tuner sessions resume latest --workload my-server.toml
     """
     from tuner import api

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli import options, session_options
-from tuner.cli.ends import Ends, ends
+from tuner.cli.ends import Ends, ends_or_pairs
 from tuner.results import Results
 from tuner.session.setup.request import Search, Setup, Task
 
@@ -19,7 +19,7 @@ from tuner.session.setup.request import Search, Setup, Task
     search=session_options.search,
     workload=session_options.workload,
     setup=session_options.setup,
-    ends=ends,
+    ends=ends_or_pairs,
 )
 def tune(
     profile: Annotated[
@@ -51,6 +51,7 @@ def tune(
       tuner tune --objective throughput --protocol udp --message-bytes 1024 --budget 10m
       tuner tune --objective 'max rate where p99 < 50us and p99.9 < 200us' --budget 10m
       tuner tune latency --server ssh://me@box2 --budget 10m
+      tuner tune latency --pairs pairs.toml --budget 10m
       tuner tune latency --guard 'p99.9 < 1.1x' --guard 'cpu < 2x'
       tuner tune multi_ring_latency --stack xlio --lib /opt/xlio/lib/libxlio.so --connections 4 --multiplexer epoll
     """

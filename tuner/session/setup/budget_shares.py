@@ -86,7 +86,7 @@ def most_blocks(plan: Plan) -> int:
 
     It follows from the plan alone: the error of looking after each block is shared among so many looks.
     """
-    fitting = int(min(plan.budget_s / (2 * run_s(plan)), plan.blocks)) if plan.until_decided else plan.blocks
+    fitting = int(min(_runs(plan) / 2, plan.blocks)) if plan.until_decided else plan.blocks
     return max(FEWEST_BLOCKS, fitting)
 
 

@@ -9,7 +9,7 @@ import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from tuner.errors import Finding, TunerError, UsageError, error
 from tuner.hosts.pair import Pair
@@ -43,11 +43,22 @@ def plan(request: Request, pairs: Sequence[Placed], shelves: Sequence[Shelf]) ->
     return replace(plans[0], pairs=own, blocks=plans[0].blocks * len(own))
 
 
-def on_each(pairs: Sequence[Placed], work: Callable[[Placed], T]) -> list[T]:
+class Named(Protocol):
+    """A pair of hosts with a name."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def on_each(pairs: Sequence[N], work: Callable[[N], T]) -> list[T]:
     """Return what work on each pair gives, in their order; raise the errors of all pairs as one, by the name of the pair."""
     context = contextvars.copy_context()
 
-    def done(each: Placed) -> T | TunerError:
+    def done(each: N) -> T | TunerError:
         try:
             return context.copy().run(work, each)
         except TunerError as reason:
