@@ -20,7 +20,7 @@ from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import Results
 from tuner.store import Store, server
 from tuner.store.database import upgraded
-from tuner.store.tables import FORMAT
+from tuner.store.tables import FORMAT, METADATA
 
 BEGAN = "2026-01-02T03:04:05"
 TRIAL = Trial(0, "default", Role.BASELINE, {})
@@ -70,7 +70,7 @@ def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postg
     assert "tuner store upgrade" in refusal(url).advice
     assert upgraded(Results(Path(), url)) == (0, FORMAT)
     Store(url).add_session("20260101-a", {}, {})
-    assert tables(url) == {"addresses", "format", "sessions", "trials", "runs"}
+    assert tables(url) == {"addresses", *METADATA.tables}
 
 
 def test_tables_of_others_with_our_names_are_never_touched(postgresql: postgres.Server) -> None:

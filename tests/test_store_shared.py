@@ -22,6 +22,7 @@ from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.judgement import judge
 from tuner.store import Store
+from tuner.store.tables import FORMAT
 
 FIRST = Path(__file__).parent / "data" / "sessions"
 ID = "20261122-121334-tune-kernel-latency-1d75"
@@ -192,9 +193,9 @@ def test_an_upgrade_says_from_which_format_to_which(tuner: Tuner, tmp_path: Path
     shutil.copytree(FIRST, tmp_path / "results")
     first, again = (tuner("store", "upgrade", *(["--json"] if json else [])) for _ in range(2))
     if json:
-        assert (first.json["before"], first.json["format"], again.json["before"]) == (1, 2, 2)
+        assert (first.json["before"], first.json["format"], again.json["before"]) == (1, FORMAT, FORMAT)
     else:
-        assert first.out == "results/tuner.db: format 1 → 2\n"
+        assert first.out == f"results/tuner.db: format 1 → {FORMAT}\n"
         assert f"has format {FORMAT}, the present one" in again.out
     assert tuner("store", "upgrade", "--results", "nowhere").status == 2
 
