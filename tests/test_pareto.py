@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sessions import PLAN, tune
 
 from tuner.judging.objective import objective
-from tuner.judging.pareto import INDIFFERENT, MOST_ON_FRONT, Field, Seen, handful
+from tuner.judging.pareto import INDIFFERENT, MOST_COMPARED, MOST_ON_FRONT, Field, Seen, handful
 from tuner.judging.shrinkage import believed
 from tuner.records import Kind
 from tuner.report.summary import summary
@@ -66,6 +66,13 @@ def test_a_lucky_block_puts_no_profile_before_one_that_is_known_well() -> None:
     lucky = Seen("lucky", {metric: [cost - 0.15] for metric, cost in zip(METRICS, FAST, strict=True)})
     found = names([BASELINE, measured(rng, "latency", FAST, 8), *alike, lucky])
     assert found == ["default", "latency"]
+
+
+def test_of_thousands_of_profiles_the_same_few_are_named_as_of_those_that_lead() -> None:
+    rng = random.Random(4)
+    ordinary = [measured(rng, f"ordinary-{n}", (0.2, 0.2, 0.2), 1) for n in range(2 * MOST_COMPARED)]
+    leading = [BASELINE, measured(rng, "fast", FAST, 5), measured(rng, "cheap", CHEAP, 5)]
+    assert set(names([*ordinary, *leading])) == {"fast", "cheap"}
 
 
 def test_a_profile_between_two_leaders_is_named_with_what_it_has_over_each() -> None:

@@ -181,20 +181,12 @@ def from_dict(data: Mapping[str, Any]) -> Measurement:
 
 
 def _problems(name: str, value: Any) -> list[Finding]:
-    where = f"measurement.{name}"
     if name not in _NAMES:
-        return [error(where, "is not a part of a measurement", did_you_mean(name, _NAMES))]
-    if name == "half_round_trip":
-        return [] if isinstance(value, bool) else [error(where, f"{value!r} is not true or false")]
-    if value is None and name != "observations":
+        return [error(f"measurement.{name}", "is not a part of a measurement", did_you_mean(name, _NAMES))]
+    right, words = _KINDS[name]
+    if (value is None and name in _MAY_LACK) or right(value):
         return []
-    if name in _OTHER_KINDS:
-        right_kind, words = _OTHER_KINDS[name]
-        return [] if right_kind(value) else [error(where, f"{str(value)[:40]!r} is {words}")]
-    right = int if name in _COUNTS else (int, float)
-    if not isinstance(value, right) or not _is_number(value):
-        return [error(where, f"{value!r} is not a number of 0 or more")]
-    return []
+    return [error(f"measurement.{name}", words(value))]
 
 
 def _is_histogram(value: Any) -> bool:
@@ -218,10 +210,35 @@ def _are_named_counts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(type(one) is int and one >= 0 for one in value.values())
 
 
-_OTHER_KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "histogram": (_is_histogram, "not a histogram"),
-    "histogram_corrected": (_is_histogram, "not a histogram"),
-    "lost_by_receiver": (_are_counts, "not a list of counts"),
-    "own": (_are_numbers, "not a table of numbers"),
-    "samples": (_are_named_counts, "not a table of counts"),
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _no_number(value: Any) -> str:
+    return f"{value!r} is not a number of 0 or more"
+
+
+def _no_flag(value: Any) -> str:
+    return f"{value!r} is not true or false"
+
+
+def _is_no(what: str) -> Callable[[Any], str]:
+    return lambda value: f"{str(value)[:40]!r} is {what}"
+
+
+_Kind = tuple[Callable[[Any], bool], Callable[[Any], str]]
+_KINDS: Final[Mapping[str, _Kind]] = {
+    **dict.fromkeys(_NAMES, (_is_number, _no_number)),
+    **dict.fromkeys(_COUNTS, (_is_count, _no_number)),
+    "half_round_trip": (_is_flag, _no_flag),
+    "histogram": (_is_histogram, _is_no("not a histogram")),
+    "histogram_corrected": (_is_histogram, _is_no("not a histogram")),
+    "lost_by_receiver": (_are_counts, _is_no("not a list of counts")),
+    "own": (_are_numbers, _is_no("not a table of numbers")),
+    "samples": (_are_named_counts, _is_no("not a table of counts")),
 }
+_MAY_LACK: Final = frozenset(_NAMES) - {"observations", "half_round_trip"}

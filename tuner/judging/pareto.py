@@ -18,12 +18,17 @@ from tuner.judging.shrinkage import believed
 from tuner.judging.statistics import LEAST_SD, pooled_sd
 
 if TYPE_CHECKING:
-    from tuner.judging.shrinkage import Array, Beliefs
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tuner.judging.shrinkage import Array
 
 PROBABLY: Final = 0.9
 INDIFFERENT: Final = 0.02
 """A difference of this log ratio is none."""
 MOST_ON_FRONT: Final = 7
+MOST_COMPARED: Final = 600
+"""Every pair is compared: of more profiles, those that do best in a metric or over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,10 @@ class Field:
     def __init__(self, profiles: Sequence[Seen], metrics: Sequence[str]) -> None:
         import numpy as np
 
-        self.profiles, self.metrics = profiles, metrics
-        beliefs = [_beliefs(profiles, metric) for metric in metrics]
+        estimates = [_estimates(profiles, metric) for metric in metrics]
+        able = _contenders(estimates)
+        self.profiles, self.metrics = [profiles[at] for at in able], metrics
+        beliefs = [believed(means, errors, able) for means, errors in estimates]
         self.means = np.stack([each.means() for each in beliefs])
         self.careful = self.means + np.stack([each.sds() for each in beliefs])
         self.as_good: Array = np.stack([each.at_most(INDIFFERENT) for each in beliefs])
@@ -67,15 +74,18 @@ class Field:
         self.better: Array = 1.0 - self.as_good.transpose(0, 2, 1)
         """At [metric, i, j], how surely i is better than j by more than that."""
 
+        surely: Array = self.as_good.prod(axis=0) - (self.as_good - self.better).clip(0.0).prod(axis=0)
+        np.fill_diagonal(surely, 0.0)  # nobody dominates himself
+        self.dominating: NDArray[np.bool_] = np.asarray(surely >= PROBABLY)
+        """At [i, j], whether i is probably as good as j in every metric and better in one."""
+
     def dominates(self, one: int, other: int) -> bool:
-        """Return whether a profile is probably as good as another in every metric and better in one."""
-        as_good, better = self.as_good[:, one, other], self.better[:, one, other]
-        return bool(as_good.prod() - (as_good - better).clip(0.0).prod() >= PROBABLY) and one != other
+        """Return whether a profile dominates another."""
+        return bool(self.dominating[one, other])
 
     def front(self) -> list[int]:
         """Return the profiles that no other one dominates."""
-        every = range(len(self.profiles))
-        return [one for one in every if not any(self.dominates(other, one) for other in every)]
+        return [at for at in range(len(self.profiles)) if not self.dominating[:, at].any()]
 
     def advantage(self, one: int, other: int) -> tuple[float, str]:
         """Return how surely a profile is better than another in the metric where that is surest, and that metric."""
@@ -83,12 +93,24 @@ class Field:
         return float(self.better[surest, one, other]), self.metrics[surest]
 
 
-def _beliefs(profiles: Sequence[Seen], metric: str) -> Beliefs:
+def _estimates(profiles: Sequence[Seen], metric: str) -> tuple[list[float], list[float]]:
+    """Return what was seen of each profile in a metric: the means, and their standard errors."""
     values = [profile.costs.get(metric, ()) for profile in profiles]
     sd = pooled_sd(each for each in values if each)
     means = [statistics.fmean(each) if each else 0.0 for each in values]
     errors = [sd / math.sqrt(len(each)) if each else LEAST_SD for each in values]
-    return believed(means, errors)
+    return means, errors
+
+
+def _contenders(estimates: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[int]:
+    """Return, ascending, the profiles that are compared: all, or those of the lowest careful costs, by each metric and by their sum."""
+    careful = [[mean + error for mean, error in zip(*each, strict=True)] for each in estimates]
+    every = range(len(careful[0]))
+    if len(every) <= MOST_COMPARED:
+        return [*every]
+    keys = [*careful, [sum(costs) for costs in zip(*careful, strict=True)]]
+    share = MOST_COMPARED // len(keys)
+    return sorted({at for key in keys for at in sorted(every, key=key.__getitem__)[:share]})
 
 
 def handful(profiles: Sequence[Seen], metrics: Sequence[str]) -> tuple[Named, ...]:

@@ -156,7 +156,7 @@ def course(content: Mapping[str, Any]) -> tuple[str, Spec] | None:
         values = [row | {"ratio": bottom} for row in bad]
         cross = {"type": "point", "shape": "cross", "angle": 45, "color": WARN, "filled": True, "size": 40}
         layers.append({"data": {"values": values}, "mark": cross, "encoding": _told()})
-    x = _axis("order", "trial", scale={"nice": False, "domain": [0, len(rows) + 1]}, axis={"tickMinStep": 1})
+    x = _axis("order", "trial", scale={"nice": False, "domain": [0, rows[-1]["order"] + 1]}, axis={"tickMinStep": 1})
     domain = [min(bottom, 1.0) * 0.92, max(high, 1.0) * 1.15]
     y = _axis("ratio", "gain over the baseline (×)", scale={"type": "log", "domain": domain, "nice": False})
     said = f"Gain of {len(good)} trials in the order of the search, and the best so far"

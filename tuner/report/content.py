@@ -47,14 +47,15 @@ def content(store: Store, session: StoredSession) -> Row:
     seen, answer = Evidence.read(store, session), answer_of(session)
     ledger, counted = seen.ledger, totals(seen.ledger.runs)
     cast = _cast(ledger, session, answer)
+    told = {role: described(seen, trial) for role, trial in cast.items()}
     failed_headers, failed = failure_rows(ledger.trials, ledger.runs)
-    phase_headers, phases = phase_rows(ledger.trials, ledger.runs)
+    phase_headers, phases = phase_rows(ledger.runs)
     return {
         "report": 1,
         "tuner": __version__,
         **_about(session, seen.plan),
         "verdict": _verdict(ledger, session, answer),
-        "profiles": _profiles(seen, cast),
+        "profiles": _profiles(told),
         "winner": _winner(answer),
         "advice": advice(answer),
         "costs": costs(_beside(seen, answer)),
@@ -65,7 +66,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "interactions": _interactions(seen, answer),
         "tradeoff": _tradeoff(seen, cast),
         "held": held(seen),
-        "loss": _loss(seen, cast),
+        "loss": _loss([*told.values()]),
         "counted": _counted(counted, pointed_at(counted, seen.plan.stack)),
         "noise": _noise(seen, answer),
         "failures": {"headers": failed_headers, "rows": failed},
@@ -80,9 +81,8 @@ def content(store: Store, session: StoredSession) -> Row:
     }
 
 
-def _loss(seen: Evidence, cast: Mapping[str, Trial]) -> Row:
+def _loss(told: Sequence[Described]) -> Row:
     """Return what several receivers of a multicast group lost, a row a profile and workload; no rows without several."""
-    told = [described(seen, trial) for trial in cast.values()]
     most = max((len(loss.lost) for each in told for loss in each.loss or ()), default=0)
     headers = ["profile", "workload", "sent", *(f"lost by receiver {number}" for number in range(1, most + 1))]
     rows = [
@@ -194,8 +194,8 @@ def _finalists(cast: Mapping[str, Trial]) -> list[Trial]:
     return (found if len(found) > 1 else [*cast.values()])[:MOST_CURVES]
 
 
-def _profiles(seen: Evidence, cast: Mapping[str, Trial]) -> list[Row]:
-    return [{"role": role.split(" ")[0]} | described(seen, trial).to_dict() for role, trial in cast.items()]
+def _profiles(told: Mapping[str, Described]) -> list[Row]:
+    return [{"role": role.split(" ")[0]} | each.to_dict() for role, each in told.items()]
 
 
 def _winner(answer: Answer | None) -> Row | None:

@@ -14,6 +14,7 @@ from tuner.report.charts import Spec, charts
 from tuner.report.content import content
 from tuner.report.drawing import DrawnAs, Picture
 from tuner.report.rows import Row
+from tuner.report.shortened import shortened
 from tuner.store import Store
 from tuner.terminal_text import safe
 
@@ -53,7 +54,7 @@ def as_markdown(report: Mapping[str, Any], path: Path | None, drawn_as: DrawnAs)
     """Return what `found` returned as Markdown; with a path to be, the plots are written into a folder beside it."""
     if "sessions" in report:
         return safe(comparison.page(report))
-    return safe(markdown.page(report, {} if path is None else _pictures(charts(report), path, drawn_as)))
+    return safe(markdown.page(report, {} if path is None else _pictures(charts(shortened(report)), path, drawn_as)))
 
 
 def _pictures(plots: Mapping[str, tuple[str, Spec]], path: Path, drawn_as: DrawnAs) -> dict[str, tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from tuner.figures import interval, plain, shown
 from tuner.report.content import texts
 from tuner.report.page import CORRECTED_SAYS, ROLES, metrics_of
+from tuner.report.shortened import shortened
 from tuner.report.tables import escaped, markdown
 
 Row = Mapping[str, Any]
@@ -15,6 +16,7 @@ Row = Mapping[str, Any]
 
 def page(content: Row, plots: Mapping[str, tuple[str, str]]) -> str:
     """Return a session's report as Markdown; `plots` has, by name, what each shows and the path of its picture."""
+    content = shortened(content)
     parts = [*_head(content), *_costs(content), *_profiles(content), *_curves(content, plots), *_search(content, plots)]
     parts += [*_settings(content, plots), *_cost(content, plots), *_noise(content, plots), *_ends(content)]
     return "\n".join(parts).rstrip() + "\n"
@@ -82,6 +84,7 @@ def _plot(plots: Mapping[str, tuple[str, str]], name: str) -> Iterator[str]:
 
 def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     yield "## Search\n"
+    yield from _left_out(content, "course")
     yield from _plot(plots, "course")
     headers = ["trial", "profile", "role", "gain", "blocks", "status", "reason"]
     cells = [
@@ -96,7 +99,13 @@ def _search(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]
         yield markdown(content["held"]["headers"], content["held"]["rows"])
     failures = content["failures"]
     yield "### Failures by reason\n"
+    yield from _left_out(content, "failures")
     yield markdown(failures["headers"], failures["rows"]) if failures["rows"] else "No trial failed.\n"
+
+
+def _left_out(content: Row, section: str) -> Iterator[str]:
+    if said := content["left_out"].get(section):
+        yield f"{escaped(said)}\n"
 
 
 def gain(row: Row) -> str:
@@ -134,6 +143,7 @@ def _counted(found: Row) -> Iterator[str]:
 def _cost(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     found = content["tradeoff"]
     yield f"## Latency, throughput, CPU\n\n{escaped(found['why'])}\n"
+    yield from _left_out(content, "tradeoff")
     yield from _plot(plots, "tradeoff")
     front = [row for row in found["points"] if row["front"]]
     keys = ("latency_us", "rate_mps", "cpu_s")
@@ -146,8 +156,10 @@ def _noise(content: Row, plots: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     found = content["noise"]
     yield "## Noise and drift\n"
     yield "".join(f"- {escaped(line)}\n" for line in [*found["words"], found["why"]] if line)
+    yield from _left_out(content, "noise")
     yield from _plot(plots, "noise")
     yield from _disturbance(found)
+    yield from _left_out(content, "disturbed")
     if content["phases"]["rows"]:
         yield markdown(content["phases"]["headers"], content["phases"]["rows"])
 
@@ -175,7 +187,9 @@ def _ends(content: Row) -> Iterator[str]:
 
 def _evidence(content: Row) -> Iterator[str]:
     evidence = content["evidence"]
-    yield "## Every run\n\nVariables of all runs:\n"
+    yield "## Every run\n"
+    yield from _left_out(content, "runs")
+    yield "Variables of all runs:\n"
     yield _block([f"{name}={value}" for name, value in evidence["common"].items()])
     for each in evidence["commands"]:
         feeds = [f"{path}: {line}" for path, text in each["files"].items() for line in text.splitlines()]

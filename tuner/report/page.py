@@ -18,6 +18,7 @@ from tuner.measurement import CORRECTED_LATENCIES, LATENCIES
 from tuner.report.charts import Spec, charts
 from tuner.report.content import texts
 from tuner.report.drawing import drawn
+from tuner.report.shortened import shortened
 from tuner.terminal_text import safe
 
 # In the order of a table; those that nobody reported are left out.
@@ -42,7 +43,8 @@ ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "fin
 
 def page(content: Mapping[str, Any]) -> str:
     """Return a session's report as one HTML document."""
-    return rendered("report.html.j2", charts(content), {"c": content, "head": head(content)})
+    told = shortened(content)
+    return rendered("report.html.j2", charts(told), {"c": told, "head": head(told)})
 
 
 def head(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:

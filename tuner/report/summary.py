@@ -52,7 +52,7 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
         yield "## Search\n"
         yield "".join(f"- {line}\n" for line in proposals.sentences(answer.proposals))
     yield "## Runs\n"
-    yield phase_table(trials, runs)
+    yield phase_table(runs)
     if failures := failure_table(trials, runs):
         yield "## Failures\n"
         yield failures

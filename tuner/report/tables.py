@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -11,36 +11,22 @@ from tuner.figures import profile_rows
 from tuner.judging.metrics import short
 from tuner.records import Run, Status, Trial
 
-
-def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row a run: trial, profile, phase, block, status, wall seconds, and the measurement's numbers."""
-    names = {trial.number: trial.profile for trial in trials}
-    rows = [
-        {
-            "run": run.number,
-            "profile": names[run.trial],
-            "phase": run.phase,
-            "block": run.block,
-            "status": run.status,
-            "wall_s": run.wall_s,
-            **(run.measurement.to_dict() if run.measurement else {}),
-        }
-        for run in runs
-    ]
-    return pd.DataFrame(rows)
+MOST_NAMES: Final = 20
+"""Of profiles in one cell."""
 
 
-def phase_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
+def phase_table(runs: Sequence[Run]) -> str:
     """Return, as Markdown, how many runs each phase made, how they ended, and the seconds they took."""
-    headers, rows = phase_rows(trials, runs)
+    headers, rows = phase_rows(runs)
     return markdown(headers, rows) if rows else "No runs.\n"
 
 
-def phase_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
+def phase_rows(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Return headers and one row a phase: its runs, how many were ok, its blocks, the seconds they took."""
-    frame = runs_frame(trials, runs)
-    if frame.empty:
+    if not runs:
         return [], []
+    columns = ["phase", "status", "block", "wall_s"]
+    frame = pd.DataFrame([(run.phase, run.status, run.block, run.wall_s) for run in runs], columns=columns)
     grouped = frame.groupby("phase", sort=False)
     table = pd.DataFrame(
         {
@@ -72,7 +58,9 @@ def failure_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str
 
 
 def _names(profiles: pd.Series[str]) -> str:
-    return ", ".join(sorted(set(profiles)))
+    names = sorted(set(profiles))
+    more = [f"and {len(names) - MOST_NAMES:,} more"] if len(names) > MOST_NAMES else []
+    return ", ".join([*names[:MOST_NAMES], *more])
 
 
 def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -7,7 +7,7 @@ JSON has its shape here; a plan's and an answer's are checked by `Plan.from_dict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -182,8 +182,7 @@ def _json(shape: Shape) -> Reader:
         if not isinstance(value, str | bytes):
             raise ValueError(f"{_word(value)} is not JSON")  # noqa: TRY004 - what a store holds is a value
         found = parsed(value)
-        wrong = list(shape(found, ""))
-        if wrong:
+        if wrong := shape(found, ""):
             raise ValueError("; ".join(wrong))
         return found
 
@@ -264,18 +263,19 @@ _SEARCH_OF_LOAD: Final = having(
 )
 
 
-def _telemetry(value: Any, at: str) -> Iterator[str]:
-    """Yield what is wrong with what one machine did, or each of two."""
-    yield from _ON_MACHINE(value, at)
-    yield from having({"server": _ON_MACHINE, "client": _ON_MACHINE})(value, at)
+_ON_EITHER_MACHINE: Final = having({"server": _ON_MACHINE, "client": _ON_MACHINE})
 
 
-def _turned_down(value: Any, at: str) -> Iterator[str]:
-    """Yield what is wrong with the candidates that were turned down: for each place how often, and an example."""
-    yield from named(many(anything))(value, at)
-    for place, pair in value.items() if isinstance(value, Mapping) else ():
-        if not isinstance(pair, list) or [type(each) for each in pair] != [int, str]:
-            yield f"{at}.{place} is not a count and a text"
+def _telemetry(value: Any, at: str) -> Sequence[str]:
+    """Return what is wrong with what one machine did, or each of two."""
+    return [*_ON_MACHINE(value, at), *_ON_EITHER_MACHINE(value, at)]
+
+
+def _turned_down(value: Any, at: str) -> Sequence[str]:
+    """Return what is wrong with the candidates that were turned down: for each place how often, and an example."""
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    odd = [place for place, pair in pairs if not isinstance(pair, list) or [*map(type, pair)] != [int, str]]
+    return [*named(many(anything))(value, at), *(f"{at}.{place} is not a count and a text" for place in odd)]
 
 
 _EVIDENCE: Final = having(

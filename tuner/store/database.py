@@ -7,7 +7,7 @@ flight. Everything derived (gains, intervals, reports) is computed from here and
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # loaded where a URL names a server
 Record = TypeVar("Record", Trial, Run, StoredSession)
 LATEST: Final = "latest"
 _MOST_TOLD: Final = 5
+_RUNS_AT_ONCE: Final = 500
 
 
 class Store:
@@ -230,11 +231,18 @@ class Store:
 
     def runs(self, session: str) -> tuple[Run, ...]:
         """Return the runs of a session in the order they were made."""
-        rows = self._rows(sa.select(RUNS).where(RUNS.c.session == session).order_by(RUNS.c.number))
-        found = self._records(rows, lambda row: columns.run_of(session, row))
+        found = list(self._runs(session))
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
         self._refuse([*_gaps(session, "runs", [run.number for run in found]), *_stray(session, found, trials)])
         return tuple(found)
+
+    def _runs(self, session: str) -> Iterator[Run]:
+        """Yield the runs of a session, reading a slice of them at a time: their text is several times what they are made of."""
+        query = sa.select(RUNS).where(RUNS.c.session == session).order_by(RUNS.c.number).limit(_RUNS_AT_ONCE)
+        rows = self._rows(query)
+        while rows:
+            yield from self._records(rows, lambda row: columns.run_of(session, row))
+            rows = self._rows(query.where(RUNS.c.number > rows[-1]["number"]))
 
     def _add(self, steps: Steps, what: str, there: Callable[[], bool]) -> None:
         """Add rows; a transaction whose answer was lost with its connection may have been carried out: `there` says so."""
