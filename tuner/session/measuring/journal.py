@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
+
+_TEXTS: Final = ("environment", "files")
+_SIDES: Final = ("server", "client")
+
+
+def _lean(run: Run) -> Run:
+    """Return a run without its environment, its commands and what they printed."""
+    kept: dict[str, Any] = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
+    for side in kept.keys() & set(_SIDES):
+        kept[side] = {name: value for name, value in kept[side].items() if not isinstance(value, str | list)}
+    return replace(run, evidence=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class Journal:
         """Store one run of a block and the session's wall time so far; return it at its place in the session."""
         row = run.placed(len(self.ledger.runs), trial, phase, block)
         self.store.add_run(self.ledger.session, row, spent_s)
-        self.ledger.add_run(row)
+        self._remember(row)
         return row
 
     def close(self, lease: Lease, phase: Phase, runs: Sequence[Run], spent_s: float) -> Sequence[Run]:
@@ -41,8 +53,14 @@ class Journal:
         if not self.store.add_block(self.ledger.session, lease, rows, spent_s):
             return ()
         for row in rows:
-            self.ledger.add_run(row)
+            self._remember(row)
         return rows
+
+    def _remember(self, run: Run) -> None:
+        """Add a run; of the one before it only what is compared stays in memory, because its texts are in the store."""
+        if self.ledger.runs:
+            self.ledger.amend_run(_lean(self.ledger.runs[-1]))
+        self.ledger.add_run(run)
 
     def amend(self, run: Run) -> None:
         """Store the last run again, with more evidence."""

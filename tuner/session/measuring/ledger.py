@@ -15,7 +15,8 @@ class Ledger:
 
     def __init__(self, session: str, trials: Iterable[Trial] = (), runs: Iterable[Run] = ()) -> None:
         self.session = session
-        self._trials = list(trials)
+        self._trials: list[Trial] = []
+        self._by_settings: dict[frozenset[tuple[str, str]], Trial] = {}
         self._runs: list[Run] = []
         self._disturbed: dict[int, tuple[str, ...]] = {}
         self._quarantined: frozenset[int] = frozenset()
@@ -24,6 +25,10 @@ class Ledger:
         self._in: dict[int, list[Run]] = {}
         self._blocks: dict[Phase, set[int]] = {}
         self._counts: Counter[Phase] = Counter()
+        self._runs_s = 0.0
+        self._series: set[int] = set()
+        for trial in trials:
+            self.add_trial(trial)
         for run in runs:
             self.add_run(run)
 
@@ -35,6 +40,7 @@ class Ledger:
     def add_trial(self, trial: Trial) -> None:
         """Take note of a new trial."""
         self._trials.append(trial)
+        self._by_settings.setdefault(frozenset(trial.settings.items()), trial)
 
     def add_run(self, run: Run) -> None:
         """Take note of a new run."""
@@ -44,6 +50,8 @@ class Ledger:
         self._in.setdefault(run.block, []).append(run)
         self._blocks.setdefault(run.phase, set()).add(run.block)
         self._counts[run.phase] += 1
+        self._runs_s += run.wall_s
+        self._series.update(rate_searches.by_series([run]))
         if why := quarantine.reasons(run):
             self._disturbed[run.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
@@ -66,12 +74,12 @@ class Ledger:
     @property
     def runs_s(self) -> float:
         """The wall time spent inside runs, in seconds."""
-        return sum(run.wall_s for run in self._runs)
+        return self._runs_s
 
     @property
     def unit_s(self) -> float:
         """What one profile took once under one workload, in seconds, in the mean: a run, or a whole search over the load."""
-        return rate_searches.unit_s(self._runs)
+        return self._runs_s / (len(self._series) or len(self._runs))
 
     @property
     def quarantined(self) -> frozenset[int]:
@@ -80,7 +88,7 @@ class Ledger:
 
     def find(self, settings: Mapping[str, str]) -> Trial | None:
         """Return the trial of these settings, None when there is none."""
-        return next((trial for trial in self._trials if dict(trial.settings) == dict(settings)), None)
+        return self._by_settings.get(frozenset(settings.items()))
 
     def next_block(self) -> int:
         """Return the number of the next block."""

@@ -251,8 +251,9 @@ class Session:
         )
 
     def _tell_compared(self, block: int) -> None:
-        for trial in self.ledger.trials:
-            if self.ledger.took_part(trial, block) and self.evidence.gains.judged(trial, block):
+        for number in sorted({run.trial for run in self.ledger.runs_in(block)}):
+            trial = self.ledger.trials[number]
+            if self.evidence.gains.judged(trial, block):
                 self.progress.compared(trial, self.evidence.gains.in_block(trial.number, block))
 
     def _measure_here(self, phase: Phase, turns: Sequence[Turn]) -> int:
