@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.judging import statistics
+from tuner.judging import pair_means, statistics
 from tuner.judging.statistics import (
     Gain,
     as_claimed,
@@ -58,6 +58,25 @@ def test_the_signed_rank_interval_uses_the_printed_critical_values(count: int, c
     assert found is not None
     means = sorted((values[i] + values[j]) / 2 for i in range(count) for j in range(i + 1))
     assert (found.low, found.high) == (means[critical], means[-1 - critical])
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40), st.data())
+def test_a_mean_of_pairs_is_found_without_making_them_all(values: list[float], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(values) * (len(values) + 1) // 2 - 1))
+    made = pair_means.by_place(values)(place)
+    found = pair_means._found(sorted(values), place)
+    assert found == pytest.approx(made, rel=1e-12, abs=1e-9)
+
+
+def test_the_interval_of_thousands_of_values_is_that_of_all_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(8)
+    values = [rng.gauss(0.1, 0.2) for _ in range(600)]
+    found = signed_rank_interval(values)
+    monkeypatch.setattr(pair_means, "MOST_MADE", 1000)
+    made = signed_rank_interval(values)
+    assert found is not None
+    assert made is not None
+    assert [found.value, found.low, found.high] == pytest.approx([made.value, made.low, made.high], rel=1e-12)
 
 
 def test_too_few_values_have_no_signed_rank_interval_and_a_gain_takes_students() -> None:

@@ -16,8 +16,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import accumulate, combinations_with_replacement
+from itertools import accumulate
 from typing import Final
+
+from tuner.judging.pair_means import by_place
 
 CONFIDENCE: Final = 0.95
 # The spread of one block's gain that is assumed until replicated profiles have shown their own.
@@ -98,9 +100,9 @@ def signed_rank_interval(values: Sequence[float], confidence: float = CONFIDENCE
     rank = _signed_rank_quantile(len(values), (1 - confidence) / 2)
     if rank == 0:
         return None
-    pairs = combinations_with_replacement(values, 2)
-    means = sorted((one + other) / 2 for one, other in pairs)
-    return Estimate(statistics.median(means), means[rank - 1], means[-rank], len(values), confidence)
+    mean, count = by_place(values), len(values) * (len(values) + 1) // 2
+    centre = (mean((count - 1) // 2) + mean(count // 2)) / 2
+    return Estimate(centre, mean(rank - 1), mean(count - rank), len(values), confidence)
 
 
 def signed_rank(values: Sequence[float], centre: float, confidence: float = CONFIDENCE) -> int:

@@ -6,7 +6,6 @@ the letter.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from tuner.runs import command
 from tuner.runs.benchmark import Benchmark
 from tuner.runs.chosen import BENCHMARK
 
+Items = frozenset[tuple[str, Any]]
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
 
 
@@ -27,13 +27,14 @@ def launches(trials: Sequence[Trial], runs: Sequence[Run]) -> Row:
     `of_runs` holds, for each run, the index of its environment and of its command (their `number`).
     """
     common = _common([run.evidence.get("environment", {}) for run in runs])
-    environments: dict[tuple[int, str], Row] = {}
-    commands: dict[str, Row] = {}
+    environments: dict[tuple[int, Items], Row] = {}
+    commands: dict[tuple[Items, Items], Row] = {}
     of_runs = []
     for run in runs:
         own = {name: value for name, value in run.evidence.get("environment", {}).items() if name not in common}
         launch = _launch(run)
-        key, line = (run.trial, json.dumps(own, sort_keys=True)), json.dumps(launch, sort_keys=True)
+        key = run.trial, frozenset(own.items())
+        line = frozenset({**launch, "files": ""}.items()), frozenset(launch["files"].items())
         environment = {"profile": trials[run.trial].profile, "trial": run.trial, "variables": own}
         first = environments.setdefault(key, environment | {"number": len(environments)})
         command = commands.setdefault(line, launch | {"number": len(commands)})

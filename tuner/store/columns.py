@@ -168,11 +168,12 @@ def _seconds(value: Any) -> float:
 
 
 def _member(kind: type[StrEnum]) -> Reader:
+    known = {each.value: each for each in kind}
+
     def read(value: Any) -> StrEnum:
-        known = [each.value for each in kind]
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise ValueError(f"{_word(value)} is not one of {', '.join(known)}")
-        return kind(value)
+        return known[value]
 
     return read
 
@@ -195,8 +196,11 @@ def _maybe_json(shape: Shape) -> Reader:
     return lambda value: None if value is None else read(value)
 
 
+_numbers: Final = _maybe_json(named(anything))
+
+
 def _measurement(value: Any) -> measurement.Measurement | None:
-    found = _maybe_json(named(anything))(value)
+    found = _numbers(value)
     return None if found is None else measurement.from_dict(found)
 
 
