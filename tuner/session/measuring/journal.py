@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
 
 _TEXTS: Final = ("environment", "files")
-_SIDES: Final = ("server", "client")
+_SIDES: Final = frozenset({"server", "client"})
 
 
 def _lean(run: Run) -> Run:
     """Return a run without its environment, its commands and what they printed."""
-    kept: dict[str, Any] = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
-    for side in kept.keys() & set(_SIDES):
-        kept[side] = {name: value for name, value in kept[side].items() if not isinstance(value, str | list)}
-    return replace(run, evidence=kept)
+    kept = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
+    return replace(run, evidence=kept | {side: _numbers(kept[side]) for side in kept.keys() & _SIDES})
+
+
+def _numbers(side: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in side.items() if not isinstance(value, str | list)}
 
 
 @dataclass(frozen=True, slots=True)
