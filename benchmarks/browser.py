@@ -40,14 +40,21 @@ def chromium() -> Iterator[Any]:
 def opened(
     browser: Any, path: Path, width: int = 1280, *, dark: bool = False, unfolded: bool = False, shot: Path | None = None
 ) -> Seen:
-    """Return what was seen of a page at a width in pixels; axe-core reads what is folded only when it is unfolded."""
+    """Return what was seen of a file at a width in pixels; axe-core reads what is folded only when it is unfolded."""
+    return visited(browser, path.resolve().as_uri(), width, dark=dark, unfolded=unfolded, shot=shot)
+
+
+def visited(
+    browser: Any, url: str, width: int = 1280, *, dark: bool = False, unfolded: bool = False, shot: Path | None = None
+) -> Seen:
+    """Return what was seen of a page as `opened` does; `requests` are those to other hosts than its own."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     complaints: list[str] = []
     requests: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda failure: complaints.append(str(failure)))
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(path.resolve().as_uri(), wait_until="load")
+    page.goto(url, wait_until="load")
     timing = "performance.getEntriesByType('navigation')[0].loadEventStart / 1000"
     load_s, wider = page.evaluate(timing), page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if shot is not None:
@@ -56,7 +63,8 @@ def opened(
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     violations = _violations(page)
     page.close()
-    outside = tuple(url for url in requests if not url.startswith(("file:", "data:")))
+    own = url[: url.find("/", len("http://"))] if url.startswith("http:") else "file:"
+    outside = tuple(each for each in requests if not each.startswith((own, "data:")))
     return Seen(load_s, wider, tuple(complaints), outside, violations)
 
 

@@ -165,11 +165,11 @@ class Memory(Store):
         """Return nothing."""
         return ()
 
-    def trials(self, session: str) -> tuple[Trial, ...]:
+    def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
         """Return nothing: every session starts empty."""
         return ()
 
-    def runs(self, session: str) -> tuple[Run, ...]:
+    def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
         """Return nothing: every session starts empty."""
         return ()
 

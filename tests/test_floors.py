@@ -45,6 +45,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tuner.session",),
     ("tuner.api",),
     ("tuner.report", "tuner.export", "tuner.deploy"),
+    ("tuner.serve",),
     ("tuner.cli.screen",),
     ("tuner.cli",),
     ("tuner.__main__",),
@@ -59,11 +60,13 @@ QUARANTINED = {
     "vl_convert": ("tuner.report.vega",),
     "sqlalchemy": ("tuner.store",),
     "alembic": ("tuner.store.formats",),
+    "starlette": ("tuner.serve",),
+    "uvicorn": ("tuner.serve.server",),
 }
 COMMANDS = "tuner.cli.commands"
 HEAVY = {
     *("alembic", "hdrh", "jinja2", "numpy", "optuna", "pandas", "psycopg", "scipy", "skopt", "sklearn", "sqlalchemy"),
-    "vl_convert",
+    *("starlette", "uvicorn", "vl_convert"),
 }
 
 

@@ -83,6 +83,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "report",
         "Make the report of a session: one HTML file.",
     ),
+    "serve": Command("serve", "serve", "Show the sessions of a store as pages, live while they run."),
     "export": Command(
         "export",
         "export",

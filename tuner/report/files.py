@@ -37,12 +37,12 @@ def found(store: Store, sessions: Sequence[StoredSession]) -> Row:
     return comparison.comparison([content(store, session) for session in sessions])
 
 
-def as_html(report: Mapping[str, Any]) -> str:
+def as_html(report: Mapping[str, Any], frame: page.Frame = page.ALONE) -> str:
     """Return what `found` returned as one HTML document."""
     if "sessions" not in report:
-        return page.page(report)
+        return page.page(report, frame)
     values = {"c": report, "tables": comparison.tables(report)}
-    return page.rendered("comparison.html.j2", comparison.plots(report), values)
+    return page.rendered("comparison.html.j2", comparison.plots(report), values, frame)
 
 
 def as_json(report: Mapping[str, Any]) -> str:

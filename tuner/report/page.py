@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tuner.figures import interval, plain, shown
 from tuner.judging.metrics import HELD_RATE, short
@@ -20,6 +21,9 @@ from tuner.report.content import texts
 from tuner.report.drawing import drawn
 from tuner.report.shortened import shortened
 from tuner.terminal_text import safe
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # In the order of a table; those that nobody reported are left out.
 OF_A_PROFILE: Final = (
@@ -41,10 +45,27 @@ _OUR_MARKUP: Final = frozenset({"wide", "narrow"})
 ROLES: Final = {"baseline": "baseline", "start": "known", "known": "known", "finalist": "finalist", "winner": "winner"}
 
 
-def page(content: Mapping[str, Any]) -> str:
+def asset(name: str) -> str:
+    """Return a file of the page's own: its template, style or script."""
+    return (files("tuner.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a report stands in: a file of its own, with its style and script in it, or a page of a server."""
+
+    template: str = "base.html.j2"
+    asset: Callable[[str], str] = asset
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+ALONE: Final = Frame()
+
+
+def page(content: Mapping[str, Any], frame: Frame = ALONE) -> str:
     """Return a session's report as one HTML document."""
     told = shortened(content)
-    return rendered("report.html.j2", charts(told), {"c": told, "head": head(told)})
+    return rendered("report.html.j2", charts(told), {"c": told, "head": head(told)}, frame)
 
 
 def head(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -64,30 +85,33 @@ def metrics_of(profiles: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*own, *(name for name in OF_A_PROFILE if name in present)]
 
 
-def asset(name: str) -> str:
-    """Return a file of the page's own: its template, style or script."""
-    return (files("tuner.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def rendered(template: str, plots: Mapping[str, tuple[str, Spec]], values: Mapping[str, Any]) -> str:
-    """Return a page of ours with its plots drawn; everything in `values` is escaped."""
+def environment(load: Callable[[str], str]) -> Environment:
+    """Return what renders templates of ours, which `load` returns by their names; everything that they are given is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FunctionLoader(asset),
+    made = Environment(
+        loader=FunctionLoader(load),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "interval": interval, "plain": plain}
+    made.filters |= {"shown": shown, "interval": interval, "plain": plain}
+    return made
+
+
+def rendered(
+    template: str, plots: Mapping[str, tuple[str, Spec]], values: Mapping[str, Any], frame: Frame = ALONE
+) -> str:
+    """Return a page of ours with its plots drawn; everything in `values` is escaped."""
     script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    ours = {"style": asset("report.css"), "script": script, "digest": digest}
+    ours = {"style": asset("report.css"), "script": script, "digest": digest, "frame": frame.template, **frame.values}
     rows = values.get("c", {}).get("profiles", ())
     present = metrics_of(rows)
     named = {"metrics": present, "short": short(present), "texts": texts, "roles": ROLES, "corrected": CORRECTED_SAYS}
-    return safe(environment.get_template(template).render(plots=_marked(plots), **values, **ours, **named))
+    found = environment(frame.asset).get_template(template)
+    return safe(found.render(plots=_marked(plots), **values, **ours, **named))
 
 
 def _marked(plots: Mapping[str, tuple[str, Spec]]) -> dict[str, dict[str, str]]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # loaded where a URL names a server
 
 Record = TypeVar("Record", Trial, Run, StoredSession)
 LATEST: Final = "latest"
+Stamp = tuple[object, object]
+"""A session's state and its seconds, as they stand in the store."""
 _MOST_TOLD: Final = 5
 _RUNS_AT_ONCE: Final = 500
 
@@ -189,9 +191,22 @@ class Store:
 
     def readable(self) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
         """Return the sessions that can be read, oldest first, and what is wrong with the others."""
-        found = [columns.session_of(row) for row in self._rows(_ALL)]
+        return self._readable(_ALL)
+
+    def _readable(self, query: sa.Select[Any]) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
+        found = [columns.session_of(row) for row in self._rows(query)]
         wrong = [error(self.where, str(each)) for one in found if isinstance(one, list) for each in one]
         return tuple(one for one in found if not isinstance(one, list)), tuple(wrong)
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Return what of each session changes when it goes on, by its id, oldest first; nothing large is read."""
+        wanted = (SESSIONS.c.id, SESSIONS.c.state, SESSIONS.c.spent_s)
+        rows = self._rows(sa.select(*wanted).order_by(SESSIONS.c.created_at, SESSIONS.c.id))
+        return {row["id"]: (row["state"], row["spent_s"]) for row in rows if isinstance(columns.id_of(row), str)}
+
+    def some(self, sessions: Sequence[str]) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
+        """Return those of these sessions that can be read, oldest first, and what is wrong with the others."""
+        return self._readable(_ALL.where(SESSIONS.c.id.in_(sessions)))
 
     def ids(self) -> list[str]:
         """Return the ids of all sessions, oldest first; what is no id names none."""
@@ -222,24 +237,25 @@ class Store:
         what = "is not unique" if exact else "is not here"
         raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, known))
 
-    def trials(self, session: str) -> tuple[Trial, ...]:
-        """Return the trials of a session in the order they were added."""
-        rows = self._rows(sa.select(TRIALS).where(TRIALS.c.session == session).order_by(TRIALS.c.number))
+    def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
+        """Return the trials of a session, from the `first` one on, in the order they were added."""
+        mine = (TRIALS.c.session == session) & (TRIALS.c.number >= first)
+        rows = self._rows(sa.select(TRIALS).where(mine).order_by(TRIALS.c.number))
         found = self._records(rows, lambda row: columns.trial_of(session, row))
-        self._refuse(_gaps(session, "trials", [trial.number for trial in found]))
+        self._refuse(_gaps(session, "trials", [trial.number for trial in found], first))
         return tuple(found)
 
-    def runs(self, session: str) -> tuple[Run, ...]:
-        """Return the runs of a session in the order they were made."""
-        found = list(self._runs(session))
+    def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
+        """Return the runs of a session, from the `first` one on, in the order they were made."""
+        found = list(self._runs(session, first))
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
-        self._refuse([*_gaps(session, "runs", [run.number for run in found]), *_stray(session, found, trials)])
+        self._refuse([*_gaps(session, "runs", [run.number for run in found], first), *_stray(session, found, trials)])
         return tuple(found)
 
-    def _runs(self, session: str) -> Iterator[Run]:
+    def _runs(self, session: str, first: int) -> Iterator[Run]:
         """Yield the runs of a session, reading a slice of them at a time: their text is several times what they are made of."""
         query = sa.select(RUNS).where(RUNS.c.session == session).order_by(RUNS.c.number).limit(_RUNS_AT_ONCE)
-        rows = self._rows(query)
+        rows = self._rows(query.where(RUNS.c.number >= first))
         while rows:
             yield from self._records(rows, lambda row: columns.run_of(session, row))
             rows = self._rows(query.where(RUNS.c.number > rows[-1]["number"]))
@@ -344,9 +360,9 @@ def _existing(results: Results, *, write: bool) -> Store:
     return Store(results.url, write=write, shared=results.store is not None)
 
 
-def _gaps(session: str, table: str, numbers: Sequence[int]) -> list[Wrong]:
+def _gaps(session: str, table: str, numbers: Sequence[int], first: int = 0) -> list[Wrong]:
     """Return the first row that is missing: they are numbered from 0."""
-    gap = next((at for at, number in enumerate(numbers) if at != number), None)
+    gap = next((at for at, number in enumerate(numbers, first) if at != number), None)
     return [] if gap is None else [Wrong(session, table, gap, "number", "the row is missing")]
 
 

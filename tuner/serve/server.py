@@ -1,0 +1,160 @@
+"""The server as a process: its address, its token, what it says when it begins, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import platform
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tuner.errors import MissingTool, UsageError
+from tuner.results import Results
+from tuner.serve.gate import Gate
+from tuner.serve.manners import step_back
+from tuner.serve.reader import Reader
+from tuner.serve.starting import Asking
+
+if TYPE_CHECKING:  # what only the extra has
+    import uvicorn
+
+    from tuner.serve.app import Site
+
+PORT: Final = 8750
+LOOPBACK: Final = "127.0.0.1"
+MOST_CONNECTIONS: Final = 500
+_TOKEN_BYTES: Final = 24
+_LAST_PORT: Final = 65535
+_END_S: Final = 1
+_LOOK_FOR_END_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens, and the names that it goes by besides."""
+
+    host: str = LOOPBACK
+    port: int = PORT
+    names: tuple[str, ...] = ()
+    token: bool = False
+    """Whether one is asked for on the loopback interface too."""
+
+
+def serve(results: Results, address: Address, say: Callable[[str], None], asking: Asking | None = None) -> None:
+    """Serve pages of a store until Ctrl-C; `say` is told how to open them, and `asking` starts sessions where pages may.
+
+    Raises:
+        MissingTool: the extra is not installed.
+        UsageError: nobody can listen there.
+        TunerError: there is no store that this release reads.
+
+    """
+    check_installed()
+    reader = Reader(results)
+    with listening(address) as listener:
+        step_back()
+        reader.look()  # so that who opens the first page does not wait for what is loaded then
+        secret = secrets.token_urlsafe(_TOKEN_BYTES) if _needs_token(address, asking) else None
+        port = listener.getsockname()[1]
+        say(f"serving {reader.store.where} at http://{_in_url(address.host)}:{port}/ (Ctrl-C ends it)")
+        if secret:
+            say(f"token: {secret}")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_until_stopped(reader, _gate(address, port, secret), listener, asking))
+
+
+def check_installed() -> None:
+    """Raise `MissingTool`, saying what to install, where the extra is not installed."""
+    try:
+        import starlette  # noqa: F401 - asked whether it is there
+        import uvicorn  # noqa: F401 - the same
+    except ImportError as reason:
+        advice = f"{sys.executable} -m pip install 'stack-tuner[serve]'"
+        raise MissingTool(f"`tuner serve` needs Starlette and uvicorn: {reason}", advice=advice) from reason
+
+
+def listening(address: Address) -> socket.socket:
+    """Return a socket that listens; raise `UsageError` saying why there can be none."""
+    where = f"{_in_url(address.host)}:{address.port}"
+    if not 0 <= address.port <= _LAST_PORT:
+        raise UsageError(f"--port {address.port} is no port", advice=f"0 to {_LAST_PORT}; 0 takes a free one")
+    try:
+        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((address.host, address.port), family=family, backlog=128)
+    except OSError as reason:
+        if reason.errno == errno.EADDRINUSE:
+            raise UsageError(f"{where} is taken by another program", advice="--port 0 takes a free one") from reason
+        said = reason.strerror or str(reason)
+        raise UsageError(f"cannot listen on {where}: {said}", advice="see --address and --port") from reason
+
+
+def _needs_token(address: Address, asking: Asking | None) -> bool:
+    return address.token or asking is not None or not _is_loopback(address.host)
+
+
+async def _until_stopped(reader: Reader, gate: Gate, listener: socket.socket, asking: Asking | None) -> None:
+    import uvicorn
+
+    from tuner.serve.app import Site, app
+
+    site = Site(reader, gate, asking=asking)
+    config = uvicorn.Config(
+        app(site),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=_END_S,
+    )
+    server = uvicorn.Server(config)
+    ending = asyncio.create_task(_end_streams(server, site))
+    await server.serve(sockets=[listener])
+    ending.cancel()
+
+
+async def _end_streams(server: uvicorn.Server, site: Site) -> None:
+    """Let those who watch go once the server is to end, because it waits for every answer that is not whole."""
+    while not server.should_exit:
+        await asyncio.sleep(_LOOK_FOR_END_S)
+        if site.asking is not None and site.asking.is_orphan:
+            server.should_exit = True
+    site.watch.close()
+
+
+def _gate(address: Address, port: int, token: str | None) -> Gate:
+    any_address = _is_any(address.host)
+    own = [platform.node()] if not _is_loopback(address.host) else []
+    names = [*address.names, *own, *([] if any_address else [address.host])]
+    return Gate(port, _small(names), any_address, token)
+
+
+def _small(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(each.lower() for each in names if each)
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _is_any(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_unspecified
+    return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
