@@ -1,6 +1,6 @@
 """Where the data of stacks lie: in this package, and in the folders of a user that a program names at its start.
 
-A user's folder adds stacks and never replaces one of the package. What was read is remembered by its file, so that it
+A user's folder, or an installed package, adds stacks and never replaces one of this package. What was read is remembered by its file, so that it
 does not matter whether something was loaded before a folder was named.
 """
 
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tuner import plugins
 from tuner.errors import UsageError, did_you_mean
+from tuner.plugins import Group, Plugin
 
 SHIPPED: Final = Path(__file__).parent / "data"
 OVERLAYS: Final = "catalogue"
@@ -99,7 +101,10 @@ def is_stack(name: str) -> bool:
 
 
 def stacks() -> tuple[str, ...]:
-    """Return the names of the stacks that have a catalogue, sorted."""
+    """Return the names of the stacks that have a catalogue, sorted; those of other packages are found by their name only.
+
+    To list them the metadata of everything that is installed would be read, by each `--help` too.
+    """
     return tuple(sorted({path.stem for folder in _folders() for path in folder.glob("*.toml") if _is_stack(path)}))
 
 
@@ -107,8 +112,15 @@ def folder_of(stack: str) -> Path:
     """Return the folder that holds the files of a stack; raise `UsageError` naming the known stacks without one."""
     found = _found(stack)
     if found is None:
-        raise UsageError(f"unknown stack {stack!r}", advice=did_you_mean(stack, stacks()))
+        raise UsageError(
+            f"unknown stack {stack!r}", advice=did_you_mean(stack, {*stacks(), *plugins.every(Group.STACKS)})
+        )
     return found
+
+
+def plugin(stack: str) -> Plugin | None:
+    """Return the installed package that a stack comes from, None where it is this package's or the user's own."""
+    return None if _of_folders(stack) else plugins.find(Group.STACKS, stack)
 
 
 def _folders() -> tuple[Path, ...]:
@@ -117,10 +129,23 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _found(stack: str) -> Path | None:
+    return _of_folders(stack) or _of_plugin(stack)
+
+
+def _of_folders(stack: str) -> Path | None:
     try:
         return _holder(stack, _folders())
     except LookupError:
         return None
+
+
+def _of_plugin(stack: str) -> Path | None:
+    """Return the folder of an installed package that has the catalogue of a stack, beside the module of its entry point."""
+    found = plugins.find(Group.STACKS, stack) if stack.isidentifier() else None
+    folder = found.folder if found else None
+    if found and not (folder and _holds(folder, stack)):
+        raise found.broken(f"has no catalogue: there is no {stack}.toml beside its module")
+    return folder
 
 
 @functools.cache  # it remembers no exception: what is not there yet may come

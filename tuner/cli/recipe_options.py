@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:  # loaded where a recipe is asked for
-    from tuner.runs.recipe import Recipe
+    from tuner.runs.recipe_named import Named
 
-COMMAND: Final = "command"
-"""What `--workload` says where the commands are options."""
 RecipeName = Annotated[
     str | None,
     typer.Option(
@@ -64,77 +62,27 @@ def recipe(
 
     Raise `UsageError` for one that is wrong, or that nobody trusted yet.
     """
-    commands = {"--server-cmd": server_cmd, "--client-cmd": client_cmd, "--metric": metric, "--ready": ready}
-    commands |= {"--other-cmd": other_cmd}
-    given = [option for option, value in commands.items() if value]
-    if workload in {None, COMMAND}:
-        if not given and workload is None:
-            return {}
-        return {"recipe": _of_options((server_cmd, client_cmd, other_cmd), metric or [], ready)}
-    if given:
-        raise UsageError(
-            f"{', '.join(given)} beside --workload {workload}", advice="say it in the recipe, or --workload command"
-        )
-    return {"recipe": _trusted(str(workload), trust=trust)}
+    if not any((workload, server_cmd, client_cmd, metric, ready, other_cmd)):
+        return {}
+    from tuner.runs.recipe_named import Commands, asked
+
+    found = asked(workload, Commands(server_cmd, client_cmd, other_cmd, metric or [], ready))
+    if found is None:
+        return {}
+    if not found.installed:
+        _check_trust(found, str(workload), trust=trust)
+    return {"recipe": found.recipe}
 
 
-def _of_options(commands: tuple[str | None, str | None, str | None], metrics: list[str], ready: str | None) -> Recipe:
-    from tuner.runs import recipe_file
-
-    server, client, other = commands
-
-    if client is None:
-        raise UsageError("a workload of commands needs --client-cmd", advice="see docs/workloads.md")
-    named = dict(_metric(text) for text in metrics)
-    if len(named) < len(metrics):
-        raise UsageError("a --metric is named twice", advice="give each its own name")
-    data: dict[str, object] = {"client": {"command": client}, "metrics": named}
-    if server is not None:
-        data["server"] = {"command": server, **({"ready": ready} if ready else {"ready_port": True})}
-    if other is not None:  # two programs as they are: no library, as nobody tunes anything
-        data |= {"other": {"command": other}, "client": {"command": client, "stack": False}}
-    return recipe_file.recipe_of(data, "command line")
-
-
-def _metric(text: str) -> tuple[str, dict[str, str]]:
-    name, sign, expression = text.partition("=")
-    if not sign or not expression:
-        raise UsageError(
-            f"--metric {text!r} is not NAME=REGEX", advice="write for example --metric 'rps=([0-9.]+) requests'"
-        )
-    return name.strip(), {"regex": expression}
-
-
-def named_or_read(name: str) -> tuple[Recipe, str]:
-    """Return a recipe of this package or of a file, and its text; raise `UsageError` where there is none.
-
-    A file comes first; where there is none, `recipes/redis.toml` and `redis.toml` are the package's own too.
-    """
-    from tuner.errors import did_you_mean
-    from tuner.runs import recipe_file, shipped_recipes
-
-    ours = shipped_recipes.texts()
-    path, short = Path(name), Path(name).name.removesuffix(shipped_recipes.SUFFIX)
-    if not path.exists() and short in ours:
-        return shipped_recipes.every()[short], ours[short]
-    if not path.exists() and "/" not in name:
-        advice = did_you_mean(short, ours) or "name a file, or see `tuner recipes list`"
-        raise UsageError(f"there is no recipe {name!r}", advice=advice)
-    text = recipe_file.text_of_file(path)
-    return recipe_file.of_text(text, str(path)), text
-
-
-def _trusted(name: str, *, trust: bool) -> Recipe:
-    """Return the recipe of a name or file; raise `UsageError` where it is not trusted, after it was shown."""
+def _check_trust(found: Named, name: str, *, trust: bool) -> None:
+    """Raise `UsageError` where the recipe of a file is not trusted, after it was shown."""
     from tuner.cli.recipe_trust import Trusted
-    from tuner.runs import shipped_recipes
 
-    found, text = named_or_read(name)
     trusted = Trusted.of(os.environ)
-    if found.fingerprint in {*trusted.fingerprints(), *(each.fingerprint for each in shipped_recipes.every().values())}:
-        return found
+    if found.recipe.fingerprint in trusted.fingerprints():
+        return
     if trust:
-        trusted.add(found.fingerprint, str(Path(name).absolute()))
-        return found
-    typer.echo(text, err=True)
+        trusted.add(found.recipe.fingerprint, str(Path(name).absolute()))
+        return
+    typer.echo(found.text, err=True)
     raise UsageError(f"recipe {name} starts programs, and you have not trusted it yet", advice="read it, then: --trust")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tuner import catalogue
 from tuner.catalogue import facts
+from tuner.catalogue import places as where
 from tuner.errors import Finding, UsageError, did_you_mean
 from tuner.installed import installed
 from tuner.profiles import files
@@ -169,10 +170,17 @@ def _unknown(name: str, stack: str | None, places: Sequence[Shelf]) -> UsageErro
 
 
 def _files(places: Sequence[Shelf], stack: str | None) -> Iterator[tuple[Place, Path]]:
-    for shelf in places:
+    for shelf in (*places, *_of_plugin(stack)):
         folders = [shelf.folder / stack] if stack else sorted(path for path in _inside(shelf.folder) if path.is_dir())
         for folder in folders:
             yield from ((shelf.place, path) for path in sorted(_inside(folder)) if path.suffix == ".toml")
+
+
+def _of_plugin(stack: str | None) -> tuple[Shelf, ...]:
+    """Return the shelf that a stack's package brings: the folder `profiles` beside its catalogue."""
+    plugin = where.plugin(stack) if stack else None
+    folder = plugin.folder if plugin else None
+    return (Shelf(Place.PACKAGE, folder / "profiles"),) if folder else ()
 
 
 def _inside(folder: Path) -> list[Path]:

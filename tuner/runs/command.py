@@ -13,7 +13,7 @@ from typing import Final
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts.pair import Place
 from tuner.measurement import Measurement
-from tuner.runs import recipe_text
+from tuner.runs import own_benchmark, recipe_text
 from tuner.runs.benchmark import Ends, Features, Heard, ParseError
 from tuner.runs.metric import Metric
 from tuner.runs.recipe import FOLDER_MARK, WALL, Better, OwnMetric, Recipe, Source, filled
@@ -115,13 +115,16 @@ def measured(heard: Heard, workload: Workload) -> Measurement:
     recipe = recipe_of(workload)
     if failed := list(_failures(heard, recipe)):
         raise ParseError("; ".join(each.message for each in failed), findings=failed)
-    texts, missing, own = _texts(heard), [], dict[str, float]()
+    texts, missing, own, read = _texts(heard), [], dict[str, float](), _read(heard, recipe)
     samples: dict[str, list[float]] = {}
     for metric in recipe.metrics:
         try:
-            values = _values(metric, texts, heard)
+            values = read[metric.name] if metric.source == Source.READER else _values(metric, texts, heard)
         except NotFound as reason:
             missing.append(_lacking(recipe, metric, str(reason), texts))
+            continue
+        except KeyError:
+            missing.append(error(f"{recipe.name}: metrics.{metric.name}", "the reader did not find it"))
             continue
         if metric.samples:
             samples[metric.name] = values
@@ -170,6 +173,14 @@ def _texts(heard: Heard) -> dict[str, str]:
     servers = "".join(f"{each.stdout}\n{each.stderr}" for each in heard.servers)
     ours = {Source.STDOUT: heard.client.stdout, Source.STDERR: heard.client.stderr, Source.SERVER: servers}
     return {**heard.written, **{source.value: text for source, text in ours.items()}}
+
+
+def _read(heard: Heard, recipe: Recipe) -> dict[str, list[float]]:
+    """Return what the recipe's reader found; raise `ParseError` where that is no result, or the reader fails."""
+    try:
+        return own_benchmark.numbers(recipe, heard)
+    except (ValueError, UsageError) as reason:
+        raise ParseError(str(reason), findings=[error(f"{recipe.name}: reader", str(reason))]) from reason
 
 
 def _values(metric: OwnMetric, texts: Mapping[str, str], heard: Heard) -> list[float]:

@@ -37,6 +37,8 @@ class Source(StrEnum):
     """What the server printed, on both streams."""
     WALL = "wall"
     """Nowhere: it is how long the client lived."""
+    READER = "reader"
+    """Wherever the program of the recipe's reader finds it."""
 
 
 class Better(StrEnum):
@@ -93,7 +95,7 @@ class Recipe:
     the client takes where it is not told. `protocol` is that of the port. `failed` are regular expressions of what the
     client prints when its run is worth nothing, `exit_statuses` those of a client that did its work. `files` are put into
     the folder of each end, name and text. `other` is a command that is compared with the client's, in its place; none for a
-    recipe that compares settings.
+    recipe that compares settings. `reader` names the installed benchmark that reads the metrics that are `in = "reader"`.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Recipe:
     exit_statuses: tuple[int, ...] = (0,)
     files: tuple[tuple[str, str], ...] = ()
     other: tuple[str, ...] = ()
+    reader: str = ""
 
     @property
     def ends(self) -> dict[str, End]:
@@ -167,7 +170,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _tables(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    plain = ("name", "summary", "objective", "protocol", "duration_s", "time_limit_s", "ready_limit_s")
+    plain = ("name", "summary", "objective", "protocol", "duration_s", "time_limit_s", "ready_limit_s", "reader")
     defaults = Recipe("", End(()), ())
     yield from ((key, getattr(recipe, key)) for key in plain if getattr(recipe, key) != getattr(defaults, key))
     if recipe.server:

@@ -38,6 +38,7 @@ _TOP: Final = (
     "metrics",
     "files",
     "other",
+    "reader",
 )
 _SERVER: Final = ("command", "prepare", "stack", "cpus", "ready", "ready_port", "ready_file")
 _CLIENT: Final = ("command", "warm_up", "stack", "cpus", "failed", "exit_statuses")
@@ -89,6 +90,7 @@ def recipe_of(data: Mapping[str, Any], source: str) -> Recipe:
         metrics=_metrics(top, findings),
         files=_files(top),
         other=_other(top),
+        reader=_matching(top, "reader", _NAME, "small letters, digits, - and _") if "reader" in data else "",
     )
     findings += _together(found, source) if not findings else ()
     if findings:
@@ -217,7 +219,7 @@ def _metric(table: toml_text.Table, name: str) -> OwnMetric:
         table.wrong("name", f"{name!r} {why}", "small letters, digits and _, such as requests_per_s or p99_ms")
     source = table.text("in") or (Source.WALL if name == WALL.name else Source.STDOUT).value
     if source not in set(Source) and not _FILE_NAME.fullmatch(source):
-        table.wrong("in", f"{source!r} must be stdout, stderr, server, or the name of a file in the folder")
+        table.wrong("in", f"{source!r} must be stdout, stderr, server, reader, or the name of a file in the folder")
     better = _one_of(table, "better", tuple(Better), "")
     found = OwnMetric(
         name=name,
@@ -236,6 +238,10 @@ def _check_place(table: toml_text.Table, metric: OwnMetric) -> None:
     if metric.source == Source.WALL:
         if metric.regex or metric.json or metric.samples:
             table.wrong("in", "the wall time is measured and not read", "leave regex, json and samples out")
+        return
+    if metric.source == Source.READER:
+        if metric.regex or metric.json:
+            table.wrong("in", "the reader finds it", "leave regex and json out")
         return
     if bool(metric.regex) is bool(metric.json):
         said = "both are there" if metric.regex else "neither is there"
@@ -280,6 +286,8 @@ def _together(recipe: Recipe, source: str) -> Iterable[Finding]:
         yield error(f"{source}: metrics", message, "write [metrics.NAME] with a regex or a json path")
     if recipe.server is None and any(each.source == Source.SERVER for each in recipe.metrics):
         yield error(f"{source}: metrics", "one is read from the server, and there is no server")
+    if not recipe.reader and any(each.source == Source.READER for each in recipe.metrics):
+        yield error(f"{source}: metrics", "one is found by a reader, and none is named", "see docs/plugins.md")
     if recipe.ready.port and "port" not in Recipe.left_open(
         (*(recipe.server or recipe.client).command, *dict(recipe.files).values())
     ):

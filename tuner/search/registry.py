@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from tuner import plugins
 from tuner.errors import MissingTool, UsageError, did_you_mean
+from tuner.plugins import Group
 from tuner.search.optimizer import Optimizer, Repair
+from tuner.search.plugin_optimizer import PluginOptimizer
 from tuner.search.space import SearchSpace
 
 
@@ -54,12 +57,14 @@ OPTIMIZERS: Final[Mapping[str, Callable[[SearchSpace, int, Repair], Optimizer]]]
 
 
 def make(name: str, space: SearchSpace, seed: int, feasible: Repair) -> Optimizer:
-    """Return the optimizer called `name` over `space`.
+    """Return the optimizer called `name` over `space`: one of this package, or of another that is installed.
 
     Raises `UsageError` for an unknown name or a space without dimensions, `MissingTool` when its library is missing.
     """
-    if name not in OPTIMIZERS:
-        raise UsageError(f"unknown optimizer {name!r}", advice=did_you_mean(name, OPTIMIZERS))
+    plugin = None if name in OPTIMIZERS else plugins.find(Group.OPTIMIZERS, name)
+    if name not in OPTIMIZERS and plugin is None:
+        known = {*OPTIMIZERS, *plugins.every(Group.OPTIMIZERS)}
+        raise UsageError(f"unknown optimizer {name!r}", advice=did_you_mean(name, known))
     if not space.dimensions:
         raise UsageError(f"nothing to search on {space.stack}", advice="name the parameters with --space")
-    return OPTIMIZERS[name](space, seed, feasible)
+    return PluginOptimizer.made(plugin, space, seed, feasible) if plugin else OPTIMIZERS[name](space, seed, feasible)

@@ -69,12 +69,16 @@ def deployed(
 
 
 def _list(*, json: bool) -> None:
-    from tuner.export import forms
+    from tuner.export import forms, further
+
+    others, broken = further()
 
     rows = [
         {"form": form.name, "file": form.file_name.format(name="NAME"), "summary": form.summary, "stacks": form.stacks}
-        for form in forms().values()
+        for form in (*forms().values(), *others.values())
     ]
+    for reason in broken:
+        typer.echo(f"warning: {reason.message}", err=True)
     if json:
         print_json(rows)
     else:

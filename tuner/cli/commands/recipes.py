@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli import options
-from tuner.cli.recipe_options import named_or_read
 from tuner.cli.recipe_trust import Trusted
 from tuner.cli.screen.output import print_json, table
-from tuner.runs import shipped_recipes
+from tuner.runs import recipe_named, shipped_recipes
 
 if TYPE_CHECKING:
     from tuner.runs.recipe import Recipe
@@ -46,22 +45,17 @@ def show(recipe: RecipeArgument, json: options.Json = False) -> None:
       tuner recipes show redis
       tuner recipes show my-server.toml --json
     """
-    found, text = named_or_read(recipe)
-    trusted = _trusted(found)
+    named = recipe_named.named(recipe)
+    found, trusted = named.recipe, named.installed or named.recipe.fingerprint in Trusted.of(os.environ).fingerprints()
     if json:
         print_json(_told(found) | {"trusted": trusted})
         return
     typer.echo(f"# SHA-256 of what it says: {found.fingerprint}, {'trusted' if trusted else 'not trusted yet'}")
-    typer.echo(text, nl=False)
+    typer.echo(named.text, nl=False)
 
 
 def _told(recipe: Recipe) -> dict[str, object]:
     return {"recipe": recipe.to_dict(), "sha256": recipe.fingerprint}
-
-
-def _trusted(recipe: Recipe) -> bool:
-    ours = {each.fingerprint for each in shipped_recipes.every().values()}
-    return recipe.fingerprint in ours | Trusted.of(os.environ).fingerprints()
 
 
 def new(
