@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner import catalogue, export, intake
+from tuner.conformance import ExportConformance
 from tuner.errors import Skipped, UsageError
 from tuner.export import Deployment, Form
 from tuner.intake.form import Group
@@ -80,6 +81,15 @@ def test_hostile_values_come_back_from_every_form_or_are_refused_with_the_reason
             assert len(refusal.value.findings) == len(values) - len(lines)
             wanted = replace(whole, profile=replace(whole.profile, settings=lines))
         assert_comes_back(form, wanted)
+
+
+@pytest.fixture(params=list(export.forms()))
+def tuner_export(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class TestEveryForm(ExportConformance):
+    """All that this package has."""
 
 
 @pytest.mark.parametrize("form", ANY_STACK, ids=lambda form: form.name)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.conformance import BenchmarkConformance
 from tuner.errors import UsageError
 from tuner.hosts.host import ProcessResult
 from tuner.runs import command, recipe_text, shipped_recipes
@@ -308,6 +309,15 @@ def test_everything_that_a_run_lacks_is_told_with_its_place_in_the_recipe() -> N
 def test_a_client_that_failed_measured_nothing(output: Heard, why: str) -> None:
     with pytest.raises(ParseError, match=re.escape(why)):
         measure(CLIENT, output)
+
+
+@pytest.fixture(params=list(shipped_recipes.texts()))
+def tuner_benchmark(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class TestEveryRecipe(BenchmarkConformance):
+    """All that this package has."""
 
 
 @pytest.mark.parametrize("name", shipped_recipes.texts())

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import catalogue, stacks
+from tuner import stacks
+from tuner.conformance import StackConformance
 from tuner.errors import UsageError
 from tuner.stacks.stack import ENVIRONMENT_BYTES, Stack, environment, from_loader_cache
 
@@ -23,25 +24,13 @@ def size(variables: dict[str, str]) -> int:
     return sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
 
 
-@every_stack
-def test_a_stack_has_a_catalogue_of_variables_with_its_prefix(one: Stack) -> None:
-    names = [parameter.name for parameter in catalogue.load(one.name).settings()]
-    assert names
-    assert all(name.startswith(one.facts.prefix) for name in names)
+@pytest.fixture(params=[one.name for one in stacks.every()])
+def tuner_stack(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-@every_stack
-def test_nothing_of_the_callers_environment_reaches_a_run(one: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    stray = {f"{one.facts.prefix}STRAY", "SOMETHING_ELSE"}
-    for name in stray:
-        monkeypatch.setenv(name, "7")
-    assert not stray & environment(one, [LIBRARY], {}).keys()
-
-
-@every_stack
-def test_the_banner_can_be_read_whatever_a_profile_sets(one: Stack) -> None:
-    variables = environment(one, [LIBRARY], dict.fromkeys(one.forced, "hide"))
-    assert {name: variables.get(name) for name in one.forced} == one.forced
+class TestEveryStack(StackConformance):
+    """All that this package has."""
 
 
 @every_stack
@@ -52,25 +41,6 @@ def test_the_banner_can_be_read_whatever_a_profile_sets(one: Stack) -> None:
 )
 def test_every_environment_has_the_same_size(one: Stack, settings: dict[str, str]) -> None:
     assert size(environment(one, [LIBRARY], settings)) == ENVIRONMENT_BYTES
-
-
-@every_stack
-def test_a_library_is_preloaded_before_what_was_added(one: Stack) -> None:
-    variables = environment(one, [LIBRARY, Path("/usr/lib/libmore.so")], {})
-    assert variables["LD_PRELOAD"] == "/usr/lib/libstack.so:/usr/lib/libmore.so"
-
-
-@every_stack
-def test_a_path_that_the_loader_would_split_is_refused(one: Stack) -> None:
-    with pytest.raises(UsageError, match="cannot preload"):
-        environment(one, [Path("/opt/my libs/lib.so")], {})
-
-
-@every_stack
-def test_output_without_a_banner_is_no_proof(one: Stack) -> None:
-    proof = one.proof("", "sockperf: Test ended")
-    assert not proof.loaded
-    assert one.version_tag in proof.reason
 
 
 @every_stack
