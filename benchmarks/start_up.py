@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROUNDS = 15
+ROOT = Path(__file__).parents[1]
 TUNER = str(Path(sys.executable).parent / "tuner")
 
 
@@ -40,6 +41,9 @@ class Cost:
 
 
 LEAST = Case('python -c "import typer"', (sys.executable, "-c", "import typer"))
+# Without site packages, because those of a checkout find this package by a hook of their own, which an installed one does not need.
+EMPTY = Case('python -S -c ""', (sys.executable, "-S", "-c", ""))
+LIBRARY = Case('python -S -c "import tuner"', (sys.executable, "-S", "-c", "import tuner"), 1.3)
 CASES = (
     LEAST,
     Case("tuner --help", (TUNER, "--help"), 2.0),
@@ -61,7 +65,7 @@ def cost(command: tuple[str, ...]) -> Cost:
     """Return what one execution of a command took; raise `CalledProcessError` where it fails."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
     _, status, used = os.wait4(child.pid, 0)
     took_s = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -72,25 +76,28 @@ def cost(command: tuple[str, ...]) -> Cost:
 
 def section(rounds: int = ROUNDS) -> str:
     """Return the section of the benchmark page."""
-    made = [{case: cost(case.command) for case in CASES} for _ in range(rounds + 1)][1:]
+    made = [{case: cost(case.command) for case in (*CASES, EMPTY, LIBRARY)} for _ in range(rounds + 1)][1:]
 
-    def cells(case: Case, of: Callable[[Cost], float]) -> str:
+    def cells(case: Case, least: Case, of: Callable[[Cost], float]) -> str:
         took_ms = statistics.median(1000 * of(one[case]) for one in made)
-        ratio = statistics.median(of(one[case]) / of(one[LEAST]) for one in made)
+        ratio = statistics.median(of(one[case]) / of(one[least]) for one in made)
         return f"{took_ms:.0f} ms | {ratio:.2f}"
 
-    rows = [
-        f"| `{case.name}` | {cells(case, lambda one: one.wall_s)} | {cells(case, lambda one: one.cpu_s)} "
-        f"| {case.most or ''} |"
-        for case in CASES
-    ]
+    def row(case: Case, least: Case) -> str:
+        wall, cpu = (cells(case, least, of) for of in (lambda one: one.wall_s, lambda one: one.cpu_s))
+        return f"| `{case.name}` | {wall} | {cpu} | {case.most or ''} |"
+
     return "\n".join(
         [
             "## Start-up\n",
             f"Medians of {rounds} rounds; ratios are taken inside each round.\n",
             "| command | wall time | times `import typer` | CPU time | times `import typer` | at most |",
             "|---|---|---|---|---|---|",
-            *rows,
+            *(row(case, LEAST) for case in CASES),
+            "\n`import tuner` against an interpreter that does nothing:\n",
+            "| command | wall time | times an empty interpreter | CPU time | times an empty interpreter | at most |",
+            "|---|---|---|---|---|---|",
+            *(row(case, EMPTY) for case in (EMPTY, LIBRARY)),
             "\n`.venv/bin/python benchmarks/start_up.py`\n",
         ]
     )

@@ -285,7 +285,7 @@ def code_of(page: str) -> str:
 def test_the_pages_code_runs(tmp_path: Path) -> None:
     fake.install(tmp_path)
     # A fake run ends at once, so a session of any budget would only repeat itself: the shortest that can be judged will do.
-    code = re.sub(r"budget_s=\d+", "budget_s=13", code_of(PAGE.read_text(encoding="utf-8")))
+    code = re.sub(r'budget=(\d+|"\w+")', "budget=13", code_of(PAGE.read_text(encoding="utf-8")))
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -25,61 +25,127 @@ Report       a view of stored sessions, never the source of anything.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
 from tuner.version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it; the module `typing` takes longer to load than an interpreter to start
 if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
-    from tuner.api import calibrate as calibrate
-    from tuner.api import check as check
-    from tuner.api import compare as compare
-    from tuner.api import measure as measure
-    from tuner.api import minimise as minimise
-    from tuner.api import resume as resume
-    from tuner.api import tune as tune
+    from typing import Any, Final
+
     from tuner.catalogue.places import Places as Places
     from tuner.errors import BaselineFailed as BaselineFailed
+    from tuner.errors import Busy as Busy
+    from tuner.errors import Finding as Finding
     from tuner.errors import HostLost as HostLost
     from tuner.errors import MissingTool as MissingTool
     from tuner.errors import StoreError as StoreError
     from tuner.errors import TunerError as TunerError
     from tuner.errors import UsageError as UsageError
-    from tuner.runs.launch import Loading as Loading
+    from tuner.judging.statistics import Estimate as Estimate
+    from tuner.judging.statistics import Gain as Gain
+    from tuner.python.functions import calibrate as calibrate
+    from tuner.python.functions import check as check
+    from tuner.python.functions import compare as compare
+    from tuner.python.functions import measure as measure
+    from tuner.python.functions import minimise as minimise
+    from tuner.python.functions import recommend as recommend
+    from tuner.python.functions import resume as resume
+    from tuner.python.functions import tune as tune
+    from tuner.python.profiles import Profile as Profile
+    from tuner.python.stores import OpenStore as OpenStore
+    from tuner.python.stores import open_store as open_store
+    from tuner.python.watching import Event as Event
+    from tuner.python.watching import What as What
+    from tuner.runs.own_benchmark import OwnBenchmark as OwnBenchmark
+    from tuner.runs.recipe import Recipe as Recipe
+    from tuner.search.optimizer import Optimizer as Optimizer
+    from tuner.search.optimizer import Outcome as Outcome
     from tuner.session.answer.answers import Answer as Answer
     from tuner.session.answer.answers import CalibrateAnswer as CalibrateAnswer
     from tuner.session.answer.answers import CompareAnswer as CompareAnswer
+    from tuner.session.answer.answers import Failure as Failure
     from tuner.session.answer.answers import MeasureAnswer as MeasureAnswer
     from tuner.session.answer.answers import MinimiseAnswer as MinimiseAnswer
     from tuner.session.answer.answers import TuneAnswer as TuneAnswer
     from tuner.session.answer.parts import Decision as Decision
+    from tuner.session.answer.parts import Described as Described
+    from tuner.session.answer.parts import Winner as Winner
+    from tuner.session.answer.parts import Worth as Worth
     from tuner.session.measuring.progress import Progress as Progress
     from tuner.session.measuring.progress import Silent as Silent
+    from tuner.session.recommendation import Recommendation as Recommendation
     from tuner.session.setup.fitness import Fitness as Fitness
-    from tuner.session.setup.request import Search as Search
-    from tuner.session.setup.request import Setup as Setup
-    from tuner.session.setup.request import Task as Task
     from tuner.session.workspace import Ongoing as Ongoing
     from tuner.session.workspace import Workspace as Workspace
 
 _HOMES: Final = {
-    "tuner.api": ("calibrate", "check", "compare", "measure", "minimise", "resume", "tune"),
     "tuner.catalogue.places": ("Places",),
-    "tuner.errors": ("BaselineFailed", "HostLost", "MissingTool", "StoreError", "TunerError", "UsageError"),
-    "tuner.runs.launch": ("Loading",),
+    "tuner.errors": (
+        "BaselineFailed",
+        "Busy",
+        "Finding",
+        "HostLost",
+        "MissingTool",
+        "StoreError",
+        "TunerError",
+        "UsageError",
+    ),
+    "tuner.judging.statistics": (
+        "Estimate",
+        "Gain",
+    ),
+    "tuner.python.functions": (
+        "calibrate",
+        "check",
+        "compare",
+        "measure",
+        "minimise",
+        "recommend",
+        "resume",
+        "tune",
+    ),
+    "tuner.python.profiles": (
+        "Profile",
+        "profiles",
+    ),
+    "tuner.python.stores": (
+        "OpenStore",
+        "open_store",
+    ),
+    "tuner.python.watching": (
+        "Event",
+        "What",
+    ),
+    "tuner.runs.own_benchmark": ("OwnBenchmark",),
+    "tuner.runs.recipe": ("Recipe",),
+    "tuner.search.optimizer": (
+        "Optimizer",
+        "Outcome",
+    ),
     "tuner.session.answer.answers": (
         "Answer",
         "CalibrateAnswer",
         "CompareAnswer",
+        "Failure",
         "MeasureAnswer",
         "MinimiseAnswer",
         "TuneAnswer",
     ),
-    "tuner.session.answer.parts": ("Decision",),
-    "tuner.session.measuring.progress": ("Progress", "Silent"),
+    "tuner.session.answer.parts": (
+        "Decision",
+        "Described",
+        "Winner",
+        "Worth",
+    ),
+    "tuner.session.measuring.progress": (
+        "Progress",
+        "Silent",
+    ),
+    "tuner.session.recommendation": ("Recommendation",),
     "tuner.session.setup.fitness": ("Fitness",),
-    "tuner.session.setup.request": ("Search", "Setup", "Task"),
-    "tuner.session.workspace": ("Ongoing", "Workspace"),
+    "tuner.session.workspace": (
+        "Ongoing",
+        "Workspace",
+    ),
 }
 """The API: its names, and the modules that are loaded when one of them is asked for."""
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
@@ -90,6 +156,8 @@ def __getattr__(name: str) -> Any:
     """Return a name of the API, so that `import tuner` alone loads nothing else."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOME_OF[name]), name)
 
 

@@ -128,12 +128,13 @@ def check(
     stack: str = facts.DEFAULT,
     rings: int = 1,
     setup: Setup = _SETUP,
+    recipe: object = None,
     at: Workspace | None = None,
 ) -> Fitness:
     """Say what a host has of all that a session needs, without measuring; `rings` are those that the program will have."""
     where = at or Workspace()
     with places.using(where.data):
-        return fitness(Needs(profile, stack, rings, setup), where.host, where.shelves, where.results)
+        return fitness(Needs(profile, stack, rings, setup, recipe), where.host, where.shelves, where.results)
 
 
 def recommend(*, task: Task = _TASK, baseline: str = DEFAULT, at: Workspace | None = None) -> Recommendation:

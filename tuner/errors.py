@@ -62,6 +62,8 @@ class TunerError(Exception):
         self.message = message
         self.findings = tuple(findings)
         self.advice = advice
+        # Shown under the message where the error ends a Python program (PEP 678).
+        self.__notes__ = [*map(str, self.findings), *([f"→ {advice}"] if advice else [])]
 
 
 class UsageError(TunerError):

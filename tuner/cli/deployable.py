@@ -16,10 +16,10 @@ from tuner.export import Deployment, Form
 from tuner.intake.reference import meant
 from tuner.profiles.library import shelves
 from tuner.profiles.profile import Profile
+from tuner.python.profiles import preloaded
 from tuner.records import StoredSession
 from tuner.results import Results
-from tuner.stacks import probe
-from tuner.stacks.stack import Stack, preloadable
+from tuner.stacks.stack import Stack
 
 LATEST: Final = "latest"
 Reference = Annotated[
@@ -114,14 +114,7 @@ def _says_winner(session: StoredSession) -> bool:
 
 
 def _preload(stack: Stack, lib: str | None) -> str:
-    from tuner.hosts.local import LocalHost
-
-    if lib is not None and "/" not in lib:
-        return lib
-    found = probe.located(stack, Path(lib) if lib else None, LocalHost())
-    if found is not None:
-        return preloadable(found)
-    # Files are often written for another host; a bare name is looked for by the loader of the host that runs it.
-    name = f"lib{stack.name}.so"
-    typer.echo(f"warning: the library of stack {stack.name} is not on this host: the file names {name}", err=True)
-    return name
+    found, is_here = preloaded(stack, lib)
+    if not is_here:
+        typer.echo(f"warning: the library of stack {stack.name} is not on this host: the file names {found}", err=True)
+    return found

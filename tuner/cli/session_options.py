@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuner.cli import options, recipe_options, traffic_options
-from tuner.errors import UsageError, did_you_mean
-from tuner.runs.launch import Loading
-from tuner.runs.workload import MAX_RATE
-from tuner.session.measuring.clock import seconds
+from tuner.python import options as meant
 from tuner.session.setup.request import Search, Setup, Task
-from tuner.stacks.onload.naming import naming
 
 Baseline = Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")]
 Guards = Annotated[
@@ -157,36 +152,24 @@ def workload(
     shape: dict[str, object],
     recipe: dict[str, object],
 ) -> dict[str, object]:
-    """Return the workload options that were given, by the names of `Workload`."""
+    """Return the workload options that were given, by the names of `Workload`; raise `UsageError` for text that is none."""
     given = {
         "mode": mode,
         "protocol": protocol,
         "message_bytes": message_bytes,
-        "rate_mps": _rate(rate),
+        "rate": rate,
         "burst": burst,
         "reply_every": reply_every,
-        "duration_s": duration,
+        "duration": duration,
         "multiplexer": multiplexer,
         "connections": connections,
         "server_threads": server_threads,
-        "playback": str(playback) if playback else None,
+        "playback": playback,
         "address": address,
         "server_cpus": server_cpus,
         "client_cpus": client_cpus,
     }
-    every = given | multicast | sockets | shape | recipe
-    return {name: value for name, value in every.items() if value is not None}
-
-
-def _rate(text: str | None) -> int | str | None:
-    """Return a rate as a workload takes it: a number or `max`; raise `UsageError` for anything else."""
-    if text is None or text.casefold() == MAX_RATE:
-        return text and MAX_RATE
-    if not re.fullmatch(r"[0-9]{1,10}", text):
-        raise UsageError(
-            f"--rate {text!r} is not a rate", advice=f"write messages per second, such as 20000, or {MAX_RATE}"
-        )
-    return int(text)
+    return meant.workload(given | multicast | sockets | shape) | recipe
 
 
 def task(
@@ -232,27 +215,20 @@ def setup(
     stackname_who: StackWho = "all_threads",
 ) -> Setup:
     """Return what the runs are made with; raise `UsageError` for words that nothing is called by."""
-    called = {} if stackname is None else naming(stackname_who, stackname_scope, stackname).variables()
-    wait_s = seconds(wait_for_calm, "--wait-for-calm") if wait_for_calm else 0.0
-    return Setup(
-        sockperf,
-        lib,
-        preload or (),
-        fast_start,
-        _loading(load),
-        conf,
-        allow_os_sockets,
-        wait_for_calm_s=wait_s,
-        wait_for_turn=not no_wait,
-        server_profile=server_profile,
-        stackname=called,
+    return meant.setup(
+        {
+            "sockperf": sockperf,
+            "lib": lib,
+            "preload": preload or (),
+            "no_wait": no_wait,
+            "fast_start": fast_start,
+            "load": load,
+            "conf": conf,
+            "allow_os_sockets": allow_os_sockets,
+            "wait_for_calm": wait_for_calm,
+            "server_profile": server_profile,
+            "stackname": stackname,
+            "stackname_scope": stackname_scope,
+            "stackname_who": stackname_who,
+        }
     )
-
-
-def _loading(name: str) -> Loading:
-    try:
-        return Loading(name)
-    except ValueError as reason:
-        raise UsageError(
-            f"--load {name!r} is not a way to load a library", advice=did_you_mean(name, Loading)
-        ) from reason

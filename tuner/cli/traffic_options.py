@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from tuner.errors import UsageError
 
 Receivers = Annotated[
     int | None, typer.Option("--receivers", metavar="N", help="Receivers of the multicast group at --address.")
@@ -61,7 +58,7 @@ def multicast(
     mc_ttl: McTtl = None,
     mc_loopback: McLoopback = None,
 ) -> dict[str, object]:
-    """Return how a multicast group is sent to and joined, by the names of `Workload`."""
+    """Return how a multicast group is sent to and joined, by the names of the options."""
     given: dict[str, object] = {"receivers": receivers, "mc_rx_if": mc_rx_if, "mc_tx_if": mc_tx_if}
     return given | {"mc_ttl": mc_ttl, "mc_loopback": mc_loopback}
 
@@ -75,22 +72,18 @@ def sockets(
     nonblocked: Nonblocked = False,
     tcp_avoid_nodelay: AvoidNodelay = False,
 ) -> dict[str, object]:
-    """Return what the ends do with their sockets and threads, by the names of `Workload`."""
+    """Return what the ends do with their sockets and threads, by the names of the options."""
     return {
-        "feed": str(feed) if feed else None,
+        "feed": feed,
         "client_address": client_address,
         "client_port": client_port,
         "sender_affinity": sender_affinity,
         "receiver_affinity": receiver_affinity,
-        "nonblocked": nonblocked or None,
-        "tcp_avoid_nodelay": tcp_avoid_nodelay or None,
+        "nonblocked": nonblocked,
+        "tcp_avoid_nodelay": tcp_avoid_nodelay,
     }
 
 
 def shape(full_rtt: FullRtt = False, range_: Range = None, sockperf_args: SockperfArgs = None) -> dict[str, object]:
-    """Return the rest of what sockperf is told, by the names of `Workload`; raise `UsageError` for an open quote."""
-    try:
-        words = shlex.split(sockperf_args) if sockperf_args else None
-    except ValueError as reason:
-        raise UsageError(f"--sockperf-args {sockperf_args!r}: {reason}", advice="quote as a shell does") from reason
-    return {"full_rtt": full_rtt or None, "range_bytes": range_, "further_args": words}
+    """Return the rest of what sockperf is told, by the names of the options."""
+    return {"full_rtt": full_rtt, "range": range_, "sockperf_args": sockperf_args}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 import typer
 
 from tuner import atomic_file
-from tuner.cli.ends import Ends, connected, connected_pairs
+from tuner.cli.ends import Ends, placed
 from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts, watch_stops
 from tuner.cli.screen.progress import Lines, Watch
@@ -65,10 +65,7 @@ def workspace(where: Results, ends: Ends = _HERE, *, verbose: bool = False) -> W
     found = Workspace.of_user(os.environ, Path.cwd(), where.folder)
     screen = _Screen(where, verbose, ends.file)
     found = replace(found, database=where.store, watch=screen, note=_say)
-    if ends.pairs:
-        return replace(found, pairs=connected_pairs(ends, found.host))
-    server, client = connected(ends, found.host)
-    return replace(found, host=server, client=client)
+    return placed(ends, found)
 
 
 def _say(line: str) -> None:

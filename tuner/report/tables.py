@@ -1,4 +1,4 @@
-"""Tables out of the store: the only place where pandas is used."""
+"""Tables of a report, as text."""
 
 from __future__ import annotations
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from tuner.cli import options, session_options
 from tuner.cli.ends import Ends, ends_or_pairs
-from tuner.errors import UsageError
-from tuner.profiles.profile import DEFAULT
+from tuner.python.options import UNTIL
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
-UNTIL: Final = "decided"
 ComparingBudget = Annotated[
     str | None,
     typer.Option(
@@ -75,9 +73,10 @@ def compare(
     """
     from tuner import api
     from tuner.cli import work
+    from tuner.python.functions import budget_of, two
 
-    budget_s = _budget_s(budget, until, most)
-    first, second = _two(a, b, workload.get("recipe"))
+    budget_s = budget_of(budget, until, most)
+    first, second = two(a, b, workload.get("recipe"))
     at = work.workspace(where, ends, verbose=verbose)
     asked = replace(task, workload=workload, guards=guard or ())
     if until is None:
@@ -85,27 +84,3 @@ def compare(
     else:
         found = api.compare_until_decided(first, second, max_s=budget_s, task=asked, setup=setup, at=at)
     work.tell(found, at, json=json, verbose=verbose)
-
-
-def _budget_s(budget: str | None, until: str | None, most: str | None) -> float:
-    """Return the most seconds that the comparison takes; raise `UsageError` for options that contradict each other."""
-    from tuner.session.measuring.clock import seconds
-
-    if until not in {None, UNTIL}:
-        raise UsageError(f"--until {until!r} is nothing to wait for", advice=f"write --until {UNTIL}")
-    if until is None and most is not None:
-        raise UsageError(
-            "--max is the longest that --until decided may take", advice=f"add --until {UNTIL}, or use --budget"
-        )
-    if until is not None and budget is not None:
-        raise UsageError("--until decided has no fixed --budget", advice="use --max for the longest that it may take")
-    return seconds(budget or "30s") if until is None else seconds(most or "10m", "--max")
-
-
-def _two(a: str | None, b: str | None, recipe: object) -> tuple[str, str]:
-    """Return the profiles that are compared; of a recipe with two commands none is named."""
-    if a is not None and b is not None:
-        return a, b
-    if a is None and getattr(recipe, "other", None):
-        return DEFAULT, DEFAULT
-    raise UsageError("two profiles are needed", advice="tuner compare A B; `tuner profiles list` has their names")

@@ -95,6 +95,16 @@ class Winner:
     """`believed` where it is recommended without having been shown to be better than the baseline, None elsewhere."""
 
     @property
+    def settings(self) -> Mapping[str, str]:
+        """The value of each variable that it sets."""
+        return self.described.settings
+
+    @property
+    def profile(self) -> str:
+        """Its name."""
+        return self.described.profile
+
+    @property
     def only_believed(self) -> bool:
         """Return whether it is recommended without having been shown to be better than the baseline."""
         return self.basis is Basis.BELIEVED

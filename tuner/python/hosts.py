@@ -1,0 +1,80 @@
+"""The hosts that a session measures between, by the names that somebody gave them, and connected to while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuner.errors import UsageError
+from tuner.hosts import pairs_file, ssh
+from tuner.hosts.host import Host
+from tuner.hosts.pair import Pair
+from tuner.hosts.pairs_file import NamedPair
+from tuner.hosts.remote import RemoteHost
+from tuner.hosts.ssh import Target
+from tuner.session.setup import many
+from tuner.session.setup.many import Placed
+from tuner.session.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts as they were named, None for this machine."""
+
+    server: Target | None = None
+    client: Target | None = None
+    pairs: tuple[NamedPair, ...] = ()
+    """Pairs that measure at once, instead of the two."""
+
+
+def named(server: str | None, client: str | None, pairs: Path | None = None) -> Hosts:
+    """Return the hosts that were named, two or many pairs; raise `UsageError` for what names none, or for both."""
+    if pairs is not None and (server is not None or client is not None):
+        raise UsageError(
+            "--pairs names the hosts, and so do --server and --client", advice="leave out one or the other"
+        )
+    if pairs is not None:
+        return Hosts(pairs=pairs_file.read(pairs))
+    return Hosts(ssh.target(server or ssh.HERE, "--server"), ssh.target(client or ssh.HERE, "--client"))
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """Reaches hosts by ssh as the user of an environment has it; connections close with `connections`."""
+
+    here: Host
+    environment: Mapping[str, str]
+    connections: ExitStack
+
+    def on(self, hosts: Hosts, at: Workspace) -> Workspace:
+        """Return a workspace on the hosts, all reached; raise `TunerError` saying which cannot be."""
+        if hosts.pairs:
+            return replace(at, pairs=self.pairs(hosts))
+        server, client = self.ends(hosts.server, hosts.client)
+        return replace(at, host=server, client=client)
+
+    def ends(self, server: Target | None, client: Target | None) -> tuple[Host, Host | None]:
+        """Return the server's host, and the client's where that is another."""
+        there = self._reached(server)
+        return there, None if server == client else self._reached(client)
+
+    def pairs(self, hosts: Hosts) -> tuple[Placed, ...]:
+        """Return the pairs of hosts that were named, all reached at once."""
+
+        def reached(each: NamedPair) -> Placed:
+            server, client = self.ends(each.server, each.client)
+            return Placed(each.name, Pair(server, client or server), each.address)
+
+        return tuple(many.on_each(hosts.pairs, reached))
+
+    def _reached(self, target: Target | None) -> Host:
+        if target is None:
+            return self.here
+        return self.connections.enter_context(RemoteHost(ssh.way(target, self.environment, self._sockets())))
+
+    def _sockets(self) -> Path:
+        """Return the folder of the sockets of shared connections, which is this user's own."""
+        place = self.environment.get("XDG_RUNTIME_DIR") or self.environment.get("XDG_CACHE_HOME")
+        return Path(place or Path.home() / ".cache") / "tuner" / "ssh"

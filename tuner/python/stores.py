@@ -1,0 +1,65 @@
+"""The sessions of a results folder or of a shared database, as tables of pandas and as answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.python.functions import workspace
+from tuner.session.answer.answers import Answer
+from tuner.session.answer.stored import answer_of
+from tuner.session.workspace import Workspace
+from tuner.store import Store
+
+if TYPE_CHECKING:  # takes longer to load than all the rest
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """Stored sessions, to be read only. A session is named by its id, a beginning of it that only one has, or `latest`."""
+
+    _store: Store
+
+    @property
+    def where(self) -> str:
+        """The file, or the database without its password."""
+        return self._store.where
+
+    def sessions(self) -> pd.DataFrame:
+        """Return one row a session, oldest first; `ratio` is how many times better, with its interval."""
+        from tuner.report.frames import sessions_frame
+
+        return sessions_frame(self._store.sessions())
+
+    def trials(self, session: str = "latest") -> pd.DataFrame:
+        """Return one row a profile that a session measured, or refused to (`invalid` says why)."""
+        from tuner.report.frames import trials_frame
+
+        found = self._store.session(session).id
+        return trials_frame(self._store.trials(found), self._store.runs(found))
+
+    def runs(self, session: str = "latest") -> pd.DataFrame:
+        """Return one row a run, in the order in which they were made; numbers have their unit in the name (`latency_p99_us`).
+
+        Runs of different workloads are never comparable, and those of one workload only inside their `block`.
+        """
+        from tuner.report.frames import runs_frame
+
+        found = self._store.session(session).id
+        return runs_frame(self._store.trials(found), self._store.runs(found))
+
+    def answer(self, session: str = "latest") -> Answer | None:
+        """Return what a session answered, None while it has no answer."""
+        return answer_of(self._store.session(session))
+
+
+def open_store(
+    results: str | Path | None = None, *, store: str | None = None, at: Workspace | None = None
+) -> OpenStore:
+    """Return the stored sessions of a results folder (`results`), or of the database `store`.
+
+    Raise `UsageError` where there is none: nothing is made.
+    """
+    return OpenStore(Store.reading(workspace({"results": results, "store": store, "at": at}).results))

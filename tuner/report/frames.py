@@ -1,0 +1,89 @@
+"""Stored sessions as tables of pandas, with units in the names of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from tuner.records import Run, StoredSession, Trial
+
+_NO_COLUMNS: Final = ("histogram", "histogram_corrected", "lost_by_receiver", "own", "samples")
+
+
+def sessions_frame(sessions: Sequence[StoredSession]) -> pd.DataFrame:
+    """Return one row a session: what it was for, how it ended, and the gain with its interval where there is one."""
+    return pd.DataFrame([_session(each) for each in sessions], columns=list(_session(None)))
+
+
+def trials_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
+    """Return one row a trial: the profile, its role, its settings, how many of its runs were made and were ok, and the seconds they took."""
+    made = {trial.number: [run for run in runs if run.trial == trial.number] for trial in trials}
+    rows = [
+        {
+            "trial": trial.number,
+            "profile": trial.profile,
+            "role": trial.role.value,
+            "settings": dict(trial.settings),
+            "invalid": trial.invalid,
+            "runs": len(made[trial.number]),
+            "ok": sum(run.measurement is not None for run in made[trial.number]),
+            "wall_s": sum(run.wall_s for run in made[trial.number]),
+        }
+        for trial in trials
+    ]
+    return pd.DataFrame(rows)
+
+
+def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
+    """Return one row a run: its place in the session, how it ended and why, and every number that it measured."""
+    names = {trial.number: trial.profile for trial in trials}
+    rows = [
+        {
+            "run": run.number,
+            "trial": run.trial,
+            "profile": names[run.trial],
+            "phase": run.phase.value,
+            "block": run.block,
+            "workload": run.workload,
+            "status": run.status.value,
+            "reason": run.reason,
+            "started_at": run.started_at,
+            "wall_s": run.wall_s,
+            **(_numbers(run.measurement.to_dict()) if run.measurement else {}),
+        }
+        for run in runs
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(started_at=pd.to_datetime(frame["started_at"])) if rows else frame
+
+
+def _numbers(measured: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the columns of a measurement: its numbers, those of a recipe by their own names; histograms are none."""
+    return {name: value for name, value in measured.items() if name not in _NO_COLUMNS} | dict(
+        measured.get("own") or {}
+    )
+
+
+def _session(stored: StoredSession | None) -> Mapping[str, Any]:
+    """Return the row of a session; without one, a row that has the names of the columns."""
+    answer: Mapping[str, Any] = (stored.verdict if stored else None) or {}
+    plan: Mapping[str, Any] = stored.plan if stored else {}
+    gain: Mapping[str, Any] = answer.get("gain") or {}
+    return {
+        "session": stored.id if stored else None,
+        "created_at": pd.to_datetime(stored.created_at) if stored else None,
+        "kind": plan.get("kind"),
+        "stack": plan.get("stack"),
+        "objective": plan.get("objective"),
+        "host": stored.host if stored else None,
+        "state": stored.state.value if stored else None,
+        "verdict": answer.get("verdict"),
+        "ratio": gain.get("ratio"),
+        "ratio_low": gain.get("low"),
+        "ratio_high": gain.get("high"),
+        "blocks": gain.get("blocks"),
+        "budget_s": plan.get("budget_s"),
+        "spent_s": stored.spent_s if stored else None,
+    }
