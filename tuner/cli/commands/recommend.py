@@ -86,7 +86,8 @@ def _commands(typed: _Typed) -> dict[str, str]:
         flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
         values = value if isinstance(value, list | tuple) else [value]
         asked += [flag] if value is True else [word for each in values for word in (flag, str(each))]
-    named = (("--server", typed.ends.server), ("--client", typed.ends.client))
+    hosts = typed.ends.hosts
+    named = (("--server", hosts.server), ("--client", hosts.client)) if hosts else ()
     words = shlex.join([*asked, *(word for flag, end in named if end for word in (flag, str(end)))])
     file = shlex.quote(str(output or _FILE))
     against = "" if baseline == "default" else f" --baseline {shlex.quote(baseline)}"
