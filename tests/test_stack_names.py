@@ -22,6 +22,7 @@ ALLOWED = {
     "runs/sockperf_options.py": "the names of the benchmark's own options",
     "cli/tree.py": "what the nouns and commands for one stack are called, and an example in the help text",
     "cli/session_options.py": "`--stackname`, which is for a stack whose sockets lie in stacks with names",
+    "python/options.py": "that option as a keyword argument",
     "conf/words.py": "words of the rule files' grammar, kept in this module only",
     "export/opf.py": "a form for one stack: the profile of its own wrapper",
     "export/xlio_config.py": "forms for one stack: its JSON configuration",

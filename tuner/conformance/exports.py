@@ -54,9 +54,9 @@ class ExportConformance:
 
     def test_a_summary_cannot_leave_its_comment(self, tuner_export: str) -> None:
         form = export.form(tuner_export)
-        evil = Profile("a", _stack(form), {"A": "1"}, summary="x\nXLIO_EVIL=1\r[Service]\u2028evil: 1")
+        evil = Profile("a", _stack(form), {"A": "1"}, summary="x\nA_EVIL=1\r[Service]\u2028evil: 1")
         text = form.write(Deployment(evil))
-        assert not any(line.lstrip().startswith(("XLIO_EVIL", "[Service]\u2028", "evil:")) for line in text.split("\n"))
+        assert not any(line.lstrip().startswith(("A_EVIL", "[Service]\u2028", "evil:")) for line in text.split("\n"))
 
 
 def _stack(form: Form) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from tuner import catalogue
+from tuner.catalogue import facts
 from tuner.errors import UsageError
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.optimizer import Optimizer, Outcome
@@ -60,7 +61,7 @@ def distinct(asked: list[dict[str, str]]) -> int:
 class OptimizerConformance:
     """Tests of the optimizer that the fixture `tuner_optimizer` names, as `--optimizer` takes it."""
 
-    @pytest.mark.parametrize("stack", ["kernel", "xlio"])
+    @pytest.mark.parametrize("stack", [facts.DEFAULT, facts.first()])
     def test_only_valid_settings_are_asked(self, tuner_optimizer: str, stack: str) -> None:
         space = load(stack, "balanced", multiplexer="epoll", protocol="tcp")
         known = catalogue.load(stack)
