@@ -1,6 +1,7 @@
 # make run    tune the kernel stack on this machine (BUDGET=30s shortens it)
 # make test   lint, types and all tests
 # make bench  measure docs/benchmarks.md again (an hour)
+# make manual build/manual: the pages of docs/ as a site, which needs no network to be read or searched
 # make man    write docs/man/tuner.1 from the commands (a test says when it must be)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find tuner/preload profiles docs/man -type f)
 
-.PHONY: run test lint types tests setup tools browser postgresql sshd programs bench man clean
+.PHONY: run test lint types tests setup tools browser postgresql sshd programs bench man manual clean
 
 run: setup
 	@$(BIN)/tuner tune latency --budget $(BUDGET) || test $$? -eq 3
@@ -34,6 +35,11 @@ bench: setup
 
 man: setup
 	$(BIN)/python -m tuner.cli.manual > docs/man/tuner.1
+
+manual: setup
+	$(BIN)/python -m tuner.cli.reference > docs/commands.md
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/manual
+	@echo "build/manual/index.html"
 
 setup: tools $(STAMP)
 

@@ -1,4 +1,4 @@
-"""What the README tells a user to type works."""
+"""What the README and the tutorial tell a user to type works."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 # A fake run ends at once, so a session of any budget would only repeat itself: the shortest that can be judged will do.
 SHORTEST = "13s"
 
 
 def commands() -> list[str]:
-    """Return the commands of the README's console blocks, in order."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    """Return the commands of the console blocks of the README and then of the tutorial, in order; those of both once."""
+    blocks = re.findall(r"```console\n(.*?)```", README + TUTORIAL, re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return list({re.sub(r"--budget \w+", "--budget …", line): line for line in lines}.values())
 
 
 @pytest.mark.timeout(300)  # half a dozen sessions, each as long as its budget
-def test_the_readmes_commands_run_one_after_the_other_in_a_new_folder(tmp_path: Path) -> None:
+def test_the_commands_of_readme_and_tutorial_run_one_after_the_other_in_a_new_folder(tmp_path: Path) -> None:
     fake.install(tmp_path)
     path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "TUNER_LOCKS": str(tmp_path)}
