@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from tuner.catalogue import facts, places
 from tuner.profiles.profile import DEFAULT
 from tuner.records import Kind
-from tuner.session import conduct, recommendation
+from tuner.session import conduct, recommendation, regression
 from tuner.session.answer.answers import (
     Answer,
     CalibrateAnswer,
@@ -24,6 +24,7 @@ from tuner.session.answer.answers import (
     TuneAnswer,
 )
 from tuner.session.recommendation import Recommendation
+from tuner.session.regression import Checked, Gate
 from tuner.session.setup.fitness import Fitness, Needs, fitness
 from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
 from tuner.session.setup.resumption import Named
@@ -34,6 +35,7 @@ _TASK: Final = Task()
 _SEARCH: Final = Search()
 _SETUP: Final = Setup()
 _NAMED: Final = Named()
+_GATE: Final = Gate()
 
 
 def tune(
@@ -79,6 +81,22 @@ def compare_until_decided(
     """Compare as `compare` does, but end as soon as it is decided, after `max_s` at most; the interval allows for that."""
     request = Request(Kind.COMPARE, a, b, max_s, until_decided=True, task=task, setup=setup)
     return _answer(CompareAnswer, request, at)
+
+
+def check_regression(
+    profile: str,
+    against: str,
+    *,
+    gate: Gate = _GATE,
+    task: Task = _TASK,
+    setup: Setup = _SETUP,
+    at: Workspace | None = None,
+) -> Checked:
+    """Say whether a profile still gives what a session showed of it, or is no worse than another profile.
+
+    `against` is a session's id (or `latest`), whose traffic and objective are then measured again, or a profile.
+    """
+    return regression.check(profile, against, gate, task, setup, at or Workspace())
 
 
 def measure(

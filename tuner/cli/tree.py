@@ -63,6 +63,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "compare",
         "Measure whether one profile is better than another.",
     ),
+    "check-regression": Command(
+        "check_regression", "check_regression", "Check whether a profile is still as good as it was."
+    ),
     "minimise": Command(
         "minimise",
         "minimise",

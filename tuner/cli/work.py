@@ -77,7 +77,11 @@ def tell(answer: Answer, at: Workspace, *, json: bool, verbose: bool = False) ->
 
     The answer comes first, because making the report takes time, and can fail or be interrupted.
     """
-    status = answered.told(answer, at.results, json=json, verbose=verbose)
+    leave(answered.told(answer, at.results, json=json, verbose=verbose), at)
+
+
+def leave(status: int, at: Workspace) -> NoReturn:
+    """Write the report of the session whose answer was told, and leave with an exit status."""
     sys.stdout.flush()
     if isinstance(at.watch, _Screen) and at.watch.unreported:
         _write_report(at.watch.unreported, at.results)

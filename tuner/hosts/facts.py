@@ -16,6 +16,7 @@ from typing import Final
 
 from tuner.catalogue.room import Room
 from tuner.errors import Finding, doubt
+from tuner.hosts import links
 
 ROOT: Final = Path("/")
 _CAP_IPC_LOCK: Final = 14  # linux/capability.h
@@ -39,6 +40,13 @@ class Facts:
     memlock_bytes: int | None
     nic_drivers: tuple[str, ...] | None = None
     """Of the network cards, sorted; what has no device, such as the loopback, has no driver."""
+    nic_versions: tuple[str, ...] | None = None
+    """Of the network cards: driver, its version where it is not the kernel's, and firmware; sorted."""
+    microcode: str | None = None
+    """Its revision, as /proc/cpuinfo has it."""
+    bios: str | None = None
+    libc: str | None = None
+    """The C library of this process, such as `glibc 2.36`."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the facts as JSON-ready values."""
@@ -62,6 +70,10 @@ def read(root: Path = ROOT) -> Facts:
         memory_available_bytes=_kilobytes(_meminfo(root, "MemAvailable")),
         memlock_bytes=_memlock(root),
         nic_drivers=_nic_drivers(root),
+        nic_versions=links.versions(root),
+        microcode=_after_colon(cpuinfo, "microcode"),
+        bios=_text(root / "sys/class/dmi/id/bios_version"),
+        libc=" ".join(filter(None, platform.libc_ver())) or None,
     )
 
 

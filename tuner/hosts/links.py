@@ -185,7 +185,7 @@ def _link(folder: Path, name: str, addresses: tuple[str, ...], interrupts: str) 
     state, speed = _text(folder / "operstate"), _number(folder / "speed")
     node = _number(folder / "device/numa_node")
     coalescing = _ethtool(name, _COALESCE, 92)
-    driver, firmware = _driver(folder, name)
+    driver, _, firmware = _driver(folder, name)
     return Link(
         name,
         addresses,
@@ -202,14 +202,30 @@ def _link(folder: Path, name: str, addresses: tuple[str, ...], interrupts: str) 
     )
 
 
-def _driver(folder: Path, name: str) -> tuple[str | None, str | None]:
+def versions(root: Path = ROOT) -> tuple[str, ...]:
+    """Return what runs each network card: its driver, the driver's version where it is not the kernel's, and its firmware."""
+    found = {_version(each.parent, each.parent.name) for each in (root / "sys/class/net").glob("*/device")}
+    return tuple(sorted(filter(None, found)))
+
+
+def _version(folder: Path, name: str) -> str | None:
+    driver, version, firmware = _driver(folder, name)
+    if driver is None:
+        return None
+    own = f" {version}" if version and version != os.uname().release else ""
+    return f"{driver}{own}{f', firmware {firmware}' if firmware else ''}"
+
+
+def _driver(folder: Path, name: str) -> tuple[str | None, str | None, str | None]:
     found = _ethtool(name, _DRIVER_INFO, 196)
     if found is None:
         with contextlib.suppress(OSError):
-            return (folder / "device/driver").resolve(strict=True).name, None
-        return None, None
-    driver, _, firmware = (found[at : at + 32].split(b"\0")[0].decode(errors="replace") or None for at in (4, 36, 68))
-    return driver, firmware if firmware != "N/A" else None
+            return (folder / "device/driver").resolve(strict=True).name, None, None
+        return None, None, None
+    driver, version, firmware = (
+        found[at : at + 32].split(b"\0")[0].decode(errors="replace") or None for at in (4, 36, 68)
+    )
+    return driver, version, firmware if firmware != "N/A" else None
 
 
 def _offloads(name: str) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ symmetric noise. So the levels are right for heavy tails too, and are found by f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -41,6 +42,11 @@ def level(most_blocks: int) -> float:
     return next((found for most, found in LOOK_LEVELS.items() if most_blocks <= most), min(LOOK_LEVELS.values()))
 
 
+def fewest_blocks(most_blocks: int) -> int:
+    """Return after how many blocks a look can decide at all: all must say the same, which has a chance of 2^(1−n)."""
+    return 1 + math.ceil(-math.log2(level(most_blocks)))
+
+
 def looked_at(log_ratios: Sequence[float], most_blocks: int) -> Gain:
     """Return the gain with the interval that holds at every look of a comparison with at most so many blocks."""
     return replace(gain(log_ratios, confidence=1 - level(most_blocks)), confidence=CONFIDENCE)
@@ -48,6 +54,10 @@ def looked_at(log_ratios: Sequence[float], most_blocks: int) -> Gain:
 
 def decided(log_ratios: Sequence[float], most_blocks: int, alike: float) -> bool:
     """Return whether the interval of these blocks leaves 1 out, or lies within `alike`, a log ratio, around it."""
-    single = 1 - level(most_blocks)
-    above, below = (signed_rank(log_ratios, at, single) for at in (-alike, alike))
-    return bool(signed_rank(log_ratios, 0.0, single)) or (above > 0 > below)
+    above, below = side(log_ratios, most_blocks, -alike), side(log_ratios, most_blocks, alike)
+    return side(log_ratios, most_blocks) != 0 or above > 0 > below
+
+
+def side(log_ratios: Sequence[float], most_blocks: int, of: float = 0.0) -> int:
+    """Return on which side of a log ratio the interval of these blocks lies: 1 above, −1 below, 0 where it holds it."""
+    return signed_rank(log_ratios, of, 1 - level(most_blocks))

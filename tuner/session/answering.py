@@ -32,6 +32,8 @@ from tuner.session.answer.parts import (
     Decision,
     Finalist,
     Minimisation,
+    Outcome,
+    Regression,
     Searched,
     Sequential,
     Source,
@@ -52,7 +54,7 @@ from tuner.session.phases.propose import search_space
 from tuner.session.phases.recommend import UNTIL_NOW, settle
 from tuner.session.phases.search import incumbent
 from tuner.session.phases.uncompared import nothing_compared
-from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds
+from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds, sound
 from tuner.session.phases.worth import DECIMALS, as_gain, contributions, minimal
 from tuner.session.setup import budget_shares
 
@@ -239,7 +241,24 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
         time=_time(evidence, ending),
         beside=costs,
         sequential=ended,
+        regression=_regression(evidence, other, found),
     )
+
+
+def _regression(evidence: Evidence, other: Trial, found: Verdict) -> Regression | None:
+    """Return whether a profile still gives what was promised of it, None where nobody asked."""
+    promise, gained = evidence.plan.promise, found.gain_of(other)
+    if promise is None:
+        return None
+    outcome = _outcome(evidence, other) if sound(evidence, other) else Outcome.ROTTED
+    whole = gained and sound(evidence, other)
+    why = words.regression(outcome, other.profile, gained, evidence.baseline.profile) if whole and gained else found.why
+    return Regression(outcome, promise.ratio, promise.margin, promise.at_least, promise.session, why)
+
+
+def _outcome(evidence: Evidence, other: Trial) -> Outcome:
+    gains = evidence.gains.confirmed(evidence.baseline.number, other.number, judged_objective(evidence, other))
+    return (Outcome.UNDECIDED, Outcome.GOOD, Outcome.ROTTED)[until_decided.side(evidence.plan, gains)]
 
 
 def _sequential(evidence: Evidence, other: Trial) -> Sequential | None:

@@ -46,14 +46,20 @@ def carried_out(request: Request, at: Workspace) -> Answer:
     with places.using(at.data):
         clock = at.clock(request.budget_s)
         plan = many.plan(request, at.pairs, at.shelves) if at.pairs else prepare.plan(request, at.pair, at.shelves)
-        what = f"{plan.kind} {plan.stack}"
-        with ExitStack() as turns:
-            held = _turns(turns, at, what, clock, wait=request.setup.wait_for_turn)
-            session = _begun(request, plan, clock, at)
-            for turn in held:
-                _name(turn, session)
-            with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
-                return _watched(session, at)
+        said = said_of((request.profile, request.other), request.task.stack)
+        return of_plan(plan, said, clock, at, wait_for_turn=request.setup.wait_for_turn)
+
+
+def of_plan(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace, *, wait_for_turn: bool) -> Answer:
+    """Return the answer of a new session of a plan; `said` are the reasons for doubt of what it was made of. Raises as `carried_out`."""
+    what = f"{plan.kind} {plan.stack}"
+    with ExitStack() as turns:
+        held = _turns(turns, at, what, clock, wait=wait_for_turn)
+        session = _begun(plan, said, clock, at)
+        for turn in held:
+            _name(turn, session)
+        with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
+            return _watched(session, at)
 
 
 def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
@@ -101,14 +107,15 @@ def _name(turn: Turn | None, session: Ongoing) -> None:
         turn.say(f"session {session.id}")
 
 
-def _begun(request: Request, plan: Plan, clock: Clock, at: Workspace) -> Ongoing:
+def _begun(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace) -> Ongoing:
     """Return a new session, of which nothing is measured yet."""
     if any(each.recipe for each in plan.workloads):
         plan = rehearsal.rehearsed(plan, prepare.rig(plan, at.pair))
         prepare.check_budget(plan.kind, plan.budget_s, plan.objective, plan.workloads, fast_start=plan.fast_start)
+        prepare.check_decidable(plan)
     store = at.store()
     began_s = clock.now()
-    facts = _facts(plan, at, said_of((request.profile, request.other), request.task.stack))
+    facts = _facts(plan, at, said)
     clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
     plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)

@@ -23,12 +23,14 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
-from tuner.session.answer.parts import Decision, Minimal, Minimisation, Recommended, Worth
+from tuner.session.answer.parts import Decision, Minimal, Minimisation, Outcome, Recommended, Worth
 
 MOST_SETTINGS: Final = 8
 """Settings and warnings are listed up to so many, so that the answer fits a screen."""
 MOST_WARNINGS: Final = 3
 _STATUS: Final = {Decision.NOT_IMPROVED: 3, Decision.FAILED: 1}
+# Not decided is no failure of the program, and neither good nor rotted: a gate may let it through, or try again.
+_REGRESSION: Final = {Outcome.GOOD: 0, Outcome.ROTTED: 3, Outcome.UNDECIDED: 4}
 
 
 def told(answer: Answer, results: Results, *, json: bool, verbose: bool = False) -> int:
@@ -37,13 +39,16 @@ def told(answer: Answer, results: Results, *, json: bool, verbose: bool = False)
         print_json(answer.to_dict())
     else:
         typer.echo("\n".join(lines(answer, results, verbose=verbose)))
-    return _status(answer)
+    return status(answer)
 
 
-def _status(answer: Answer) -> int:
+def status(answer: Answer) -> int:
+    """Return the exit status that says an answer to a script."""
     if isinstance(answer, MeasureAnswer):
         held = answer.described.metrics.get(HELD_RATE)
         return 3 if held and not held.value else 0
+    if isinstance(answer, CompareAnswer) and answer.regression:
+        return _REGRESSION[answer.regression.outcome]
     decided = answers.decision(answer)
     return _STATUS.get(decided, 0) if decided else 0
 
@@ -130,7 +135,13 @@ def _warnings(doubts: Sequence[Finding], *, verbose: bool = False) -> Iterator[s
 
 
 def _compared(answer: CompareAnswer, results: Results) -> Iterator[str]:
-    yield verdict(answer.verdict, answer.why, answer.a, answer.b)
+    found = answer.regression
+    said = (
+        [found.why, words.promised(found), *([words.sequential(answer.sequential)] if answer.sequential else [])]
+        if found
+        else []
+    )
+    yield verdict(found.outcome if found else answer.verdict, ". ".join(said) or answer.why, answer.a, answer.b)
     yield ""
     yield from _warnings(answer.doubts)
     yield from next_steps.lines(answer, results)

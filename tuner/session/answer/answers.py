@@ -22,6 +22,7 @@ from tuner.session.answer.parts import (
     Detectable,
     Finalist,
     Minimisation,
+    Regression,
     Searched,
     Sequential,
     Source,
@@ -96,6 +97,8 @@ class CompareAnswer:
     """What b costs."""
     sequential: Sequential | None = field(default=None, metadata=OMIT)
     """How it came to its end, where it was to end as soon as it is decided; None elsewhere."""
+    regression: Regression | None = field(default=None, metadata=OMIT)
+    """Whether b still gives what was promised of it, where that was asked."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""

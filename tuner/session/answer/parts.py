@@ -280,6 +280,29 @@ class Sequential:
     """Blocks that it would have taken without looking."""
 
 
+class Outcome(StrEnum):
+    """Whether a profile is still as good as it was."""
+
+    GOOD = "good"
+    ROTTED = "rotted"
+    UNDECIDED = "undecided"
+    """Neither was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Whether B still gives what was promised of it."""
+
+    outcome: Outcome
+    promised: float
+    """How many times better than A it was shown to be at least, by `session`; 1 where there is none."""
+    margin: float
+    at_least: float
+    """What it must be above: the promise less the margin."""
+    session: str | None
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What was measured and judged."""

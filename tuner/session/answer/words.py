@@ -11,7 +11,16 @@ from tuner.judging.power import WORTH_DETECTING
 from tuner.judging.statistics import Gain
 from tuner.records import Run
 from tuner.session.answer import disturbance
-from tuner.session.answer.parts import Calibration, Detectable, HostCalm, Loss, Minimal, Sequential
+from tuner.session.answer.parts import (
+    Calibration,
+    Detectable,
+    HostCalm,
+    Loss,
+    Minimal,
+    Outcome,
+    Regression,
+    Sequential,
+)
 
 
 def compared(profile: str, gained: Gain, other: str) -> str:
@@ -38,6 +47,24 @@ def sequential(ended: Sequential) -> str:
     if ended.decided:
         return f"Decided after {ended.blocks} of at most {ended.planned} blocks"
     return f"Not decided in {ended.blocks} of at most {ended.planned} blocks: a longer --max may decide it"
+
+
+def regression(outcome: Outcome, profile: str, gained: Gain, other: str) -> str:
+    """Return whether a profile is still as good as it was, with what it is now; what it is held against stands behind."""
+    said = {
+        Outcome.GOOD: f"{profile} is still good",
+        Outcome.ROTTED: f"{profile} is not as good any more",
+        Outcome.UNDECIDED: f"whether {profile} is still good was not decided",
+    }
+    return f"{said[outcome]}: {ratio(gained)} against {other}"
+
+
+def promised(found: Regression) -> str:
+    """Return what a profile is held against."""
+    percent = f"{100 * found.margin:g} %"
+    if found.session is None:
+        return f"It must be above {found.at_least:.3g}×: as good, less {percent}"
+    return f"It must be above {found.at_least:.3g}×: session {found.session} showed {found.promised:.3g}× at least, less {percent}"
 
 
 def headline(gained: Gain, other: str) -> str:

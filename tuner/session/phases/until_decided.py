@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tuner.judging import sequential
@@ -12,7 +13,17 @@ from tuner.session.setup.plan import Plan
 
 def decided(plan: Plan, log_ratios: Sequence[float]) -> bool:
     """Return whether a comparison may end with these blocks: its plan allows it, and they decide it."""
-    return plan.until_decided and sequential.decided(log_ratios, budget_shares.most_blocks(plan), policy.MARGIN)
+    if not plan.until_decided:
+        return False
+    if plan.promise:
+        return side(plan, log_ratios) != 0
+    return sequential.decided(log_ratios, budget_shares.most_blocks(plan), policy.MARGIN)
+
+
+def side(plan: Plan, log_ratios: Sequence[float]) -> int:
+    """Return on which side of what a plan holds a profile against its gain is: 1 above, −1 below, 0 where that was not decided."""
+    at_least = plan.promise.at_least if plan.promise else 1.0
+    return sequential.side(log_ratios, budget_shares.most_blocks(plan), math.log(at_least))
 
 
 def judged(plan: Plan, log_ratios: Sequence[float]) -> Gain:

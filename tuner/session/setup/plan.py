@@ -129,6 +129,23 @@ class PairPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What a profile must still give to be as good as it was."""
+
+    ratio: float
+    """How many times better than the baseline it was shown to be at least; 1 where it is held against another profile."""
+    margin: float
+    """The share of it that it may lack."""
+    session: str | None = None
+    """The session that showed it, None for another profile."""
+
+    @property
+    def at_least(self) -> float:
+        """How many times better than the baseline it must be."""
+        return self.ratio * (1.0 - self.margin)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One session: what is compared with what, under which workloads, how searched, and for how long."""
 
@@ -192,6 +209,8 @@ class Plan:
     """The paths of a recipe's programs, by the end and by their names in it."""
     until_decided: bool = False
     """Whether a comparison ends as soon as it is decided (`judging/sequential.py`)."""
+    promise: Promise | None = None
+    """What its second profile must still give, None where it is not checked for that."""
     pairs: tuple[PairPlan, ...] = ()
     """The pairs of hosts that measure at once, the first one as the plan says too; none where there is one pair."""
 
@@ -260,6 +279,7 @@ class Plan:
             "guards": list(map(str, self.guards)),
             "ends": None if self.ends is None else self.ends.to_dict(),
             "server_profile": None if self.server_profile is None else self.server_profile.to_dict(),
+            "promise": None if self.promise is None else asdict(self.promise),
         }
 
     @staticmethod
@@ -313,6 +333,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "ends": _ends(data.get("ends")),
         "pairs": tuple(PairPlan.from_dict(row) for row in data.get("pairs") or ()),
         "server_profile": Contender(**data["server_profile"]) if data.get("server_profile") else None,
+        "promise": Promise(**data["promise"]) if data.get("promise") else None,
     }
 
 

@@ -13,7 +13,7 @@ from tuner.errors import UsageError, error
 from tuner.hosts import path
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
-from tuner.judging.guards import Guard
+from tuner.judging import sequential
 from tuner.judging.objective import Objective
 from tuner.profiles import library
 from tuner.profiles.library import Shelf
@@ -68,7 +68,6 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
     _check_way(pair, way, workloads)
     guards = guards_of(request, found.objective, workloads)
-    _check_decidable(request, found.objective, guards)
     installed = installed_on(pair, setup, found.stack, workloads)
     os_sockets.check(found.stack, workloads, allowed=setup.os_sockets)
     asked, found = found, fitting.fitted(found, installed.release)
@@ -77,14 +76,24 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     _check_named(found.stack.name, (*found.named, *([server] if server else [])), installed)
     made = _planned(request, found, workloads, installed)
     changes = tuple(map(str, fitting.changes(asked, found)))
-    return replace(made, fitted=changes, guards=guards, server_profile=_contender(server) if server else None)
+    made = replace(made, fitted=changes, guards=guards, server_profile=_contender(server) if server else None)
+    check_decidable(made)
+    return made
 
 
-def _check_decidable(request: Request, goal: Objective, guards: Sequence[Guard]) -> None:
-    """Raise `UsageError` where looking after each block would let more errors through than are allowed."""
-    if request.until_decided and (guards or goal.limits):
-        what = "a guard" if guards else f"objective {goal.name!r}"
-        raise UsageError(f"{what} cannot be judged after each block", advice="use --budget instead of --until decided")
+def check_decidable(made: Plan) -> None:
+    """Raise `UsageError` where looking after each block of a plan would let too many errors through, or decide nothing."""
+    if not made.until_decided:
+        return
+    if made.guards or made.objective.limits:
+        what = "a guard" if made.guards else f"objective {made.objective.name!r}"
+        raise UsageError(f"{what} cannot be judged after each block", advice="use `tuner compare --budget`")
+    most = budget_shares.most_blocks(made)
+    fewest = sequential.fewest_blocks(most)
+    if most < fewest:
+        needed_s = 1 + 2 * fewest * budget_shares.run_s(made)
+        what = f"{made.budget_s:g} s have time for {most} blocks, and {fewest} are the fewest that can decide"
+        raise UsageError(what, advice=f"--max {needed_s:.0f}s is the least")
 
 
 def _check_way(pair: Pair, way: path.Path | None, workloads: Sequence[Workload]) -> None:
@@ -222,6 +231,7 @@ def _planned(request: Request, found: Contest, workloads: tuple[Workload, ...], 
         open_ended=request.open_ended,
         blocks=request.blocks,
         until_decided=request.until_decided,
+        promise=request.promise,
         fast_start=setup.fast_start,
         warm_start=() if search.warm_start else None,
         adaptable=request.kind is Kind.TUNE and "duration_s" not in task.workload,

@@ -12,6 +12,7 @@ from tuner.records import Kind
 from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading
 from tuner.session.setup import policy
+from tuner.session.setup.plan import Promise
 
 UNLIMITED_S: Final = 1e9
 """The budget of a measurement, which ends with its runs."""
@@ -93,6 +94,8 @@ class Request:
     """The most blocks of a confirmation, comparison or measurement."""
     until_decided: bool = False
     """Whether a comparison ends as soon as it is decided; `budget_s` is then the most that it may take."""
+    promise: Promise | None = None
+    """What `other` must still give over `profile`, where that is to be decided."""
     task: Task = Task()
     search: Search = Search()
     """Only tuning searches; minimising takes its baseline from here too."""

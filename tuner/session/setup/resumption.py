@@ -43,8 +43,12 @@ class Named:
     """The recipe that the session began with, named again; of one that this package ships that need not be."""
 
 
-def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) -> tuple[Plan, list[str]]:
+def on_hosts(
+    stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair, *, any_release: bool = False
+) -> tuple[Plan, list[str]]:
     """Return a plan with the programs and libraries of these hosts, and in which it differs from the stored one.
+
+    With `any_release` the stack's library may be of another release than the one that the plan was made for.
 
     Raise `UsageError` for a plan that would put something else than its stack's settings into a run, and where other hosts or
     libraries that it began with are not named again; `MissingTool` as for a new session.
@@ -55,8 +59,11 @@ def on_hosts(stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair) ->
     _check_further(stored, named)
     setup = Setup(named.program, named.lib, named.preload, stored.fast_start, stored.load, stackname=stored.further)
     found = prepare.installed_on(pair, setup, stacks.named(stored.stack), stored.workloads)
-    _check_release(stored, found.release)
-    plan = replace(stored, program=found.program, preloads=tuple(map(str, found.preloads)), ends=found.ends)
+    if not any_release:
+        _check_release(stored, found.release)
+    plan = replace(
+        stored, release=found.release, program=found.program, preloads=tuple(map(str, found.preloads)), ends=found.ends
+    )
     plan = replace(plan, programs=found.programs)
     return plan, list(_differences(stored, plan))
 

@@ -1,0 +1,75 @@
+"""`tuner check-regression`: is a profile still as good as it was?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from tuner.cli import options, session_options
+from tuner.cli.ends import Ends, ends
+from tuner.errors import UsageError
+from tuner.results import Results
+from tuner.session.setup.request import Setup, Task
+
+
+@options.made_from_options(
+    where=options.where,
+    task=session_options.task,
+    workload=session_options.workload,
+    setup=session_options.setup,
+    ends=ends,
+)
+def check_regression(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile that is in use: its name or file.")],
+    against: Annotated[
+        str,
+        typer.Option("--against", metavar="SESSION|PROFILE", help="The session that showed its gain, or a profile."),
+    ],
+    margin: Annotated[
+        str, typer.Option("--margin", metavar="PERCENT", help="How much worse still counts as good.")
+    ] = "2%",
+    most: Annotated[str, typer.Option("--max", metavar="TIME", help="The longest that it may take.")] = "60s",
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+    *,
+    where: Results,
+    workload: dict[str, object],
+    task: Task,
+    setup: Setup,
+    ends: Ends,
+) -> None:
+    """Check whether a profile is still as good as it was.
+
+    After an update of kernel, driver, firmware or library: the profile is measured again beside the baseline of the session
+    that showed its gain, under the same traffic, and must still give the lower end of what was shown, less the margin.
+    Against a profile it must be no worse than that, less the margin. It ends as soon as that is decided, and lists what changed
+    on the hosts since the session. Exit status 0: still good; 3: not any more; 4: not decided in --max.
+
+    \b
+    Examples:
+      tuner check-regression best.toml --against 20260712-101500-tune-xlio-latency-1a2b
+      tuner check-regression results/SESSION/best.toml --against latest --margin 5% --max 2m
+      tuner check-regression latency --against default --objective tail --json
+    """
+    from tuner import api
+    from tuner.cli import work
+    from tuner.cli.screen import regression
+    from tuner.session.measuring.clock import seconds
+    from tuner.session.regression import Gate
+
+    gate = Gate(_share(margin), seconds(most, "--max"))
+    at = work.workspace(where, ends, verbose=verbose)
+    asked = replace(task, workload=workload)
+    found = api.check_regression(profile, against, gate=gate, task=asked, setup=setup, at=at)
+    work.leave(regression.told(found, at.results, json=json, verbose=verbose), at)
+
+
+def _share(text: str) -> float:
+    """Return the share that `2%` or `2` means; raise `UsageError` for anything else."""
+    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%?", text.strip())
+    if match is None:
+        raise UsageError(f"--margin {text!r} is not a percentage", advice="write for example 2% or 0.5%")
+    return float(match[1]) / 100
