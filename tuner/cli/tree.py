@@ -13,7 +13,7 @@ from typing import Final
 PROGRAM: Final = "tuner"
 STORE: Final = "TUNER_STORE"
 """The environment variable that stands for `--store`; a password in it is in nobody's list of processes."""
-LONGEST_BRIEF: Final = 60
+LONGEST_BRIEF: Final = 56
 """The characters that an 80-column terminal shows of a command's line."""
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and confirm it by measurement.
 
@@ -90,7 +90,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "export": Command(
         "export",
         "export",
-        "Write a profile for systemd, Docker, Kubernetes or others.",
+        "Write a profile for systemd, Docker, Kubernetes, others.",
     ),
     "import": Command(
         "import_",
@@ -158,7 +158,7 @@ _PARAMS: Final = Noun(
     },
 )
 _SESSIONS: Final = Noun(
-    "List, show and resume sessions, and compute answers again.",
+    "List, show, resume sessions, and compute answers again.",
     {
         "list": Command("sessions", "list_", "List the sessions of a store, oldest first."),
         "show": Command("sessions", "show", "Show a session's summary, made again from the database."),
@@ -213,7 +213,7 @@ _CONF: Final = Noun(
     },
 )
 _ONLOAD: Final = Noun(
-    "Onload: its profiles, its stack names, and what it prints.",
+    "Onload: its profiles, stack names, and what it prints.",
     {
         "import": Command(
             "onload",
@@ -234,7 +234,7 @@ _ONLOAD: Final = Noun(
     },
 )
 _LAB: Final = Noun(
-    "Make hosts out of this machine, to try and to test pairs.",
+    "Make hosts out of this machine to try and test pairs.",
     {
         "up": Command("lab", "up", "Make pairs of hosts, each with its own network and sshd."),
         "status": Command("lab", "status", "Say which labs are up, and which left something."),

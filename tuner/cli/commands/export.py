@@ -28,7 +28,7 @@ def export(
     *,
     choice: deployable.Choice,
 ) -> None:
-    """Write a profile for systemd, Docker, Kubernetes or others.
+    """Write a profile for systemd, Docker, Kubernetes, others.
 
     Other forms are environment files, Ansible variables and scripts; `--list` shows all of them. The stack's
     library is included as LD_PRELOAD. If a form cannot represent a value, that is an error and nothing is written.
