@@ -150,7 +150,8 @@ def _plan(stored: Plan, profile: Profile, promise: Promise, max_s: float) -> Pla
         until_decided=True,
         promise=promise,
     )
-    return replace(asked, budget_s=max_s, open_ended=False, warm_start=None, clear_lead=None, guards=(), fitted=())
+    asked = replace(asked, budget_s=max_s, open_ended=False, warm_start=None, clear_lead=None)
+    return replace(asked, guards=(), fitted=(), pairs=())
 
 
 def _on_hosts(plan: Plan, profile: Profile, named: Named, at: Workspace) -> Plan:
