@@ -87,6 +87,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "Make the report of a session: one HTML file.",
     ),
     "serve": Command("serve", "serve", "Show the sessions of a store as pages, live while they run."),
+    "history": Command("history", "history", "Show a profile's figure over months, and where it changed."),
     "export": Command(
         "export",
         "export",
