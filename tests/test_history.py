@@ -30,8 +30,8 @@ STEP_AT = 23
 
 def noisy(seed: int, count: int = 40, step_at: int | None = None, step: float = 0.05, sd: float = 0.02) -> list[float]:
     rng = random.Random(seed)
-    level = lambda at: 0.0 if step_at is None or at < step_at else step  # noqa: E731 - one line
-    return [level(at) + rng.gauss(0.0, sd) for at in range(count)]
+    after = count if step_at is None else step_at
+    return [(step if at >= after else 0.0) + rng.gauss(0.0, sd) for at in range(count)]
 
 
 def test_a_step_of_two_and_a_half_spreads_is_found_where_it_is() -> None:
