@@ -133,7 +133,7 @@ def test_without_a_step_the_history_says_so(stepped: tuple[StoredSession, ...]) 
 def test_a_few_sessions_are_told_to_be_too_few(stepped: tuple[StoredSession, ...]) -> None:
     found = history(kept(stepped[:4]), Wanted(benchmark.SETTINGS))
     assert not found.enough
-    assert "4 sessions are too few to tell a change from chance: 10 are needed" in "\n".join(screen.lines(found))
+    assert "too few sessions to tell a change from chance: 6 more are needed" in "\n".join(screen.lines(found))
 
 
 def test_other_traffic_and_other_hosts_are_left_out_and_counted(stepped: tuple[StoredSession, ...]) -> None:

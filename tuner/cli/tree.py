@@ -13,7 +13,7 @@ from typing import Final
 PROGRAM: Final = "tuner"
 STORE: Final = "TUNER_STORE"
 """The environment variable that stands for `--store`; a password in it is in nobody's list of processes."""
-LONGEST_BRIEF: Final = 56
+LONGEST_BRIEF: Final = 60
 """The characters that an 80-column terminal shows of a command's line."""
 HELP: Final = """Find the best profile of a network stack for this host and this traffic, and confirm it by measurement.
 
@@ -86,8 +86,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "report",
         "Make the report of a session: one HTML file.",
     ),
-    "serve": Command("serve", "serve", "Show the sessions of a store as pages, live while they run."),
-    "history": Command("history", "history", "Show a profile's figure over months, and where it changed."),
+    "serve": Command("serve", "serve", "Show the sessions of a store as pages, live as they run."),
+    "history": Command("history", "history", "Show a profile's history, and where its figure changed."),
     "export": Command(
         "export",
         "export",

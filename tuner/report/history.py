@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tuner.figures import plain, shown
-from tuner.judging.change_points import FEWEST_SESSIONS
 from tuner.report.charts import ACCENT, CONFIG, INK, MUTED, WARN, Spec
 from tuner.report.page import rendered
 from tuner.report.rows import Row
-from tuner.session.history import ChangePoint, History, change_words
+from tuner.session.history import ChangePoint, History, change_words, too_few
 from tuner.version import __version__
 
 
@@ -92,7 +91,7 @@ def _levels(found: History) -> Iterator[list[Row]]:
 
 def _verdict(found: History) -> str:
     if not found.enough:
-        return f"{len(found.points)} sessions are too few to tell a change from chance: {FEWEST_SESSIONS} are needed."
+        return f"{too_few(found)}."
     return "" if found.changes else "No change point: the sessions differ no more than days do."
 
 

@@ -265,3 +265,9 @@ def change_words(found: ChangePoint, metric: str) -> str:
     judged = "" if found.better is None else " (better)" if found.better else " (worse)"
     when = f"between {found.before[:10]} and {found.created_at[:10]}"
     return f"{when}: {metric} became {amount:.1f} % {way}{judged}, 95 % CI {bounds[0]:.1f} to {bounds[1]:.1f} %: from session {found.session} on"
+
+
+def too_few(found: History) -> str:
+    """Return that a history has not sessions enough, with how many it lacks."""
+    more = FEWEST_SESSIONS - len(found.points)
+    return f"too few sessions to tell a change from chance: {more} more are needed"

@@ -39,7 +39,7 @@ def history(
     *,
     where: Results,
 ) -> None:
-    """Show a profile's figure over months, and where it changed.
+    """Show a profile's history, and where its figure changed.
 
     It is made from the store alone: every finished session of this host that measured the profile under the same traffic. A
     change point is told with its dates, its size with an interval, and what changed on the host there: kernel, drivers and

@@ -34,7 +34,7 @@ def serve(
     *,
     where: Results,
 ) -> None:
-    """Show the sessions of a store as pages, live while they run.
+    """Show the sessions of a store as pages, live as they run.
 
     Running sessions with their phase, what leads and by how much, and who disturbs them; the report of each session;
     the comparison of several; what profiles are worth where. Only this host can open the pages unless --address says otherwise. It runs at a

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from tuner.cli.screen.output import table
 from tuner.figures import plain, shown
-from tuner.judging.change_points import FEWEST_SESSIONS
-from tuner.session.history import ChangePoint, History, Point, change_words
+from tuner.session.history import ChangePoint, History, Point, change_words, too_few
 
 
 def lines(found: History) -> Iterator[str]:
@@ -37,7 +36,7 @@ def _percent(ratio: float) -> str:
 
 def _changes(found: History) -> Iterator[str]:
     if not found.enough:
-        yield f"{len(found.points)} sessions are too few to tell a change from chance: {FEWEST_SESSIONS} are needed"
+        yield too_few(found)
     elif not found.changes:
         yield "no change point: the sessions differ no more than days do"
     for each in found.changes:
