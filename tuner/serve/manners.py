@@ -41,7 +41,7 @@ class Manners:
 def step_back() -> None:
     """Have a low priority from now on."""
     with contextlib.suppress(OSError):
-        os.nice(LOW)
+        os.nice(max(0, LOW - os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def make_way(measured: Collection[int], usable: Collection[int]) -> None:
