@@ -207,7 +207,7 @@ def test_one_altered_value_never_ends_the_pages_in_a_bug(tmp_path: Path) -> None
     going = Going.begun(tmp_path / "done")
     going.measure(30)
     Store(Results(tmp_path / "done").url).compact()
-    for seed in range(40):
+    for seed in range(25):
         folder = tmp_path / str(seed)
         folder.mkdir()
         shutil.copy(tmp_path / "done" / "tuner.db", folder)
@@ -233,7 +233,7 @@ def test_fifty_who_watch_are_served_by_one_look_a_second() -> None:
     looks: list[Seen] = []
 
     def look() -> Seen:
-        looks.append(Seen(unread=len(looks)))
+        looks.append(Seen(trouble=str(len(looks))))
         return looks[-1]
 
     async def watched() -> None:

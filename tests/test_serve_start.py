@@ -73,7 +73,7 @@ class Starting:
     def ask(self, path: str, form: dict[str, str] | None = None, token: str | None = None) -> tuple[int, str]:
         headers = {"authorization": f"Bearer {self.token if token is None else token}"}
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
-            connection.request("GET" if form is None else "POST", path, form and urlencode(form), headers)
+            connection.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
             answer = connection.getresponse()
             return answer.status, html.unescape(answer.read().decode())
 

@@ -48,7 +48,7 @@ MOST_COMPARED: Final = 12
 MOST_WORDS: Final = 100
 MOST_PAGES: Final = 100_000
 MOST_FORM_BYTES: Final = 8192
-PATIENCE_S: Final = 0.15
+PATIENCE_S: Final = 0.1
 """For so long a report is waited for; then who asked is told to wait."""
 RUNNING_S: Final = 60.0
 """So long a report of a running session is shown before it is made again."""
@@ -103,11 +103,15 @@ class Site:
         if key not in self._answers:
             if len(self._answers) >= MOST_ANSWERS:
                 self._answers.clear()
-            try:
-                self._answers[key] = ended(self.reader.store.session(glance.id))
-            except TunerError as reason:
-                self._answers[key] = f"{reason.message}: {reason.advice}"
+            self._answers[key] = self._answer(glance.id)
         return self._answers[key]
+
+    def _answer(self, session: str) -> Ended | str:
+        try:
+            rows, findings = self.reader.store.some([session])
+            return ended(rows[0]) if rows else "; ".join(map(str, findings)) or "the session is gone"
+        except TunerError as reason:
+            return f"{reason.message}: {reason.advice}"
 
     def fragment(self, seen: Seen, view: ListView | str) -> bytes:
         """Return one message of a stream of events, made once for all who watch the same."""

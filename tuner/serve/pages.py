@@ -99,6 +99,12 @@ def _environment() -> Any:
     return made
 
 
+def prepare() -> None:
+    """Read all templates, which the first page of each kind would take the time for otherwise."""
+    for name in _OURS:
+        _environment().get_template(f"{name}.html.j2")
+
+
 def rendered(template: str, **values: object) -> str:
     """Return a template of ours with what it is to show."""
     return safe(_environment().get_template(template).render(**values))

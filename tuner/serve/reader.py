@@ -20,9 +20,9 @@ from tuner.serve.live import Follower, Live
 from tuner.store import Store, columns
 from tuner.store.database import Stamp
 
-PART: Final = 50
+PART: Final = 20
 """Sessions that are read together."""
-LOOK_S: Final = 0.2
+LOOK_S: Final = 0.1
 """After so long a look leaves the rest to the next one."""
 SETTLED_NS: Final = 1_000_000_000
 """A file that was written later than this before it was read may have been written again in the same tick of its clock."""

@@ -59,7 +59,7 @@ def serve(results: Results, address: Address, say: Callable[[str], None], asking
     reader = Reader(results)
     with listening(address) as listener:
         step_back()
-        reader.look()  # so that who opens the first page does not wait for what is loaded then
+        _warm_up(reader)
         secret = secrets.token_urlsafe(_TOKEN_BYTES) if _needs_token(address, asking) else None
         port = listener.getsockname()[1]
         say(f"serving {reader.store.where} at http://{_in_url(address.host)}:{port}/ (Ctrl-C ends it)")
@@ -67,6 +67,14 @@ def serve(results: Results, address: Address, say: Callable[[str], None], asking
             say(f"token: {secret}")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_until_stopped(reader, _gate(address, port, secret), listener, asking))
+
+
+def _warm_up(reader: Reader) -> None:
+    """Load now what the first pages would wait for."""
+    from tuner.serve import pages
+
+    reader.look()
+    pages.prepare()
 
 
 def check_installed() -> None:

@@ -10,6 +10,8 @@ from typing import Final
 from tuner.serve.reader import Seen
 
 EVERY_S: Final = 1.0
+SOON_S: Final = 0.1
+"""Between two looks while a part of the store is still to be read."""
 BEAT_S: Final = 15.0
 """A watcher hears something at least this often, so that one that is gone is found."""
 MOST_WATCHERS: Final = 200
@@ -33,9 +35,10 @@ class Watch:
         self._closed = False
 
     async def now(self) -> Seen:
-        """Return what was seen less than a second ago."""
+        """Return what was seen less than a second ago, or now where not all has been read."""
         async with self._turn:
-            if time.monotonic() - self._looked_s >= EVERY_S and not self._closed:
+            every_s = 0.0 if self._seen.unread else EVERY_S
+            if time.monotonic() - self._looked_s >= every_s and not self._closed:
                 self._seen = await asyncio.to_thread(self._look)
                 self._looked_s = time.monotonic()
         return self._seen
@@ -67,7 +70,7 @@ class Watch:
         told, told_s = self._seen, time.monotonic()
         try:
             while self._watchers and not self._closed:
-                await asyncio.sleep(EVERY_S)
+                await asyncio.sleep(SOON_S if self._seen.unread else EVERY_S)
                 seen = await self.now()
                 if seen is not told or time.monotonic() - told_s >= BEAT_S:
                     told, told_s = seen, time.monotonic()
