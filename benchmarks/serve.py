@@ -40,6 +40,8 @@ TRIALS: Final = 490
 """A session of so many trials has 984 runs."""
 LIMIT_S: Final = 0.3
 TIMES: Final = 5
+FEWEST: Final = 6
+"""Pairs below which there is no interval of signed ranks."""
 
 
 def many_sessions(folder: Path, sessions: int, trials: int) -> Path:
@@ -202,7 +204,10 @@ def watchers(folder: Path, count: int, blocks: int, runs: int) -> None:
             )
     found = gain(ratios)
     print(f"alone / watched, p99: {found.ratio:.3f} ({found.low:.3f}-{found.high:.3f}), n = {found.blocks} pairs")
-    print("no difference was seen" if found.low < 1.0 < found.high else "THERE IS A DIFFERENCE")
+    if len(ratios) < FEWEST:
+        print(f"too few pairs to say anything: {FEWEST} are needed")
+    else:
+        print("no difference was seen" if found.low < 1.0 < found.high else "THERE IS A DIFFERENCE")
 
 
 def _measured(folder: Path, port: int, count: int, runs: int) -> float:

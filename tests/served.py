@@ -19,6 +19,7 @@ from tuner.serve.app import Site, app
 from tuner.serve.gate import Gate
 from tuner.serve.reader import Reader
 from tuner.serve.server import Address, listening
+from tuner.serve.starting import Asking
 from tuner.store import Store
 
 
@@ -66,11 +67,11 @@ class Served:
 
 
 @contextmanager
-def served(results: Results, token: str | None = None) -> Iterator[Served]:
+def served(results: Results, token: str | None = None, asking: Asking | None = None) -> Iterator[Served]:
     """Serve a store from a thread."""
     listener = listening(Address(port=0))
     port = listener.getsockname()[1]
-    site = Site(Reader(results), Gate(port, frozenset(), token=token))
+    site = Site(Reader(results), Gate(port, frozenset(), token=token), asking=asking)
     server = uvicorn.Server(uvicorn.Config(app(site), log_config=None, lifespan="off", ws="none", http="h11"))
 
     async def run() -> None:

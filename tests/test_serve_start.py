@@ -6,9 +6,10 @@ import html
 import http.client
 import os
 import re
-import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,11 +22,12 @@ import many_trials
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from served import served
 
 from tuner.errors import UsageError
 from tuner.records import State
 from tuner.results import Results
-from tuner.serve.starting import OBJECTIVES, wish
+from tuner.serve.starting import OBJECTIVES, Asking, Starter, wish
 from tuner.store import Store
 
 ASKED = {"stack": "kernel", "profile": "latency", "objective": "latency", "budget_s": "600"}
@@ -86,12 +88,17 @@ class Starting:
             time.sleep(0.2)
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """Return an environment with a benchmark that only says what the real one would."""
+    fake.install(folder)
+    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "HOME": str(folder), "TUNER_LOCKS": str(folder)}
+
+
 @contextmanager
 def starting(folder: Path) -> Iterator[Starting]:
-    fake.install(folder)
     many_trials.stored(folder / "results", 6)
-    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "HOME": str(folder), "TUNER_LOCKS": str(folder)}
+    environment = _environment(folder)
     argv = [sys.executable, "-m", "tuner", "serve", "--allow-start", "--port", "0"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
         try:
@@ -102,24 +109,47 @@ def starting(folder: Path) -> Iterator[Starting]:
             process.kill()
 
 
-@pytest.mark.serial
-@pytest.mark.timeout(300)  # where a session measures on all CPUs, the server takes only idle time
-def test_a_session_is_started_and_stopped_from_a_page_and_ends_with_the_server(tmp_path: Path) -> None:
-    with starting(tmp_path) as server:
-        assert server.ask("/start", ASKED, token="wrong")[0] == http.HTTPStatus.UNAUTHORIZED  # noqa: S106 - of a test
-        assert server.ask("/start", ASKED | {"profile": "../x"})[0] == http.HTTPStatus.BAD_REQUEST
-        assert server.ask("/start", ASKED)[0] == http.HTTPStatus.SEE_OTHER
-        session = server.until("/start", r"(?<=/sessions/)[\w-]+-tune-kernel-latency-\w+")
-        server.until(f"/sessions/{session}", ">Stop<")
-        assert "one at a time" in server.ask("/start", ASKED)[1]
-        assert server.ask("/stop", {"session": many_trials.ID})[0] == http.HTTPStatus.BAD_REQUEST
-        server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(60) == 0
-    store = Store.reading(Results(tmp_path / "results"))
-    assert store.session(session).state is State.STOPPED
+def test_a_session_is_started_once_stopped_by_name_and_keeps_its_runs_when_all_ends(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    starter = Starter(results, _environment(tmp_path))
+    try:
+        started = starter.answer({"start": ASKED})
+        while not started["session"] and started["running"]:
+            time.sleep(0.2)
+            started = starter.answer({"state": True})
+        assert started["running"], started["said"]
+        assert "one at a time" in str(starter.answer({"start": ASKED})["refused"])
+        assert "was not started here" in str(starter.answer({"stop": many_trials.ID})["refused"])
+        assert starter.answer({"stop": started["session"]})["stops"] == 1
+    finally:
+        starter.end()
+    assert not starter.answer({"state": True})["running"]
+    assert Store.reading(results).session(str(started["session"])).state is not State.RUNNING
 
 
-@pytest.mark.serial
+def test_pages_start_and_stop_only_where_the_server_may(tmp_path: Path) -> None:
+    many_trials.stored(tmp_path, 6)
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    with served(Results(tmp_path)) as running:
+        assert running.ask("/start").status == http.HTTPStatus.NOT_FOUND
+        assert "/start" not in running.ask("/").text
+        mine, theirs = socket.socketpair()
+        starter = Starter(Results(tmp_path), {})
+        answering = threading.Thread(target=starter.serve, args=(mine,), daemon=True)
+        answering.start()
+        with theirs, served(Results(tmp_path), asking=Asking(theirs)) as starting_too:
+            assert "/start" in starting_too.ask("/").text
+            assert starting_too.ask("/start").status == http.HTTPStatus.OK
+            own = form | {"origin": starting_too.url}
+            refused = starting_too.ask("/start", "POST", urlencode(ASKED | {"profile": "../x"}), **own)
+            assert refused.status == http.HTTPStatus.BAD_REQUEST
+            assert "no path" in refused.text
+            assert starting_too.ask("/stop", "POST", "session=x", **own).status == http.HTTPStatus.BAD_REQUEST
+            assert starting_too.ask("/stop", "POST", "session=x", **form).status == http.HTTPStatus.FORBIDDEN
+        answering.join(30)
+        mine.close()
+
+
 def test_why_a_session_did_not_begin_is_shown_and_the_server_ends_with_who_starts_sessions(tmp_path: Path) -> None:
     with starting(tmp_path) as server:
         server.ask("/start", ASKED | {"profile": "nosuch"})

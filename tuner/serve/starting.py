@@ -35,6 +35,7 @@ MOST_SAID: Final = 4000
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _SESSION: Final = re.compile(r"^session (\S{1,128})$", re.MULTILINE)
 _ENDS_S: Final = 8.0
+_ITS_END_S: Final = 1.0
 _BETWEEN_S: Final = 0.3
 
 
@@ -133,7 +134,7 @@ class Starter:
     environment: Mapping[str, str]
     started: Started = field(default_factory=Started)
     _program: Kept | None = None
-    _said: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    _said: IO[bytes] | None = None
 
     def serve(self, connection: socket.socket) -> None:
         """Answer until the server ends; then end what was started."""
@@ -162,10 +163,14 @@ class Starter:
             self._program.ended(_BETWEEN_S)
         if self._program:
             self._program.kill_group()
+            self._program.reap()
+        self._now()
+        self._forget_words()
 
     def _start(self, wanted: Wish) -> None:
         if self._now().running:
             raise UsageError("a session that was started here is under way: one at a time")
+        self._forget_words()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it is read for as long as the server runs
         nowhere = os.open(os.devnull, os.O_RDWR)
         try:
@@ -183,9 +188,16 @@ class Starter:
         self._program.signal(signal.SIGINT)
         self.started = replace(now, stops=now.stops + 1)
 
+    def _forget_words(self) -> None:
+        said, self._said = self._said, None
+        if said:
+            said.close()
+
     def _now(self) -> Started:
         """Return what is known of the latest session now."""
         ended = self._program.ended(0.0) if self._program else None
+        if self._said is None:
+            return self.started
         found = _SESSION.search(_text(self._said, 0))
         self.started = replace(
             self.started,
@@ -228,7 +240,7 @@ def with_starter(results: Results, environment: Mapping[str, str], serve: Callab
         serve(Asking(theirs))
         return
     theirs.close()
-    with _signals_go_to(server):
+    with mine, _signals_go_to(server):
         url = {"TUNER_STORE": results.store} if results.store else {}
         Starter(results, {**environment, **url}).serve(mine)
         os.waitpid(server, 0)
@@ -240,11 +252,24 @@ def _signals_go_to(server: int) -> Iterator[None]:
 
     These are handlers, because what is ignored would be ignored by what is started, too.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number in before:
-        signal.signal(number, lambda number, _: os.kill(server, number))
+
+    def pass_on(number: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, number)
+        signal.setitimer(signal.ITIMER_REAL, _ITS_END_S)
+
+    def end(_number: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, signal.SIGKILL)  # it has nothing to lose, and may have no time where nothing is idle
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in (*numbers, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, end)
+    for number in numbers:
+        signal.signal(number, pass_on)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
