@@ -51,7 +51,7 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         ("benchmarks/kills.py", "8"),
     ),
     "survival": tests(
-        "What detaches itself, a killed keeper, a stop, two sessions at once: each ends in words.",
+        "What detaches itself, a killed reaper, a stop, two sessions at once: each ends in words.",
         "tests/test_survival.py",
     ),
     "apply": tests(

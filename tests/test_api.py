@@ -40,7 +40,7 @@ PAGE = PACKAGE.parent / "docs" / "api.md"
 BECOMES = {
     "hosts/become.py": ["os.environ"],
     "hosts/agent.py": ["os.environ", "os.environ"],
-    "hosts/keeper.py": ["sys.argv"] * 3,
+    "hosts/reaper.py": ["sys.argv"] * 3,
     "hosts/lab/door.py": ["sys.argv", "sys.stderr", "sys.exit"],
     "hosts/lab/keeper.py": ["sys.argv", "sys.argv", "sys.argv", "sys.exit"],
     "hosts/unpack.py": ["sys.stderr", "sys.exit"],

@@ -326,15 +326,15 @@ def test_an_interruption_leaves_no_process_behind(tmp_path: Path, mark: str, int
 
 
 def kept() -> list[str]:
-    """Return the processes that the keeper of this process has, the dead ones that nobody has collected too."""
-    mine = keeper(os.getpid())
+    """Return the processes that the reaper of this process has, the dead ones that nobody has collected too."""
+    mine = reaper(os.getpid())
     return Path(f"/proc/{mine}/task/{mine}/children").read_text(encoding="ascii").split()
 
 
-def keeper(owner: int) -> int:
+def reaper(owner: int) -> int:
     """Return the number of the process that keeps the programs of another."""
     children = [stat.parent for stat in Path("/proc").glob("[0-9]*/stat") if str(owner) == parent(stat)]
-    found = [folder for folder in children if b"tuner.hosts.keeper" in (folder / "cmdline").read_bytes()]
+    found = [folder for folder in children if b"tuner.hosts.reaper" in (folder / "cmdline").read_bytes()]
     assert len(found) == 1
     return int(found[0].name)
 
@@ -363,7 +363,7 @@ def interrupted() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_processes_end_by_themselves_when_ours_and_their_keeper_are_killed_outright(tmp_path: Path, mark: str) -> None:
+def test_processes_end_by_themselves_when_ours_and_their_reaper_are_killed_outright(tmp_path: Path, mark: str) -> None:
     program = fake.install(tmp_path, hang="client")
     code = textwrap.dedent(f"""
         from tuner.hosts import pair
@@ -377,7 +377,7 @@ def test_processes_end_by_themselves_when_ours_and_their_keeper_are_killed_outri
     """)
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}) as ours:
         wait_until(lambda: sum("ping-pong" in line for line in alive(mark)) >= 2)
-        os.kill(keeper(ours.pid), signal.SIGKILL)
+        os.kill(reaper(ours.pid), signal.SIGKILL)
         ours.kill()
     assert alive(mark)
     wait_until(lambda: not alive(mark))

@@ -273,7 +273,7 @@ def test_the_agent_is_sent_all_that_it_imports_and_only_standard_modules_beside(
         for other in imports(ast.parse(text)):
             assert other in texts or other.split(".")[0] in sys.stdlib_module_names, f"{name} imports {other}"
     used = {other for text in texts.values() for other in imports(ast.parse(text))}
-    assert set(bundle.MODULES) - used == {"tuner.hosts.agent", "tuner.hosts.keeper"}  # a program of its own
+    assert set(bundle.MODULES) - used == {"tuner.hosts.agent", "tuner.hosts.reaper"}  # a program of its own
 
 
 def imports(tree: ast.Module) -> Iterator[str]:

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from tuner.errors import Severity
 from tuner.hosts.become import files, inherited
 from tuner.hosts.program import Image, Machine, image_of, images
+from tuner.stacks.kernel import BANNER_PID
 from tuner.stacks.preloads import kernel_library
 from tuner.stacks.program import Caller, obstacles
 
 FIELD = Path(__file__).parent / "data" / "field" / "onload"
 HERE = Machine(os.uname().machine, 64)
 ME = Caller(1000, 1000)
+OURS = ("LD_PRELOAD", BANNER_PID)
 
 
 def run(
@@ -101,7 +103,7 @@ def test_nothing_is_added_to_the_environment(tmp_path: Path, given: dict[str, st
     env = {"PATH": os.environ["PATH"], **given}
     done = run(tmp_path, "env", env=env, options=("--no-verify",))
     seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    ours = {name: seen.pop(name) for name in list(seen) if name.startswith("XLIO_") or name == "LD_PRELOAD"}
+    ours = {name: seen.pop(name) for name in list(seen) if name.startswith("XLIO_") or name in OURS}
     assert (seen, "LD_PRELOAD" in ours) == (env, True)
 
 
@@ -208,3 +210,12 @@ def test_names_are_looked_for_in_the_order_of_the_path() -> None:
     assert list(files("a", "/x::/y/")) == ["/x/a", "a", "/y//a"]
     assert list(files("./a", "/x")) == ["./a"]
     assert list(files("a", None)) == ["/bin/a", "/usr/bin/a"]
+
+
+def test_one_banner_is_printed_whatever_a_program_starts(tmp_path: Path, program: Path) -> None:
+    path = script(tmp_path / "two", f"#!/bin/sh\n{program}\n{program}\ntrue\n")
+    done = run(tmp_path, str(path), options=("--no-verify",))
+    assert done.returncode == 0
+    assert done.stderr.count("TUNER_KERNEL_VERSION") == 1
+    children = [line for line in done.stderr.splitlines() if str(program) in line and str(path) not in line]
+    assert children == []

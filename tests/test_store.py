@@ -158,3 +158,14 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     Store(results.url).add_session("s", {}, {})
     assert results.database.is_file()
     assert [each.id for each in results.listed()] == ["s"]
+
+
+def test_the_latest_session_is_none_of_the_future_while_there_is_another(store: Store) -> None:
+    spoil(store, "update sessions set created_at = '2099-01-01T00:00:00.000+00:00' where id = '20260101-a'")
+    assert store.ids() == ["20260102-b", "20260101-a"]
+    assert store.session("latest").id == "20260102-b"
+
+
+def test_a_session_of_the_future_is_the_latest_where_there_is_no_other(store: Store) -> None:
+    spoil(store, "update sessions set created_at = '2099-01-01T00:00:00.000+00:00'")
+    assert store.session("latest").id == "20260102-b"

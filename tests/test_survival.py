@@ -115,17 +115,17 @@ def test_what_detached_itself_is_gone_when_the_program_has_ended(mark: str) -> N
     wait_for(lambda: not alive(mark), GONE_WITHIN_S)
 
 
-def keeper(owner: int) -> int:
+def reaper(owner: int) -> int:
     """Return the number of the process that keeps the programs of another."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            is_one = b"tuner.hosts.keeper" in (entry / "cmdline").read_bytes()
+            is_one = b"tuner.hosts.reaper" in (entry / "cmdline").read_bytes()
             if is_one and f"\nPPid:\t{owner}\n" in (entry / "status").read_text(encoding="utf-8"):
                 return int(entry.name)
-    raise AssertionError("there is no keeper")
+    raise AssertionError("there is no reaper")
 
 
-def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(
+def test_where_the_reaper_is_killed_the_run_is_over_and_the_next_program_starts(
     mark: str, request: pytest.FixtureRequest
 ) -> None:
     # As in a program that took its signals back: to write to who is gone must not end this process.
@@ -134,7 +134,7 @@ def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(
     with LocalHost().site({}) as site:
         process = site.start(Command(("/bin/sh", "-c", "sleep 300"), {"MARK": mark}), 200.0)
         wait_for(lambda: any("sleep" in each for each in alive(mark)))
-        os.kill(keeper(os.getpid()), signal.SIGKILL)
+        os.kill(reaper(os.getpid()), signal.SIGKILL)
         process.kill_group()
         assert process.result().exit_status == -signal.SIGKILL
     wait_for(lambda: not alive(mark), GONE_WITHIN_S)
@@ -145,7 +145,7 @@ def test_where_the_keeper_is_killed_the_run_is_over_and_the_next_program_starts(
 def test_what_stays_where_all_of_it_is_killed_is_swept_by_the_next_program(
     tmp_path: Path, starter: subprocess.Popen[str]
 ) -> None:
-    os.kill(keeper(starter.pid), signal.SIGKILL)
+    os.kill(reaper(starter.pid), signal.SIGKILL)
     starter.kill()
     starter.wait()
     assert any(tmp_path.glob("tuner-run-*"))

@@ -23,7 +23,7 @@ MODULES: Final = (
     "tuner.hosts.facts",
     "tuner.hosts.guardian",
     "tuner.hosts.host",
-    "tuner.hosts.keeper",
+    "tuner.hosts.reaper",
     "tuner.hosts.keeping",
     "tuner.hosts.links",
     "tuner.hosts.local",

@@ -1,6 +1,6 @@
-"""Programs that end when this process does, however it ends: a process beside it starts and keeps them (`keeper.py`).
+"""Programs that end when this process does, however it ends: a process beside it starts and ends them (`reaper.py`).
 
-There is one keeper for each process, from its first program to its end. It runs with an environment of its own, so that nothing that is
+There is one reaper for each process, from its first program to its end. It runs with an environment of its own, so that nothing that is
 preloaded for programs or for this process touches it. Its text comes from the loader of its module (`get_source`), because on another
 host this package is not in files.
 """
@@ -28,12 +28,12 @@ from typing import Final
 from tuner import temporary
 from tuner.errors import TunerError
 
-_PROGRAM: Final = "tuner.hosts.keeper"
+_PROGRAM: Final = "tuner.hosts.reaper"
 _ANSWER_LIMIT_S: Final = 20.0
 """After so long without an answer there is none: starting a program takes milliseconds."""
 _LEAVE_LIMIT_S: Final = 1.0
 _LOST: Final = (-signal.SIGKILL, 0.0)
-"""The end of a program of which the keeper cannot say it any more."""
+"""The end of a program of which the reaper cannot say it any more."""
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ def uninterrupted() -> Iterator[None]:
 class Used:
     """What the programs that have ended used: seconds of CPU, and how often one of them was preempted.
 
-    The kernel counts them for their keeper, not for this process (getrusage(2), RUSAGE_CHILDREN).
+    The kernel counts them for their reaper, not for this process (getrusage(2), RUSAGE_CHILDREN).
     """
 
     cpu_s: float = 0.0
@@ -90,17 +90,17 @@ class Kept:
     pid: int
     birth: int
     ends: int
-    keeper: _Keeper
+    reaper: _Reaper
     end: tuple[int, float] | None = None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens where it has ended."""
         if self.end is None:
-            self.keeper.tell({"signal": int(number), "pid": self.pid})
+            self.reaper.tell({"signal": int(number), "pid": self.pid})
 
     def kill_group(self) -> None:
         """Kill it and its group; nothing happens where it has ended."""
-        if self.end is None and not self.keeper.tell({"kill": self.pid}):
+        if self.end is None and not self.reaper.tell({"kill": self.pid}):
             self._kill_orphan()
 
     def ended(self, limit_s: float | None = None) -> tuple[int, float] | None:
@@ -128,15 +128,15 @@ class Kept:
         return bool(source.poll(None if limit_s is None else limit_s * 1000))
 
     def _kill_orphan(self) -> None:
-        """Kill what a keeper left that was killed itself, unless its number is another's by now."""
+        """Kill what a reaper left that was killed itself, unless its number is another's by now."""
         if self.birth and temporary.birth(self.pid) == self.birth:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
 
 @dataclass(slots=True)
-class _Keeper:
-    """The keeper and our end of the connection to it."""
+class _Reaper:
+    """The reaper and our end of the connection to it."""
 
     popen: subprocess.Popen[bytes]
     connection: socket.socket
@@ -161,7 +161,7 @@ class _Keeper:
         """Return the number of a program that was started.
 
         Raises:
-            ConnectionError: the keeper is gone.
+            ConnectionError: the reaper is gone.
             OSError: why there is no such program.
 
         """
@@ -201,7 +201,7 @@ class _Keeper:
             self.popen.wait(_LEAVE_LIMIT_S)
 
 
-_keepers: Final[list[_Keeper]] = []
+_reapers: Final[list[_Reaper]] = []
 _making: Final = threading.Lock()
 
 
@@ -227,8 +227,8 @@ def start(argv: Sequence[str], streams: tuple[int, int, int], folder: Path, envi
 def _started(request: Mapping[str, object], streams: tuple[int, int, int], *, again: bool) -> Kept:
     reader, writer = os.pipe()
     try:
-        keeper = _keeper()
-        pid = keeper.start(request, (*streams, writer))
+        reaper = _reaper()
+        pid = reaper.start(request, (*streams, writer))
     except ConnectionError:  # somebody has killed it
         os.close(reader)
         if not again:
@@ -239,19 +239,19 @@ def _started(request: Mapping[str, object], streams: tuple[int, int, int], *, ag
         raise
     finally:
         os.close(writer)
-    return Kept(pid, temporary.birth(pid), reader, keeper)
+    return Kept(pid, temporary.birth(pid), reader, reaper)
 
 
-def _keeper() -> _Keeper:
+def _reaper() -> _Reaper:
     with _making:
-        if not _keepers or not _keepers[-1].serves:
+        if not _reapers or not _reapers[-1].serves:
             _leave()
-            _keepers[:] = [_made()]
-        return _keepers[-1]
+            _reapers[:] = [_made()]
+        return _reapers[-1]
 
 
-def _made() -> _Keeper:
-    temporary.sweep()  # what was left where the keeper of a killed process was killed too
+def _made() -> _Reaper:
+    temporary.sweep()  # what was left where the reaper of a killed process was killed too
     mine, theirs = socket.socketpair()
     with theirs:
         sweeping = [str(each) for each in [vars(temporary).get("__file__")] if each]
@@ -269,7 +269,7 @@ def _made() -> _Keeper:
     if popen.stdin is not None:
         with popen.stdin as program, contextlib.suppress(BrokenPipeError):
             program.write(_source())
-    return _Keeper(popen, mine)
+    return _Reaper(popen, mine)
 
 
 def _source() -> bytes:
@@ -282,8 +282,8 @@ def _source() -> bytes:
 
 @atexit.register
 def _leave() -> None:
-    for keeper in _keepers:
-        keeper.leave()
+    for reaper in _reapers:
+        reaper.leave()
 
 
 def _line(request: Mapping[str, object]) -> bytes:

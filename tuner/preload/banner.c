@@ -1,7 +1,9 @@
 #include "banner.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,8 +83,17 @@ static void print_command_line(void)
     log_line(INFO, "Cmd Line: %.*s", (int)length, line);
 }
 
+/* Under `tuner run` one process prints it, the one that was asked for: its children, and theirs, need not say the same again. */
+static bool is_first(void)
+{
+    const char *first = getenv("TUNER_BANNER_PID");
+    return !first || strtol(first, NULL, 10) == (long)getpid();
+}
+
 void print_banner(void)
 {
+    if (!is_first())
+        return;
     log_line(INFO, RULE);
     log_line(INFO, "TUNER_KERNEL_VERSION: " TUNER_VERSION " (kernel sockets, not XLIO)");
     print_command_line();

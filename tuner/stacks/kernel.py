@@ -7,6 +7,9 @@ from typing import Final
 from tuner.stacks.preloads import kernel_library
 from tuner.stacks.stack import Stack
 
+BANNER_PID: Final = "TUNER_BANNER_PID"
+"""The variable that names the one process under the library that prints the banner; without it each does."""
+
 STACK: Final = Stack(
     name="kernel",
     version_tag="TUNER_KERNEL_VERSION",

@@ -212,17 +212,24 @@ class Store:
         """Return the ids of all sessions, oldest first; what is no id names none."""
         return self._named()[0]
 
-    def _named(self, *, of_this_host: bool = False) -> tuple[list[str], list[Wrong]]:
+    def _named(self, *, of_this_host: bool = False, until: str | None = None) -> tuple[list[str], list[Wrong]]:
         query = sa.select(SESSIONS.c.id, SESSIONS.c.created_at).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
         if of_this_host and self._here is not None:
             query = query.where(SESSIONS.c.host == self._here)
+        if until is not None:
+            query = query.where(SESSIONS.c.created_at <= until)
         rows = self._rows(query)
         found = [columns.id_of(row) for row in rows]
         return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
 
+    def _named_latest(self) -> tuple[list[str], list[Wrong]]:
+        """Return the sessions of this host; those that began in the future, by a clock that was wrong, only where there are no others."""
+        began = self._named(of_this_host=True, until=datetime.now(UTC).isoformat())
+        return began if began[0] else self._named(of_this_host=True)
+
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest, if shared of this host."""
-        known, wrong = self._named(of_this_host=session == LATEST)
+        known, wrong = self._named_latest() if session == LATEST else self._named()
         found = known[-1:] if session == LATEST else [each for each in known if each.startswith(session)]
         exact = [each for each in found if each == session] or found
         if len(exact) == 1:

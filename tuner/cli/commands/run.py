@@ -44,7 +44,8 @@ def run(
     """Start a program with a profile. It takes the place of `tuner`: its exit status is the program's.
 
     The program inherits the environment, without the stack's own variables in it (they are named on stderr),
-    with what the profile sets and with the stack's library in front of LD_PRELOAD.
+    with what the profile sets and with the stack's library in front of LD_PRELOAD. The library of the kernel stack prints its
+    banner once, for the program itself and not for those that it starts (TUNER_BANNER_PID).
 
     \b
     Examples:
@@ -57,6 +58,7 @@ def run(
     from tuner.hosts.local import LocalHost
     from tuner.stacks import probe
     from tuner.stacks.inheritance import under
+    from tuner.stacks.kernel import BANNER_PID, STACK
 
     found = deployable.chosen(profile, stack, where)
     used = stacks.named(found.stack)
@@ -73,7 +75,8 @@ def run(
         _hear(_obstacles(command, launch.environment, library), verify=verify)
         if verify:
             _verify(used, library, found.settings)
-        _become(command, launch.environment)
+        first = {BANNER_PID: str(os.getpid())} if used.name == STACK.name else {}
+        _become(command, {**launch.environment, **first})
 
 
 def _print(launch: Inherited, variables: Mapping[str, str], *, json: bool) -> None:

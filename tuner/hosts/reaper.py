@@ -34,7 +34,7 @@ ENDING_MS = 100
 """How often it is looked whether all have ended, where the kernel does not say so."""
 
 
-class Keeper:
+class Reaper:
     """The programs that were started for who is at the other end of a connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -223,7 +223,7 @@ def main() -> None:
     """Serve the connection whose descriptor is the second argument; then become the program of the others, unless leave was taken."""
     connection = socket.socket(fileno=int(sys.argv[2]))
     connection.set_inheritable(False)
-    taken_leave = Keeper(connection).serve(watched_parent())
+    taken_leave = Reaper(connection).serve(watched_parent())
     if sys.argv[3:] and not taken_leave:
         os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv[3:]])  # noqa: S606 - no shell is what is wanted
 
