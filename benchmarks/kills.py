@@ -6,7 +6,9 @@ process group. A power cut is a copy of the results folder at one instant, the l
 that was reported is stored, whether the session goes on to the answer that it has without a kill, what still lives, for how
 long, and what is left in the folder for temporary files once the session has gone on.
 
-    .venv/bin/python benchmarks/kills.py [MOMENTS] [SEED]
+    .venv/bin/python benchmarks/kills.py [MOMENTS] [SEED] [--real]
+
+With `--real` every session is one of the real sockperf: about 35 s a moment, and nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -353,8 +355,12 @@ def main() -> None:
         folder, kind, seed, resume = sys.argv[2:]
         session(Path(folder), kind, int(seed), resume=bool(int(resume)))
         return
-    moments, start = (*map(int, sys.argv[1:]), *(MOMENTS, 1)[len(sys.argv) - 1 :])
-    found = measured(moments, start)
+    words = [word for word in sys.argv[1:] if word != "--real"]
+    moments, start = (*map(int, words), *(MOMENTS, 1)[len(words) :])
+    real = "--real" in sys.argv
+    if real and shutil.which("sockperf") is None:
+        sys.exit("sockperf is not installed here")
+    found = measured(moments, start, (REAL,) if real else KINDS)
     print(section(found))
     sys.exit(any(not each.good for each in found))
 

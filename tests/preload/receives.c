@@ -80,6 +80,24 @@ CHECK_THAT(a_shutdown_by_another_thread_ends_the_wait)
     close_ends(ends);
 }
 
+/* Who may not wait finds no end of datagrams (EAGAIN), who waits does: a look tells less than a wait. */
+CHECK_THAT(a_shutdown_ends_a_wait_for_datagrams_with_and_without_a_time_limit)
+{
+    FOR_EACH_WAY
+    {
+        struct ends ends = connect_ends(UDP4);
+        struct later later;
+        char data[8];
+        if (way % 2)
+            EXPECT(setsockopt(ends.here, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 5}, sizeof(struct timeval)) == 0);
+        start_later(&later, stop_receiving, &ends.here);
+        EXPECT(receive(way, ends.here, data, sizeof data, 0) == 0);
+        finish_later(&later);
+        EXPECT(receive(way, ends.here, data, sizeof data, 0) == 0);
+        close_ends(ends);
+    }
+}
+
 CHECK_THAT(a_receive_that_must_not_wait_does_not)
 {
     FOR_EACH_KIND

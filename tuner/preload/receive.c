@@ -18,6 +18,8 @@
 #include "sockets.h"
 #include "start.h"
 
+enum { POLLS_A_LOOK_AT_THE_END = 256 };
+
 struct receive {
     int fd;
     int flags;
@@ -74,6 +76,14 @@ static bool interrupted(const struct interruptions *before, long long end_ns)
     return end_ns == NEVER_NS ? interruptions.unrestarted != before->unrestarted : interruptions.all != before->all;
 }
 
+/* A receive of datagrams ends with 0 where the socket is shut for reading, but not one that may not wait: it finds nothing. */
+static bool is_shut(int fd)
+{
+    static const struct timespec at_once;
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+    return next.ppoll(&end, 1, &at_once, NULL) > 0 && end.revents & POLLRDHUP;
+}
+
 static ssize_t sleep_until(const struct receive *call, long long end_ns)
 {
     for (;;) {
@@ -86,6 +96,10 @@ static ssize_t sleep_until(const struct receive *call, long long end_ns)
         ssize_t got = call->look(call);
         if (ready == 0 || !nothing_yet(got))
             return got;
+        if (is_shut(call->fd))
+            return call->wait(call);
+        if (left_ns <= 0) /* ready for something that was no data, as a datagram with a wrong sum */
+            return fail(EAGAIN);
     }
 }
 
@@ -96,11 +110,13 @@ static ssize_t poll_socket(const struct receive *call, const struct interruption
         if (interrupted(before, end_ns))
             return fail(EINTR);
         if (end_ns != NEVER_NS && now_ns() >= end_ns)
-            return fail(EAGAIN);
+            return is_shut(call->fd) ? call->wait(call) : fail(EAGAIN);
         yield_if_due(polls);
         ssize_t got = call->look(call);
         if (!nothing_yet(got))
             return got;
+        if (polls % POLLS_A_LOOK_AT_THE_END == 0 && is_shut(call->fd))
+            return call->wait(call);
     }
     if (interrupted(before, end_ns))
         return fail(EINTR);

@@ -1,0 +1,35 @@
+"""Random socket programs see the same under the kernel stack's library as on plain sockets; longer: `benchmarks/oracle.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import oracle
+import pytest
+from preload_builds import compile_library
+
+FIRST, PROGRAMS = 500, 8
+
+
+@pytest.fixture(scope="module")
+def plain() -> oracle.Outcomes:
+    return oracle.played(FIRST, PROGRAMS, None)
+
+
+def test_a_program_does_the_same_each_time(plain: oracle.Outcomes) -> None:
+    assert list(plain) == [*range(FIRST, FIRST + PROGRAMS)]
+    assert all(len(steps) == 40 for steps in plain.values())
+    again = oracle.played(FIRST, PROGRAMS, None)
+    assert sum(again[seed] == plain[seed] for seed in plain) >= PROGRAMS - 2  # a busy host may be late once
+
+
+@pytest.mark.parametrize("settings", oracle.SETTINGS.values(), ids=oracle.SETTINGS)
+def test_programs_see_under_the_library_what_they_see_without(plain: oracle.Outcomes, settings: dict[str, str]) -> None:
+    seen = oracle.played(FIRST, PROGRAMS, settings)
+    odd = [seed for seed in plain if seen.get(seed) != plain[seed]]
+    assert [seed for seed in odd if oracle.differs(seed, settings)] == []
+
+
+def test_a_library_that_tells_something_else_is_found_out(tmp_path: Path, plain: oracle.Outcomes) -> None:
+    seen = oracle.played(FIRST, PROGRAMS, {}, compile_library(tmp_path, "liar.c"))
+    assert any(seen.get(seed) != plain[seed] for seed in plain)
