@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,6 +86,31 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         "tests/test_hosts_local.py",
         "tests/test_hangs.py",
     ),
+    "made-up files": Harness(
+        "What is read out of others' files is what the programs that read such files make of them.",
+        ("benchmarks/made_up_files.py", "20000"),
+        ("benchmarks/made_up_files.py", "100"),
+    ),
+    "shells": Harness(
+        "What is read out of shell profiles without running them is what shells make of them.",
+        ("benchmarks/shells.py", "20000"),
+        ("benchmarks/shells.py", "100"),
+    ),
+    "two hosts": Harness(
+        "Whatever breaks between two hosts, it is named, nothing measured is lost, and nothing stays at either end.",
+        ("benchmarks/faults.py", "--times", "20"),
+        ("benchmarks/faults.py", "--times", "1", "--only", "agent killed"),
+    ),
+    "oracle": Harness(
+        "Random socket programs see the same under the kernel stack's library as on plain sockets: bytes, errors, readiness.",
+        ("benchmarks/oracle.py", "--seconds", "3600"),
+        ("benchmarks/oracle.py", "--seconds", "10"),
+    ),
+    "mutants": Harness(
+        "Mistakes put into the modules that decide and parse are noticed by their tests.",
+        ("benchmarks/mutants.py", "400"),
+        ("benchmarks/mutants.py", "5"),
+    ),
     "library": tests(
         "The kernel stack's library keeps what plain sockets do, also under the address and undefined-behaviour sanitizers.",
         "tests/test_preload_checks.py",
@@ -130,6 +156,68 @@ def said(text: str) -> str:
     return "```\n" + "\n".join(counts or lines) + "\n```"
 
 
+# The figures of the first table: what a column of a harness's table, or a word behind a number, is counted as.
+COUNTED: Final[Mapping[str, str]] = {
+    "moments": "moments killed",
+    "of them lost": "reported runs lost",
+    "stored runs changed": "stored runs changed",
+    "processes after 3 s": "processes left",
+    "processes left": "processes left",
+    "temporary folders left": "folders left",
+    "files left": "files left",
+    "runs lost": "reported runs lost",
+    "programs": "socket programs played",
+    "different": "of them seen otherwise",
+    "mutants": "mutants tried",
+    "killed": "mutants killed",
+}
+PRINTED: Final[Mapping[str, str]] = {
+    r"(\d+) passed": "tests of faults passed",
+    r"(\d+) failed": "tests of faults failed",
+    r"([\d,]+) inputs": "inputs fuzzed",
+    r"texts: (\d+)": "shell profiles read as shells do",
+}
+
+
+def figures(text: str) -> Counter[str]:
+    """Return what a harness counted, by the names of the first table."""
+    found: Counter[str] = Counter()
+    heads: list[str] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        numbers = [cell.replace(",", "") for cell in cells]
+        if cells and not any(number.isdigit() for number in numbers) and "---" not in line:
+            heads = cells
+        for head, number in zip(heads, numbers, strict=False):
+            if head in COUNTED and number.isdigit():
+                found[COUNTED[head]] += int(number)
+    for pattern, what in PRINTED.items():
+        for match in re.finditer(pattern, text):
+            found[what] += int(match[1].replace(",", ""))
+    return found
+
+
+def longest_s(text: str) -> float:
+    """Return how long the last process lived on after a kill, in seconds, as the table of kills says it."""
+    return max((float(found) for found in re.findall(r"\| (\d+\.\d+) s \|", text)), default=0.0)
+
+
+def summed(sections: Mapping[str, str]) -> str:
+    """Return the first table: each figure over all harnesses that are on the page."""
+    total: Counter[str] = Counter()
+    for text in sections.values():
+        total += figures(text)
+        total.update(dict.fromkeys(figures(text), 0))
+    rows = [
+        f"| {what} | {total[what]:,} |"
+        for what in dict.fromkeys([*COUNTED.values(), *PRINTED.values()])
+        if what in total
+    ]
+    if "kills" in sections:
+        rows.append(f"| seconds until the last process is gone, at most | {longest_s(sections['kills']):.2f} |")
+    return "\n".join(["| figure | |", "|---|---|", *rows]) + "\n"
+
+
 def kept() -> dict[str, str]:
     """Return the sections that the page has."""
     if not PAGE.is_file():
@@ -149,7 +237,7 @@ def main() -> int:
         sections[name], fine = section(name, short=asked.short)
         good = good and fine
         found = [sections[each] for each in HARNESSES if each in sections]
-        PAGE.write_text("\n".join([head(), *found]), encoding="utf-8")
+        PAGE.write_text("\n".join([head(), summed(sections), *found]), encoding="utf-8")
     return 0 if good else 1
 
 
