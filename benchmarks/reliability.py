@@ -206,8 +206,7 @@ def summed(sections: Mapping[str, str]) -> str:
     """Return the first table: each figure over all harnesses that are on the page."""
     total: Counter[str] = Counter()
     for text in sections.values():
-        total += figures(text)
-        total.update(dict.fromkeys(figures(text), 0))
+        total.update(figures(text))  # a sum of counters would drop what is 0
     rows = [
         f"| {what} | {total[what]:,} |"
         for what in dict.fromkeys([*COUNTED.values(), *PRINTED.values()])

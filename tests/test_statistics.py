@@ -174,6 +174,11 @@ def test_the_pooled_spread_follows_the_replicated_profiles_and_not_the_single_on
     assert quiet < pooled_sd([]) < wild
 
 
+def test_the_pooled_spread_is_that_of_the_printed_formula() -> None:
+    # 0.1² twice around a mean of 0; (0 - 0.1)² + (0.2 - 0.1)² around a mean of their own: 0.04 over 2 + 1 degrees of freedom.
+    assert pooled_sd([[0.0, 0.2], [5.0]], [0.1, -0.1]) == pytest.approx(math.sqrt(0.04 / 3))
+
+
 @given(st.lists(_FINITE, min_size=1, max_size=20), st.floats(min_value=0, max_value=100))
 def test_more_blocks_bring_the_two_views_of_a_gain_together(values: list[float], sd: float) -> None:
     low, high = promise(values, sd)
