@@ -219,3 +219,12 @@ def test_one_banner_is_printed_whatever_a_program_starts(tmp_path: Path, program
     assert done.stderr.count("TUNER_KERNEL_VERSION") == 1
     children = [line for line in done.stderr.splitlines() if str(program) in line and str(path) not in line]
     assert children == []
+
+
+def test_a_profile_that_makes_the_library_write_a_file_is_named(tmp_path: Path) -> None:
+    text = 'name = "logs"\nstack = "kernel"\nsummary = "Logs"\n[settings]\n# asked for\nXLIO_LOG_FILE = "/tmp/where"\n'
+    script(tmp_path / "logs.toml", text, 0o644)
+    words = [sys.executable, "-m", "tuner", "run", "./logs.toml", "--print"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert "names /tmp/where: the library writes there" in done.stderr

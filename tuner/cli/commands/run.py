@@ -53,7 +53,8 @@ def run(
       tuner run latest -- ./server --port 80
       tuner run xlio/latency --print
     """
-    from tuner import stacks
+    from tuner import catalogue, stacks
+    from tuner.catalogue import named_files
     from tuner.hosts.become import inherited
     from tuner.hosts.local import LocalHost
     from tuner.stacks import probe
@@ -67,6 +68,8 @@ def run(
     launch = under(used, library, found.settings, variables)
     for name in launch.set_aside:
         typer.echo(f"warning: set aside: {name}", err=True)
+    for finding in named_files.told(catalogue.load(used.name), found.settings):
+        typer.echo(finding, err=True)
     if show or json:
         _print(launch, variables, json=json)
     elif not command:
