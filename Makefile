@@ -27,7 +27,7 @@ types: setup
 
 # Tests that start real sockperf processes have the machine for themselves; the others share it.
 tests: setup browser postgresql sshd programs
-	$(BIN)/pytest -q -n 3 --dist worksteal -m "not serial"
+	$(BIN)/pytest -q -n 6 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -m serial
 
 bench: setup

@@ -10,6 +10,10 @@ from typing import Final
 SOURCE: Final = Path(__file__).parent / "fake_sockperf"
 
 
+RUN_S: Final = 0.12
+"""How long a client takes unless told otherwise: a session that waits leaves the processor to the tests beside it."""
+
+
 def install(folder: Path, **orders: object) -> Path:
     """Return an executable copy in `folder` that obeys `orders` (their words stand at the top of `fake_sockperf`)."""
     program = folder / "sockperf"
@@ -17,7 +21,7 @@ def install(folder: Path, **orders: object) -> Path:
     # An absolute interpreter, because the environment that a run is given has no PATH; -IS makes it start fast.
     program.write_text(f"#!{sys.executable} -IS\n{body}", encoding="utf-8")
     program.chmod(0o755)
-    order(program, **orders)
+    order(program, **{"slow_s": RUN_S} | orders)
     return program
 
 

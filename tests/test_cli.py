@@ -289,7 +289,7 @@ def test_a_warm_start_says_what_it_starts_from(tuner: Tuner, sockperf: str) -> N
 
 
 def test_a_profile_that_a_session_wrote_can_be_measured(tuner: Tuner, sockperf: str) -> None:
-    found = tuner("tune", "--budget", "13s", "--sockperf", sockperf, "--json").json
+    found = tuner("tune", "--budget", "18s", "--sockperf", sockperf, "--json").json
     ended = tuner("measure", found["winner"]["path"], "--runs", "1", "--sockperf", sockperf, "--json")
     assert ended.json["settings"] == found["winner"]["settings"]
 

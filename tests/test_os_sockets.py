@@ -79,7 +79,7 @@ apart = pytest.mark.skipif(
 def tuner(
     folder: Path, library: Path, stack: str, *arguments: str, within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    program = fake.install(folder, noise=0.01)
+    program = fake.install(folder, noise=0.01, slow_s=0)
     command = [*within, sys.executable, "-m", "tuner", *arguments, "--stack", stack, "--lib", str(library)]
     command += ["--sockperf", str(program), "--json"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=100)
