@@ -25,10 +25,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# Tests that start real sockperf processes have the machine for themselves; the others share it.
+# Most tests of sessions wait for processes more than they compute. Those that start real sockperf share the machine with one other.
 tests: setup browser postgresql sshd programs
-	$(BIN)/pytest -q -n 6 --dist worksteal -m "not serial"
-	$(BIN)/pytest -q -m serial
+	$(BIN)/pytest -q -n 5 --dist worksteal -m "not serial"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m serial
 
 bench: setup
 	$(BIN)/python benchmarks/write.py

@@ -199,7 +199,7 @@ def test_a_library_that_is_loaded_and_leaves_sockets_to_the_kernel_ends_in_the_f
         [sys.executable, "-m", "tuner", "sessions", "show", session["session"], "--json"], cwd=tmp_path, capture_output=True, check=True
     )  # fmt: skip
     runs = json.loads(shown.stdout)["runs"]
-    assert {run["block"] for run in runs} == {0}
+    assert len({run["block"] for run in runs}) <= 2  # a block that something disturbed is made again
     assert {run["status"] for run in runs} == {"not-loaded"}
 
 
@@ -211,7 +211,7 @@ def test_a_library_that_carries_the_packets_is_measured(stack: str, release: str
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert "sockets" not in found
-    assert found["counters"]["client"]["tx_packets"] == 200
+    assert found["counters"]["client"]["tx_packets"] in {200, 300}  # 100 a run; of a disturbed block too
 
 
 def test_sockets_of_the_system_are_named_so_wherever_the_result_is_told(tmp_path: Path) -> None:
