@@ -34,7 +34,7 @@ class Bench(Protocol):
         ...
 
     @property
-    def left(self) -> int:
+    def left(self) -> float:
         """The runs that are left."""
         ...
 
