@@ -21,6 +21,7 @@ from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
 
 SHORT = replace(PLAN, budget_s=180.0, blocks=40)
+FEWEST, MOST = budget_shares.CLEAR_LEAD_BLOCKS
 
 
 def host(gain: float, base_us: float = 36.0) -> SimulatedHost:
@@ -41,12 +42,23 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert found["verdict"] == "improved"
     lead = stored(tmp_path, found).clear_lead
     assert lead is not None
-    assert lead.blocks == budget_shares.CLEAR_LEAD_BLOCKS
+    assert lead.blocks == FEWEST
     assert 2.0 < lead.ratio < 4.5
     runs = Store(Results(tmp_path).url).runs(found["session"])
     judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
-    assert budget_shares.CLEAR_LEAD_BLOCKS <= len(judged) <= math.ceil(1.5 * budget_shares.CLEAR_LEAD_BLOCKS)
+    assert FEWEST <= len(judged) <= math.ceil(1.5 * FEWEST)
     assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.CLEAR_LEAD_REST_RUNS
+
+
+def test_a_lead_that_takes_more_blocks_to_show_has_them_and_the_search_what_is_left(tmp_path: Path) -> None:
+    lead = stored(tmp_path, tune(tmp_path, host(1.18), SHORT)).clear_lead
+    assert lead is not None
+    assert FEWEST < lead.blocks <= MOST
+    plan = replace(SHORT, clear_lead=lead)
+    assert budget_shares.search_ends(SHORT) < budget_shares.search_ends(plan)
+    assert budget_shares.search_ends(plan) < budget_shares.search_ends(
+        replace(plan, clear_lead=replace(lead, blocks=FEWEST))
+    )
 
 
 def test_every_setting_of_an_obvious_winner_has_its_own_interval_above_it(tmp_path: Path) -> None:
@@ -72,7 +84,7 @@ def test_what_a_budget_can_detect_is_not_less_because_something_was_obvious(tmp_
 
 
 def test_a_budget_with_no_time_to_minimise_keeps_its_whole_confirmation(tmp_path: Path) -> None:
-    assert not budget_shares.has_room_for_clear_lead(replace(SHORT, budget_s=90.0))
+    assert not budget_shares.clear_lead_blocks(replace(SHORT, budget_s=90.0))
     found = tune(tmp_path, host(4.0), replace(SHORT, budget_s=90.0))
     assert (stored(tmp_path, found).clear_lead, found["minimised"]) == (None, None)
 

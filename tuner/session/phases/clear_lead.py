@@ -22,7 +22,8 @@ from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import ClearLead, Plan
 
 # The pessimistic view of the leader's gain, in standard errors of the few blocks. The search flatters its leader, so that
-# it is twice what the blocks need (`confirm.CLEAR`); at the noise of `benchmarks/decisions.py` it is a gain of about a third.
+# it is twice what the blocks need (`finalists.CLEAR`); at the noise of `benchmarks/decisions.py` seven blocks are enough for
+# a gain of about a third.
 LEAD_ERRORS: Final = 8.0
 
 
@@ -30,13 +31,15 @@ def with_short_confirmation(evidence: Evidence) -> Plan:
     """Return the session's plan with few blocks to judge where that will do, and as it is where not."""
     plan, leader = evidence.plan, incumbent(evidence)
     begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)
-    if leader is None or begun or plan.guards or not budget_shares.has_room_for_clear_lead(plan):
+    possible = budget_shares.clear_lead_blocks(plan)
+    if leader is None or begun or plan.guards or not possible:
         return plan
     sd = spread(evidence)
     gain = promise(seen(evidence.gains, leader.number), sd)[0]
-    if gain < LEAD_ERRORS * sd / math.sqrt(budget_shares.CLEAR_LEAD_BLOCKS) or not _observed(evidence, leader):
+    blocks = max(possible.start, math.ceil((LEAD_ERRORS * sd / gain) ** 2)) if gain > 0.0 else possible.stop
+    if blocks not in possible or not _observed(evidence, leader, blocks):
         return plan
-    return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), budget_shares.CLEAR_LEAD_BLOCKS))
+    return replace(plan, clear_lead=ClearLead(leader.profile, math.exp(gain), blocks))
 
 
 def words(lead: ClearLead | None) -> str:
@@ -47,9 +50,9 @@ def words(lead: ClearLead | None) -> str:
     return f"{why}; the time saved goes to more search and to minimising"
 
 
-def _observed(evidence: Evidence, leader: Trial) -> bool:
-    """Return whether the few blocks will observe every percentile of the objective often enough to judge it."""
-    needed = policy.SURPLUS * policy.LEAST_BEYOND / budget_shares.CLEAR_LEAD_BLOCKS
+def _observed(evidence: Evidence, leader: Trial, blocks: int) -> bool:
+    """Return whether so few blocks will observe every percentile of the objective often enough to judge it."""
+    needed = policy.SURPLUS * policy.LEAST_BEYOND / blocks
     terms = [term for term in evidence.objective.terms if percentile_of(term.metric) is not None]
     return all(_beyond(evidence, leader, term) >= needed for term in terms)
 

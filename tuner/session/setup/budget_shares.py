@@ -2,8 +2,8 @@
 
 calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
-                   where it found a clear lead, it goes on to 60 %
-choose, confirm    to 75 %, of which the choosing has the first 15 %; less where the search found a clear lead
+                   where it found a clear lead, it goes on, to 70 % at most
+choose, confirm    to 75 %, of which the choosing has the first 15 %; after a clear lead what its few blocks take
 minimise           the rest; where that is too little, the confirmation has it
 """
 
@@ -45,14 +45,13 @@ LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
 # gain of 10 % in 43 of 60 sessions when a quarter went to minimising, and in 182 of 200 when the confirmation had it.
 WORTHWHILE_RUNS: Final = 48
-# Where the search found something so good that few blocks prove it, so many do (of the baseline, the chosen one and the
-# start), and minimising has the rest, if that is enough: twelve blocks as above.
-CLEAR_LEAD_BLOCKS: Final = 7
-CLEAR_LEAD_RUNS: Final = 3 * CLEAR_LEAD_BLOCKS
+# Where the search found something so good that few blocks prove it, no more of them judge (each of the baseline, the chosen
+# one and the start), and minimising has at least twelve blocks as above.
+CLEAR_LEAD_BLOCKS: Final = (7, 20)
+RUNS_A_BLOCK: Final = 3
 CLEAR_LEAD_REST_RUNS: Final = 36
-# Where few blocks prove the best so far, the search goes on with what the proof does not need: large gains are where more
-# of them are left to find. On landscapes of steps, 180 runs, it found more in four of ten sessions and less in none.
-CLEAR_LEAD_SEARCH_SHARE: Final = 0.60
+# The search goes on with what the proof does not need: large gains are where more of them are left to find.
+CLEAR_LEAD_SEARCH_SHARE: Final = 0.70
 # What a run costs beyond its test: start, calibration, warm-up, drain; and the benchmark's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -129,7 +128,7 @@ def search_ends(plan: Plan) -> float:
     ends = _first_search_ends(plan)
     if not plan.clear_lead:
         return ends
-    rest = (CLEAR_LEAD_RUNS / (1.0 - CHOOSING_PART) + CLEAR_LEAD_REST_RUNS) / _runs(plan)
+    rest = _clear_lead_share(plan, plan.clear_lead.blocks) + CLEAR_LEAD_REST_RUNS / _runs(plan)
     return max(ends, min(CLEAR_LEAD_SEARCH_SHARE, 1.0 - rest))
 
 
@@ -148,9 +147,11 @@ def confirm_ends(plan: Plan) -> float:
     It has everything that the search leaves when the rest would not do for minimising: a certain winner with too many
     settings is worth more than an uncertain one. It follows from the plan alone, so that a resumed session agrees.
     """
-    if plan.clear_lead:
-        return _clear_lead_ends(plan)
-    return SEARCH_SHARE + CONFIRM_SHARE if _minimises(plan) else 1.0
+    minimises = SEARCH_SHARE + CONFIRM_SHARE if _minimises(plan) else 1.0
+    if not plan.clear_lead:
+        return minimises
+    few = search_ends(plan) + _clear_lead_share(plan, plan.clear_lead.blocks)
+    return max(few, minimises) if minimises < 1.0 else few
 
 
 def _minimises(plan: Plan) -> bool:
@@ -158,15 +159,18 @@ def _minimises(plan: Plan) -> bool:
     return plan.kind is Kind.TUNE and MINIMISE_SHARE * _runs(plan) >= WORTHWHILE_RUNS
 
 
-def _clear_lead_ends(plan: Plan) -> float:
-    few = search_ends(plan) + CLEAR_LEAD_RUNS * run_s(plan) / ((1.0 - CHOOSING_PART) * plan.budget_s)
-    return max(few, SEARCH_SHARE + CONFIRM_SHARE) if _minimises(plan) else few
+def _clear_lead_share(plan: Plan, blocks: int) -> float:
+    """Return the share of the budget in which so many blocks judge, and the choosing before them."""
+    return RUNS_A_BLOCK * blocks / (1.0 - CHOOSING_PART) / _runs(plan)
 
 
-def has_room_for_clear_lead(plan: Plan) -> bool:
-    """Return whether a plan without a clear lead has time to minimise when few blocks judge."""
-    rest_s = (1.0 - _clear_lead_ends(plan)) * plan.budget_s
-    return plan.kind is Kind.TUNE and not plan.clear_lead and rest_s >= CLEAR_LEAD_REST_RUNS * run_s(plan)
+def clear_lead_blocks(plan: Plan) -> range:
+    """Return how many blocks may judge a clear lead: as many as leave time to minimise, none where fewer are too few."""
+    few, many = CLEAR_LEAD_BLOCKS
+    if plan.kind is not Kind.TUNE or plan.clear_lead:
+        return range(0)
+    left = 1.0 - _first_search_ends(plan) - CLEAR_LEAD_REST_RUNS / _runs(plan)
+    return range(few, 1 + min(many, int(left / _clear_lead_share(plan, 1))))
 
 
 def choosing_ends(plan: Plan) -> float:
