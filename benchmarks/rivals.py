@@ -34,7 +34,7 @@ class Bench(Protocol):
         ...
 
     @property
-    def left(self) -> float:
+    def left(self) -> int:
         """The runs that are left."""
         ...
 

@@ -98,9 +98,9 @@ class Bench:
         return self.landscape.space
 
     @property
-    def left(self) -> float:
-        """The runs that are left; below zero when the last one hung."""
-        return self.runs - self.made
+    def left(self) -> int:
+        """The whole runs that are left; below zero when the last one hung."""
+        return math.floor(self.runs - self.made)
 
     def latency_us(self, settings: Settings) -> float | None:
         """Return what one run measures, None where it crashes or hangs."""
