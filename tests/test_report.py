@@ -20,14 +20,19 @@ from tuner.cli.main import program
 from tuner.cli.screen.failure import status
 from tuner.errors import UsageError
 from tuner.judging.pareto import MOST_ON_FRONT
+from tuner.judging.statistics import Gain
 from tuner.records import Kind, State
 from tuner.report import comparison, curves, files
+from tuner.report.advice import advice
 from tuner.report.charts import charts
 from tuner.report.content import content as report_of
 from tuner.report.drawing import DrawnAs
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
+from tuner.session.answer.answers import TuneAnswer
 from tuner.session.answer.pareto_front import front_of
+from tuner.session.answer.parts import Basis, Recommended, Source
+from tuner.session.answer.stored import answer_of
 from tuner.session.measuring.evidence import Evidence
 from tuner.store import Store
 from tuner.version import __version__
@@ -317,3 +322,17 @@ def test_the_report_names_the_release_that_measured_and_not_the_one_that_writes(
 def test_a_session_holds_the_release_that_measured_it(tmp_path: Path) -> None:
     tune(tmp_path, SimulatedHost(polling_helps), replace(PLAN, kind=Kind.MEASURE, known=(), blocks=2))
     assert Store(Results(tmp_path).url).session("latest").facts["tuner"] == __version__
+
+
+@pytest.mark.parametrize(
+    ("role", "said"), [(Source.KNOWN, "best known profile itself"), (Source.FOUND, "No known profile was judged")]
+)
+def test_where_nothing_was_judged_beside_the_winner_it_says_what_the_winner_is(
+    made: Store, role: Source, said: str
+) -> None:
+    answer = answer_of(made.session("latest"))
+    assert isinstance(answer, TuneAnswer)
+    one = Recommended("XLIO_RX_POLL", "-1", Basis.SHOWN, Gain(2.0, 1.9, 2.1, 12, 0.95), "")
+    bare = replace(answer.advice, recommended=(one,), best_known=None, over_known=None)
+    alone = replace(answer, winner=replace(answer.winner, role=role), advice=bare)
+    assert said in advice(alone)["known"]

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.session.answer import words
 from tuner.session.answer.answers import Answer, TuneAnswer, beside_known
 from tuner.session.answer.costs import in_verdict
-from tuner.session.answer.parts import Minimal, Recommended
+from tuner.session.answer.parts import Minimal, Recommended, Source
 
 HEADERS = ("setting", "contribution", "evidence")
 
@@ -22,10 +22,17 @@ def advice(answer: Answer | None) -> Mapping[str, Any]:
     return {
         "headers": HEADERS,
         "rows": [_row(each) for each in rows],
-        "known": ". ".join(beside_known(answer)) or "No known profile was measured beside it",
+        "known": ". ".join(beside_known(answer)) or _alone(answer),
         "costs": in_verdict(answer.beside),
         "minimal": _minimal(minimal, answer.winner.described.profile) if minimal else None,
     }
+
+
+def _alone(answer: TuneAnswer) -> str:
+    """Return why nothing is said of a known profile and a found one beside each other."""
+    if answer.winner.role is Source.KNOWN:
+        return "It is the best known profile itself, and nothing that was found was judged beside it"
+    return "No known profile was judged beside it"
 
 
 def _row(found: Recommended) -> list[str]:
