@@ -11,7 +11,7 @@ with a log-normal prior that shrinks as their number grows, is what so few obser
 
 What is no sum of effects is the second term, r²: a deviation that near settings have in common, d being their squared distance
 in the space of the kernels. The most probable weights of a few trials are often zero, and a sum of effects with such weights
-is sure of what it has never seen: on 7z (a public table) it believed 0.62 ± 0.02 of what was 1.46, and never looked there.
+is sure of what it has never seen, and never looks there: so it was on 7z, a public table (`docs/scoreboard.md`).
 
 A gain is measured against its block's baseline, which is noisy too: half of its variance is common to the block. Both
 halves have heavy tails, as hiccups have: what the model cannot explain loses weight (Student's t with four degrees of

@@ -19,7 +19,7 @@ AS_GOOD: Final = 0.01
 MARGIN: Final = 0.01
 WORTH_LEAVING: Final = 0.9
 # What was not shown to be better than the baseline is recommended only when it is so with this probability. With the 0.9 of
-# above, four of 24 simulated sessions in which nothing matters recommended something.
+# above, too many sessions in which nothing matters recommend something (the row `nothing` of `benchmarks/advice.py`).
 SURELY_BETTER: Final = 0.975
 # What may be expected to be lost for the sake of fewer settings.
 NEGLIGIBLE: Final = 0.005
