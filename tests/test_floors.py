@@ -63,13 +63,14 @@ QUARANTINED = {
     "vl_convert": ("tuner.report.vega",),
     "sqlalchemy": ("tuner.store",),
     "alembic": ("tuner.store.formats",),
+    "distributed": ("tuner.session.measuring.clustered",),
     "starlette": ("tuner.serve",),
     "uvicorn": ("tuner.serve.server",),
 }
 COMMANDS = "tuner.cli.commands"
 HEAVY = {
     *("alembic", "hdrh", "jinja2", "numpy", "optuna", "pandas", "psycopg", "scipy", "skopt", "sklearn", "sqlalchemy"),
-    *("starlette", "uvicorn", "vl_convert"),
+    *("dask", "distributed", "starlette", "uvicorn", "vl_convert"),
 }
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tuner.errors import UsageError, error
+
 if TYPE_CHECKING:  # loaded by commands that are given other hosts
     from tuner.hosts.host import Host
     from tuner.python.hosts import Connecting, Hosts
+    from tuner.session.measuring.clustered import Cluster
     from tuner.session.workspace import Workspace
 
 CONNECTIONS: Final = ExitStack()
@@ -34,6 +38,19 @@ PairsFile = Annotated[
         help="Measure on all pairs of hosts that this TOML file names, at once; --budget is for each. Instead of --server and --client.",
     ),
 ]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="With --pairs: let the workers of this Dask scheduler measure, tcp://HOST:8786 or tls://HOST:8786.",
+    ),
+]
+ClusterCa = Annotated[Path | None, typer.Option("--cluster-ca", metavar="PEM", help="TLS: whom to trust.")]
+ClusterCertificate = Annotated[
+    Path | None, typer.Option("--cluster-cert", metavar="PEM", help="TLS: this program's certificate.")
+]
+ClusterKey = Annotated[Path | None, typer.Option("--cluster-key", metavar="PEM", help="TLS: the key of that certificate.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class Ends:
     hosts: Hosts | None = None
     file: Path | None = None
     """The file that names pairs of them."""
+    cluster: Cluster | None = None
+    """The cluster whose workers measure on these pairs; None: this process does."""
 
 
 def ends(server: ServerHost = None, client: ClientHost = None) -> Ends:
@@ -50,13 +69,48 @@ def ends(server: ServerHost = None, client: ClientHost = None) -> Ends:
     return ends_or_pairs(server, client)
 
 
-def ends_or_pairs(server: ServerHost = None, client: ClientHost = None, pairs: PairsFile = None) -> Ends:
+def ends_or_pairs(
+    server: ServerHost = None,
+    client: ClientHost = None,
+    pairs: PairsFile = None,
+    cluster: ClusterAddress = None,
+    cluster_ca: ClusterCa = None,
+    cluster_cert: ClusterCertificate = None,
+    cluster_key: ClusterKey = None,
+) -> Ends:
     """Return the hosts that were named, two or many pairs; raise `UsageError` for what names none, or for both."""
+    if cluster is not None and pairs is None:
+        raise UsageError("--cluster measures on many pairs", advice="name them: --pairs pairs.toml")
     if server is None and client is None and pairs is None:
         return Ends()
     from tuner.python import hosts
 
-    return Ends(hosts.named(server, client, pairs), pairs)
+    found = hosts.named(server, client, pairs)
+    return Ends(found, pairs, cluster and _cluster(cluster, (cluster_ca, cluster_cert, cluster_key), found))
+
+
+def _cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Cluster:
+    """Return the cluster that was named; raise `UsageError` saying everything that is wrong with how it was."""
+    from tuner.session.measuring.clustered import Cluster
+
+    wrong = []
+    if not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}", address):
+        wrong.append(error("--cluster", f"{address!r} is no address", "write tcp://HOST:8786, or tls://HOST:8786"))
+    names = ("--cluster-ca", "--cluster-cert", "--cluster-key")
+    wrong += [
+        error(name, f"{path} is not a file")
+        for name, path in zip(names, files, strict=True)
+        if path and not path.is_file()
+    ]
+    if any(files) and address.startswith("tcp://"):
+        wrong.append(error("--cluster", "is not reached by TLS", f"write tls://{address.rpartition('/')[2]}"))
+    here = [each.name for each in hosts.pairs if each.server is None or each.client is None]
+    wrong += [
+        error(f"pair {name}", "names this machine, and workers are elsewhere", "name it by ssh://…") for name in here
+    ]
+    if wrong:
+        raise UsageError("no cluster can measure so", findings=wrong)
+    return Cluster(address, *files)
 
 
 def connected(named: Ends, here: Host) -> tuple[Host, Host | None]:
@@ -78,7 +132,13 @@ def placed(named: Ends, at: Workspace) -> Workspace:
         TunerError: hosts cannot be reached: all of them are told.
 
     """
-    return at if named.hosts is None else _connecting(at.host).on(named.hosts, at)
+    if named.hosts is None:
+        return at
+    if named.cluster is not None:
+        from tuner.session.measuring import clustered
+
+        at = replace(at, cluster=CONNECTIONS.enter_context(clustered.connected(named.cluster)))
+    return _connecting(at.host).on(named.hosts, at)
 
 
 def _connecting(here: Host) -> Connecting:

@@ -20,7 +20,7 @@ from typing import Final
 from tuner.errors import HostLost, MissingTool, TunerError, UsageError, error
 from tuner.hosts.connection import CONNECT_LIMIT_S, NotStarted
 from tuner.hosts.local import LocalHost
-from tuner.hosts.remote import Way
+from tuner.hosts.remote import RemoteHost, Way
 from tuner.hosts.unpack import TOO_OLD
 
 HERE: Final = "local"
@@ -92,6 +92,12 @@ def _meant(text: str) -> str:
     plain = text.removeprefix("ssh://").strip("/")
     hint = f"did you mean ssh://{plain}? " if _URL.fullmatch(f"ssh://{plain}") and "://" not in text else ""
     return f"{hint}write ssh://HOST, ssh://USER@HOST:PORT, or {HERE} for this machine"
+
+
+def reached(to: Target, environment: Mapping[str, str]) -> RemoteHost:
+    """Return a host that is connected to, with the sockets of shared connections in this user's own folder; raise `TunerError` where it is not reached."""
+    place = environment.get("XDG_RUNTIME_DIR") or environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return RemoteHost(way(to, environment, Path(place) / "tuner" / "ssh"))
 
 
 def way(to: Target, environment: Mapping[str, str], cache: Path) -> Way:

@@ -15,6 +15,7 @@ from tuner.report.advice import advice
 from tuner.report.costs import costs
 from tuner.report.curves import curves
 from tuner.report.held import held
+from tuner.report.pairs import pairs
 from tuner.report.rows import Row
 from tuner.report.tables import failure_rows, phase_rows
 from tuner.runs import chosen
@@ -59,6 +60,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "winner": _winner(answer),
         "advice": advice(answer),
         "costs": costs(_beside(seen, answer)),
+        "pairs": pairs(answers.on_pairs(answer) if answer else None),
         "curves": curves(ledger, _finalists(cast)),
         "course": course.course(seen.gains),
         "proposals": _proposals(answer),

@@ -17,7 +17,14 @@ Row = Mapping[str, Any]
 def page(content: Row, plots: Mapping[str, tuple[str, str]]) -> str:
     """Return a session's report as Markdown; `plots` has, by name, what each shows and the path of its picture."""
     content = shortened(content)
-    parts = [*_head(content), *_costs(content), *_profiles(content), *_curves(content, plots), *_search(content, plots)]
+    parts = [
+        *_head(content),
+        *_pairs(content),
+        *_costs(content),
+        *_profiles(content),
+        *_curves(content, plots),
+        *_search(content, plots),
+    ]
     parts += [*_settings(content, plots), *_cost(content, plots), *_noise(content, plots), *_ends(content)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -44,6 +51,14 @@ def _advice(found: Row) -> Iterator[str]:
     if shorter := found["minimal"]:
         yield f"### The shorter profile\n\n{escaped(shorter['path'] or '')}: {escaped(shorter['why'])}.\n"
         yield _block([f"{name}={value}" for name, value in shorter["settings"].items()])
+
+
+def _pairs(content: Row) -> Iterator[str]:
+    found = content["pairs"]
+    if found["rows"]:
+        yield f"## Pairs of hosts\n\n{escaped(found['why'])}\n"
+        yield from (f"{escaped(line)}.\n" for line in found["exceptions"])
+        yield markdown(found["headers"], found["rows"])
 
 
 def _costs(content: Row) -> Iterator[str]:

@@ -10,6 +10,7 @@ from tuner.figures import shown
 from tuner.judging.metrics import short
 from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
+from tuner.report.pairs import pairs
 from tuner.report.tables import escaped, failure_table, markdown, phase_table, profile_table
 from tuner.session.answer import answers, disturbance, proposals, words
 from tuner.session.answer.answers import (
@@ -41,6 +42,10 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
     yield f"Workload: {workloads(plan)}. Objective: {plan.objective.name}.\n"
     if isinstance(answer, TuneAnswer | MinimiseAnswer):
         yield from _profiles(answer)
+    if answer is not None and (found := pairs(answers.on_pairs(answer)))["rows"]:
+        yield "## Pairs of hosts\n"
+        yield "".join(f"- {escaped(line)}.\n" for line in found["exceptions"])
+        yield markdown(found["headers"], found["rows"])
     if answer is not None and (rows := costs(answers.beside(answer))["rows"]):
         yield "## What it costs\n"
         yield markdown(HEADERS, rows)

@@ -16,6 +16,7 @@ from tuner.session.answer.answers import (
     MeasureAnswer,
     MinimiseAnswer,
     TuneAnswer,
+    exceptions,
     reason,
     remarks,
 )
@@ -48,6 +49,7 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases import until_decided
 from tuner.session.phases.beliefs import Beliefs, believed
 from tuner.session.phases.early import cut_short
+from tuner.session.phases.exceptions import on_pairs
 from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import TELLING, Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
@@ -152,6 +154,7 @@ def _tuned(evidence: Evidence, ending: Ending, warm_start: WarmStart | None) -> 
         proposals=_searched(evidence),
         beside=beside(evidence, trial, found.judged),
         advice=_advice(evidence, found, trial, shorter),
+        on_pairs=on_pairs(evidence, trial) if trial != evidence.baseline else None,
     )
     return replace(tuned, why=reason(tuned))
 
@@ -228,7 +231,8 @@ def compared(evidence: Evidence) -> Trial:
 def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
     other = compared(evidence)
     found, costs, ended = judge(evidence, other, ending), beside(evidence, other), _sequential(evidence, other)
-    why = _with_costs(costs, found.why) if found.gain_of(other) else found.why
+    everywhere = on_pairs(evidence, other)
+    why = _with_costs(costs, found.why, *exceptions(everywhere)) if found.gain_of(other) else found.why
     return CompareAnswer(
         session=evidence.ledger.session,
         verdict=found.answer,
@@ -240,6 +244,7 @@ def _compared(evidence: Evidence, ending: Ending) -> CompareAnswer:
         circumstances=circumstances(evidence),
         time=_time(evidence, ending),
         beside=costs,
+        on_pairs=everywhere,
         sequential=ended,
         regression=_regression(evidence, other, found),
     )

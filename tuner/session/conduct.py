@@ -16,7 +16,7 @@ from tuner.session import alone, tuning
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.pairs import Pairs, Seat, Threads
+from tuner.session.measuring.pairs import Carrier, Pairs, Seat, Threads
 from tuner.session.phases import prior
 from tuner.session.setup import (
     fitting,
@@ -47,19 +47,19 @@ def carried_out(request: Request, at: Workspace) -> Answer:
         clock = at.clock(request.budget_s)
         plan = many.plan(request, at.pairs, at.shelves) if at.pairs else prepare.plan(request, at.pair, at.shelves)
         said = said_of((request.profile, request.other), request.task.stack)
-        return of_plan(plan, said, clock, at, wait_for_turn=request.setup.wait_for_turn)
+        return of_plan(plan, said, clock, at, Named.of(request.setup))
 
 
-def of_plan(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace, *, wait_for_turn: bool) -> Answer:
+def of_plan(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace, named: Named) -> Answer:
     """Return the answer of a new session of a plan; `said` are the reasons for doubt of what it was made of. Raises as `carried_out`."""
     what = f"{plan.kind} {plan.stack}"
     with ExitStack() as turns:
-        held = _turns(turns, at, what, clock, wait=wait_for_turn)
+        held = _turns(turns, at, what, clock, wait=named.wait_for_turn)
         session = _begun(plan, said, clock, at)
         for turn in held:
             _name(turn, session)
         with alone.of_session(at.locked_results, session.id), session.store.writing(session.id):
-            return _watched(session, at)
+            return _watched(session, at, named)
 
 
 def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
@@ -81,7 +81,7 @@ def gone_on_with(session: str, named: Named, at: Workspace) -> Answer:
             what = f"session {row.id}"
             with ExitStack() as turns:
                 _turns(turns, at, what, going_on.clock, wait=named.wait_for_turn)
-                return _watched(going_on, at, [*store.moved(row), *differs])
+                return _watched(going_on, at, named, [*store.moved(row), *differs])
 
 
 def _turns(turns: ExitStack, at: Workspace, what: str, clock: Clock, *, wait: bool) -> list[Turn | None]:
@@ -95,9 +95,11 @@ def _on_hosts(stored: Plan, trials: Sequence[Trial], named: Named, at: Workspace
     resumption.check_pairs(stored, [each.name for each in at.pairs])
     if not stored.pairs:
         return resumption.on_hosts(stored, trials, named, at.pair)
-    own = {each.name: stored.of_pair(each) for each in stored.pairs}
-    found = many.on_each(at.pairs, lambda each: resumption.on_hosts(own[each.name], trials, named, each.pair))
-    pairs = tuple(PairPlan.of(each.name, plan) for each, (plan, _) in zip(at.pairs, found, strict=True))
+    plans = {each.name: stored.of_pair(each) for each in stored.pairs}
+    found = many.on_each(at.pairs, lambda each: resumption.on_hosts(plans[each.name], trials, named, each.pair))
+    kinds = {each.name: each.kind for each in stored.pairs}
+    own = zip(at.pairs, found, strict=True)
+    pairs = tuple(replace(PairPlan.of(each.name, plan), kind=kinds[each.name]) for each, (plan, _) in own)
     differs = [f"pair {each.name}: {line}" for each, (_, lines) in zip(at.pairs, found, strict=True) for line in lines]
     return replace(found[0][0], pairs=pairs), differs
 
@@ -116,6 +118,7 @@ def _begun(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace) -> 
     store = at.store()
     began_s = clock.now()
     facts = _facts(plan, at, said)
+    plan = many.with_kinds(plan, facts)
     clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
     plan = prior.with_prior_sessions(store, plan, facts)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
@@ -148,26 +151,40 @@ def _facts_of_pairs(plan: Plan, at: Workspace) -> Mapping[str, Any]:
     return {**next(iter(rows.values())), "doubts": doubts, "pairs": rows}
 
 
+def _carrier(session: Ongoing, at: Workspace, named: Named) -> Carrier:
+    """Return what carries blocks to pairs: threads of this process, or tasks of the cluster that was named."""
+    plan, hosts = session.plan, {each.name: each.pair for each in at.pairs}
+    if at.cluster is None:
+        return Threads({each.name: prepare.rig(plan.of_pair(each), hosts[each.name]) for each in plan.pairs})
+    from tuner.session.measuring.clustered import Clustered, There
+
+    there = {
+        each.name: There(hosts[each.name].server.name, hosts[each.name].client.name, plan.of_pair(each), named)
+        for each in plan.pairs
+    }
+    return Clustered(at.cluster, session.id, there)
+
+
 @contextmanager
-def _carried(plan: Plan, at: Workspace) -> Iterator[Pairs | None]:
+def _carried(session: Ongoing, at: Workspace, named: Named) -> Iterator[Pairs | None]:
     """Yield the pairs of a plan with what carries blocks to them, None where there is one pair."""
+    plan = session.plan
     if not plan.pairs:
         yield None
         return
-    hosts = {each.name: each.pair for each in at.pairs}
-    carrier = Threads({each.name: prepare.rig(plan.of_pair(each), hosts[each.name]) for each in plan.pairs})
+    carrier = _carrier(session, at, named)
     try:
         yield Pairs(carrier, {each.name: tuple(map(Seat.of, each.workloads)) for each in plan.pairs})
     finally:
         carrier.close()
 
 
-def _watched(session: Ongoing, at: Workspace, differs: Sequence[str] = ()) -> Answer:
+def _watched(session: Ongoing, at: Workspace, named: Named, differs: Sequence[str] = ()) -> Answer:
     with at.watch(session) as progress:
         session.store.tell(progress.note)
         for line in differs:
             progress.note(line)
         rig = prepare.rig(session.plan, at.pair)
-        with _carried(session.plan, at) as pairs:
+        with _carried(session, at, named) as pairs:
             made = Tuning(session.store, at.results, rig, progress, pairs)
             return tuning.carry_out(made, session.plan, session.id, session.clock)

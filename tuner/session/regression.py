@@ -109,7 +109,7 @@ def _against_session(
         plan = _plan(stored, named, Promise(gained.low, gate.margin, row.id), gate.max_s)
         plan = _on_hosts(plan, named, _named(task, setup), at)
         said = said_of((reference,), plan.stack)
-        found = conduct.of_plan(plan, said, clock, at, wait_for_turn=setup.wait_for_turn)
+        found = conduct.of_plan(plan, said, clock, at, Named.of(setup))
     answer = _compared(found)
     since = changes(row, at.existing_store().session(answer.session))
     return Checked(answer, since, shown.metrics if dict(shown.settings) == dict(named.settings) else None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner import database_url
 from tuner.catalogue import places
@@ -23,6 +24,9 @@ from tuner.session.phases import early
 from tuner.session.setup.many import Placed
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+
+if TYPE_CHECKING:  # loaded where a cluster is named
+    from tuner.session.measuring.clustered import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Workspace:
     """The machine of the client, None where it is the server's."""
     pairs: Sequence[Placed] = ()
     """Pairs of hosts that measure at once, instead of `host` and `client`."""
+    cluster: Scheduler | None = None
+    """The cluster whose workers measure on them; None: this process does."""
     shelves: Sequence[Shelf] = field(default_factory=library.shipped)
     """Where profiles are looked for by name, the first one first; only in this package unless others are named."""
     data: Places = field(default_factory=Places)

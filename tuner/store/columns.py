@@ -213,6 +213,7 @@ _PAIR_PLAN: Final = having(
         "preloads": many(text),
         "programs": named(_SETTINGS),
         "workloads": many(named(anything)),
+        "kind": text,
     },
     required=True,
 )

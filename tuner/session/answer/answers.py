@@ -22,6 +22,7 @@ from tuner.session.answer.parts import (
     Detectable,
     Finalist,
     Minimisation,
+    OnPairs,
     Regression,
     Searched,
     Sequential,
@@ -72,6 +73,8 @@ class TuneAnswer:
     """What the winner costs."""
     advice: Advice = field(default=Advice(), metadata=INLINE)
     """What to set, whether it beats what is known, and why each setting is there."""
+    on_pairs: OnPairs | None = field(default=None, metadata=OMIT)
+    """What the winner is worth on each of many pairs of hosts; None where there is one."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -95,6 +98,8 @@ class CompareAnswer:
     time: Time
     beside: Beside = field(default=Beside(), metadata=INLINE)
     """What b costs."""
+    on_pairs: OnPairs | None = field(default=None, metadata=OMIT)
+    """What b is worth on each of many pairs of hosts; None where there is one."""
     sequential: Sequential | None = field(default=None, metadata=OMIT)
     """How it came to its end, where it was to end as soon as it is decided; None elsewhere."""
     regression: Regression | None = field(default=None, metadata=OMIT)
@@ -236,6 +241,12 @@ def _improvement(answer: TuneAnswer, gained: Gain) -> Iterator[str]:
         yield words.before_removing(shorter, whole.gain)
     if answer.gain_over_start and whole:
         yield words.over_start(whole.described.profile, answer.gain_over_start)
+    yield from exceptions(answer.on_pairs)
+
+
+def exceptions(found: OnPairs | None) -> Iterator[str]:
+    """Yield on which pairs of hosts something harms that helps on the others."""
+    yield from (each.sentence for each in found.exceptions) if found else ()
 
 
 def beside_known(answer: TuneAnswer) -> Iterator[str]:
@@ -290,3 +301,8 @@ def searched(answer: Answer) -> Searched | None:
 def noise(answer: Answer) -> Calibration | None:
     """Return the calibration, None where none was made."""
     return answer.calibration if isinstance(answer, TuneAnswer | CalibrateAnswer) else None
+
+
+def on_pairs(answer: Answer) -> OnPairs | None:
+    """Return what the profile of an answer is worth on each of many pairs, None where there is one, or nothing is compared."""
+    return answer.on_pairs if isinstance(answer, TuneAnswer | CompareAnswer) else None

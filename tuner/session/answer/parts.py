@@ -304,6 +304,41 @@ class Regression:
 
 
 @dataclass(frozen=True, slots=True)
+class PairGain:
+    """What a profile is worth on one of many pairs of hosts."""
+
+    pair: str
+    kind: str
+    """The class of its hosts in words, empty where that is not known."""
+    blocks: int
+    gain: Gain | None
+    """How many times better it is than the baseline there, None where its own blocks are too few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """A setting that harms on some pairs and helps on the others; or a whole profile that does, whose name is empty then."""
+
+    name: str
+    value: str
+    pairs: tuple[str, ...]
+    kind: str
+    """The class of hosts that they are all the pairs of, empty where they are none."""
+    there: Gain
+    """With it compared with without it on these pairs, as all blocks together make believed."""
+    elsewhere: Gain
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnPairs:
+    """What a profile is worth on each of many pairs, and what is otherwise on some of them."""
+
+    pairs: tuple[PairGain, ...]
+    exceptions: tuple[Exceptional, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What was measured and judged."""
 

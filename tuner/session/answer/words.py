@@ -42,6 +42,13 @@ def before_removing(names: Sequence[str], gained: Gain) -> str:
     return f"Before removing {', '.join(names)}: {_short(gained)}"
 
 
+def exception(what: str, kind: str, pairs: Sequence[str], there: Gain, elsewhere: Gain) -> str:
+    """Return that a setting, or a whole profile, harms on some pairs of hosts and helps on the others."""
+    named = f"pair{'s' if len(pairs) > 1 else ''} {', '.join(pairs)}"
+    where = f"For this class of hosts ({kind}: {named})" if kind else f"On {named}"
+    return f"{where} {what} harms: {ratio(there)} there, {_short(elsewhere)} on the others; leave it out there"
+
+
 def sequential(ended: Sequential) -> str:
     """Return after how many blocks a comparison was decided, or that it was not."""
     if ended.decided:

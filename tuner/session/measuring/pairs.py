@@ -75,13 +75,20 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Something that the user should know of what carries the blocks."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A block could not be measured for a reason that is no loss: it ends the session."""
 
     reason: BaseException
 
 
-Event = Done | Lost | Reached | Gone | Failed
+Event = Done | Lost | Reached | Gone | Said | Failed
 
 
 class Carrier(Protocol):

@@ -21,7 +21,20 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.losses import MOST_LOSSES, Losses
-from tuner.session.measuring.pairs import LOOK_S, PAIR, Asked, Done, Event, Failed, Gone, Job, Lost, Pairs, Reached
+from tuner.session.measuring.pairs import (
+    LOOK_S,
+    PAIR,
+    Asked,
+    Done,
+    Event,
+    Failed,
+    Gone,
+    Job,
+    Lost,
+    Pairs,
+    Reached,
+    Said,
+)
 from tuner.session.measuring.patience import WAITED, Patience
 from tuner.session.measuring.progress import Progress
 from tuner.session.measuring.proposals import EVIDENCE, Proposals, told
@@ -175,6 +188,8 @@ class Session:
                 self._reached(pairs, pair)
             case Gone(pair, reason):
                 self._leave_out(pairs, pair, reason)
+            case Said(text):
+                self.progress.note(text)
             case Failed(reason):
                 raise reason
         return []

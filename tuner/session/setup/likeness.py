@@ -53,6 +53,14 @@ def likeness(there: Facts, here: Facts) -> Likeness:
     return Likeness(tuple(same), tuple(different), tuple(unknown), not decided)
 
 
+def kind(facts: Facts) -> str:
+    """Return of which class a pair's hosts are, in words: their CPUs, whether they are virtual, the cards between them; empty where no CPU is known."""
+    cpus = dict.fromkeys(filter(None, (_cpu(_server(facts)), _cpu(facts))))
+    way = _way(facts) or ""
+    parts = [*cpus, _virtual(facts), "" if "None" in way else way]
+    return ", ".join(filter(None, parts)) if cpus else ""
+
+
 def _cpu(facts: Facts) -> str | None:
     return _text(facts.get("cpu_model"))
 

@@ -6,15 +6,15 @@ Everything that is in the way on any pair is told at once, before the first run.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from tuner.errors import Finding, TunerError, UsageError, error
 from tuner.hosts.pair import Pair
 from tuner.profiles.library import Shelf
-from tuner.session.setup import prepare
+from tuner.session.setup import likeness, prepare
 from tuner.session.setup.plan import PairPlan, Plan
 from tuner.session.setup.request import Request
 
@@ -52,6 +52,14 @@ class Named(Protocol):
 
 
 N = TypeVar("N", bound=Named)
+
+
+def with_kinds(found: Plan, facts: Mapping[str, Any]) -> Plan:
+    """Return a plan that says of which class the hosts of each pair are, by what decides whether hosts are alike."""
+    rows = facts.get("pairs", {})
+    return replace(
+        found, pairs=tuple(replace(each, kind=likeness.kind(rows.get(each.name, {}))) for each in found.pairs)
+    )
 
 
 def on_each(pairs: Sequence[N], work: Callable[[N], T]) -> list[T]:

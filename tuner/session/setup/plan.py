@@ -98,6 +98,8 @@ class PairPlan:
     programs: Mapping[str, Mapping[str, str]]
     workloads: tuple[Workload, ...]
     """With the server's address and the CPUs of this pair."""
+    kind: str = ""
+    """The class of its hosts in words, by which exceptions are told; empty where that is not known."""
 
     @staticmethod
     def of(name: str, plan: Plan) -> PairPlan:
@@ -113,6 +115,7 @@ class PairPlan:
             "preloads": list(self.preloads),
             "programs": {end: dict(paths) for end, paths in self.programs.items()},
             "workloads": [each.to_dict() for each in self.workloads],
+            "kind": self.kind,
         }
 
     @staticmethod
@@ -125,6 +128,7 @@ class PairPlan:
             tuple(data["preloads"]),
             {end: dict(paths) for end, paths in data["programs"].items()},
             tuple(workload.from_dict(row) for row in data["workloads"]),
+            str(data.get("kind", "")),
         )
 
 

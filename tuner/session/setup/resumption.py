@@ -42,6 +42,11 @@ class Named:
     recipe: Recipe | None = None
     """The recipe that the session began with, named again; of one that this package ships that need not be."""
 
+    @staticmethod
+    def of(setup: Setup) -> Named:
+        """Return what a new session names."""
+        return Named(setup.program, setup.lib, setup.preload, setup.wait_for_turn)
+
 
 def on_hosts(
     stored: Plan, trials: Iterable[Trial], named: Named, pair: Pair, *, any_release: bool = False
