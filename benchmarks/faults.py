@@ -197,6 +197,25 @@ FAULTS: Final[Mapping[str, Callable[[Far, int], Undo]]] = {
 }
 
 
+_CONNECTION: Final = (
+    "the connection ended",
+    "nothing was heard of it",
+    "it cannot be reached",
+    "it closed the connection",
+    "no answer within",
+)
+CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "connection cut": _CONNECTION,
+    "sshd killed": (*_CONNECTION, "no sshd listens there"),
+    "host deleted": (*_CONNECTION, "no sshd listens there", "no agent could be started"),
+    "agent killed": _CONNECTION,
+    "agent stopped": _CONNECTION,
+    "host key changed": ("its host key is another one than before", *_CONNECTION),
+    "far disk full": ("No space left on device", "its disk is full", "no run can be started there"),
+}
+"""What a message may give as the cause of each fault, beside the host's name."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What came of one fault. `words` are what the session said; the rest are the counts that must be 0, or true."""
@@ -327,7 +346,8 @@ def tried(one: Try, fault: Callable[[Far, int], Undo], chance: random.Random) ->
     _resume(one, outcome)
     _count(one, outcome, kept)
     _await_clean(one, outcome, before)
-    outcome.clear = _is_clear(outcome, one.rows(), killed=fault is controller_killed)
+    name = next(name for name, each in FAULTS.items() if each is fault)
+    outcome.clear = _is_clear(outcome, one.rows(), CAUSES.get(name))
     return outcome
 
 
@@ -377,14 +397,16 @@ def _await_clean(one: Try, outcome: Outcome, before: Mapping[Side, set[str]]) ->
         time.sleep(0.1)
 
 
-def _is_clear(outcome: Outcome, rows: Sequence[tuple[Any, ...]], *, killed: bool) -> bool:
-    """Return whether what was said names the host, and no word is for programmers.
+def _is_clear(outcome: Outcome, rows: Sequence[tuple[Any, ...]], causes: Sequence[str] | None) -> bool:
+    """Return whether a line of what was said names the host with the cause, and no word is for programmers.
 
-    Nothing need be said by what was killed, and where the fault did not disturb any run.
+    Nothing need be said by what was killed (it has no causes), and where the fault did not disturb any run.
     """
     wrong = any(sign in outcome.words for sign in ("Traceback", "bug of tuner"))
     unharmed = not outcome.resumed and all(row[5] == "ok" for row in rows)
-    return not wrong and (killed or unharmed or "-1.faults" in outcome.words)
+    lines = [line for line in outcome.words.splitlines() if "-1.faults" in line]
+    said = any(cause in line for line in lines for cause in causes or ())
+    return not wrong and (causes is None or unharmed or said)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import pytest
 import sessions
 
 from tuner import stacks
-from tuner.errors import BaselineFailed, HostLost, UsageError
+from tuner.errors import BaselineFailed, HostLost, HostRefused, UsageError
 from tuner.hosts import pairs_file
 from tuner.hosts.host import Command
 from tuner.hosts.pair import on_one
@@ -25,6 +26,7 @@ from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring import pairs as measuring
 from tuner.session.measuring.clock import Clock
+from tuner.session.measuring.losses import Losses
 from tuner.session.measuring.pairs import Pairs, Seat, Threads, pair_of
 from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender, PairPlan, Plan
@@ -171,6 +173,18 @@ def test_a_session_goes_on_without_a_pair_that_stays_lost(tmp_path: Path, monkey
         for line in fleet.heard.notes
     )
     assert {pair_of(run) for run in fleet.runs} == {"p0", "p1"}
+
+
+def test_a_host_with_another_key_is_not_waited_for() -> None:
+    class Changed(Breaking):
+        def reconnect(self) -> None:
+            raise HostRefused("far: its host key is another one than before")
+
+    pair = on_one(Changed(sessions.polling_helps))
+    began_s = time.monotonic()
+    with pytest.raises(HostLost, match="another one than before"):
+        Losses().survived(HostLost("far: the connection ended"), pair, Clock.start(60.0), Silent())
+    assert time.monotonic() - began_s < 1.0
 
 
 def test_a_session_stops_and_can_be_gone_on_with_when_all_pairs_are_lost(

@@ -5,6 +5,7 @@
     ├── MissingTool                 a program or library that a measurement needs is not there
     ├── BaselineFailed              the baseline does not run: nothing after it could be believed
     ├── HostLost                    another host cannot be reached, or does not answer any more
+    │   └── HostRefused             it is another one than before, or does not let us in: waiting mends nothing
     ├── Busy                        exit status 75: somebody else measures here or goes on with the session
     ├── ProgramNotFound         exit status 127, ProgramNotExecutable 126: as `env` says of what it cannot start
     └── StoreError                  the results cannot be read or written
@@ -80,6 +81,10 @@ class BaselineFailed(TunerError):
 
 class HostLost(TunerError):
     """Another host does not answer any more, or cannot take a run: nothing is known of what it was doing."""
+
+
+class HostRefused(HostLost):
+    """Another host is reached and is not the one that it was, or does not let us in: to wait mends nothing."""
 
 
 class Busy(TunerError):

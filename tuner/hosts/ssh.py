@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tuner.errors import HostLost, MissingTool, TunerError, UsageError, error
+from tuner.errors import HostLost, HostRefused, MissingTool, TunerError, UsageError, error
 from tuner.hosts.connection import CONNECT_LIMIT_S, NotStarted
 from tuner.hosts.local import LocalHost
 from tuner.hosts.remote import RemoteHost, Way
@@ -154,7 +154,8 @@ def explained(typed: str, to: Target, name: str, reason: NotStarted) -> TunerErr
     said = reason.said
     for sign, what, advice in _REASONS:
         if sign in said:
-            return HostLost(f"{name}: {what}{_quoted(said, sign)}", advice=_filled(advice, typed, to))
+            kind = HostRefused if sign in _REFUSALS else HostLost
+            return kind(f"{name}: {what}{_quoted(said, sign)}", advice=_filled(advice, typed, to))
     if reason.exit_status == TOO_OLD:
         old = said.splitlines()[-1] if said else "Python is too old"
         return HostLost(
@@ -208,6 +209,10 @@ _REASONS: Final = (
     ("Connection closed", "it closed the connection", "see its log of sshd, and what {typed} true says"),
     ("Connection reset", "it closed the connection", "see its log of sshd, and what {typed} true says"),
 )
+
+
+_REFUSALS: Final = frozenset(sign for sign, *_ in _REASONS[:4])
+"""Of these, what does not pass: the host's key, and ours."""
 
 
 def _filled(advice: str, typed: str, to: Target) -> str:

@@ -74,33 +74,36 @@ class _Fit:
     tails: Array
 
 
-def pair_effects(seen: Sequence[Seen], pairs: int) -> PairEffects:
-    """Return what is believed of the effects of settings on so many pairs; profile 0 is the baseline, whose settings are all 0."""
+def pair_effects(seen: Sequence[Seen], pairs: int, *, own: bool = True) -> PairEffects:
+    """Return what is believed of the effects of settings on so many pairs; profile 0 is the baseline, whose settings are all 0.
+
+    Without `own` profiles have nothing of their own: what is looked for is one of them as a whole.
+    """
     with one_thread():
-        return _fitted(_Data(seen, pairs))
+        return _fitted(_Data(seen, pairs, own=own))
 
 
 class _Data:
     """What was seen, as matrices: the columns are common effects, those of pairs (by setting), and what is own."""
 
-    def __init__(self, seen: Sequence[Seen], pairs: int) -> None:
+    def __init__(self, seen: Sequence[Seen], pairs: int, *, own: bool) -> None:
         self.count, self.pairs = len(seen[0].settings), pairs
         self.value = np.array([each.value for each in seen])
         self.pair = np.array([each.pair for each in seen], dtype=np.int64)
         blocks = {block: at for at, block in enumerate(sorted({each.block for each in seen}))}
         self.block = np.array([blocks[each.block] for each in seen], dtype=np.int64)
-        again = Counter(each.profile for each in seen)
+        again = Counter(each.profile for each in seen if own)
         # What is own of a profile that was seen once is noise like any other.
         profiles = {number: at for at, number in enumerate(sorted(n for n in again if n and again[n] > 1))}
         common = np.array([list(each.settings) for each in seen], dtype=np.float64)
         of_pairs = np.zeros((len(seen), self.count * pairs))
         for setting in range(self.count):
             of_pairs[np.arange(len(seen)), setting * pairs + self.pair] = common[:, setting]
-        own = np.zeros((len(seen), len(profiles)))
+        of_profiles = np.zeros((len(seen), len(profiles)))
         for row, each in enumerate(seen):
             if each.profile in profiles:
-                own[row, profiles[each.profile]] = 1.0
-        self.columns = np.hstack([common, of_pairs, own])
+                of_profiles[row, profiles[each.profile]] = 1.0
+        self.columns = np.hstack([common, of_pairs, of_profiles])
         self.own = slice(self.count * (1 + pairs), self.columns.shape[1])
 
     def centred(self, values: Array, weights: Array) -> Array:

@@ -133,7 +133,7 @@ def measured(there: str, job: str) -> str:
     except TunerError as reason:
         findings = list(map(str, reason.findings))
         return json.dumps({"failed": reason.message, "advice": reason.advice, "findings": findings})
-    return json.dumps({"runs": list(map(_row, runs))})
+    return json.dumps({"runs": list(map(row_of, runs))})
 
 
 def release() -> str:
@@ -180,7 +180,7 @@ def _search(row: Mapping[str, Any], goal: Objective) -> RateSearch:
     return RateSearch(int(row["number"]), Start(**row["start"]), float(row["tail_share"]), holds)
 
 
-def _row(run: Run) -> Mapping[str, object]:
+def row_of(run: Run) -> Mapping[str, object]:
     """Return a run as the columns of a store hold it: JSON in texts, which are held against their shapes where they are read."""
     row = {each.name: getattr(run, each.name) for each in fields(run)}
     found = run.measurement.to_dict() if run.measurement else None
@@ -246,6 +246,8 @@ class Clustered:
         self._tasks: dict[str, tuple[Job, Any]] = {}
         self._workers = workers(scheduler.client)
         self._silent_since_s: float | None = None
+        self._held: list[Event] = []
+        """Pairs that will be reached when the scheduler and a worker are there again."""
 
     def submit(self, job: Job) -> None:
         """Begin a block on any worker that is free."""
@@ -262,6 +264,9 @@ class Clustered:
         try:
             event = self._events.get(timeout=most_s)
         except queue.Empty:
+            return None
+        if isinstance(event, Reached) and self._silent_since_s is not None:
+            self._held.append(event)  # nobody is there who could measure on it
             return None
         if isinstance(event, Lost):
             again = threading.Timer(PAUSE_S, self._events.put, [Reached(event.job.lease.pair)])
@@ -301,6 +306,8 @@ class Clustered:
             )
         if not gone:
             self._workers, self._silent_since_s = found, None
+            while self._held:
+                self._events.put(self._held.pop())
         elif self._silent_since_s is None:
             self._silent_since_s = now_s
             self._say(f"{self._missing()}; waiting for it, up to {PATIENCE_S:.0f} s")

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from tuner.errors import HostLost, TunerError
+from tuner.errors import HostLost, HostRefused, TunerError
 from tuner.hosts.pair import Pair
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.progress import Progress
@@ -42,7 +42,8 @@ class Losses:
         deadline_s = time.monotonic() + PATIENCE_S
         time.sleep(PAUSE_S if self.in_a_row > 1 else 0.0)
         while (reason := unreached(pair)) is not None:
-            if time.monotonic() + PAUSE_S > deadline_s or clock.hurried:
+            late = time.monotonic() + PAUSE_S > deadline_s
+            if late or isinstance(reason, HostRefused) or clock.hurried:
                 raise HostLost(reason.message, findings=reason.findings, advice=reason.advice) from lost
             time.sleep(PAUSE_S)
         clock.hold(clock.now() - self.good_s)

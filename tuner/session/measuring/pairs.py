@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol
 
-from tuner.errors import HostLost, TunerError
+from tuner.errors import HostLost, HostRefused, TunerError
 from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.runs.block import Step, Watch, measure
 from tuner.runs.run import Rig
@@ -184,7 +184,7 @@ class Threads:
         """Try to reach the hosts of a pair again, and return whether that went well."""
         until_s = time.monotonic() + PATIENCE_S
         while (reason := unreached(rig.pair)) is not None:
-            if time.monotonic() + PAUSE_S > until_s or self._over.wait(PAUSE_S):
+            if isinstance(reason, HostRefused) or time.monotonic() + PAUSE_S > until_s or self._over.wait(PAUSE_S):
                 return Gone(name, reason)
         return Reached(name)
 

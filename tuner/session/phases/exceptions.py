@@ -30,6 +30,8 @@ ERROR: Final = 0.05
 """With what probability anything is told of pairs that do not differ, at most."""
 HELPS: Final = 0.95
 """How probable it must be that a setting helps elsewhere: one that harms everywhere is no exception."""
+WHOLE: Final = ("",)
+"""What stands for the name of a setting where a profile as a whole is looked at."""
 MOST_SEEN: Final = 4000
 """Scores of a model, the latest ones: its time grows with them."""
 
@@ -71,7 +73,8 @@ class _Told:
 
 
 def _exceptions(told: _Told, trial: Trial) -> Iterator[Exceptional]:
-    effects, every = pair_effects(told.seen, len(told.pairs)), range(len(told.pairs))
+    as_whole = told.names == WHOLE
+    effects, every = pair_effects(told.seen, len(told.pairs), own=not as_whole), range(len(told.pairs))
     for at, name in enumerate(told.names):
         kind, there = _where(told, effects, at)
         elsewhere = effects.of(at, [pair for pair in every if pair not in there])
@@ -103,7 +106,7 @@ def _where(told: _Told, effects: PairEffects, at: int) -> tuple[str, list[int]]:
 def _whole(evidence: Evidence, trial: Trial) -> _Told | None:
     """Return what was seen of a profile as a whole beside the baseline."""
     shares = {0: [0.0], trial.number: [1.0]}
-    return _told(evidence, ("",), shares)
+    return _told(evidence, WHOLE, shares)
 
 
 def _by_setting(evidence: Evidence, trial: Trial) -> _Told | None:

@@ -1,0 +1,86 @@
+"""Blocks as tasks of a Dask cluster: what is sent arrives whole, what makes no sense ends the session in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import sessions
+import throughput
+
+from tuner.errors import UsageError
+from tuner.judging import slo
+from tuner.records import Lease
+from tuner.runs.block import RateSearch, Step
+from tuner.runs.rate_search import Start
+from tuner.runs.time_limits import TimeLimits, Took
+from tuner.session.measuring import clustered
+from tuner.session.measuring.pairs import Done, Failed, Job, Lost
+
+STEP = Step(
+    3,
+    {"XLIO_RX_POLL": "-1", "A": "ü\n"},
+    replace(sessions.PLAN.workloads[0], address="10.0.0.1", server_cpus="2"),
+    0,
+    ("latency_p50_us",),
+    full_log=True,
+    search=RateSearch(4, Start(1000, known=True), 0.01, partial(slo.holds, sessions.GOAL.limits)),
+    limits=TimeLimits(Took(1.0, 2.0), Took(0.5, 0.5), 7),
+)
+JOB = Job(Lease("rack1", 5, 12), (STEP, replace(STEP, search=None)), 30.5)
+
+
+def test_a_job_arrives_as_it_was_sent() -> None:
+    found = clustered.job_of(json.loads(clustered.job_text(JOB)), sessions.GOAL)
+    plain = [replace(step, search=None) for step in found.steps]
+    assert (found.lease, found.within_s, plain) == (JOB.lease, 30.5, [JOB.steps[1]] * 2)
+    search = found.steps[0].search
+    assert search
+    assert (search.number, search.start, search.tail_share) == (4, Start(1000, known=True), 0.01)
+    assert search.holds({"latency_p99_us": 100.0}, 1000) == STEP.search.holds({"latency_p99_us": 100.0}, 1000)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "3", "{", "{}", '{"runs": 3}', '{"runs": [3]}', '{"runs": [{"number": -1}]}', '{"failed": "no"}'],
+)
+def test_what_no_worker_answers_ends_the_session_in_words(text: str) -> None:
+    event = clustered.event_of(JOB, text)
+    assert isinstance(event, Failed)
+    assert "what a worker answered for pair rack1 makes no sense" in str(event.reason)
+
+
+def test_a_loss_and_a_failure_of_a_worker_are_told() -> None:
+    assert clustered.event_of(JOB, '{"lost": "far: gone"}') == Lost(JOB, "far: gone")
+    failed = clustered.event_of(JOB, '{"failed": "no sockperf", "advice": "install it", "findings": []}')
+    assert isinstance(failed, Failed)
+    assert str(failed.reason) == "pair rack1: no sockperf"
+
+
+def test_runs_of_a_worker_are_those_that_it_made() -> None:
+    run = throughput.rig().execute({}, sessions.PLAN.workloads[0])
+    event = clustered.event_of(JOB, json.dumps({"runs": [clustered.row_of(run)]}))
+    assert isinstance(event, Done)
+    assert event.runs == (run,)
+
+
+def test_a_scheduler_that_is_none_is_told_with_the_command_that_would_start_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clustered, "CONNECT_S", 0.5)
+    with (
+        pytest.raises(UsageError, match="no Dask scheduler answers at tcp://") as caught,
+        clustered.connected(clustered.Cluster("tcp://127.0.0.1:9")),
+    ):
+        pass
+    assert "dask scheduler --port 8786" in caught.value.advice
+
+
+@pytest.mark.serial
+def test_a_cluster_measures_the_blocks_of_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "RUN_S", 0.01)
+    with throughput.cluster(2) as address:
+        row = throughput.by_cluster(address, 2, 8.0)
+    assert row.blocks >= 2
