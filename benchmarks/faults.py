@@ -211,7 +211,12 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "agent killed": _CONNECTION,
     "agent stopped": _CONNECTION,
     "host key changed": ("its host key is another one than before", *_CONNECTION),
-    "far disk full": ("No space left on device", "its disk is full", "no run can be started there"),
+    "far disk full": (
+        "no space is left in",
+        "No space left on device",
+        "its disk is full",
+        "no run can be started there",
+    ),
 }
 """What a message may give as the cause of each fault, beside the host's name."""
 
