@@ -113,12 +113,16 @@ class Store:
         self._add(steps, f"run {run.number}", lambda: any(is_same_run(run, each) for each in self.runs(session)))
 
     def lease(self, session: str, pair: str, block: int) -> Lease:
-        """Give a block of a session to a pair of hosts; what the pair had before is not its own any more."""
+        """Give a block of a session to a pair of hosts; what the pair had before is not its own any more.
+
+        A power cut may take that back: who gave it is gone then, too, and hears no answer.
+        """
         mine = (LEASES.c.session == session) & (LEASES.c.pair == pair)
         before = self._rows(sa.select(LEASES.c.fence).where(mine))
         found = Lease(pair, 1 + max((row["fence"] for row in before), default=0), block)
         values = {"session": session, "pair": pair, "fence": found.fence, "block": block}
-        self._place.write([(sa.delete(LEASES).where(mine), ()), (sa.insert(LEASES).values(**values), ())])
+        steps = [(sa.delete(LEASES).where(mine), ()), (sa.insert(LEASES).values(**values), ())]
+        self._place.write(steps, lasting=False)
         return found
 
     def end_lease(self, session: str, lease: Lease) -> None:

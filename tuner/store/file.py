@@ -47,9 +47,9 @@ class File:
         with self._told(), self.engine.connect() as connection:
             return found(connection, query)
 
-    def write(self, steps: Steps) -> None:
-        """Carry out one transaction."""
-        with uninterrupted(), self._told(), self._begun() as connection:
+    def write(self, steps: Steps, *, lasting: bool = True) -> None:
+        """Carry out one transaction; one that is not `lasting` does not wait for the disk."""
+        with uninterrupted(), self._told(), self._begun(lasting=lasting) as connection:
             carried_out(connection, steps)
 
     @contextmanager
@@ -73,8 +73,9 @@ class File:
         return connection
 
     @contextmanager
-    def _begun(self) -> Iterator[sa.Connection]:
+    def _begun(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
         with self.engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits for another writer here, not when it is half done
             yield connection
 

@@ -30,8 +30,8 @@ class Place(Protocol):
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return what a query finds."""
 
-    def write(self, steps: Steps) -> None:
-        """Carry out one transaction; raise `AlreadyThere` for a row that the store has, `Fenced` for one that lacks what it must have."""
+    def write(self, steps: Steps, *, lasting: bool = True) -> None:
+        """Carry out one transaction, which a power cut may take back where it is not `lasting`; raise `AlreadyThere` for a row that the store has, `Fenced` for one that lacks what it must have."""
 
     def writing(self, session: str) -> AbstractContextManager[None]:
         """Hold a session as its only writer; raise `Busy` saying who writes it already."""

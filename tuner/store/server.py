@@ -86,9 +86,10 @@ class Server:
         """Return what a query finds."""
         return self._done(lambda connection: found(connection, query))
 
-    def write(self, steps: Steps) -> None:
-        """Carry out one transaction."""
-        self._done(lambda connection: carried_out(connection, steps))
+    def write(self, steps: Steps, *, lasting: bool = True) -> None:
+        """Carry out one transaction; one that is not `lasting` does not wait for the disk."""
+        first: Steps = [] if lasting else [(sa.text("SET LOCAL synchronous_commit TO OFF"), ())]
+        self._done(lambda connection: carried_out(connection, [*first, *steps]))
 
     @contextmanager
     def writing(self, session: str) -> Iterator[None]:
