@@ -66,6 +66,27 @@ def test_runs_of_a_worker_are_those_that_it_made() -> None:
     assert event.runs == (run,)
 
 
+def test_a_worker_reaches_a_pair_once_and_lets_go_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def reached(there: clustered.There) -> clustered.At:
+        made.append("reached")
+        at = clustered.At(throughput.rig(), sessions.PLAN.objective)
+        at.connections.callback(made.append, "let go")
+        return at
+
+    monkeypatch.setattr(clustered, "reached", reached)
+    monkeypatch.setattr(throughput, "RUN_S", 0.0)
+    there = json.dumps(clustered.There("local", "local", sessions.PLAN).to_dict())
+    job = replace(JOB, steps=(replace(STEP, search=None, workload=sessions.PLAN.workloads[0]),))
+    texts = [clustered.measured(there, clustered.job_text(job)) for _ in range(2)]
+    events = [clustered.event_of(JOB, text) for text in texts]
+    assert [len(each.runs) for each in events if isinstance(each, Done)] == [1, 1]
+    clustered.forget(there)
+    clustered.forget(there)
+    assert made == ["reached", "let go"]
+
+
 def test_a_scheduler_that_is_none_is_told_with_the_command_that_would_start_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -29,7 +29,7 @@ COMMON_SD: Final = 0.3
 """Of a common effect: settings seldom do more than halve or double."""
 FIRST_SD: Final = 0.05
 """Of the effects of pairs, what is own, and the noise, before anything was seen."""
-LEAST_SD: Final = 0.002
+LEAST_EFFECT_SD: Final = 0.002
 EM_ROUNDS: Final = 30
 
 
@@ -60,7 +60,7 @@ class PairEffects:
         for pair in pairs:
             along[self.settings + setting * self.pairs + pair] = 1.0 / len(pairs)
         return Difference(
-            float(along @ self.mean), math.sqrt(max(float(along @ self.covariance @ along), 0.0)) or LEAST_SD
+            float(along @ self.mean), math.sqrt(max(float(along @ self.covariance @ along), 0.0)) or LEAST_EFFECT_SD
         )
 
 
@@ -155,9 +155,9 @@ def _maximise(data: _Data, fit: _Fit, mean: Array, covariance: Array) -> None:
     """Let the spreads be the most probable ones for the effects as they are believed."""
     second = mean**2 + np.diag(covariance)
     for setting in range(data.count):
-        fit.of_pairs[setting] = max(LEAST_SD, math.sqrt(float(second[data.of_setting(setting)].mean())))
+        fit.of_pairs[setting] = max(LEAST_EFFECT_SD, math.sqrt(float(second[data.of_setting(setting)].mean())))
     if data.own.stop > data.own.start:
-        fit.own = max(LEAST_SD, math.sqrt(float(second[data.own].mean())))
+        fit.own = max(LEAST_EFFECT_SD, math.sqrt(float(second[data.own].mean())))
     weights = _weights(data, fit)
     columns = data.centred(data.columns, weights)
     rest = data.centred(data.value, weights) - columns @ mean
@@ -169,4 +169,4 @@ def _maximise(data: _Data, fit: _Fit, mean: Array, covariance: Array) -> None:
         degrees = max(1.0, float(mine.sum()) - blocks)
         if mine.any():
             spread = float(((rest**2 + unsure)[mine] / fit.tails[mine]).sum() / degrees)
-            fit.noise[pair] = max(LEAST_SD, math.sqrt(spread))
+            fit.noise[pair] = max(LEAST_EFFECT_SD, math.sqrt(spread))

@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,9 @@ RESOURCE: Final = "pair"
 CONNECT_S: Final = 10.0
 RESULT_BYTES: Final = 1 << 28
 CLOSE_S: Final = 5.0
-MOST_TOLD: Final = 3
+IDLE_S: Final = 120.0
+"""So long after a block began a worker keeps its connections to the pair: longer than any block of runs takes."""
+MOST_SENSELESS: Final = 3
 SCHEDULER: Final = "dask scheduler --port 8786"
 WORKER: Final = "dask worker {address} --nthreads 1 --resources pair=1"
 INSTALL: Final = "pip install 'stack-tuner[cluster]'"
@@ -108,13 +110,16 @@ class At:
 
     rig: Rig
     goal: Objective
+    connections: ExitStack = field(default_factory=ExitStack)
     readback: Readback = field(default_factory=Readback)
     turn: threading.Lock = field(default_factory=threading.Lock)
     """One block at a time, whatever a scheduler sends."""
+    idle: threading.Timer | None = None
+    """What ends its connections when it measures nothing more."""
 
 
 REACHED: Final[dict[str, At]] = {}
-"""By the text that names the pair and its plan: connections of a worker last as long as it does."""
+"""By the text that names the pair and its plan; connections end a while after the last block (`IDLE_S`), or with the session."""
 _TURN: Final = threading.Lock()
 """Who looks for a pair, and reaches it where nobody has."""
 
@@ -123,8 +128,9 @@ def measured(there: str, job: str) -> str:
     """Return the runs of a block as text, or why there are none; both arguments are text in JSON."""
     try:
         with _TURN:
-            at = REACHED.get(there) or REACHED.setdefault(there, _reached(There.from_dict(json_text.parsed(there))))
+            at = REACHED.get(there) or REACHED.setdefault(there, reached(There.from_dict(json_text.parsed(there))))
         with at.turn:
+            _rest(at, there)
             if lost := unreached(at.rig.pair):
                 return json.dumps({"lost": lost.message})
             runs = carried(at.rig, job_of(json_text.parsed(job), at.goal), lambda: False, at.readback)
@@ -136,24 +142,43 @@ def measured(there: str, job: str) -> str:
     return json.dumps({"runs": list(map(row_of, runs))})
 
 
+def forget(there: str) -> None:
+    """End the connections to a pair, where there are any."""
+    with _TURN:
+        at = REACHED.pop(there, None)
+    if at is not None:
+        with at.turn:
+            at.connections.close()
+
+
+def _rest(at: At, there: str) -> None:
+    """End the connections to a pair a while after its last block, which began now: whoever asked for it may be gone."""
+    if at.idle is not None:
+        at.idle.cancel()
+    at.idle = threading.Timer(IDLE_S, forget, [there])
+    at.idle.daemon = True
+    at.idle.start()
+
+
 def release() -> str:
     """Return the release of this package on a worker."""
     return __version__
 
 
-def _reached(there: There) -> At:
+def reached(there: There) -> At:
     """Return what a worker measures with: programs and libraries are looked up there, as for a session that is gone on with."""
-    server = _host(there.server)
-    pair = Pair(server, server if there.client == there.server else _host(there.client))
-    # The recipe is the user's own, who named it where the session began.
-    named = replace(there.named, recipe=there.plan.workloads[0].recipe)
-    plan, _ = resumption.on_hosts(there.plan, (), named, pair)
-    return At(prepare.rig(plan, pair), plan.objective)
+    with ExitStack() as opened:
+        server = _host(there.server, opened)
+        pair = Pair(server, server if there.client == there.server else _host(there.client, opened))
+        # The recipe is the user's own, who named it where the session began.
+        named = replace(there.named, recipe=there.plan.workloads[0].recipe)
+        plan, _ = resumption.on_hosts(there.plan, (), named, pair)
+        return At(prepare.rig(plan, pair), plan.objective, opened.pop_all())
 
 
-def _host(name: str) -> Host:
+def _host(name: str, opened: ExitStack) -> Host:
     target = ssh.target(name, RESOURCE)
-    return LocalHost() if target is None else ssh.reached(target, os.environ)
+    return LocalHost() if target is None else opened.enter_context(ssh.reached(target, os.environ))
 
 
 def job_of(data: Mapping[str, Any], goal: Objective) -> Job:
@@ -226,7 +251,7 @@ def event_of(job: Job, text: str) -> Event:
         return _senseless(job, f"{type(reason).__name__}: {reason}")
     wrong = [str(each) for row in rows if isinstance(row, list) for each in row]
     if wrong:
-        return _senseless(job, "; ".join(wrong[:MOST_TOLD]))
+        return _senseless(job, "; ".join(wrong[:MOST_SENSELESS]))
     return Done(job, tuple(row for row in rows if isinstance(row, Run)))
 
 
@@ -281,6 +306,9 @@ class Clustered:
         """Forget what is under way: what a worker still measures of it counts nowhere."""
         for _, future in self._tasks.values():
             future.cancel()
+        with suppress(Exception):  # workers that are gone have no connections, and the others end them by themselves
+            for there in self._there.values():
+                self._client.run(forget, there, wait=False, on_error="ignore")
 
     def _ended(self, job: Job, future: Any) -> None:
         """Note how a task ended; called by a thread of the client."""

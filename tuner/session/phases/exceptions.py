@@ -25,7 +25,7 @@ from tuner.session.phases.beliefs import Encoding
 from tuner.session.phases.propose import search_space
 from tuner.session.phases.worth import as_gain
 
-EVERY: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
+OF_A_FLEET: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
 ERROR: Final = 0.05
 """With what probability anything is told of pairs that do not differ, at most."""
 HELPS: Final = 0.95
@@ -133,7 +133,7 @@ def _seen(evidence: Evidence, shares: Mapping[int, Sequence[float]], pairs: Mapp
     metrics, ledger = evidence.metrics, evidence.ledger
     first = next((run.block for run in ledger.runs_of(0) if run.measurement), 0)
     reference = metrics.of(0, first)
-    for block in sorted(block for phase in EVERY for block in ledger.blocks(phase)):
+    for block in sorted(block for phase in OF_A_FLEET for block in ledger.blocks(phase)):
         pair = pairs.get(evidence.gains.pair(block))
         for number in sorted({run.trial for run in ledger.runs_in(block)} & shares.keys()):
             value = evidence.objective.gain(reference, metrics.of(number, block))
