@@ -50,7 +50,9 @@ ClusterCa = Annotated[Path | None, typer.Option("--cluster-ca", metavar="PEM", h
 ClusterCertificate = Annotated[
     Path | None, typer.Option("--cluster-cert", metavar="PEM", help="TLS: this program's certificate.")
 ]
-ClusterKey = Annotated[Path | None, typer.Option("--cluster-key", metavar="PEM", help="TLS: the key of that certificate.")]
+ClusterKey = Annotated[
+    Path | None, typer.Option("--cluster-key", metavar="PEM", help="TLS: the key of that certificate.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def ends_or_pairs(
     from tuner.python import hosts
 
     found = hosts.named(server, client, pairs)
-    return Ends(found, pairs, cluster and _cluster(cluster, (cluster_ca, cluster_cert, cluster_key), found))
+    files = (cluster_ca, cluster_cert, cluster_key)
+    return Ends(found, pairs, None if cluster is None else _cluster(cluster, files, found))
 
 
 def _cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Cluster:

@@ -12,7 +12,6 @@ from tuner.hosts import pairs_file, ssh
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
 from tuner.hosts.pairs_file import NamedPair
-from tuner.hosts.remote import RemoteHost
 from tuner.hosts.ssh import Target
 from tuner.session.setup import many
 from tuner.session.setup.many import Placed
@@ -72,9 +71,4 @@ class Connecting:
     def _reached(self, target: Target | None) -> Host:
         if target is None:
             return self.here
-        return self.connections.enter_context(RemoteHost(ssh.way(target, self.environment, self._sockets())))
-
-    def _sockets(self) -> Path:
-        """Return the folder of the sockets of shared connections, which is this user's own."""
-        place = self.environment.get("XDG_RUNTIME_DIR") or self.environment.get("XDG_CACHE_HOME")
-        return Path(place or Path.home() / ".cache") / "tuner" / "ssh"
+        return self.connections.enter_context(ssh.reached(target, self.environment))

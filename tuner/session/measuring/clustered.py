@@ -379,9 +379,8 @@ def connected(cluster: Cluster) -> Iterator[Scheduler]:
 
     """
     distributed = _dask()
-    logging.getLogger("distributed").setLevel(
-        logging.CRITICAL
-    )  # what it says of lost connections is said here in words
+    for name in [each for each in logging.root.manager.loggerDict if each.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of lost connections is said here in words
     try:
         client = distributed.Client(
             cluster.address,
