@@ -27,7 +27,7 @@ from tuner.session.phases.worth import as_gain
 
 OF_A_FLEET: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
 ERROR: Final = 0.05
-"""With what probability anything is told of pairs that do not differ, at most."""
+"""With what probability anything is told of pairs that do not differ, at most: half of it for classes, half for single pairs."""
 HELPS: Final = 0.95
 """How probable it must be that a setting helps elsewhere: one that harms everywhere is no exception."""
 WHOLE: Final = ("",)
@@ -89,17 +89,15 @@ def _exceptions(told: _Told, trial: Trial) -> Iterator[Exceptional]:
 
 def _where(told: _Told, effects: PairEffects, at: int) -> tuple[str, list[int]]:
     """Return the class on which a setting harms, empty where it is none, and the pairs: none where it harms nowhere, or everywhere."""
-    looks = len(told.names) * (len(told.classes) + len(told.pairs))
-    harms = 1.0 - ERROR / (2 * looks)
 
-    def harmed(pairs: Sequence[int]) -> bool:
-        return 1.0 - effects.of(at, pairs).above(0.0) >= harms
+    def harmed(pairs: Sequence[int], groups: int) -> bool:
+        return effects.of(at, pairs).above(0.0) <= ERROR / (2 * len(told.names) * groups)
 
-    of_class = [(kind, list(pairs)) for kind, pairs in told.classes.items() if harmed(pairs)]
+    of_class = [(kind, list(pairs)) for kind, pairs in told.classes.items() if harmed(pairs, len(told.classes))]
     if len(of_class) == 1:
         return of_class[0]
     alone = sorted(pair for _, pairs in of_class for pair in pairs)
-    alone = alone or [pair for pair in range(len(told.pairs)) if harmed([pair])]
+    alone = alone or [pair for pair in range(len(told.pairs)) if harmed([pair], len(told.pairs))]
     return "", alone if len(alone) < len(told.pairs) else []
 
 
