@@ -31,10 +31,10 @@ def settle(evidence: Evidence, contest: Contest, ending: Ending) -> Verdict:
 
 def _settled(evidence: Evidence, contest: Contest, ending: Ending) -> Verdict:
     known = contest.known if contest.known and _measured(evidence, contest.known) else None
-    main = replace(judge(evidence, contest.main, ending), known=known)
     if known is None or known == contest.main:
-        return main
-    beside = judge(evidence, known, ending)
+        return replace(judge(evidence, contest.main, ending), known=known)
+    main, beside = (judge(evidence, trial, ending, judged=2) for trial in (contest.main, known))
+    main = replace(main, known=known)
     if beside.answer is Decision.FAILED:
         return main
     chosen = beside if _known_wins(evidence, main, beside, known) else main

@@ -26,8 +26,8 @@ def side(plan: Plan, log_ratios: Sequence[float]) -> int:
     return sequential.side(log_ratios, budget_shares.most_blocks(plan), math.log(at_least))
 
 
-def judged(plan: Plan, log_ratios: Sequence[float]) -> Gain:
+def judged(plan: Plan, log_ratios: Sequence[float], profiles: int = 1) -> Gain:
     """Return the gain that blocks of the confirmation show, with the interval that the plan makes right."""
     if plan.until_decided:
         return sequential.looked_at(log_ratios, budget_shares.most_blocks(plan))
-    return gain(log_ratios)
+    return gain(log_ratios, profiles)
