@@ -25,9 +25,9 @@ from tuner.session.setup.plan import Plan
 
 PACKAGE: Final = Path(tuner.__file__).parent
 MENTIONS: Final = {
-    "__init__.py": "the glossary says which benchmark there is",
     "cli/session_options.py": "--sockperf PATH, and what other options do to it",
     "cli/traffic_options.py": "--sockperf-args, and what Nagle's algorithm is set to without an option",
+    "python/options.py": "`sockperf=` and `sockperf_args=`, the same options for programs",
     "runs/chosen.py": "the benchmark that sessions measure with",
     "runs/full_log.py": "its log of every message",
     "runs/simulated.py": "its words, for hosts that do not exist",

@@ -102,7 +102,7 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_place() -> None:
         (("ready_port = true", ""), "nothing says when the server is ready"),
         (("--port {port}", ""), "names no {port}"),
         (('command = ["client", "{address}", "{{port}}"]', 'command = ["client"]\nstack = false\ncpus = 0'), "must be from 1"),
-        (('in = "out.json"', 'in = "/etc/passwd"'), "must be stdout, stderr, server, or the name of a file"),
+        (('in = "out.json"', 'in = "/etc/passwd"'), "must be stdout, stderr, server, reader, or the name of a file"),
         (("[metrics.rps]", "[metrics.cpu_s]"), "is a metric that every run has"),
         (("json = ", 'regex = "(x)"\njson = '), "both are there"),
         (('json = "all[*].ms"', ""), "neither is there"),

@@ -9,7 +9,7 @@ Stack        a way to run a program's sockets: `kernel`, `xlio`, … It knows ho
 Profile      a stack and values for some of its parameters. Whatever can be measured is a profile:
              "candidate", "baseline" and "winner" are roles, not classes.
 Host         a machine. Every question about one goes through it; a pair is the host of the server and that of the client.
-Benchmark    the program that measures between a server and a client: sockperf.
+Benchmark    the program that measures between a server and a client.
 Workload     what the benchmark does: traffic and CPUs. Measurements of different workloads are never compared.
 Run          a noun: one execution of the benchmark (server and client).
 Measurement  what one run reported, unrounded, in µs and msg/s.
@@ -103,10 +103,7 @@ _HOMES: Final = {
         "resume",
         "tune",
     ),
-    "tuner.python.profiles": (
-        "Profile",
-        "profiles",
-    ),
+    "tuner.python.profiles": ("Profile",),
     "tuner.python.stores": (
         "OpenStore",
         "open_store",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-
-from tuner.errors import UsageError, error
 
 if TYPE_CHECKING:  # loaded by commands that are given other hosts
     from tuner.hosts.host import Host
@@ -81,39 +78,13 @@ def ends_or_pairs(
     cluster_key: ClusterKey = None,
 ) -> Ends:
     """Return the hosts that were named, two or many pairs; raise `UsageError` for what names none, or for both."""
-    if cluster is not None and pairs is None:
-        raise UsageError("--cluster measures on many pairs", advice="name them: --pairs pairs.toml")
-    if server is None and client is None and pairs is None:
+    if server is None and client is None and pairs is None and cluster is None:
         return Ends()
     from tuner.python import hosts
 
     found = hosts.named(server, client, pairs)
     files = (cluster_ca, cluster_cert, cluster_key)
-    return Ends(found, pairs, None if cluster is None else _cluster(cluster, files, found))
-
-
-def _cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Cluster:
-    """Return the cluster that was named; raise `UsageError` saying everything that is wrong with how it was."""
-    from tuner.session.measuring.clustered import Cluster
-
-    wrong = []
-    if not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}", address):
-        wrong.append(error("--cluster", f"{address!r} is no address", "write tcp://HOST:8786, or tls://HOST:8786"))
-    names = ("--cluster-ca", "--cluster-cert", "--cluster-key")
-    wrong += [
-        error(name, f"{path} is not a file")
-        for name, path in zip(names, files, strict=True)
-        if path and not path.is_file()
-    ]
-    if any(files) and address.startswith("tcp://"):
-        wrong.append(error("--cluster", "is not reached by TLS", f"write tls://{address.rpartition('/')[2]}"))
-    here = [each.name for each in hosts.pairs if each.server is None or each.client is None]
-    wrong += [
-        error(f"pair {name}", "names this machine, and workers are elsewhere", "name it by ssh://…") for name in here
-    ]
-    if wrong:
-        raise UsageError("no cluster can measure so", findings=wrong)
-    return Cluster(address, *files)
+    return Ends(found, pairs, None if cluster is None else hosts.cluster(cluster, files, found))
 
 
 def connected(named: Ends, here: Host) -> tuple[Host, Host | None]:
@@ -137,11 +108,7 @@ def placed(named: Ends, at: Workspace) -> Workspace:
     """
     if named.hosts is None:
         return at
-    if named.cluster is not None:
-        from tuner.session.measuring import clustered
-
-        at = replace(at, cluster=CONNECTIONS.enter_context(clustered.connected(named.cluster)))
-    return _connecting(at.host).on(named.hosts, at)
+    return _connecting(at.host).on(named.hosts, at, named.cluster)
 
 
 def _connecting(here: Host) -> Connecting:

@@ -66,6 +66,14 @@ class PlaceOptions(StoreOptions, total=False):
     """Host of the client, likewise."""
     pairs: str | Path | None
     """Measure on all pairs of hosts that this TOML file names, at once, instead of `server` and `client`."""
+    cluster: str | None
+    """With `pairs`: let the workers of this Dask scheduler measure, `tcp://HOST:8786` or `tls://HOST:8786`."""
+    cluster_ca: str | Path | None
+    """TLS: the file that says whom to trust."""
+    cluster_cert: str | Path | None
+    """TLS: this program's certificate."""
+    cluster_key: str | Path | None
+    """TLS: the key of that certificate."""
     progress: Callback | None
     """Called with an `Event` of each phase and run."""
 
@@ -297,10 +305,14 @@ def _noted(tell: Callback) -> Callable[[str], None]:
 
 def _connected(at: Workspace, given: Mapping[str, Any], connections: ExitStack) -> Workspace:
     """Return a workspace on the hosts that were named; ssh is the user's own, with the environment of this process."""
-    server, client, pairs = (given.get(name) for name in ("server", "client", "pairs"))
-    if server is None and client is None and pairs is None:
+    server, client, pairs, cluster = (given.get(name) for name in ("server", "client", "pairs", "cluster"))
+    if server is None and client is None and pairs is None and cluster is None:
         return at
     from tuner.python import hosts
 
     found = hosts.named(server, client, Path(pairs) if pairs else None)
-    return hosts.Connecting(at.host, os.environ, connections).on(found, at)
+    files = tuple(
+        Path(given[name]) if given.get(name) else None for name in ("cluster_ca", "cluster_cert", "cluster_key")
+    )
+    workers = None if cluster is None else hosts.cluster(cluster, files, found)
+    return hosts.Connecting(at.host, os.environ, connections).on(found, at, workers)

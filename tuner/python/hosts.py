@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tuner.errors import UsageError
+from tuner.errors import UsageError, error
 from tuner.hosts import pairs_file, ssh
 from tuner.hosts.host import Host
 from tuner.hosts.pair import Pair
@@ -16,6 +18,9 @@ from tuner.hosts.ssh import Target
 from tuner.session.setup import many
 from tuner.session.setup.many import Placed
 from tuner.session.workspace import Workspace
+
+if TYPE_CHECKING:  # loaded where a cluster is named
+    from tuner.session.measuring.clustered import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,32 @@ def named(server: str | None, client: str | None, pairs: Path | None = None) -> 
     return Hosts(ssh.target(server or ssh.HERE, "--server"), ssh.target(client or ssh.HERE, "--client"))
 
 
+def cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Cluster:
+    """Return the cluster that was named; raise `UsageError` saying everything that is wrong with how it was."""
+    from tuner.session.measuring.clustered import Cluster
+
+    if not hosts.pairs:
+        raise UsageError("--cluster measures on many pairs", advice="name them: --pairs pairs.toml")
+    wrong = []
+    if not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}", address):
+        wrong.append(error("--cluster", f"{address!r} is no address", "write tcp://HOST:8786, or tls://HOST:8786"))
+    names = ("--cluster-ca", "--cluster-cert", "--cluster-key")
+    wrong += [
+        error(name, f"{path} is not a file")
+        for name, path in zip(names, files, strict=True)
+        if path and not path.is_file()
+    ]
+    if any(files) and address.startswith("tcp://"):
+        wrong.append(error("--cluster", "is not reached by TLS", f"write tls://{address.rpartition('/')[2]}"))
+    here = [each.name for each in hosts.pairs if each.server is None or each.client is None]
+    wrong += [
+        error(f"pair {name}", "names this machine, and workers are elsewhere", "name it by ssh://…") for name in here
+    ]
+    if wrong:
+        raise UsageError("no cluster can measure so", findings=wrong)
+    return Cluster(address, *files)
+
+
 @dataclass(frozen=True, slots=True)
 class Connecting:
     """Reaches hosts by ssh as the user of an environment has it; connections close with `connections`."""
@@ -47,8 +78,12 @@ class Connecting:
     environment: Mapping[str, str]
     connections: ExitStack
 
-    def on(self, hosts: Hosts, at: Workspace) -> Workspace:
-        """Return a workspace on the hosts, all reached; raise `TunerError` saying which cannot be."""
+    def on(self, hosts: Hosts, at: Workspace, workers: Cluster | None = None) -> Workspace:
+        """Return a workspace on the hosts, all reached, and the cluster; raise `TunerError` saying which cannot be."""
+        if workers is not None:
+            from tuner.session.measuring import clustered
+
+            at = replace(at, cluster=self.connections.enter_context(clustered.connected(workers)))
         if hosts.pairs:
             return replace(at, pairs=self.pairs(hosts))
         server, client = self.ends(hosts.server, hosts.client)
