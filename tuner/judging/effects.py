@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, minimize
 
 Array = NDArray[np.float64]
 Likelihood = Callable[[Array], tuple[float, Array]]
@@ -61,6 +60,7 @@ class Prior:
 
 def most_probable(likelihood: Likelihood, prior: Prior, start: Array, steps: int) -> Array:
     """Return the most probable parameters, after no more evaluations than `steps`."""
+    from scipy.optimize import Bounds, minimize
 
     def posterior(theta: Array) -> tuple[float, Array]:
         away = (theta - prior.mean) / prior.deviation
