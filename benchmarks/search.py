@@ -339,7 +339,7 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
         [
             "## Searches on landscapes whose truth is known\n",
             f"True gain of what each one recommends after {runs} runs, times the defaults: median over {seeds} seeds (worst decile).",
-            f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs them {HANG_RUNS} runs, and ours what it waits.",
+            f"Ours pays for calibration, baseline, choice and proof out of the same runs; a hang costs rivals {HANG_RUNS} runs, and ours what it waits.",
             "The last row is the computing of a whole session, in the median. Everybody has the same landscapes and the same noise, seed",
             "by seed. Ours and random search were computed with this page; the libraries' sessions are kept in `benchmarks/data/search-gains.csv`.",
             "Where fewer seeds say their seconds, the others were computed with the library's costliest function compiled, by code that is not",
