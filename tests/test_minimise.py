@@ -125,13 +125,13 @@ def test_a_profile_in_which_all_matters_stays_as_it_is(tmp_path: Path) -> None:
     assert found["winner"]["settings"] == both
 
 
-def test_on_a_noisy_host_what_helps_is_wrongly_dropped_in_few_of_20_sessions(tmp_path: Path) -> None:
+def test_on_a_noisy_host_what_helps_is_wrongly_dropped_in_few_of_50_sessions(tmp_path: Path) -> None:
     wrong = 0
-    for seed in range(20):
+    for seed in range(50):
         plan = replace(MINIMISE, budget_s=60.0, seed=seed)
         found = minimised(tmp_path / str(seed), worth(XLIO_RX_POLL=1.3, XLIO_TCP_QUICKACK=1.15), plan, noise=0.05)
         wrong += not {"XLIO_RX_POLL", "XLIO_TCP_QUICKACK"} <= set(kept(found))
-    assert wrong <= 2
+    assert wrong <= 5
 
 
 @pytest.mark.parametrize("budget_s", [30.0, 60.0, 180.0])

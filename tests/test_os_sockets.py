@@ -179,6 +179,7 @@ def test_the_counts_of_every_receiver_are_read_and_one_that_was_left_to_the_kern
     assert launch.unproven("vma", output).startswith("server 3: its sockets were left to the operating system")
 
 
+@pytest.mark.serial  # a block that the tests beside disturb is made again
 @apart
 @pytest.mark.parametrize(
     ("counts", "reason"),
@@ -199,10 +200,11 @@ def test_a_library_that_is_loaded_and_leaves_sockets_to_the_kernel_ends_in_the_f
         [sys.executable, "-m", "tuner", "sessions", "show", session["session"], "--json"], cwd=tmp_path, capture_output=True, check=True
     )  # fmt: skip
     runs = json.loads(shown.stdout)["runs"]
-    assert len({run["block"] for run in runs}) <= 2  # a block that something disturbed is made again
+    assert {run["block"] for run in runs} == {0}
     assert {run["status"] for run in runs} == {"not-loaded"}
 
 
+@pytest.mark.serial  # a block that the tests beside disturb is made again
 @apart
 @pytest.mark.parametrize(("stack", "release"), [("vma", "9.7.2"), ("xlio", "3.61.2")])
 def test_a_library_that_carries_the_packets_is_measured(stack: str, release: str, tmp_path: Path) -> None:
@@ -211,7 +213,7 @@ def test_a_library_that_carries_the_packets_is_measured(stack: str, release: str
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert "sockets" not in found
-    assert found["counters"]["client"]["tx_packets"] in {200, 300}  # 100 a run; of a disturbed block too
+    assert found["counters"]["client"]["tx_packets"] == 200
 
 
 def test_sockets_of_the_system_are_named_so_wherever_the_result_is_told(tmp_path: Path) -> None:
