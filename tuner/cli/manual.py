@@ -7,13 +7,12 @@ The macros are those of man(7).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import typer
 
-from tuner.cli.group import Listed
+from tuner.cli.documented import Documented, Paragraph, commands, options, paragraphs
 from tuner.cli.main import program
 from tuner.cli.tree import HELP
 from tuner.version import __version__
@@ -53,46 +52,34 @@ def _lines(root: Any) -> Iterator[str]:
     yield ".SH SYNOPSIS"
     yield from (".B tuner", ".I COMMAND", "[options]")
     yield ".SH DESCRIPTION"
-    yield from _help(HELP)
+    yield from _help(paragraphs(HELP))
     yield ".SH OPTIONS"
-    yield from _options(root)
+    yield from _options(options(root))
     yield ".SH COMMANDS"
-    yield from _commands(root, "tuner")
+    for each in commands(root, "tuner"):
+        yield from _command(each)
     yield from _listed("EXIT STATUS", _STATUSES)
     yield from (".SH SIGNALS", _text(_SIGNALS))
     yield from _listed("ENVIRONMENT", _ENVIRONMENT)
 
 
-def _commands(group: Any, path: str) -> Iterator[str]:
-    for name, listed in group.commands.items():
-        command = listed.imported() if isinstance(listed, Listed) else listed
-        words = f"{path} {name}"
-        if hasattr(command, "commands"):
-            yield from _commands(command, words)
+def _command(found: Documented) -> Iterator[str]:
+    yield f'.SS "{_text(f"{found.words} {found.usage}")}"'
+    yield from _help(found.help)
+    yield from _options(found.options)
+
+
+def _help(found: Iterable[Paragraph]) -> Iterator[str]:
+    for each in found:
+        if each.verbatim:
+            yield from (".PP", each.lines[0], ".RS 2", ".nf", *map(_text, each.lines[1:]), ".fi", ".RE")
         else:
-            usage = " ".join(command.collect_usage_pieces(typer.Context(command, info_name=name)))
-            yield f'.SS "{_text(f"{words} {usage}")}"'
-            yield from _help(command.help or "")
-            yield from _options(command)
+            yield from (".PP", _text(" ".join(each.lines)))
 
 
-def _help(text: str) -> Iterator[str]:
-    r"""Yield paragraphs; one that begins with the line \b keeps its lines."""
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
-        lines = [line.strip() for line in paragraph.split("\n")]
-        if lines[0] == "\b":
-            yield from (".PP", lines[1], ".RS 2", ".nf", *map(_text, lines[2:]), ".fi", ".RE")
-        else:
-            yield from (".PP", _text(" ".join(lines)))
-
-
-def _options(command: Any) -> Iterator[str]:
-    context = typer.Context(command)
-    for parameter in command.params:
-        record = parameter.get_help_record(context)
-        if record is not None:
-            term, said = record
-            yield from (".TP", f".B {_text(term)}", _text(" ".join(said.split())))
+def _options(found: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for term, said in found:
+        yield from (".TP", f".B {_text(term)}", _text(said))
 
 
 def _listed(section: str, items: dict[str, str]) -> Iterator[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import typer
 
-from tuner.cli.group import Listed
+from tuner.cli.documented import Documented, Paragraph, commands
 from tuner.cli.main import program
 
 
@@ -16,38 +15,22 @@ def page() -> str:
     """Return the page as Markdown."""
     root = typer.main.get_command(program())
     head = "# Commands\n\nMade of the commands themselves; `tuner COMMAND --help` says the same. The man page has it too: `man tuner`.\n"
-    return "\n".join([head, *_commands(root, "tuner")])
+    return "\n".join([head, *(line for each in commands(root, "tuner") for line in _command(each))])
 
 
-def _commands(group: Any, path: str) -> Iterator[str]:
-    for name, listed in group.commands.items():
-        command = listed.imported() if isinstance(listed, Listed) else listed
-        words = f"{path} {name}"
-        if hasattr(command, "commands"):
-            yield from _commands(command, words)
-        else:
-            usage = " ".join(command.collect_usage_pieces(typer.Context(command, info_name=name)))
-            yield f"## `{words}`\n\n    {words} {usage}\n"
-            yield from _help(command.help or "")
-            yield from _options(command)
-
-
-def _help(text: str) -> Iterator[str]:
-    r"""Yield paragraphs; one that begins with the line \b keeps its lines."""
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
-        lines = [line.strip() for line in paragraph.split("\n")]
-        if lines[0] == "\b":
-            yield "\n".join([lines[1], "", *(f"    {line}" for line in lines[2:]), ""])
-        else:
-            yield f"{_plain(' '.join(lines))}\n"
-
-
-def _options(command: Any) -> Iterator[str]:
-    context = typer.Context(command)
-    records = [found for parameter in command.params if (found := parameter.get_help_record(context))]
-    if records:
-        rows = [f"| `{_cell(term)}` | {_plain(_cell(' '.join(said.split())))} |" for term, said in records]
+def _command(found: Documented) -> Iterator[str]:
+    yield f"## `{found.words}`\n\n    {found.words} {found.usage}\n"
+    yield from map(_paragraph, found.help)
+    if found.options:
+        rows = [f"| `{_cell(term)}` | {_plain(_cell(said))} |" for term, said in found.options]
         yield "\n".join(["| option | |", "|---|---|", *rows, ""])
+
+
+def _paragraph(found: Paragraph) -> str:
+    if not found.verbatim:
+        return f"{_plain(' '.join(found.lines))}\n"
+    title, *lines = found.lines
+    return "\n".join([title, "", *(f"    {line}" for line in lines), ""])
 
 
 def _cell(text: str) -> str:
