@@ -46,7 +46,6 @@ BECOMES = {
     "hosts/unpack.py": ["sys.stderr", "sys.exit"],
     "plugins.py": ["SystemExit"],  # which a stranger's module may raise
     "python/functions.py": ["os.environ"],  # ssh is the user's own, with the agent that it names
-    "serve/starting.py": [".cwd()"],  # a session that a page starts runs where the server does
     "session/measuring/clustered.py": ["os.environ"],  # of the worker, for its ssh
     "report/vega.py": ["sys.stdout"],
     "temporary.py": ["sys.argv"],

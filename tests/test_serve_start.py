@@ -111,7 +111,7 @@ def starting(folder: Path) -> Iterator[Starting]:
 
 def test_a_session_is_started_once_stopped_by_name_and_keeps_its_runs_when_all_ends(tmp_path: Path) -> None:
     results = Results(tmp_path / "results")
-    starter = Starter(results, _environment(tmp_path))
+    starter = Starter(results, _environment(tmp_path), Path.cwd())
     try:
         started = starter.answer({"start": ASKED})
         while not started["session"] and started["running"]:
@@ -134,7 +134,7 @@ def test_pages_start_and_stop_only_where_the_server_may(tmp_path: Path) -> None:
         assert running.ask("/start").status == http.HTTPStatus.NOT_FOUND
         assert "/start" not in running.ask("/").text
         mine, theirs = socket.socketpair()
-        starter = Starter(Results(tmp_path), {})
+        starter = Starter(Results(tmp_path), {}, tmp_path)
         answering = threading.Thread(target=starter.serve, args=(mine,), daemon=True)
         answering.start()
         with theirs, served(Results(tmp_path), asking=Asking(theirs)) as starting_too:

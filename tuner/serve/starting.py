@@ -132,6 +132,8 @@ class Starter:
 
     results: Results
     environment: Mapping[str, str]
+    folder: Path
+    """Where sessions are started: where the server was."""
     started: Started = field(default_factory=Started)
     _program: Kept | None = None
     _said: IO[bytes] | None = None
@@ -175,7 +177,7 @@ class Starter:
         nowhere = os.open(os.devnull, os.O_RDWR)
         try:
             streams = (nowhere, nowhere, self._said.fileno())
-            self._program = keeping.start(wanted.argv(self.results), streams, Path.cwd(), self.environment)
+            self._program = keeping.start(wanted.argv(self.results), streams, self.folder, self.environment)
         finally:
             os.close(nowhere)
         words = " ".join(["tuner", *wanted.argv(self.results)[3:]])
@@ -230,8 +232,10 @@ def _line(connection: socket.socket) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def with_starter(results: Results, environment: Mapping[str, str], serve: Callable[[Asking], None]) -> None:
-    """Carry out `serve` in a process of its own, and start sessions for it meanwhile, until that has ended."""
+def with_starter(
+    results: Results, environment: Mapping[str, str], folder: Path, serve: Callable[[Asking], None]
+) -> None:
+    """Carry out `serve` in a process of its own, and start sessions for it in `folder` meanwhile, until that has ended."""
     mine, theirs = socket.socketpair()
     server = os.fork()
     if server == 0:
@@ -242,7 +246,7 @@ def with_starter(results: Results, environment: Mapping[str, str], serve: Callab
     theirs.close()
     with mine, _signals_go_to(server):
         url = {"TUNER_STORE": results.store} if results.store else {}
-        Starter(results, {**environment, **url}).serve(mine)
+        Starter(results, {**environment, **url}, folder).serve(mine)
         os.waitpid(server, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,6 @@ def serve(
     server.check_installed()
     at = server.Address(address, port, tuple(name or ()), token)
     if allow_start:
-        starting.with_starter(where, os.environ, lambda asking: server.serve(where, at, typer.echo, asking))
+        starting.with_starter(where, os.environ, Path.cwd(), lambda asking: server.serve(where, at, typer.echo, asking))
     else:
         server.serve(where, at, typer.echo)
