@@ -40,13 +40,20 @@ def slopes(weights: Array, scale: float, effects: Array, by_pair: Array) -> Arra
     `by_pair` says how fast it falls with the covariance of each pair.
     """
     signal = covariances(weights, scale, effects)
-    shares = weights[:, None, None] * effects
-    of_weights = np.einsum("ij,kij->k", by_pair * (signal + scale), shares / _nonzero(1.0 + shares))
+    product = by_pair * (signal + scale)
+    # One parameter after the other: matrices of all of them at once do not fit a processor's cache.
+    of_weights = [
+        float(np.sum(_share(weight * effect, product))) for weight, effect in zip(weights, effects, strict=True)
+    ]
     return np.array([*of_weights, float(np.sum(by_pair * signal))])
 
 
-def _nonzero(factors: Array) -> Array:
-    return np.where(np.abs(factors) < JITTER, JITTER, factors)
+def _share(share: Array, product: Array) -> Array:
+    """Return what the factor 1 + `share` has of a product: its derivative by the logarithm of the share."""
+    factors = 1.0 + share
+    if np.abs(factors).min() < JITTER:
+        factors = np.where(np.abs(factors) < JITTER, JITTER, factors)
+    return product * share / factors
 
 
 @dataclass(frozen=True, eq=False)

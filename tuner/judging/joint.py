@@ -17,6 +17,11 @@ an interval of blocks that chose nothing (`session/phases/verdict.py`).
 
 Weights, the scale of pairs, the own deviation and the noise are the most probable ones (Rasmussen & Williams 2006, 5.8, 5.9).
 All values are natural logarithms of ratios.
+
+What takes time grows with the cube of the number of *profiles* and only linearly with that of scores, however often a profile was
+measured, and nothing is approximated: with K between profiles, Z which profile each score is of, and M = noise + levels,
+which is a matrix of rank one beside a diagonal for each block, A = Zᵀ M⁻¹ Z and b = Zᵀ M⁻¹ y are all that the scores say, and
+profiles are worth V·b with the covariance V = (K⁻¹ + A)⁻¹ (matrix inversion lemma: Rasmussen & Williams 2006, A.9, A.10).
 """
 
 from __future__ import annotations
@@ -30,7 +35,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve
+from scipy.linalg import cho_solve, solve_triangular
 
 from tuner.judging.effects import (
     FIT_STEPS,
@@ -72,6 +77,27 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
+class Pairs:
+    """Which two scores are of one block: `one` and `other` by their places; `cell` is where a matrix of profiles has their profiles."""
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    cell: NDArray[np.int64]
+
+    @staticmethod
+    def of(profiles: NDArray[np.int64], blocks: NDArray[np.int64], count: int) -> Pairs:
+        """Return the pairs of scores of `count` profiles; as many for each block as the square of its size."""
+        order = np.argsort(blocks, kind="stable")
+        sizes = np.bincount(blocks)
+        wide = np.repeat(sizes, sizes)  # of each score, in that order, how many there are in its block
+        one = np.repeat(order, wide)
+        starts = np.repeat(np.repeat(np.cumsum(sizes) - sizes, sizes), wide)
+        within = np.arange(len(one)) - np.repeat(np.cumsum(wide) - wide, wide)
+        other = order[starts + within]
+        return Pairs(one, other, profiles[one] * count + profiles[other])
+
+
+@dataclass(frozen=True, eq=False)
 class Lesson:
     """What is told: scores of `count` profiles, the kernel of each parameter between them, and what was known before.
 
@@ -92,10 +118,15 @@ class Lesson:
         return np.array([score.profile for score in self.scores], dtype=np.int64)
 
     @cached_property
-    def together(self) -> Array:
-        """Which scores are of one block: 1 or 0."""
-        blocks = np.array([score.block for score in self.scores], dtype=np.int64)
-        return np.asarray(blocks[:, None] == blocks[None, :], dtype=np.float64)
+    def blocks(self) -> NDArray[np.int64]:
+        """The block of each score, counted from 0 without gaps."""
+        found = np.unique([score.block for score in self.scores], return_inverse=True)[1]
+        return np.asarray(found, dtype=np.int64)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs of scores of one block, each with itself among them."""
+        return Pairs.of(self.profiles, self.blocks, len(self.effects[0]))
 
     @cached_property
     def scale(self) -> float:
@@ -140,14 +171,14 @@ class Fitted:
         for row, place in enumerate(places):
             if place is not None:
                 towards[row, place] += own
-        towards = towards[:, self.lesson.profiles]
-        mean = towards @ cho_solve((self._lower, True), self.lesson.values, check_finite=False)
-        rest = among - towards @ cho_solve((self._lower, True), towards.T, check_finite=False)
+        half = solve_triangular(self._solved.prior, towards.T, lower=True, check_finite=False)
+        mean = half.T @ cho_solve((self._solved.lower, True), self._solved.told, check_finite=False)
+        rest = among - half.T @ half + half.T @ cho_solve((self._solved.lower, True), half, check_finite=False)
         return Belief(mean * self.lesson.scale, rest * self.lesson.scale**2)
 
     @cached_property
-    def _lower(self) -> Array:
-        return _factor(self.lesson, self.theta, self.tails)
+    def _solved(self) -> _Solved:
+        return _Solved(self.lesson, self.theta, self.tails)
 
 
 def _same(places: Sequence[int | None]) -> Array:
@@ -231,38 +262,88 @@ def _signal(theta: Array, effects: Array) -> Array:
     return covariances(np.exp(theta[:-3]), float(np.exp(theta[-3])), effects)
 
 
-def _factor(lesson: Lesson, theta: Array, tails: Array) -> Array:
-    told = _signal(theta, lesson.effects) + np.exp(theta[-2]) * np.eye(len(lesson.effects[0]))
-    spread = told[np.ix_(lesson.profiles, lesson.profiles)] + LEVEL_VARIANCE * lesson.together
-    noise = np.exp(theta[-1]) * tails + JITTER
-    return np.asarray(np.linalg.cholesky(spread + np.diag(noise)), dtype=np.float64)
+class _Solved:
+    """What is believed of the told profiles by parameters and the tails of the noise.
+
+    `prior` is the lower factor L of K; `lower` that of I + Lᵀ A L, of which no eigenvalue is below 1; `told` is Lᵀ b. So
+    V = L (I + Lᵀ A L)⁻¹ Lᵀ, however near to singular K is.
+    """
+
+    def __init__(self, lesson: Lesson, theta: Array, tails: Array) -> None:
+        self.lesson = lesson
+        count = len(lesson.effects[0])
+        self.weights = 1.0 / (np.exp(theta[-1]) * tails + JITTER)
+        self.of_blocks = np.bincount(lesson.blocks, self.weights) + 1.0 / LEVEL_VARIANCE
+        self.signal = _signal(theta, lesson.effects)
+        self.prior = np.linalg.cholesky(self.signal + np.exp(theta[-2]) * np.eye(count))
+        self.seen = self._seen(count)
+        self.told = self.prior.T @ np.bincount(lesson.profiles, self.weighed(lesson.values), count)
+        self.lower = np.linalg.cholesky(np.eye(count) + self.prior.T @ self.seen @ self.prior)
+
+    def _seen(self, count: int) -> Array:
+        """Return A: what the scores tell of each pair of profiles."""
+        pairs, blocks = self.lesson.pairs, self.lesson.blocks
+        shared = self.weights[pairs.one] * self.weights[pairs.other] / self.of_blocks[blocks[pairs.one]]
+        found = -np.bincount(pairs.cell, shared, count * count).reshape(count, count)
+        found[np.diag_indices(count)] += np.bincount(self.lesson.profiles, self.weights, count)
+        return np.asarray(found, dtype=np.float64)
+
+    def weighed(self, values: Array) -> Array:
+        """Return M⁻¹ times a value for each score: how far it is from the level of its block, in variances of its noise."""
+        levels = np.bincount(self.lesson.blocks, self.weights * values) / self.of_blocks
+        return np.asarray(self.weights * (values - levels[self.lesson.blocks]), dtype=np.float64)
+
+    @cached_property
+    def alpha(self) -> Array:
+        """Σ⁻¹ y, Σ being the covariance of the scores: how far each is from what is believed, in variances of its noise."""
+        worth = self.prior @ cho_solve((self.lower, True), self.told, check_finite=False)
+        return self.weighed(self.lesson.values - worth[self.lesson.profiles])
+
+    @cached_property
+    def doubt(self) -> Array:
+        """V: the covariance of what the told profiles are believed to be worth."""
+        half = solve_triangular(self.lower, self.prior.T, lower=True, check_finite=False)
+        return np.asarray(half.T @ half, dtype=np.float64)
+
+    @property
+    def unlikely(self) -> float:
+        """The negative logarithm of the likelihood, but for a constant."""
+        levels = np.log(self.of_blocks * LEVEL_VARIANCE).sum() - np.log(self.weights).sum()
+        return float(0.5 * (self.lesson.values @ self.alpha + levels) + np.log(np.diag(self.lower)).sum())
+
+    def slope(self) -> tuple[Array, Array]:
+        """Return how fast that grows with K, and with the variance of the noise of each score: halves of Zᵀ S Z and the diagonal of S.
+
+        S = Σ⁻¹ − α αᵀ, and Zᵀ Σ⁻¹ Z = A − A V A.
+        """
+        sums = np.bincount(self.lesson.profiles, self.alpha, len(self.seen))
+        by_pair = 0.5 * (self.seen - self.seen @ self.doubt @ self.seen - np.outer(sums, sums))
+        return by_pair, 0.5 * (self._own_precision() - self.alpha**2)
+
+    def _own_precision(self) -> Array:
+        """Return the diagonal of Σ⁻¹ = M⁻¹ − M⁻¹ Z V Zᵀ M⁻¹, in sums over the pairs of each block."""
+        pairs, blocks, profiles = self.lesson.pairs, self.lesson.blocks, self.lesson.profiles
+        along = (
+            np.bincount(pairs.one, self.weights[pairs.other] * self.doubt.ravel()[pairs.cell]) / self.of_blocks[blocks]
+        )
+        whole = (np.bincount(blocks, self.weights * along) / self.of_blocks)[blocks]
+        spread = np.diag(self.doubt)[profiles] - 2.0 * along + whole
+        return np.asarray(self.weights - self.weights**2 * (1.0 / self.of_blocks[blocks] + spread), dtype=np.float64)
 
 
 def _likelihood(lesson: Lesson, theta: Array, tails: Array) -> tuple[float, Array]:
-    """Return the negative log likelihood and its gradient, whose sums are taken over profiles rather than scores."""
-    lower = _factor(lesson, theta, tails)
-    inverse = cho_solve((lower, True), np.eye(len(lower)), check_finite=False)
-    alpha = inverse @ lesson.values
-    slope = 0.5 * (inverse - np.outer(alpha, alpha))
-    by_pair = _gathered(slope, lesson)
+    """Return the negative log likelihood and its gradient."""
+    solved = _Solved(lesson, theta, tails)
+    by_pair, by_score = solved.slope()
     of_effects = slopes(np.exp(theta[:-3]), float(np.exp(theta[-3])), lesson.effects, by_pair)
     of_own = float(np.trace(by_pair) * np.exp(theta[-2]))
-    of_noise = float(np.diag(slope) @ tails * np.exp(theta[-1]))
-    value = 0.5 * float(lesson.values @ alpha) + float(np.log(np.diag(lower)).sum())
-    return value, np.array([*of_effects, of_own, of_noise])
-
-
-def _gathered(slope: Array, lesson: Lesson) -> Array:
-    """Return the sums of a matrix of scores over those of each pair of profiles."""
-    members = np.zeros((len(lesson.effects[0]), len(lesson.values)))
-    members[lesson.profiles, np.arange(len(lesson.values))] = 1.0
-    return np.asarray(members @ slope @ members.T, dtype=np.float64)
+    of_noise = float(by_score @ tails * np.exp(theta[-1]))
+    return solved.unlikely, np.array([*of_effects, of_own, of_noise])
 
 
 def _tails(lesson: Lesson, theta: Array, tails: Array) -> Array:
     """Return how many times the variance of each score is larger than usual, so that its distance is likely; never below 1."""
-    lower = _factor(lesson, theta, tails)
-    alpha = np.asarray(cho_solve((lower, True), lesson.values, check_finite=False))
+    alpha = _Solved(lesson, theta, tails).alpha
     noise = float(np.exp(theta[-1]))
     return tail(noise * tails * alpha, np.full(len(alpha), noise))
 

@@ -203,14 +203,18 @@ def pooled_sd(groups: Iterable[Sequence[float]], over_itself: Sequence[float] = 
 
     That is the gains of a profile `over_itself`, whose mean is zero; a weak prior where there are none.
     """
-    squares, degrees = PRIOR_WEIGHT * PRIOR_SD**2, PRIOR_WEIGHT
+    replicated = [values for values in groups if len(values) > 1]
+    squares = math.fsum(statistics.variance(values) * (len(values) - 1) for values in replicated)
+    return spread_of(squares, sum(len(values) - 1 for values in replicated), over_itself)
+
+
+def spread_of(squares: float, degrees: int, over_itself: Sequence[float] = ()) -> float:
+    """Return the same from the squares of the distances of gains from their profile's mean, in sum, and their degrees of freedom."""
     if over_itself:
-        squares, degrees = math.fsum(value**2 for value in over_itself), float(len(over_itself))
-    for values in groups:
-        if len(values) > 1:
-            squares += statistics.variance(values) * (len(values) - 1)
-            degrees += len(values) - 1
-    return max(LEAST_SD, math.sqrt(squares / degrees))
+        return max(
+            LEAST_SD, math.sqrt((squares + math.fsum(value**2 for value in over_itself)) / (degrees + len(over_itself)))
+        )
+    return max(LEAST_SD, math.sqrt((squares + PRIOR_WEIGHT * PRIOR_SD**2) / (degrees + PRIOR_WEIGHT)))
 
 
 def promise(values: Sequence[float], sd: float) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from tuner.session.answer.circumstances import host
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.phases.baseline_shift import seen
-from tuner.session.phases.search import incumbent
+from tuner.session.phases.standings import incumbent
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
 from tuner.store.database import is_same_run

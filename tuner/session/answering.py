@@ -54,7 +54,7 @@ from tuner.session.phases.finalists import finalists, judged
 from tuner.session.phases.minimise import TELLING, Minimised, minimised, unseen
 from tuner.session.phases.propose import search_space
 from tuner.session.phases.recommend import UNTIL_NOW, settle
-from tuner.session.phases.search import incumbent
+from tuner.session.phases.standings import incumbent
 from tuner.session.phases.uncompared import nothing_compared
 from tuner.session.phases.verdict import Verdict, doubted, judge, judged_objective, no_rate_holds, sound
 from tuner.session.phases.worth import DECIMALS, as_gain, contributions, minimal

@@ -27,6 +27,7 @@ class Ledger:
         self._counts: Counter[Phase] = Counter()
         self._runs_s = 0.0
         self._series: set[int] = set()
+        self._next_block = 0
         for trial in trials:
             self.add_trial(trial)
         for run in runs:
@@ -49,6 +50,7 @@ class Ledger:
         self._placed.setdefault((run.trial, run.block), []).append(run)
         self._in.setdefault(run.block, []).append(run)
         self._blocks.setdefault(run.phase, set()).add(run.block)
+        self._next_block = max(self._next_block, run.block + 1)
         self._counts[run.phase] += 1
         self._runs_s += run.wall_s
         self._series.update(rate_searches.by_series([run]))
@@ -92,7 +94,7 @@ class Ledger:
 
     def next_block(self) -> int:
         """Return the number of the next block."""
-        return 1 + max(self._in, default=-1)
+        return self._next_block
 
     def tried(self, trial: int) -> int:
         """Return how many blocks that count a trial took part in."""

@@ -9,7 +9,7 @@ show, the time for that is what another minute brings.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from tuner.records import Phase, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.beliefs import Beliefs, believed
 from tuner.session.phases.finalists import blocks_to_show
-from tuner.session.phases.search import ranked
+from tuner.session.phases.standings import ranked
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
 
@@ -58,11 +58,11 @@ def outlook(evidence: Evidence) -> Outlook | None:
     begun = evidence.ledger.begun(Phase.CHOOSE) or evidence.ledger.begun(Phase.CONFIRM)
     if not plan.open_ended or begun or plan.budget_s + MINUTE_S > LONGEST_SESSION_S:
         return None
-    beliefs, order = believed(evidence, (Phase.SEARCH,)), ranked(evidence)
+    beliefs, order = believed(evidence, (Phase.SEARCH,)), list(ranked(evidence))
     if beliefs is None or not order:
         return None
-    new = _found_last(evidence)
-    return Outlook(_ahead(beliefs, order, new), _unshown(evidence, beliefs, order))
+    means = dict(zip(order, beliefs.means([trial.settings for trial in order]), strict=True))
+    return Outlook(_ahead(means, _found_last(evidence)), _unshown(evidence, beliefs, means))
 
 
 def longer(plan: Plan) -> Plan:
@@ -82,20 +82,19 @@ def _found_last(evidence: Evidence) -> set[int]:
     return {trial for trial, at_s in first.items() if at_s >= since_s}
 
 
-def _ahead(beliefs: Beliefs, order: Sequence[Trial], new: set[int]) -> float:
+def _ahead(means: Mapping[Trial, float], new: set[int]) -> float:
     """Return by how much the best of the new trials is believed to be ahead of all others and of the baseline."""
-    means = dict(zip(order, beliefs.of([trial.settings for trial in order]).mean, strict=True))
     before = max((mean for trial, mean in means.items() if trial.number not in new), default=0.0)
     latest = max((mean for trial, mean in means.items() if trial.number in new), default=0.0)
-    return max(0.0, float(latest - max(0.0, before)))
+    return max(0.0, latest - max(0.0, before))
 
 
-def _unshown(evidence: Evidence, beliefs: Beliefs, order: Sequence[Trial]) -> bool:
+def _unshown(evidence: Evidence, beliefs: Beliefs, means: Mapping[Trial, float]) -> bool:
     """Return whether the leader is believed to be worth showing, and the judging has no time for its blocks."""
     plan = evidence.plan
-    leader = max(order, key=lambda trial: beliefs.gain(trial.settings).mean)
+    leader = max(means, key=means.__getitem__)
     blocks = blocks_to_show(beliefs, leader)
-    if blocks is None or beliefs.gain(leader.settings).mean <= BRINGS:
+    if blocks is None or means[leader] <= BRINGS:
         return False
     share = budget_shares.confirm_ends(plan) - budget_shares.search_ends(plan)
     return 3 * blocks * budget_shares.run_s(plan) > share * plan.budget_s

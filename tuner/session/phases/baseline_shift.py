@@ -11,7 +11,6 @@ import statistics
 from functools import lru_cache
 from itertools import islice
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from tuner.judging.statistics import pooled_sd
 from tuner.records import Phase
@@ -23,9 +22,6 @@ FEWEST_LEVELS: Final = 2
 
 USUAL: Final = 2.0
 """How far a level may be from that median, in standard deviations of one block's gain as the calibration shows it."""
-
-
-_SEEN: Final[WeakKeyDictionary[Gains, dict[int, tuple[object, list[float]]]]] = WeakKeyDictionary()
 
 
 def gain_in(gains: Gains, trial: int, block: int) -> float | None:
@@ -40,13 +36,8 @@ def gain_in(gains: Gains, trial: int, block: int) -> float | None:
 def seen(gains: Gains, trial: int) -> list[float]:
     """Return the log ratios of a trial to the baseline in the blocks of the search."""
     blocks = sorted({run.block for run in gains.ledger.runs_of(trial) if run.phase == Phase.SEARCH})
-    known = _SEEN.setdefault(gains, {})
-    # What it depends on: the runs of its blocks, which blocks count, and how far the baseline is from itself.
-    now = sum(len(gains.ledger.runs_in(block)) for block in blocks), gains.ledger.quarantined, len(gains.over_itself())
-    if trial not in known or known[trial][0] != now:
-        found = (gain_in(gains, trial, block) for block in blocks)
-        known[trial] = now, [gain for gain in found if gain is not None]
-    return known[trial][1]
+    found = (gain_in(gains, trial, block) for block in blocks)
+    return [gain for gain in found if gain is not None]
 
 
 def luck(gains: Gains, block: int) -> float:

@@ -31,6 +31,10 @@ Settings = Mapping[str, str]
 # A model of more profiles takes seconds: of a long search every n-th profile tells, beside the last that were measured again.
 MOST_PROFILES: Final = 240
 MOST_AGAIN: Final = 60
+AT_ONCE: Final = 100
+"""Profiles whose means are asked for together."""
+MOST_KNOWN: Final = 4
+"""Models of a session that are kept: each has megabytes of kernels, and few are asked for again."""
 # How much a variable is expected to matter that nobody would search here, beside one that is searched first.
 NOT_SEARCHED: Final = 0.02
 # What one run's score spreads, of the spread of a gain, which is the difference of two.
@@ -110,6 +114,11 @@ class Beliefs:
         found = shifted(self.model.gains(effects, [self._place(each) for each in asked]), 0)
         return Belief(found.mean[1:], found.covariance[1:, 1:])
 
+    def means(self, profiles: Sequence[Settings]) -> list[float]:
+        """Return the means of the same, of however many profiles: not all at once, because covariances are the square of them."""
+        parts = (profiles[first : first + AT_ONCE] for first in range(0, len(profiles), AT_ONCE))
+        return [float(mean) for part in parts for mean in self.of(part).mean]
+
     @property
     def spread(self) -> float:
         """The spread of one block's gain, which is the difference of two scores."""
@@ -121,7 +130,11 @@ class Beliefs:
         return len({score.block for score in self.model.lesson.scores})
 
     def _place(self, settings: Settings) -> int | None:
-        return next((place for place, each in enumerate(self.told) if each == settings), None)
+        return self._places.get(frozenset(settings.items()))
+
+    @cached_property
+    def _places(self) -> dict[frozenset[tuple[str, str]], int]:
+        return {frozenset(each.items()): place for place, each in reversed(list(enumerate(self.told)))}
 
     def gain(self, settings: Settings) -> Difference:
         """Return what is believed of a profile's log gain over the baseline."""
@@ -159,10 +172,13 @@ def believed(
     """
     known = _KNOWN.setdefault(evidence.ledger, {})
     told = Told(evidence, frozenset(phases), goal or evidence.objective, math.inf if before is None else before)
-    count = sum(run.phase in told.phases and run.block < told.before for run in evidence.ledger.runs)
-    key = (told.phases, told.goal, count, evidence.ledger.quarantined)
-    if key not in known:
-        known[key] = told.beliefs()
+    key = (told.phases, told.goal, told.count, evidence.ledger.quarantined)
+    if key in known:
+        known[key] = known.pop(key)  # the latest last
+        return known[key]
+    known[key] = told.beliefs()
+    while len(known) > MOST_KNOWN:
+        del known[next(iter(known))]
     return known[key]
 
 
@@ -174,6 +190,14 @@ class Told:
     phases: frozenset[Phase]
     goal: Objective
     before: float
+
+    @property
+    def count(self) -> int:
+        """How many runs tell."""
+        ledger = self.evidence.ledger
+        if self.before == math.inf:
+            return sum(map(ledger.count, self.phases))
+        return sum(run.phase in self.phases and run.block < self.before for run in ledger.runs)
 
     def beliefs(self) -> Beliefs | None:
         """Return what is believed, None where too little is told."""
@@ -202,7 +226,8 @@ class Told:
         if len(able) <= MOST_PROFILES:
             return [self.evidence.baseline, *able]
         again = [trial for trial in able if len(self._blocks(trial)) > 1][-MOST_AGAIN:]
-        once = [trial for trial in able if trial not in again]
+        numbers = {trial.number for trial in again}
+        once = [trial for trial in able if trial.number not in numbers]
         every = math.ceil(len(once) / (MOST_PROFILES - len(again)))
         return [self.evidence.baseline, *once[::every], *again]
 

@@ -17,7 +17,7 @@ from tuner.measurement import percentile_of
 from tuner.records import Phase, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases.baseline_shift import seen
-from tuner.session.phases.search import incumbent, spread
+from tuner.session.phases.standings import incumbent, spread
 from tuner.session.setup import budget_shares, policy
 from tuner.session.setup.plan import ClearLead, Plan
 

@@ -18,7 +18,7 @@ from tuner.session.answer.parts import Decision
 from tuner.session.measuring.clock import Clock, Ending
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
-from tuner.session.phases.search import incumbent
+from tuner.session.phases.standings import incumbent
 from tuner.session.phases.verdict import Verdict
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan

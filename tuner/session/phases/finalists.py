@@ -12,7 +12,7 @@ from tuner.records import Phase, Role, Status, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.phases import lean
 from tuner.session.phases.beliefs import Beliefs, believed, updated
-from tuner.session.phases.search import ranked
+from tuner.session.phases.standings import ranked
 from tuner.session.phases.verdict import sound
 from tuner.session.setup import budget_shares, policy
 
@@ -175,7 +175,7 @@ def _by_belief(evidence: Evidence, able: Sequence[Trial], phases: Sequence[Phase
     beliefs = believed(evidence, phases)
     if beliefs is None or not able:
         return list(able)
-    means = dict(zip(able, beliefs.of([trial.settings for trial in able]).mean, strict=True))
+    means = dict(zip(able, beliefs.means([trial.settings for trial in able]), strict=True))
     return sorted(able, key=lambda trial: -means[trial])
 
 

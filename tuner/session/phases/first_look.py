@@ -14,7 +14,7 @@ from tuner.records import Phase, Trial
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.session import Session
 from tuner.session.phases.baseline_shift import seen
-from tuner.session.phases.search import incumbent
+from tuner.session.phases.standings import incumbent
 from tuner.session.setup import budget_shares
 
 # With the preparation before it the first figure is there within 15 s, and the rest of the session has its time.

@@ -8,20 +8,18 @@ when all of them are known well enough the rest of the time is the confirmation'
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import islice
 from typing import Final
-from weakref import WeakKeyDictionary
 
-from tuner.judging.statistics import gain, pooled_sd, promise
+from tuner.judging.statistics import gain
 from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
+from tuner.session.phases.standings import incumbent, spread, standings
 from tuner.session.phases.verdict import no_rate_holds
 from tuner.session.setup import budget_shares
 
@@ -128,10 +126,10 @@ class _Lessons:
         self.tell_failures(block)
         variance = spread(self.session.evidence) ** 2
         ledger = self.session.ledger
-        for trial in (each for each in ledger.trials[1:] if ledger.took_part(each, block)):
-            found = gain_in(self.session.evidence.gains, trial.number, block)
-            if found is not None and (trial.number, block) not in self._told_failures:
-                self._tell(Outcome(dict(trial.settings), found, variance, block=block))
+        for number in sorted({run.trial for run in ledger.runs_in(block)} - {0}):
+            found = gain_in(self.session.evidence.gains, number, block)
+            if found is not None and (number, block) not in self._told_failures:
+                self._tell(Outcome(dict(ledger.trials[number].settings), found, variance, block=block))
 
     def tell_failures(self, block: int) -> None:
         """Tell which trials have failed in a block so far, unless that was told."""
@@ -225,62 +223,21 @@ def _proposals_owed(session: Session) -> int:
     owes = budget_shares.owes_proposals(session.plan) and not session.evidence.objective.limits
     if not owes or session.proposals.used_up:
         return 0
-    proposed = sum(trial.role is Role.CANDIDATE for trial in session.ledger.trials)
-    return max(0, budget_shares.PROPOSALS - proposed)
+    proposed = (trial for trial in session.ledger.trials if trial.role is Role.CANDIDATE)
+    return budget_shares.PROPOSALS - sum(1 for _ in islice(proposed, budget_shares.PROPOSALS))
 
 
 def _far_apart(evidence: Evidence) -> bool:
-    means = [statistics.fmean(gains) for gains in _all_gains(evidence) if gains]
-    return len(means) > 1 and statistics.stdev(means) > FAR_APART * spread(evidence)
+    found = standings(evidence)
+    return found.apart > FAR_APART * found.spread
 
 
 def deserving(evidence: Evidence) -> Iterator[Trial]:
     """Yield the trials that may be the best and have not been measured often enough to know, best first."""
-    sd = spread(evidence)
-    order = ranked(evidence)
-    bar = promise(seen(evidence.gains, order[0].number), sd)[0] if order else 0.0
-    for trial in order:
-        gains = seen(evidence.gains, trial.number)
-        if promise(gains, sd)[1] >= bar and len(gains) < max(MOST_LOOKS, len(evidence.plan.pairs)):
-            yield trial
+    most = max(MOST_LOOKS, len(evidence.plan.pairs))
+    return (evidence.ledger.trials[number] for number in standings(evidence).promising(most))
 
 
 def _looked_at_again(session: Session) -> Iterable[Trial]:
     """Return the trials that deserve it, on many pairs those first that the next pair knows least."""
     return session.rarest_first(deserving(session.evidence))
-
-
-def ranked(evidence: Evidence) -> list[Trial]:
-    """Return the trials that ran well in the search, by the pessimistic view of their gain in it, best first."""
-    sd = spread(evidence)
-    able = [(trial, gains) for trial, gains in _able(evidence) if gains]
-    return [trial for trial, _ in sorted(able, key=lambda each: -promise(each[1], sd)[0])]
-
-
-def incumbent(evidence: Evidence) -> Trial | None:
-    """Return the trial that the search holds for the best, None before any ran well."""
-    return next(iter(ranked(evidence)), None)
-
-
-_ABLE: Final[WeakKeyDictionary[Gains, tuple[object, list[tuple[Trial, list[float]]]]]] = WeakKeyDictionary()
-
-
-def _able(evidence: Evidence) -> list[tuple[Trial, list[float]]]:
-    """Return the trials that did not fail in the search, with their gains; looked for once between two runs."""
-    ledger, gains = evidence.ledger, evidence.gains
-    now = len(ledger.runs), len(ledger.trials), ledger.quarantined, len(gains.over_itself())
-    known = _ABLE.get(gains)
-    if known is None or known[0] != now:
-        others = (trial for trial in ledger.trials if trial != evidence.baseline)
-        able = [trial for trial in others if ledger.status(trial.number, {Phase.SEARCH}) is Status.OK]
-        known = _ABLE[gains] = now, [(trial, seen(gains, trial.number)) for trial in able]
-    return known[1]
-
-
-def spread(evidence: Evidence) -> float:
-    """Return the spread of one block's gain, as the calibration and the replicated trials show it."""
-    return pooled_sd(_all_gains(evidence), evidence.gains.over_itself())
-
-
-def _all_gains(evidence: Evidence) -> list[list[float]]:
-    return [gains for _, gains in _able(evidence)]
