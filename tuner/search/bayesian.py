@@ -172,7 +172,7 @@ class BayesianSearch:
 
     def _best_of(self, beliefs: Beliefs, rng: random.Random) -> Settings | None:
         awaiting = beliefs.pending(self._history.pending)
-        known = _distinct(self._history)
+        known = beliefs.tried
         believed = awaiting.of(known)
         order = np.argsort(-np.where(believed.runs > LIKELY, believed.mean, -np.inf), kind="stable")
         expected = _Expected(float(believed.mean[order[0]]))
@@ -219,14 +219,11 @@ def _unchanged(space: SearchSpace, rng: random.Random) -> list[bool]:
     return [rng.random() >= (1 - AT_DEFAULT) / dimension.priority for dimension in space.dimensions]
 
 
-def _distinct(history: History) -> list[Mapping[str, str]]:
-    return [observation.settings for observation in history.observations() if observation.gain is not None]
-
-
 def _worth_most(outcomes: list[Outcome]) -> list[Outcome]:
     """Return all outcomes, or the better half of the most that the model takes and the latest of the others."""
     if len(outcomes) <= MOST_OUTCOMES:
         return outcomes
     best = sorted((o for o in outcomes if o.gain is not None), key=lambda o: -(o.gain or 0.0))[: MOST_OUTCOMES // 2]
-    others = [o for o in outcomes if all(o is not b for b in best)]
+    among_best = {id(outcome) for outcome in best}
+    others = [outcome for outcome in outcomes if id(outcome) not in among_best]
     return best + others[len(best) - MOST_OUTCOMES :]

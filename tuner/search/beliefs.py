@@ -71,6 +71,12 @@ class Beliefs:
         """The spread of the gains told, by which the model's numbers are divided."""
         return max(statistics.pstdev(tellable(self._gains)), LEAST_SPREAD)
 
+    @cached_property
+    def tried(self) -> list[Mapping[str, str]]:
+        """The settings of what ran, each once."""
+        ran = (outcome.settings for outcome in self._outcomes if outcome.gain is not None)
+        return list({frozenset(settings.items()): settings for settings in ran}.values())
+
     @property
     def _gains(self) -> list[float]:
         return [outcome.gain for outcome in self._outcomes if outcome.gain is not None]

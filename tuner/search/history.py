@@ -41,6 +41,7 @@ class History:
 
     def __init__(self) -> None:
         self._told: dict[Key, list[Outcome]] = {}
+        self._observed: dict[Key, Observation] = {}
         self._prior: dict[Key, list[Outcome]] = {}
         self._pending: dict[Key, dict[str, str]] = {}
 
@@ -51,6 +52,7 @@ class History:
             self._prior.setdefault(key, []).append(outcome)
             return
         self._told.setdefault(key, []).append(outcome)
+        self._observed[key] = _together(self._told[key])
         self._pending.pop(key, None)
 
     def asked(self, settings: Mapping[str, str]) -> None:
@@ -77,7 +79,7 @@ class History:
 
     def measured(self) -> list[Observation]:
         """Return what was measured in this session, in the order in which its settings were told first."""
-        return [_together(outcomes) for outcomes in self._told.values()]
+        return list(self._observed.values())
 
     def prior(self) -> list[Observation]:
         """Return what earlier sessions found of settings that this one has not measured."""

@@ -30,6 +30,11 @@ from tuner.search.space import SearchSpace
 STARTUP: Final = 10
 """Successful trials before the estimators are asked: the library's own number."""
 
+MOST_TOLD: Final = 1000
+BEST_TOLD: Final = 100
+"""Trials that a study is told of at most, and how many of them are the best; the others are the latest. A study is made for each
+proposal, in time that grows with its trials, and no more than 25 of them count as good to the library."""
+
 PROPOSALS: Final = 24
 """Proposals that are looked at for one that is new and can be run."""
 
@@ -82,7 +87,7 @@ class OptunaSearch:
                 n_startup_trials=0, multivariate=False, constant_liar=True, seed=rng.randrange(1 << 31)
             )
             study = optuna.create_study(sampler=sampler, direction="maximize")
-            study.add_trials([self._trial(o.settings, o.gain) for o in observed])
+            study.add_trials([self._trial(o.settings, o.gain) for o in _worth_telling(observed)])
             # Those that are awaited count as running, which the sampler keeps away from.
             study.add_trials([self._trial(s, None, TrialState.RUNNING) for s in self._history.pending])
         return study
@@ -97,6 +102,15 @@ class OptunaSearch:
         if gain is None:
             return create_trial(state=state, params=params, distributions=known)
         return create_trial(value=gain, params=params, distributions=known)
+
+
+def _worth_telling(observed: list[Observation]) -> list[Observation]:
+    """Return all observations, or, of more than a study is told of, the best and the latest."""
+    if len(observed) <= MOST_TOLD:
+        return observed
+    earlier, latest = observed[: BEST_TOLD - MOST_TOLD], observed[BEST_TOLD - MOST_TOLD :]
+    ran = sorted((each.gain, at) for at, each in enumerate(earlier) if each.gain is not None)
+    return [*(earlier[at] for _, at in ran[-BEST_TOLD:]), *latest]
 
 
 def _distributions(dimension: Dimension) -> dict[str, BaseDistribution]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from tuner.errors import Finding, StoreError, doubt
@@ -135,7 +136,7 @@ def live(evidence: Evidence, row: StoredSession) -> Live:
         disturbed=calm.disturbed,
         standings=tuple(standings(evidence)),
         metrics=tuple(_of_baseline(evidence)),
-        points=tuple(_points(evidence))[-MOST_POINTS:],
+        points=tuple(reversed(list(islice(_latest_points(evidence), MOST_POINTS)))),
         failures=tuple(_failures(ledger))[-MOST_FAILURES:],
         culprits=disturbance.sentence(calm),
         advice=tuple(disturbance.advice(calm)),
@@ -171,8 +172,8 @@ def _of_baseline(evidence: Evidence) -> Iterator[tuple[str, str]]:
             yield plain(term.metric), shown(statistics.median(values))
 
 
-def _points(evidence: Evidence) -> Iterator[float]:
-    for trial in evidence.ledger.trials[1:]:
+def _latest_points(evidence: Evidence) -> Iterator[float]:
+    for trial in reversed(evidence.ledger.trials[1:]):
         if found := evidence.gains.of(trial.number, Phase.SEARCH):
             yield statistics.fmean(found)
 

@@ -20,7 +20,6 @@ from tuner.session.answering import answer, compared, to_minimise
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.journal import Journal
-from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.pairs import Pairs
 from tuner.session.measuring.patience import Patience, waited_s
 from tuner.session.measuring.progress import Progress
@@ -105,7 +104,7 @@ def _used(store: Store, plan: Plan) -> WarmStart | None:
 
 def _measured(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Evidence:
     """Measure everything that a session is for; return what it has then, with the plan as its own data changed it."""
-    journal = Journal(tuning.store, Ledger.read(tuning.store, session_id))
+    journal = Journal.resumed(tuning.store, session_id)
     journal.enter(plan.baseline.profile, plan.baseline.settings, Role.BASELINE)
     patience = Patience(plan.wait_for_calm_s - waited_s(journal.ledger.runs))
     evidence = Evidence(plan, journal.ledger)

@@ -22,7 +22,6 @@ class Gains:
         self.metrics = Metrics(ledger, objective)
         self.guarding = Guarding(ledger, self.metrics, guards)
         self._levels: dict[int, float | None] = {}
-        self._in_block: dict[tuple[int, int], tuple[int, float | None]] = {}
         self._over_itself: tuple[tuple[int, frozenset[int]], list[float]] = ((0, frozenset()), [])
 
     def judged(self, trial: Trial, block: int) -> bool:
@@ -32,14 +31,7 @@ class Gains:
 
     def in_block(self, trial: int, block: int) -> float | None:
         """Return the log ratio to the baseline in a block, None unless both were measured whole."""
-        if self.objective.limits:  # what a search over the load says depends on more than the runs of its block
-            return self.over(0, trial, block)
-        runs = len(self.ledger.runs_in(block))
-        known = self._in_block.get((trial, block))
-        if known is None or known[0] != runs:
-            known = runs, self.objective.gain(self.metrics.of(0, block), self.metrics.of(trial, block))
-            self._in_block[trial, block] = known
-        return None if block in self.ledger.quarantined else known[1]
+        return self.over(0, trial, block)
 
     def over(self, other: int, trial: int, block: int, goal: Objective | None = None) -> float | None:
         """Return the log ratio of a trial to another in a block, None unless both were measured whole in peace.

@@ -15,9 +15,12 @@ _SIDES: Final = frozenset({"server", "client"})
 
 
 def _lean(run: Run) -> Run:
-    """Return a run without its environment, its commands and what they printed."""
+    """Return a run without its environment, its commands, what they printed, and its histograms."""
     kept = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
-    return replace(run, evidence=kept | {side: _numbers(kept[side]) for side in kept.keys() & _SIDES})
+    measured = run.measurement and replace(run.measurement, histogram=None, histogram_corrected=None)
+    return replace(
+        run, measurement=measured, evidence=kept | {side: _numbers(kept[side]) for side in kept.keys() & _SIDES}
+    )
 
 
 def _numbers(side: Mapping[str, object]) -> Mapping[str, object]:
@@ -30,6 +33,14 @@ class Journal:
 
     store: Store
     ledger: Ledger
+
+    @staticmethod
+    def resumed(store: Store, session: str) -> Journal:
+        """Return the writer of a session that goes on with what the store has of it."""
+        found = Journal(store, Ledger(session, store.trials(session)))
+        for run in store.runs(session):
+            found._remember(run)
+        return found
 
     def enter(self, profile: str, settings: Mapping[str, str], role: Role, invalid: str | None = None) -> Trial:
         """Return the trial of these settings, adding it when there is none."""

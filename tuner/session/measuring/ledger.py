@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -23,7 +24,9 @@ class Ledger:
         self._of: dict[int, list[Run]] = {}
         self._placed: dict[tuple[int, int], list[Run]] = {}
         self._in: dict[int, list[Run]] = {}
+        self._bad: dict[int, list[Run]] = {}
         self._blocks: dict[Phase, set[int]] = {}
+        self._counted: dict[Phase, list[int]] = {}
         self._counts: Counter[Phase] = Counter()
         self._runs_s = 0.0
         self._series: set[int] = set()
@@ -49,7 +52,9 @@ class Ledger:
         self._of.setdefault(run.trial, []).append(run)
         self._placed.setdefault((run.trial, run.block), []).append(run)
         self._in.setdefault(run.block, []).append(run)
-        self._blocks.setdefault(run.phase, set()).add(run.block)
+        if run.status is not Status.OK:
+            self._bad.setdefault(run.trial, []).append(run)
+        self._add_block(run.phase, run.block)
         self._next_block = max(self._next_block, run.block + 1)
         self._counts[run.phase] += 1
         self._runs_s += run.wall_s
@@ -57,10 +62,18 @@ class Ledger:
         if why := quarantine.reasons(run):
             self._disturbed[run.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
+            self._counted = {phase: sorted(blocks - self._quarantined) for phase, blocks in self._blocks.items()}
+
+    def _add_block(self, phase: Phase, block: int) -> None:
+        blocks = self._blocks.setdefault(phase, set())
+        if block not in blocks and block not in self._quarantined:
+            insort(self._counted.setdefault(phase, []), block)
+        blocks.add(block)
 
     def amend_run(self, run: Run) -> None:
         """Take note that the last run has more evidence; what it counts for is as it was."""
-        for runs in (self._runs, self._of[run.trial], self._placed[run.trial, run.block], self._in[run.block]):
+        bad = [self._bad[run.trial]] if run.status is not Status.OK else []
+        for runs in (self._runs, self._of[run.trial], self._placed[run.trial, run.block], self._in[run.block], *bad):
             runs[-1] = run
 
     @property
@@ -105,8 +118,8 @@ class Ledger:
         row = self._trials[trial]
         if row.invalid is not None:
             return Status.INVALID
-        mine = (run for run in self._of.get(trial, ()) if run.phase in phases)
-        bad = [run.status for run in mine if run.status != Status.OK and not self._excused(run)]
+        mine = (run for run in self._bad.get(trial, ()) if run.phase in phases)
+        bad = [run.status for run in mine if not self._excused(run)]
         return bad[-1] if bad else Status.OK
 
     def _excused(self, run: Run) -> bool:
@@ -118,7 +131,7 @@ class Ledger:
 
     def hung(self, trial: int) -> bool:
         """Return whether a trial hung while the host was calm, so that it would hang again."""
-        mine = (run for run in self._of.get(trial, ()) if run.status is Status.TIMEOUT)
+        mine = (run for run in self._bad.get(trial, ()) if run.status is Status.TIMEOUT)
         return any(run.block not in self._quarantined or not quarantine.reasons(run) for run in mine)
 
     def phases_of(self, trial: int) -> frozenset[Phase]:
@@ -127,8 +140,7 @@ class Ledger:
 
     def reason(self, trial: int, phase: Phase) -> str:
         """Return why a trial was refused or last failed in a phase, empty when it did not."""
-        mine = (run for run in self._of.get(trial, ()) if run.phase == phase)
-        bad = [run.reason for run in mine if run.status != Status.OK]
+        bad = [run.reason for run in self._bad.get(trial, ()) if run.phase == phase]
         return self._trials[trial].invalid or (bad[-1] if bad else "")
 
     def counts(self) -> dict[Status, int]:
@@ -150,7 +162,7 @@ class Ledger:
 
     def blocks(self, phase: Phase) -> list[int]:
         """Return the numbers of a phase's blocks that count."""
-        return sorted(self._blocks.get(phase, set()) - self._quarantined)
+        return list(self._counted.get(phase, ()))
 
     def count(self, phase: Phase) -> int:
         """Return how many runs were made in a phase."""

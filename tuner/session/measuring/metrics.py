@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from tuner.judging.metrics import HELD_RATE
 from tuner.judging.objective import Objective, Term
@@ -13,14 +14,16 @@ from tuner.session.measuring import rate_searches
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.rate_searches import Searches
 
+MOST_REMEMBERED: Final = 4096
+"""Parts of blocks whose metrics are remembered: those of a long session would be most of its memory."""
+
 
 class Metrics:
-    """The metrics of a ledger's trials. Each run is looked at once, and so is a trial's part of a block that is over."""
+    """The metrics of a ledger's trials. Those of the last few thousand parts of blocks that were asked for are remembered."""
 
     def __init__(self, ledger: Ledger, objective: Objective) -> None:
         self.ledger = ledger
         self.objective = objective
-        self._of_run: dict[int, dict[str, float]] = {}
         self._of: dict[tuple[int, int], tuple[int, Mapping[str, float]]] = {}
         self._searches = Searches(objective.limits)
 
@@ -38,13 +41,15 @@ class Metrics:
         if known is None or known[0] != len(runs) or self.objective.limits:
             known = len(runs), self.merged([run for run in runs if run.status == Status.OK])
             self._of[trial, block] = known
+            if len(self._of) > MOST_REMEMBERED:
+                del self._of[next(iter(self._of))]
         return known[1]
 
     def merged(self, runs: Sequence[Run]) -> dict[str, float]:
         """Return what runs of one profile in one block say together; of a search over the load, its answer."""
         if self.objective.limits:
             return self.searches.metrics(runs)
-        by_workload = {run.workload: self._metrics_of(run) for run in runs}
+        by_workload = {run.workload: run.metrics() for run in runs}
         merged = dict(by_workload.get(0, {}))
         for term in self.objective.terms:
             if term.metric in by_workload.get(term.workload, {}):
@@ -52,11 +57,6 @@ class Metrics:
             else:
                 merged.pop(term.metric, None)
         return merged
-
-    def _metrics_of(self, run: Run) -> Mapping[str, float]:
-        if run.number not in self._of_run:
-            self._of_run[run.number] = run.metrics()
-        return self._of_run[run.number]
 
     def samples(self, trial: int) -> dict[str, list[float]]:
         """Return each metric's values over the blocks of a trial: none of the search's when it has others."""

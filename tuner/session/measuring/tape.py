@@ -80,6 +80,7 @@ class Tape:
         self._step = 0
         self._round = 0
         self.blocks: list[int] = []
+        self._seen: set[int] = set()
 
     def enter(self, profile: str, settings: Mapping[str, str]) -> Trial:
         """Return the trial of these settings."""
@@ -99,6 +100,7 @@ class Tape:
         said = {STEP: self._step, ROUND: self._round}
         found = self._told_again(others) if self._stored else self._more.blocks(others, share, said)
         self.blocks += found
+        self._seen.update(found)
         return bool(found)
 
     def _told_again(self, others: Sequence[Trial]) -> list[int]:
@@ -130,10 +132,10 @@ class Tape:
 
     def spent_s(self) -> float:
         """Return the wall time inside the phase's runs up to the last block seen, in seconds, spoiled ones included."""
-        runs = (run for run in self._evidence.ledger.runs if run.phase == self._phase)
-        return sum(run.wall_s for run in runs if run.block <= max(self.blocks, default=-1))
+        last = max(self.blocks, default=-1)
+        return sum(run.wall_s for run in self._evidence.ledger.runs if run.phase == self._phase and run.block <= last)
 
     def runs(self, trial: Trial) -> bool:
         """Return whether a trial has not failed in the blocks seen."""
-        mine = (run for run in self._evidence.ledger.runs_of(trial.number) if run.block in self.blocks)
+        mine = (run for run in self._evidence.ledger.runs_of(trial.number) if run.block in self._seen)
         return all(run.status == Status.OK for run in mine)

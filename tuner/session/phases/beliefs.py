@@ -153,9 +153,8 @@ class Beliefs:
 def updated(evidence: Evidence, before: Beliefs, phases: Collection[Phase]) -> Beliefs:
     """Return what the blocks of `phases` make believed of the profiles that were told before, by the model as it was fitted then."""
     told = Told(evidence, frozenset(phases), evidence.objective, math.inf)
-    trials = filter(None, map(evidence.ledger.find, before.told))
-    scores = [score for place, trial in enumerate(trials) for score in told.scores(trial, place)]
-    lesson = replace(before.model.lesson, scores=scores, unit=before.model.lesson.scale)
+    trials = list(filter(None, map(evidence.ledger.find, before.told)))
+    lesson = replace(before.model.lesson, scores=told.all_scores(trials), unit=before.model.lesson.scale)
     return replace(before, model=refitted(lesson, before.model.theta))
 
 
@@ -202,9 +201,7 @@ class Told:
     def beliefs(self) -> Beliefs | None:
         """Return what is believed, None where too little is told."""
         trials = self._trials()
-        scores = [score for place, trial in enumerate(trials) for score in self.scores(trial, place)]
-        if len(trials) > MOST_PROFILES:
-            scores = _with_others(scores)
+        scores = self.all_scores(trials)
         if len(scores) < len({score.block for score in scores}) + 1:
             return None
         told = tuple(trial.settings for trial in trials)
@@ -235,12 +232,24 @@ class Told:
         runs = self._runs(trial)
         return bool(runs) and all(run.status is Status.OK for run in runs)
 
-    def scores(self, trial: Trial, place: int) -> list[Score]:
-        """Return the scores of a trial in the blocks in which it was measured whole in peace."""
+    def all_scores(self, trials: Sequence[Trial]) -> list[Score]:
+        """Return the scores of trials, the baseline first; of very many not its own where nobody else is told: that says nothing."""
+        others = [
+            score
+            for place, trial in enumerate(trials[1:], start=1)
+            for score in self._scores(trial, place, self._blocks(trial))
+        ]
+        blocks = self._blocks(trials[0])
+        if len(trials) > MOST_PROFILES:
+            blocks = sorted({score.block for score in others}.intersection(blocks))
+        return [*self._scores(trials[0], 0, blocks), *others]
+
+    def _scores(self, trial: Trial, place: int, blocks: Sequence[int]) -> list[Score]:
+        """Return the scores of a trial in those of the blocks in which it was measured whole."""
         metrics = self.evidence.metrics
         first = next((run.block for run in self.evidence.ledger.runs_of(0) if run.status is Status.OK), 0)
         reference = metrics.of(0, first)
-        values = ((block, self.goal.gain(reference, metrics.of(trial.number, block))) for block in self._blocks(trial))
+        values = ((block, self.goal.gain(reference, metrics.of(trial.number, block))) for block in blocks)
         return [Score(place, block, value) for block, value in values if value is not None]
 
     def _sd(self, trials: Sequence[Trial]) -> float:
@@ -251,9 +260,3 @@ class Told:
         over = self.evidence.gains.over
         found = (over(0, trial.number, block, self.goal) for block in self._blocks(trial))
         return [gain for gain in found if gain is not None]
-
-
-def _with_others(scores: Sequence[Score]) -> list[Score]:
-    """Return the scores without the baseline's in blocks of which nobody else is among them: such a block says nothing."""
-    told = {score.block for score in scores if score.profile}
-    return [score for score in scores if score.block in told]

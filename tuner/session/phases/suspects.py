@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -65,14 +65,15 @@ def _errors(known: catalogue.Catalogue, settings: frozenset[tuple[str, str]], re
 def by_promise(plan: Plan, gains: Gains, settings: Mapping[str, str]) -> list[str]:
     """Return the settings, the least promising first: the less urgent to search, the less the search saw in it."""
     priorities = _priorities(plan)
-    return sorted(settings, key=lambda name: (-priorities.get(name, _NOT_SEARCHED), _seen(gains, name, settings[name])))
+    seen = [(trial.settings, gains.of(trial.number, Phase.SEARCH)) for trial in gains.ledger.trials[1:]]
+    return sorted(settings, key=lambda name: (-priorities.get(name, _NOT_SEARCHED), _seen(seen, name, settings[name])))
 
 
-def _seen(gains: Gains, name: str, value: str) -> float:
-    """Return how much better the search's trials with a setting were than those without, as a mean log ratio."""
+def _seen(seen: Sequence[tuple[Mapping[str, str], Sequence[float]]], name: str, value: str) -> float:
+    """Return how much better trials with a setting were than those without, as a mean log ratio."""
     groups: dict[bool, list[float]] = {True: [], False: []}
-    for trial in gains.ledger.trials:
-        groups[trial.settings.get(name) == value] += gains.of(trial.number, Phase.SEARCH) if trial.number else []
+    for settings, gains in seen:
+        groups[settings.get(name) == value] += gains
     return statistics.fmean(groups[True]) - statistics.fmean(groups[False]) if all(groups.values()) else 0.0
 
 

@@ -217,7 +217,7 @@ def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
 def _budget_for(evidence: Evidence, blocks: int) -> float:
     """Return the budget, in seconds, with which a session of this kind measures so many blocks like those it has."""
     begun = evidence.ledger.blocks(Phase.CONFIRM)
-    sizes = [sum(evidence.ledger.took_part(trial, block) for trial in evidence.ledger.trials) for block in begun]
+    sizes = [len({run.trial for run in evidence.ledger.runs_in(block)}) for block in begun]
     before = [run for run in evidence.ledger.runs if run.phase in _BEFORE]
     block_s = rate_searches.unit_s(before) * max([2, *sizes]) * len(evidence.plan.workloads)
     return budget_shares.budget_s(evidence.plan, block_s * blocks)
