@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.judging import joint
-from tuner.judging.effects import Array
-from tuner.judging.joint import Difference, Lesson, Score, fitted, refitted, shifted
+from tuner.judging.effects import JITTER, Array
+from tuner.judging.joint import Difference, Fitted, Lesson, Score, fitted, refitted, shifted
 
 SD = 0.05
 SETTINGS = 4
@@ -40,6 +40,65 @@ def measured(profiles: Sequence[Sequence[int]], worth: Sequence[float], blocks: 
             truth = math.fsum(gain for gain, on in zip(worth, profile, strict=True) if on)
             found.append(Score(place, block, level + truth + rng.gauss(0.0, SD)))
     return found
+
+
+def dense(told: Lesson, theta: Array, tails: Array) -> Array:
+    """Return the covariance of the scores, written down as the model is told: what no shortcut may change."""
+    covariance = joint._signal(theta, told.effects) + np.exp(theta[-2]) * np.eye(len(told.effects[0]))
+    blocks = np.array([score.block for score in told.scores])
+    level = joint.LEVEL_VARIANCE * np.equal.outer(blocks, blocks)
+    noise = np.diag(np.exp(theta[-1]) * tails + JITTER)
+    return np.asarray(covariance[np.ix_(told.profiles, told.profiles)] + level + noise)
+
+
+def searched(count: int, again: int, rng: random.Random) -> tuple[list[list[int]], list[Score]]:
+    """Return profiles as a search tries them, four in a block beside the baseline, and two that are measured again in others."""
+    profiles = [[0] * SETTINGS, *([rng.randrange(2) for _ in range(SETTINGS)] for _ in range(count))]
+    parts = [[0, *range(first, min(first + 4, count + 1))] for first in range(1, count + 1, 4)] + [[0, 1, 2]] * again
+    scores = [
+        Score(place, block, rng.gauss(0.1 * sum(profiles[place]), SD))
+        for block, part in enumerate(parts)
+        for place in part
+    ]
+    rng.shuffle(scores)
+    return profiles, scores
+
+
+@pytest.mark.parametrize(("count", "again"), [(3, 0), (9, 30), (60, 12)])
+def test_what_is_believed_is_what_the_whole_covariance_of_the_scores_says(count: int, again: int) -> None:
+    rng = random.Random(count)
+    told = lesson(*searched(count, again, rng))
+    theta = np.array([*(rng.gauss(-4.0, 2.0) for _ in range(SETTINGS)), 1.5, rng.gauss(-4.0, 3.0), -2.0])
+    tails = np.array([1.0 + rng.random() for _ in told.values])
+    whole = dense(told, theta, tails)
+    unlikely = 0.5 * (told.values @ np.linalg.solve(whole, told.values) + np.linalg.slogdet(whole)[1])
+    assert joint._likelihood(told, theta, tails)[0] == pytest.approx(unlikely, abs=1e-8)
+    effects, places = all_of(told)
+    places[-1] = None  # asked for as one that was never measured
+    found = Fitted(told, theta, tails).gains(effects, places)
+    among = joint._signal(theta, told.effects)
+    own = np.exp(theta[-2]) * np.eye(len(among))
+    towards = (among + own * [place is not None for place in places])[:, told.profiles]
+    mean = towards @ np.linalg.solve(whole, told.values)
+    covariance = among + own - towards @ np.linalg.solve(whole, towards.T)
+    assert found.mean == pytest.approx(mean * told.scale, abs=1e-8)
+    assert found.covariance == pytest.approx(covariance * told.scale**2, abs=1e-8)
+
+
+def test_the_matrices_of_a_lesson_are_of_its_profiles_however_often_they_were_measured() -> None:
+    few, many = (lesson(*searched(8, again, random.Random(1))) for again in (2, 2000))
+    theta = joint._prior(few).mean
+    sizes = [
+        max(
+            np.size(value)
+            for value in vars(joint._Solved(told, theta, np.ones(len(told.values)))).values()
+            if isinstance(value, np.ndarray)
+        )
+        for told in (few, many)
+    ]
+    assert sizes[0] == 9 * 9
+    assert sizes[1] == len(many.values)
+    assert len(many.pairs.one) <= 25 * 2 + 9 * 2000
 
 
 def all_of(told: Lesson) -> tuple[Array, list[int | None]]:

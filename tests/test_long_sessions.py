@@ -1,0 +1,192 @@
+"""A long session costs as much a trial as a short one: what a block moves is what is looked at again, and what is kept is bounded."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simulation
+
+from tuner.judging.objective import objective
+from tuner.judging.statistics import pooled_sd, promise
+from tuner.measurement import Measurement
+from tuner.records import Phase, Role, Run, Status, Trial
+from tuner.search.history import Observation
+from tuner.session.measuring import metrics
+from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.gains import Gains
+from tuner.session.measuring.journal import Journal
+from tuner.session.measuring.ledger import Ledger
+from tuner.session.phases import beliefs, standings
+from tuner.session.phases.baseline_shift import seen
+from tuner.session.phases.search import MOST_LOOKS, deserving
+
+DISTURBED = {"steal_share": 0.5}
+
+
+def run(
+    number: int, trial: int, block: int, phase: Phase, us: float, status: Status = Status.OK, **evidence: object
+) -> Run:
+    measured = Measurement(latency_p50_us=us, latency_p99_us=2 * us) if status is Status.OK else None
+    return Run(status, "", "", 1.0, measured, evidence, number=number, trial=trial, block=block, phase=phase)
+
+
+def session(blocks: int, seed: int) -> Iterator[tuple[Ledger, Run]]:
+    """Yield a ledger after each run of a session that calibrates and searches: failures, disturbed blocks and second looks."""
+    rng, number = random.Random(seed), 0
+    ledger = Ledger("s", [Trial(0, "default", Role.BASELINE, {})])
+    for block in range(blocks):
+        calibrating = block < 3
+        trials = [0] if calibrating else _of_block(ledger, rng)
+        telemetry = {"telemetry": {"wall_s": 1.0, **DISTURBED}} if rng.random() < 0.2 else {}
+        for trial in [0, *trials] if calibrating else trials:
+            status = Status.FAILED if trial and rng.random() < 0.05 else Status.OK
+            phase = Phase.CALIBRATE if calibrating else Phase.SEARCH
+            made = run(number, trial, block, phase, rng.lognormvariate(3.0, 0.1), status, **telemetry)
+            ledger.add_run(made)
+            number += 1
+            yield ledger, made
+
+
+def _of_block(ledger: Ledger, rng: random.Random) -> list[int]:
+    """Return the baseline, two new trials and one that was measured before, in random order."""
+    known = len(ledger.trials)
+    for trial in (known, known + 1):
+        ledger.add_trial(Trial(trial, f"candidate-{trial}", Role.CANDIDATE, {"XLIO_RX_POLL": str(trial)}))
+    again = [rng.randrange(1, known)] if known > 1 else []
+    trials = [0, known, known + 1, *again]
+    rng.shuffle(trials)
+    return trials
+
+
+def computed_anew(evidence: Evidence) -> tuple[list[Trial], float, list[Trial]]:
+    """Return the ranking, the spread and who deserves another look as everything that was measured says."""
+    others = [
+        trial
+        for trial in evidence.ledger.trials[1:]
+        if evidence.ledger.status(trial.number, {Phase.SEARCH}) is Status.OK
+    ]
+    gains = {trial: seen(evidence.gains, trial.number) for trial in others}
+    sd = pooled_sd(gains.values(), evidence.gains.over_itself())
+    order = sorted((trial for trial in others if gains[trial]), key=lambda trial: -promise(gains[trial], sd)[0])
+    bar = promise(gains[order[0]], sd)[0] if order else 0.0
+    again = [trial for trial in order if promise(gains[trial], sd)[1] >= bar and len(gains[trial]) < MOST_LOOKS]
+    return order, sd, again
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_standings_kept_as_blocks_come_are_those_computed_anew(seed: int) -> None:
+    evidence: Evidence | None = None
+    for ledger, made in session(40, seed):
+        evidence = evidence or Evidence(simulation.PLAN, ledger)
+        if made.number % 3 == 0:
+            order, sd, again = computed_anew(evidence)
+            assert list(standings.ranked(evidence)) == order
+            assert standings.spread(evidence) == pytest.approx(sd, rel=1e-12)
+            assert list(deserving(evidence)) == again
+    assert evidence
+    means = [statistics.fmean(seen(evidence.gains, trial.number)) for trial in computed_anew(evidence)[0]]
+    assert standings.standings(evidence).apart == pytest.approx(statistics.stdev(means), rel=1e-9)
+
+
+def test_a_block_looks_only_at_the_trials_that_it_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+
+    def watched(gains: Gains, trial: int) -> list[float]:
+        looked_at.append(trial)
+        return seen(gains, trial)
+
+    monkeypatch.setattr(standings, "seen", watched)
+    counts: list[int] = []
+    evidence: Evidence | None = None
+    for ledger, _ in session(120, 5):
+        evidence = evidence or Evidence(simulation.PLAN, ledger)
+        looked_at.clear()
+        standings.incumbent(evidence)
+        counts.append(len(looked_at))
+    assert evidence
+    assert len(evidence.ledger.trials) > 200
+    assert max(counts[len(counts) // 2 :]) < 30  # a disturbed block may move a few others
+
+
+def test_a_ledger_knows_the_blocks_that_count_whatever_order_they_were_disturbed_in() -> None:
+    ledger = None
+    for ledger, _ in session(60, 9):
+        blocks = {each.block for each in ledger.runs if each.phase is Phase.SEARCH}
+        assert ledger.blocks(Phase.SEARCH) == sorted(blocks - ledger.quarantined)
+        assert ledger.next_block() == 1 + max(each.block for each in ledger.runs)
+    assert ledger
+    assert ledger.quarantined
+
+
+def test_a_session_keeps_of_its_runs_what_is_compared_and_the_last_one_whole(tmp_path: Path) -> None:
+    measured = Measurement(latency_p50_us=1.0, histogram={"half round trip": "x" * 1000})
+    rows = [
+        Run(Status.OK, "", "", 1.0, measured, {"environment": {"A": "1"}, "telemetry": {"wall_s": 1.0}}, number=at)
+        for at in range(3)
+    ]
+
+    class Stored(simulation.Memory):
+        def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
+            return (Trial(0, "default", Role.BASELINE, {}),)
+
+        def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
+            return tuple(rows)
+
+    *before, last = Journal.resumed(Stored(), "s").ledger.runs
+    assert last == rows[-1]
+    assert all(each.measurement == Measurement(latency_p50_us=1.0) for each in before)
+    assert all(each.evidence == {"telemetry": {"wall_s": 1.0}} for each in before)
+
+
+def test_metrics_of_old_blocks_are_forgotten_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_REMEMBERED", 10)
+    *_, (ledger, _) = session(30, 3)
+    known = metrics.Metrics(ledger, objective("latency"))
+    every = [(each.trial, each.block) for each in ledger.runs]
+    first, again = ([dict(known.of(*part)) for part in every] for _ in range(2))
+    assert first == again
+    assert len(known._of) <= 10
+
+
+def test_few_models_of_a_session_are_kept() -> None:
+    *_, (ledger, _) = session(12, 2)
+    evidence = Evidence(simulation.PLAN, ledger)
+    for before in range(5, 12):
+        beliefs.believed(evidence, (Phase.SEARCH,), before=before)
+    assert len(beliefs._KNOWN[ledger]) == beliefs.MOST_KNOWN
+
+
+def test_means_of_many_profiles_are_those_of_each() -> None:
+    *_, (ledger, _) = session(12, 4)
+    found = beliefs.believed(Evidence(simulation.PLAN, ledger), (Phase.SEARCH,))
+    assert found
+    asked: Sequence[Mapping[str, str]] = [{"XLIO_RX_POLL": str(number)} for number in range(2 * beliefs.AT_ONCE + 1)]
+    assert found.means(asked) == pytest.approx(list(found.of(asked).mean), abs=1e-12)
+
+
+def test_of_thousands_of_profiles_the_baseline_tells_only_in_blocks_of_which_others_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beliefs, "MOST_PROFILES", 12)
+    *_, (ledger, _) = session(60, 6)
+    found = beliefs.believed(Evidence(simulation.PLAN, ledger), (Phase.SEARCH,))
+    assert found
+    scores = found.model.lesson.scores
+    assert len(found.told) <= 1 + 12 + beliefs.MOST_AGAIN
+    assert {each.block for each in scores if not each.profile} <= {each.block for each in scores if each.profile}
+    assert np.isfinite(found.means([{"XLIO_RX_POLL": "1"}])[0])
+
+
+def test_a_study_of_thousands_is_told_the_best_and_the_latest() -> None:
+    optuna_search = pytest.importorskip("tuner.search.optuna_search")
+    rows = [Observation({"A": str(at)}, None if at % 7 == 0 else float(at % 1000), None) for at in range(5000)]
+    told = optuna_search._worth_telling(rows)
+    assert optuna_search._worth_telling(rows[:1000]) == rows[:1000]
+    assert len(told) == optuna_search.MOST_TOLD
+    assert told[-1] == rows[-1]
+    assert max(each.gain or 0.0 for each in told) == 999.0
