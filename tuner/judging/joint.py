@@ -274,8 +274,7 @@ class _Solved:
         count = len(lesson.effects[0])
         self.weights = 1.0 / (np.exp(theta[-1]) * tails + JITTER)
         self.of_blocks = np.bincount(lesson.blocks, self.weights) + 1.0 / LEVEL_VARIANCE
-        self.signal = _signal(theta, lesson.effects)
-        self.prior = np.linalg.cholesky(self.signal + np.exp(theta[-2]) * np.eye(count))
+        self.prior = np.linalg.cholesky(_signal(theta, lesson.effects) + np.exp(theta[-2]) * np.eye(count))
         self.seen = self._seen(count)
         self.told = self.prior.T @ np.bincount(lesson.profiles, self.weighed(lesson.values), count)
         self.lower = np.linalg.cholesky(np.eye(count) + self.prior.T @ self.seen @ self.prior)
