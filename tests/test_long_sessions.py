@@ -165,7 +165,9 @@ def test_means_of_many_profiles_are_those_of_each() -> None:
     *_, (ledger, _) = session(12, 4)
     found = beliefs.believed(Evidence(simulation.PLAN, ledger), (Phase.SEARCH,))
     assert found
-    asked: Sequence[Mapping[str, str]] = [{"XLIO_RX_POLL": str(number)} for number in range(2 * beliefs.AT_ONCE + 1)]
+    asked: Sequence[Mapping[str, str]] = [
+        {"XLIO_RX_POLL": str(number)} for number in range(2 * beliefs.ASKED_AT_ONCE + 1)
+    ]
     assert found.means(asked) == pytest.approx(list(found.of(asked).mean), abs=1e-12)
 
 

@@ -31,7 +31,7 @@ Settings = Mapping[str, str]
 # A model of more profiles takes seconds: of a long search every n-th profile tells, beside the last that were measured again.
 MOST_PROFILES: Final = 240
 MOST_AGAIN: Final = 60
-AT_ONCE: Final = 100
+ASKED_AT_ONCE: Final = 100
 """Profiles whose means are asked for together."""
 MOST_KNOWN: Final = 4
 """Models of a session that are kept: each has megabytes of kernels, and few are asked for again."""
@@ -116,7 +116,7 @@ class Beliefs:
 
     def means(self, profiles: Sequence[Settings]) -> list[float]:
         """Return the means of the same, of however many profiles: not all at once, because covariances are the square of them."""
-        parts = (profiles[first : first + AT_ONCE] for first in range(0, len(profiles), AT_ONCE))
+        parts = (profiles[first : first + ASKED_AT_ONCE] for first in range(0, len(profiles), ASKED_AT_ONCE))
         return [float(mean) for part in parts for mean in self.of(part).mean]
 
     @property
