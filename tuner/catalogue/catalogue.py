@@ -187,9 +187,27 @@ class Catalogue:
 
     def _dependent(self, values: Mapping[str, str], release: str) -> dict[str, str]:
         """Return the defaults that other settings change, as far as `values` are known."""
-        conditional = self.conditional(release)
-        read = numbers({name: values[name] for each in conditional for name in each.names if name in values})
-        return {each.parameter: each.value(read) for each in conditional if each.in_force(read)}
+        return self._brought(tuple(values.get(name) for name in self._conditions(release)), release)
+
+    @cached_property
+    def _brought(self) -> Callable[[tuple[str | None, ...], str], dict[str, str]]:
+        """The defaults that a release has where its conditions read these values: most candidates leave them as they are."""
+
+        def brought(values: tuple[str | None, ...], release: str) -> dict[str, str]:
+            named = zip(self._conditions(release), values, strict=True)
+            read = dict(numbers({name: value for name, value in named if value is not None}))
+            return {each.parameter: each.value(read) for each in self.conditional(release) if each.in_force(read)}
+
+        return lru_cache(_REMEMBERED)(brought)
+
+    @cached_property
+    def _conditions(self) -> Callable[[str], tuple[str, ...]]:
+        """The variables that the conditional defaults of a release read."""
+
+        def conditions(release: str) -> tuple[str, ...]:
+            return tuple(sorted({name for each in self.conditional(release) for name in each.names}))
+
+        return cache(conditions)
 
     @cached_property
     def _plain(self) -> Callable[[str], dict[str, str]]:

@@ -19,7 +19,7 @@ from tuner.catalogue.parameters import Kind, Type
 from tuner.catalogue.presets import Preset
 from tuner.catalogue.reading import Fate, Read, compared, older_names, read, replaced, signed
 from tuner.catalogue.releases import in_window
-from tuner.catalogue.rules import Rule, RuleKind, broken, numbers
+from tuner.catalogue.rules import Readings, Rule, RuleKind, broken, number_or_text, numbers
 
 AS_SET: Final = "as set"
 # What is derived settles in two or three passes; more would mean that rules contradict each other.
@@ -104,6 +104,7 @@ class _Model:
         self.rules = [rule for rule in fixes if not rule.late]
         self.late = [rule for rule in fixes if rule.late]
         self.forced: set[str] = set()
+        self.chooser = presets.variable(known.stack)
 
     def worked_out(self, settings: Mapping[str, str]) -> dict[str, InEffect]:
         plain = self.known.effective({}, self.release)
@@ -136,7 +137,7 @@ class _Model:
                 self.found[each.parameter] = InEffect(each.value(known), Origin.DEFAULT, why)
 
     def _chooses_none(self, name: str, value: str) -> bool:
-        return name == presets.variable(self.known.stack) and value == presets.NONE
+        return name == self.chooser and value == presets.NONE
 
     def _read(self, name: str, text: str) -> Read:
         default = self.found[name].value if name in self.found else ""
@@ -146,7 +147,7 @@ class _Model:
         for name, text in settings.items():
             if self._chooses_none(name, text) and self.found[name].value != presets.NONE:
                 yield name, InEffect(self.found[name].value, Origin.DEFAULT, self.found[name].why, Fate.OVERRIDDEN)
-            elif name == presets.variable(self.known.stack) and not self.known.knows_presets_of(self.release):
+            elif name == self.chooser and not self.known.knows_presets_of(self.release):
                 why = f"which presets {self.known.stack} {self.release} has, and what they set, is not known"
                 yield name, InEffect(text, Origin.EXPLICIT, why, Fate.UNKNOWN)
             else:
@@ -184,14 +185,13 @@ class _Model:
 
     def _preset(self, explicit: dict[str, InEffect]) -> None:
         """Put the preset's values over the defaults; a strict stack leaves them where it refuses the explicit one."""
-        chooser = presets.variable(self.known.stack)
-        chosen = explicit.get(chooser, self.found.get(chooser))
+        chosen = explicit.get(self.chooser, self.found.get(self.chooser))
         preset = presets.find(self.known.stack, chosen.value, self.release) if chosen else None
         if preset is None:
             return
         for name, text in self._of(preset, explicit).items():
             value = replaced(name, self._spelled(name, text))
-            self.found[name] = InEffect(value, Origin.PRESET, f"{chooser}={preset.name}")
+            self.found[name] = InEffect(value, Origin.PRESET, f"{self.chooser}={preset.name}")
             if name in explicit and explicit[name].fate is Fate.IGNORED:
                 explicit[name] = InEffect(value, Origin.PRESET, explicit[name].why, Fate.IGNORED)
 
@@ -239,12 +239,12 @@ class _Model:
     def _force(self, rule: Rule, settings: Mapping[str, str]) -> None:
         known = self._compared()
         unasked = rule.where_set and rule.where_set not in settings
-        if unasked or not rule.names <= known.keys() or parse(rule.ok).holds(known) or self._of_another_release(rule):
+        if unasked or not rule.is_decided_by(known) or parse(rule.ok).holds(known) or self._of_another_release(rule):
             return
-        for name, text in rule.outcome:
-            if self._reads(name):
-                self._put(name, str(parse(text).value(known)), rule.message)
-                self.forced.add(name)
+        outcome = {name: str(parse(text).value(known)) for name, text in rule.outcome if self._reads(name)}
+        for name, value in outcome.items():
+            self._put(name, value, rule.message)
+        self.forced.update(outcome)
 
     def _of_another_release(self, rule: Rule) -> bool:
         """Return whether a rule that was not read in this release is broken by the release's own defaults."""
@@ -263,13 +263,17 @@ class _Model:
         narrow = self.known.parameters[name].type is Type.INT and value.lstrip("-").isdigit()
         return str(signed(int(value))) if narrow else value
 
-    def _compared(self) -> dict[str, Value]:
-        """Return the values as the library compares them."""
-        read = numbers(self._values())
-        return {name: compared(name, value) if isinstance(value, int) else value for name, value in read.items()}
+    def _compared(self) -> Mapping[str, Value]:
+        """Return the values as the library compares them, those that are put in later too."""
+        return Readings(self.found, _as_compared)
 
     def _values(self) -> dict[str, str]:
         return {name: found.value for name, found in self.found.items()}
+
+
+def _as_compared(name: str, found: InEffect) -> Value:
+    value = number_or_text(found.value)
+    return compared(name, value) if isinstance(value, int) else value
 
 
 def _reason(when: object, formula: object) -> str:

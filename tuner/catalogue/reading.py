@@ -104,6 +104,7 @@ def copied_to(name: str) -> str | None:
     return None if target is None else f"{prefix}_{target}"
 
 
+@cache
 def older_names(name: str) -> tuple[str, ...]:
     """Return the older names of a variable in the order in which their values are copied: the last one wins."""
     return tuple(

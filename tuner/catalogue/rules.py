@@ -7,10 +7,10 @@ knows its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from tuner.catalogue.expressions import Value, parse
 from tuner.catalogue.parameters import as_integer
@@ -18,6 +18,9 @@ from tuner.catalogue.releases import in_window
 
 # More repairs than this mean that rules contradict each other.
 _MOST_REPAIRS: Final = 30
+
+
+Held = TypeVar("Held")
 
 
 class RuleKind(StrEnum):
@@ -73,6 +76,10 @@ class Rule:
         wanted = not self.where_set or self.where_set in settings
         return wanted and any(name in settings for name in self.names)
 
+    def is_decided_by(self, values: Container[str]) -> bool:
+        """Return whether every variable that the condition reads has a value."""
+        return all(name in values for name in self.names)
+
     def concerns(self, release: str | None) -> bool:
         """Return whether the rule holds in `release`, in the newest one when it is None."""
         return in_window(release, self.since, self.last)
@@ -88,7 +95,7 @@ class Broken:
 
 def broken(rules: Iterable[Rule], values: Mapping[str, Value], release: str | None = None) -> list[Broken]:
     """Return the rules of `release` that do not hold for `values`; rules on variables without a value are left out."""
-    concerned = (rule for rule in rules if rule.concerns(release) and rule.names <= values.keys())
+    concerned = (rule for rule in rules if rule.concerns(release) and rule.is_decided_by(values))
     return [Broken(rule, _repair(rule, values)) for rule in concerned if not parse(rule.ok).holds(values)]
 
 
@@ -115,10 +122,38 @@ def repaired(
     return current
 
 
-def numbers(settings: Mapping[str, str]) -> dict[str, Value]:
+def numbers(settings: Mapping[str, str]) -> Mapping[str, Value]:
     """Return settings as rules read them: numbers where the text is an integer or a size, text otherwise."""
-    read = {name: as_integer(text) for name, text in settings.items()}
-    return {name: text if (number := read[name]) is None else number for name, text in settings.items()}
+    return Readings(settings, lambda _, text: number_or_text(text))
+
+
+def number_or_text(text: str) -> Value:
+    """Return the number that a text stands for, or the text where it stands for none."""
+    return text if (number := as_integer(text)) is None else number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings(Mapping[str, Value], Generic[Held]):
+    """Settings as `read` takes each, given its name: a rule asks for a few of a hundred, and only those are read."""
+
+    settings: Mapping[str, Held]
+    read: Callable[[str, Held], Value]
+
+    def __getitem__(self, name: str) -> Value:
+        """Return the value of a variable; raise `KeyError` for one without any."""
+        return self.read(name, self.settings[name])
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a variable has a value."""
+        return name in self.settings
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the variables."""
+        return iter(self.settings)
+
+    def __len__(self) -> int:
+        """Return how many variables there are."""
+        return len(self.settings)
 
 
 def _first_repair(found: Iterable[Broken], settings: Mapping[str, str]) -> dict[str, str]:
