@@ -12,9 +12,8 @@ packet of a row is its place in the log and not the message's number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from io import SEEK_CUR, BytesIO
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -57,11 +56,10 @@ class Log:
 
 def read(stream: BinaryIO) -> Log:
     """Return the next rows of a log; raise `ParseError` when it holds none or one of them is no row."""
-    rows = _rows(stream)
-    if (first := next(rows, None)) is None:
+    if not (rows := _rows(stream)):
         raise ParseError("sockperf's full log holds no observation")
     try:
-        table = np.loadtxt(chain([first], rows), delimiter=",", usecols=(1, 2), ndmin=2)
+        table = np.loadtxt(BytesIO(rows), delimiter=",", usecols=(1, 2), ndmin=2, comments=None)
     except ValueError as reason:
         raise ParseError(f"sockperf's full log has a row of another form: {reason}") from reason
     if not np.isfinite(table).all():
@@ -70,18 +68,27 @@ def read(stream: BinaryIO) -> Log:
     return Log(times[:, 0], times[:, 1])
 
 
-def _rows(stream: BinaryIO) -> Iterator[str]:
-    """Yield the rows under the header; raise `ParseError` for a log of a size that no run writes."""
-    found, size = False, 0
-    while line := stream.readline(_LONGEST_LINE):
-        size += len(line)
-        if size > MOST_BYTES:
-            raise ParseError(f"sockperf's full log is larger than {MOST_BYTES} bytes")
-        if found and line.startswith(b"---"):
-            return
-        if found:
-            yield line.decode("ascii", errors="replace")
-        found = found or line.startswith(_HEADER)
+def _rows(stream: BinaryIO) -> bytes:
+    """Return what stands between the next header and its dashes; raise `ParseError` for a log of a size that no run writes."""
+    size = 0
+    while not (line := stream.readline(_LONGEST_LINE)).startswith(_HEADER):
+        size = _within_limit(size + len(line))
+        if not line:
+            return b""
+    start = stream.seek(-1, SEEK_CUR)  # the header's own end of line stands before the dashes where no row does
+    text = stream.read(MOST_BYTES - size + 2)
+    end = text.find(b"\n---")
+    if end < 0:
+        _within_limit(size + len(text))
+        return text[1:]
+    stream.seek(start + end)
+    return text[1 : end + 1]
+
+
+def _within_limit(size: int) -> int:
+    if size > MOST_BYTES:
+        raise ParseError(f"sockperf's full log is larger than {MOST_BYTES} bytes")
+    return size
 
 
 def observed(stream: BinaryIO, workload: Workload, dropped: int) -> dict[str, Any]:
