@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
                 yield statement.value
 
 
+@cache
 def naming() -> dict[str, list[str]]:
     """Return the texts that name a stack, by module."""
     found = {}
