@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -149,6 +149,16 @@ def forget(there: str) -> None:
     if at is not None:
         with at.turn:
             at.connections.close()
+
+
+def let_go(pairs: Sequence[str]) -> None:
+    """Begin to end the connections to these pairs; return at once, because a worker has one thread for all that is asked of it."""
+    threading.Thread(target=_forget_all, args=(pairs,), daemon=True).start()
+
+
+def _forget_all(pairs: Sequence[str]) -> None:
+    for there in pairs:
+        forget(there)
 
 
 def _rest(at: At, there: str) -> None:
@@ -307,8 +317,7 @@ class Clustered:
         for _, future in self._tasks.values():
             future.cancel()
         with suppress(Exception):  # workers that are gone have no connections, and the others end them by themselves
-            for there in self._there.values():
-                self._client.run(forget, there, wait=False, on_error="ignore")
+            self._client.run(let_go, list(self._there.values()), on_error="ignore")
 
     def _ended(self, job: Job, future: Any) -> None:
         """Note how a task ended; called by a thread of the client."""
@@ -330,7 +339,8 @@ class Clustered:
         gone = self._client.status != "running" or not (found := workers(self._client))
         if not gone and len(found) < len(self._workers):
             self._say(
-                f"{len(self._workers) - len(found)} of {len(self._workers)} workers went away: what they measured is measured again by the others"
+                f"{len(self._workers) - len(found)} of {len(self._workers)} workers of the scheduler {self._address} went away: "
+                "what they measured is measured again by the others"
             )
         if not gone:
             self._workers, self._silent_since_s = found, None
