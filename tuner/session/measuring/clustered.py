@@ -47,6 +47,9 @@ from tuner.version import __version__
 RESOURCE: Final = "pair"
 """What a worker must have one of (`--resources pair=1`): it measures one block at a time."""
 CONNECT_S: Final = 10.0
+"""So long a scheduler has for an answer."""
+ASK_S: Final = 1.0
+"""How often it is asked for its workers."""
 RESULT_BYTES: Final = 1 << 28
 CLOSE_S: Final = 5.0
 IDLE_S: Final = 120.0
@@ -279,10 +282,13 @@ class Clustered:
         self._there = {name: json.dumps(each.to_dict()) for name, each in pairs.items()}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._tasks: dict[str, tuple[Job, Any]] = {}
-        self._workers = workers(scheduler.client)
+        self._workers = self._found = workers(scheduler.client)
+        self._answered_s = time.monotonic()
         self._silent_since_s: float | None = None
         self._held: list[Event] = []
         """Pairs that will be reached when the scheduler and a worker are there again."""
+        self._over = threading.Event()
+        threading.Thread(target=self._ask, daemon=True, name="tuner-scheduler").start()
 
     def submit(self, job: Job) -> None:
         """Begin a block on any worker that is free."""
@@ -314,9 +320,10 @@ class Clustered:
 
     def close(self) -> None:
         """Forget what is under way: what a worker still measures of it counts nowhere."""
-        for _, future in self._tasks.values():
-            future.cancel()
+        self._over.set()
         with suppress(Exception):  # workers that are gone have no connections, and the others end them by themselves
+            for _, future in self._tasks.values():
+                future.cancel()
             self._client.run(let_go, list(self._there.values()), on_error="ignore")
 
     def _ended(self, job: Job, future: Any) -> None:
@@ -333,16 +340,26 @@ class Clustered:
         else:
             self._events.put(Lost(job, f"the scheduler {self._address} does not know its task any more"))
 
+    def _ask(self) -> None:
+        """Ask the scheduler for its workers again and again, in a thread of its own: one that hangs must hold nobody up."""
+        while not self._over.wait(ASK_S):
+            with suppress(Exception):  # no answer: how long there is none is what counts
+                self._found = workers(self._client)
+                self._answered_s = time.monotonic()
+
+    def _answers(self) -> bool:
+        """Return whether the scheduler is there."""
+        return self._client.status == "running" and time.monotonic() - self._answered_s < CONNECT_S
+
     def _look(self) -> None:
         """Note whether the scheduler and the workers are still there."""
-        now_s = time.monotonic()
-        gone = self._client.status != "running" or not (found := workers(self._client))
-        if not gone and len(found) < len(self._workers):
+        now_s, found = time.monotonic(), self._found if self._answers() else frozenset()
+        if found and len(found) < len(self._workers):
             self._say(
                 f"{len(self._workers) - len(found)} of {len(self._workers)} workers of the scheduler {self._address} went away: "
                 "what they measured is measured again by the others"
             )
-        if not gone:
+        if found:
             self._workers, self._silent_since_s = found, None
             while self._held:
                 self._events.put(self._held.pop())
@@ -354,12 +371,11 @@ class Clustered:
             self._events.put(Failed(HostLost(self._missing(), advice=self._mend())))
 
     def _missing(self) -> str:
-        if self._client.status != "running":
-            return f"the scheduler {self._address} does not answer any more"
-        return f"the scheduler {self._address} has no worker any more"
+        what = "has no worker any more" if self._answers() else "does not answer any more"
+        return f"the scheduler {self._address} {what}"
 
     def _mend(self) -> str:
-        command = SCHEDULER if self._client.status != "running" else WORKER.format(address=self._address)
+        command = WORKER.format(address=self._address) if self._answers() else SCHEDULER
         return f"start one: {command}; `tuner sessions resume` goes on"
 
     def _say(self, text: str) -> None:
@@ -388,17 +404,11 @@ def connected(cluster: Cluster) -> Iterator[Scheduler]:
         UsageError: no scheduler answers there, or it has no worker that may measure.
 
     """
-    distributed = _dask()
-    for name in [each for each in logging.root.manager.loggerDict if each.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of lost connections is said here in words
+    _silence()
     try:
-        client = distributed.Client(
-            cluster.address,
-            timeout=CONNECT_S,
-            security=_security(cluster),
-            set_as_default=False,
-            heartbeat_interval=1000,
-        )
+        _client(cluster, CONNECT_S).close(timeout=CLOSE_S)
+        # Dask tries to reach a lost scheduler for as long as it waits for the first answer, and then gives up for good.
+        client = _client(cluster, 2 * PATIENCE_S)
     except (OSError, ValueError, TimeoutError, RuntimeError) as reason:
         message = f"no Dask scheduler answers at {cluster.address}: {reason}"
         raise UsageError(
@@ -409,6 +419,24 @@ def connected(cluster: Cluster) -> Iterator[Scheduler]:
         yield Scheduler(cluster.address, client)
     finally:
         client.close(timeout=CLOSE_S)
+
+
+def _client(cluster: Cluster, timeout_s: float) -> Any:
+    """Return a client of a scheduler that answers."""
+    return _dask().Client(
+        cluster.address,
+        timeout=timeout_s,
+        security=_security(cluster),
+        set_as_default=False,
+        heartbeat_interval=1000,
+    )
+
+
+def _silence() -> None:
+    """Let Dask log nothing: what it says of lost connections is said here in words."""
+    _dask()
+    for name in [each for each in logging.root.manager.loggerDict if each.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _dask() -> Any:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from tuner.records import Phase, Run, Status, Trial
+from tuner.runs.run import TOOK
+from tuner.runs.time_limits import Took
 from tuner.session.measuring import quarantine, rate_searches
 from tuner.store import Store
+
+LATEST: Final = 200
+"""So many runs say what they take: of a long session the latest ones do."""
 
 
 class Ledger:
@@ -31,6 +37,7 @@ class Ledger:
         self._runs_s = 0.0
         self._series: set[int] = set()
         self._next_block = 0
+        self._took: dict[int, deque[Took]] = {}
         for trial in trials:
             self.add_trial(trial)
         for run in runs:
@@ -59,6 +66,8 @@ class Ledger:
         self._counts[run.phase] += 1
         self._runs_s += run.wall_s
         self._series.update(rate_searches.by_series([run]))
+        if run.status is Status.OK and (took := Took.read(run.evidence.get(TOOK))):
+            self._took.setdefault(run.workload, deque(maxlen=LATEST)).append(took)
         if why := quarantine.reasons(run):
             self._disturbed[run.block] = why
             self._quarantined = quarantine.quarantined(self._disturbed)
@@ -159,6 +168,10 @@ class Ledger:
     def runs_of(self, trial: int, block: int | None = None) -> Sequence[Run]:
         """Return the runs of a trial, or those of them in one block, in the order they were made."""
         return self._of.get(trial, ()) if block is None else self._placed.get((trial, block), ())
+
+    def took(self, workload: int) -> Sequence[Took]:
+        """Return what the latest runs of a workload took that ended well."""
+        return self._took.get(workload, ())
 
     def blocks(self, phase: Phase) -> list[int]:
         """Return the numbers of a phase's blocks that count."""

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import islice
-from typing import Final
 
 from tuner import catalogue
 from tuner.catalogue import memory
 from tuner.catalogue.effective import effective
 from tuner.records import Status, Trial
-from tuner.runs.run import TOOK
-from tuner.runs.time_limits import GENEROUS, SLOWEST_BYTES_PER_S, TimeLimits, Took, learned
+from tuner.runs.time_limits import GENEROUS, SLOWEST_BYTES_PER_S, TimeLimits, learned
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.setup.plan import Plan
-
-# Of a long session the latest runs say what they take now.
-LATEST: Final = 200
 
 
 def time_limits(evidence: Evidence, trial: Trial, workload: int) -> TimeLimits:
@@ -24,11 +18,9 @@ def time_limits(evidence: Evidence, trial: Trial, workload: int) -> TimeLimits:
 
     It is longer for a profile that has run well before, because a verdict may depend on it.
     """
-    well = (run for run in reversed(evidence.ledger.runs) if run.workload == workload and run.status is Status.OK)
-    told = (Took.read(run.evidence.get(TOOK)) for run in islice(well, LATEST))
     mine = evidence.ledger.runs_of(trial.number)
     has_run = any(run.workload == workload and run.status is Status.OK for run in mine)
-    found = learned([took for took in told if took is not None], patient=has_run)
+    found = learned(evidence.ledger.took(workload), patient=has_run)
     return found if found is GENEROUS else found.with_more(_allocating_s(evidence.plan, trial, evidence.baseline))
 
 
