@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tuner.session.measuring.scheduler import Cluster
+
 START_S: Final = 60.0
 
 
@@ -22,13 +24,20 @@ class DaskPrograms:
     folder: Path
     environment: Mapping[str, str]
     port: int
+    tls: Mapping[str, Path] = field(default_factory=dict)
+    """The files of TLS, by what Dask calls them; none without it."""
     scheduler: list[subprocess.Popen[bytes]] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         """Where the scheduler is."""
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"{'tls' if self.tls else 'tcp'}://127.0.0.1:{self.port}"
+
+    @property
+    def cluster(self) -> Cluster:
+        """The scheduler as a session names it."""
+        return Cluster(self.address, *self.tls.values())
 
     @property
     def running(self) -> set[int]:
@@ -45,7 +54,9 @@ class DaskPrograms:
         self.workers.append(self._start("worker", self.address, *options))
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        argv = [str(Path(sys.executable).with_name("dask")), *words, "--no-dashboard"]
+        options = zip(("--tls-ca-file", "--tls-cert", "--tls-key"), map(str, self.tls.values()), strict=False)
+        secured = [word for each in options for word in each] + (["--protocol", "tls"] if self.tls else [])
+        argv = [str(Path(sys.executable).with_name("dask")), *words, "--no-dashboard", *secured]
         here = {**self.environment, "DASK_TEMPORARY_DIRECTORY": str(self.folder)}
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(argv, env=here, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
@@ -55,7 +66,10 @@ class DaskPrograms:
         import distributed
 
         connect: Any = distributed.Client  # Dask has no types
-        with connect(self.address, timeout=START_S, set_as_default=False) as client:
+        secured: Any = distributed.Security
+        named = {name: str(path) for name, path in self.tls.items()}
+        security = secured(require_encryption=True, **named) if self.tls else None
+        with connect(self.address, timeout=START_S, security=security, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=START_S)
 
     def end(self) -> None:
@@ -63,11 +77,13 @@ class DaskPrograms:
         kill([*self.workers, *self.scheduler])
 
 
-def on_this_machine(folder: Path, environment: Mapping[str, str] = os.environ) -> DaskPrograms:
+def on_this_machine(
+    folder: Path, environment: Mapping[str, str] = os.environ, tls: Mapping[str, Path] | None = None
+) -> DaskPrograms:
     """Return programs that write into a folder, on a port that is free; none is started."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
-        return DaskPrograms(folder, environment, int(one.getsockname()[1]))
+        return DaskPrograms(folder, environment, int(one.getsockname()[1]), tls or {})
 
 
 def kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:

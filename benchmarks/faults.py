@@ -50,6 +50,7 @@ OUTAGE_S: Final = 10.0
 """How long a fault lasts that passes by itself: longer than either end waits for a word of the other."""
 PROFILE: Final = "nvme_bf3"
 """Which sleeps as the default does: where one that polls shares its CPUs, too few messages arrive to judge anything."""
+TEST_S: Final = "0.5"
 RESUMES: Final = 3
 WORKERS: Final = 2
 _PATIENCE_S: Final = 90.0
@@ -298,7 +299,7 @@ def prepared(name: str, folder: Path, budget: str) -> Iterator[Try]:
     """Yield a session that has what a fault strikes: a lab, and a server of its store or a cluster where these are struck."""
     with ExitStack() as stack:
         there = stack.enter_context(lab(WORKERS if name in ON_A_CLUSTER else 1))
-        one = Try(there, folder, ("compare", "default", PROFILE, "--budget", budget))
+        one = Try(there, folder, ("compare", "default", PROFILE, "--budget", budget, "--duration", TEST_S))
         if name in ON_A_SERVER:
             one.server = stack.enter_context(postgres.server())
             one.url = one.server.database()

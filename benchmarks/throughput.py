@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import dask_programs
 import simulation
 
 from tuner import stacks
@@ -35,6 +33,7 @@ from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring.clock import Clock
 from tuner.session.measuring.pairs import Carrier, Pairs, Seat, Threads
 from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.scheduler import Cluster, connected
 from tuner.session.setup.plan import Contender, PairPlan, Plan
 from tuner.session.tuning import Tuning, begin, carry_out
 from tuner.store import Store
@@ -123,7 +122,7 @@ def seat(texts: list[str]) -> None:
         clustered.REACHED[text] = clustered.At(rig(), PLAN.objective)
 
 
-def by_cluster(address: str, count: int, budget_s: float) -> Row:
+def by_cluster(cluster: Cluster, count: int, budget_s: float) -> Row:
     """Measure with tasks of a cluster."""
     from tuner.session.measuring import clustered
 
@@ -131,59 +130,26 @@ def by_cluster(address: str, count: int, budget_s: float) -> Row:
     there = {
         each.name: clustered.There("", "", replace(plan.of_pair(each), seed=at)) for at, each in enumerate(plan.pairs)
     }
-    with clustered.connected(clustered.Cluster(address)) as scheduler:
+    with connected(cluster) as scheduler:
         scheduler.client.run(seat, [json.dumps(each.to_dict()) for each in there.values()])
         return session(clustered.Clustered(scheduler, f"{count}-{time.time()}", there), "dask", plan)
 
 
 @contextmanager
-def cluster(threads: int) -> Iterator[str]:
-    """Yield the address of a scheduler on this machine with one worker process that measures so many blocks at once."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    program = str(Path(sys.executable).with_name("dask"))
+def cluster(threads: int, tls: Mapping[str, Path] | None = None) -> Iterator[Cluster]:
+    """Yield a scheduler on this machine with one worker process that measures so many blocks at once; `tls` are its files by Dask's names."""
     # Dask looks at each thread of a worker a hundred times a second: real workers have one thread, this one has one for each pair.
     profiled = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
     here = {**os.environ, **profiled, "PYTHONPATH": str(Path(__file__).parent)}
-    words = (
-        ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--no-jupyter"),
-        (
-            "worker",
-            address,
-            "--nthreads",
-            str(threads),
-            "--resources",
-            f"pair={threads}",
-            "--no-nanny",
-            "--no-dashboard",
-        ),
-    )
-    with ExitStack() as open_files, tempfile.TemporaryDirectory() as folder:
-        started = []
+    with tempfile.TemporaryDirectory() as folder:
+        programs = dask_programs.on_this_machine(Path(folder), here, tls)
         try:
-            for each in words:
-                log = open_files.enter_context(Path(folder, each[0]).open("wb"))
-                started.append(
-                    subprocess.Popen(
-                        [program, *each], env=here, cwd=folder, stdout=log, stderr=log, start_new_session=True
-                    )
-                )
-            _await_worker(address)
-            yield address
+            programs.start_scheduler()
+            programs.start_worker(threads)
+            programs.await_workers(1)
+            yield programs.cluster
         finally:
-            for process in reversed(started):
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _await_worker(address: str) -> None:
-    import distributed
-
-    connect: Any = distributed.Client  # Dask has no types
-    with connect(address, timeout=30, set_as_default=False) as client:
-        client.wait_for_workers(1, timeout=60)
+            programs.end()
 
 
 def table(rows: list[Row]) -> list[str]:
@@ -216,8 +182,8 @@ def failings(rows: list[Row]) -> list[str]:
 def main(budget_s: float) -> int:
     """Print the table; return 1 where a row is below what is promised."""
     rows = [by_threads(count, budget_s) for count in COUNTS]
-    with cluster(max(COUNTS)) as address:
-        rows += [by_cluster(address, count, budget_s) for count in COUNTS]
+    with cluster(max(COUNTS)) as there:
+        rows += [by_cluster(there, count, budget_s) for count in COUNTS]
     wrong = failings(rows)
     print("\n".join([*table(rows), *wrong]))
     return int(bool(wrong))

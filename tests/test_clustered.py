@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import sessions
 import throughput
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.judging import slo
 from tuner.records import Lease
 from tuner.runs.block import RateSearch, Step
 from tuner.runs.rate_search import Start
 from tuner.runs.time_limits import TimeLimits, Took
-from tuner.session.measuring import clustered
+from tuner.session.measuring import clustered, scheduler
 from tuner.session.measuring.pairs import Done, Failed, Job, Lost
+from tuner.session.measuring.scheduler import Cluster
 
 STEP = Step(
     3,
@@ -87,21 +91,67 @@ def test_a_worker_reaches_a_pair_once_and_lets_go_of_it(monkeypatch: pytest.Monk
     assert made == ["reached", "let go"]
 
 
+def refused(cluster: Cluster) -> TunerError:
+    """Return why a cluster is not connected to."""
+    with pytest.raises(TunerError) as caught, scheduler.connected(cluster):
+        pass
+    return caught.value
+
+
 def test_a_scheduler_that_is_none_is_told_with_the_command_that_would_start_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(clustered, "CONNECT_S", 0.5)
-    with (
-        pytest.raises(UsageError, match="no Dask scheduler answers at tcp://") as caught,
-        clustered.connected(clustered.Cluster("tcp://127.0.0.1:9")),
-    ):
-        pass
-    assert "dask scheduler --port 8786" in caught.value.advice
+    monkeypatch.setattr(scheduler, "CONNECT_S", 0.5)
+    reason = refused(Cluster("tcp://127.0.0.1:9"))
+    assert isinstance(reason, UsageError)
+    assert "no Dask scheduler answers at tcp://" in reason.message
+    assert "dask scheduler --port 8786" in reason.advice
+
+
+def authority(folder: Path) -> dict[str, Path]:
+    """Return the files of an authority, and of a certificate that it signed, by what Dask calls them."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder.mkdir()
+
+    def made(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    made("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2")
+    made("req", *key, "-keyout", "me.key", "-out", "me.csr", "-subj", "/CN=me")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "1", "-days", "2")
+    made("x509", "-req", "-in", "me.csr", *signed, "-out", "me.pem")
+    return {
+        "tls_ca_file": folder / "ca.pem",
+        "tls_client_cert": folder / "me.pem",
+        "tls_client_key": folder / "me.key",
+    }
 
 
 @pytest.mark.serial
-def test_a_cluster_measures_the_blocks_of_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_measures_the_blocks_of_many_pairs_and_is_reached_by_tls_only_with_what_it_trusts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(throughput, "RUN_S", 0.01)
-    with throughput.cluster(2) as address:
-        row = throughput.by_cluster(address, 2, 8.0)
+    mine, others = authority(tmp_path / "mine"), authority(tmp_path / "others")
+    with throughput.cluster(2, mine) as there:
+        row = throughput.by_cluster(there, 2, 4.0)
+        stranger = replace(there, certificate=others["tls_client_cert"], key=others["tls_client_key"])
+        reasons = {
+            "another certificate": refused(stranger).message,
+            "another authority": refused(replace(there, ca=others["tls_ca_file"])).message,
+            "another key": refused(replace(there, key=others["tls_client_key"])).message,
+            "no files": refused(Cluster(there.address)).message,
+            "no TLS": refused(Cluster(there.address.replace("tls", "tcp"))).advice,
+        }
+        monkeypatch.setattr(scheduler, "__version__", "9.9.9")
+        other_release = refused(there)
     assert row.blocks >= 2
+    assert "it does not take this program's certificate" in reasons["another certificate"]
+    assert "the authority of --cluster-ca did not sign its certificate" in reasons["another authority"]
+    assert "no TLS can be made of" in reasons["another key"]
+    assert "which needs files" in reasons["no files"]
+    assert "one that speaks TLS is tls://" in reasons["no TLS"]
+    assert "workers need what is here: stack-tuner 9.9.9, Dask" in other_release.message
+    assert "pip install 'stack-tuner[cluster]==9.9.9'" in other_release.findings[0].suggestion

@@ -64,7 +64,7 @@ QUARANTINED = {
     "vl_convert": ("tuner.report.vega",),
     "sqlalchemy": ("tuner.store",),
     "alembic": ("tuner.store.formats",),
-    "distributed": ("tuner.session.measuring.clustered",),
+    "distributed": ("tuner.session.measuring.scheduler",),
     "starlette": ("tuner.serve",),
     "uvicorn": ("tuner.serve.server",),
 }

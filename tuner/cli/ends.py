@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:  # loaded by commands that are given other hosts
     from tuner.hosts.host import Host
     from tuner.python.hosts import Connecting, Hosts
-    from tuner.session.measuring.clustered import Cluster
+    from tuner.session.measuring.scheduler import Cluster
     from tuner.session.workspace import Workspace
 
 CONNECTIONS: Final = ExitStack()

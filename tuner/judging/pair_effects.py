@@ -2,12 +2,13 @@
 
 The score of a profile in a block (the logarithm of its performance) is
 
-    block + Σ settings · (common effect + effect of the pair) + what is the profile's own + noise of the pair
+    block + Σ settings · (common effect + effect of the class + effect of the pair) + what is the profile's own + noise of the pair
 
 *Block*: a level of its own, of which nothing is believed before: pairs are never compared with each other. *Common effect*: of each
-setting, a broad normal distribution. *Effect of the pair*: normal around 0, with a spread of its own for each setting, so that a
-setting that does the same everywhere is believed to, and one that does not lends nothing to the others (automatic relevance
-determination, MacKay 1994). *Own*: profiles are no sums of settings. *Noise*: each pair has its own, Student's t with four degrees of
+setting, a broad normal distribution. *Effect of the class*, where classes are known, and *of the pair*: normal around 0, with spreads of
+their own for each setting, so that a setting that does the same everywhere is believed to, and one that does not lends nothing to the
+others (automatic relevance determination, MacKay 1994). What the pairs of a class have in common is so believed by all that they say, and not
+drawn towards the other class once for each of them. *Own*: profiles are no sums of settings. *Noise*: each pair has its own, Student's t with four degrees of
 freedom. Spreads are found by expectation and maximisation (Laird & Ware 1982; Lange, Little & Taylor 1989).
 """
 
@@ -44,6 +45,18 @@ class Seen:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Groups of pairs that have effects of their own: of each pair the number of its group."""
+
+    group: Sequence[int]
+
+    @property
+    def groups(self) -> int:
+        """Return how many groups there are."""
+        return max(self.group) + 1
+
+
 @dataclass(frozen=True, eq=False)
 class PairEffects:
     """What is believed of the effects of settings on each pair: a normal distribution of all of them."""
@@ -51,60 +64,74 @@ class PairEffects:
     mean: Array
     covariance: Array
     settings: int
-    pairs: int
+    levels: Sequence[Level]
 
     def of(self, setting: int, pairs: Sequence[int]) -> Difference:
         """Return what a setting does on some pairs in the mean: the log ratio of with it to without it."""
+        return self._believed(self._along(setting, pairs))
+
+    def between(self, setting: int, pairs: Sequence[int], others: Sequence[int]) -> Difference:
+        """Return how much more a setting does on some pairs in the mean than on others."""
+        return self._believed(self._along(setting, pairs) - self._along(setting, others))
+
+    def _along(self, setting: int, pairs: Sequence[int]) -> Array:
         along = np.zeros(len(self.mean))
         along[setting] = 1.0
-        for pair in pairs:
-            along[self.settings + setting * self.pairs + pair] = 1.0 / len(pairs)
-        return Difference(
-            float(along @ self.mean), math.sqrt(max(float(along @ self.covariance @ along), 0.0)) or LEAST_EFFECT_SD
-        )
+        first = self.settings
+        for level in self.levels:
+            for pair in pairs:
+                along[first + setting * level.groups + level.group[pair]] += 1.0 / len(pairs)
+            first += self.settings * level.groups
+        return along
+
+    def _believed(self, along: Array) -> Difference:
+        variance = max(float(along @ self.covariance @ along), 0.0)
+        return Difference(float(along @ self.mean), math.sqrt(variance) or LEAST_EFFECT_SD)
 
 
 @dataclass
 class _Fit:
-    """The spreads as they are believed so far: of the effects of pairs, of what is own, of the noise; and the tails."""
+    """The spreads as they are believed so far: of the effects of groups (by level and setting), of what is own, of the noise; and the tails."""
 
-    of_pairs: Array
+    of_groups: Array
     own: float
     noise: Array
     tails: Array
 
 
-def pair_effects(seen: Sequence[Seen], pairs: int, *, own: bool = True) -> PairEffects:
+def pair_effects(seen: Sequence[Seen], pairs: int, *, classes: Sequence[int] = (), own: bool = True) -> PairEffects:
     """Return what is believed of the effects of settings on so many pairs; profile 0 is the baseline, whose settings are all 0.
 
-    Without `own` profiles have nothing of their own: what is looked for is one of them as a whole.
+    `classes` has the number of the class of each pair, nothing where none is known. Without `own` profiles have nothing of their
+    own: what is looked for is one of them as a whole.
     """
+    levels = [*([Level(classes)] if len(set(classes)) > 1 else []), Level(range(pairs))]
     with one_thread():
-        return _fitted(_Data(seen, pairs, own=own))
+        return _fitted(_Data(seen, levels, own=own))
 
 
 class _Data:
-    """What was seen, as matrices: the columns are common effects, those of pairs (by setting), and what is own."""
+    """What was seen, as matrices: the columns are common effects, those of groups (by level and setting), and what is own."""
 
-    def __init__(self, seen: Sequence[Seen], pairs: int, *, own: bool) -> None:
-        self.count, self.pairs = len(seen[0].settings), pairs
+    def __init__(self, seen: Sequence[Seen], levels: Sequence[Level], *, own: bool) -> None:
+        self.count, self.levels, self.pairs = len(seen[0].settings), levels, levels[-1].groups
         self.value = np.array([each.value for each in seen])
         self.pair = np.array([each.pair for each in seen], dtype=np.int64)
         blocks = {block: at for at, block in enumerate(sorted({each.block for each in seen}))}
         self.block = np.array([blocks[each.block] for each in seen], dtype=np.int64)
-        again = Counter(each.profile for each in seen if own)
-        # What is own of a profile that was seen once is noise like any other.
-        profiles = {number: at for at, number in enumerate(sorted(n for n in again if n and again[n] > 1))}
         common = np.array([list(each.settings) for each in seen], dtype=np.float64)
-        of_pairs = np.zeros((len(seen), self.count * pairs))
+        parts = [common, *(self._of_groups(common, level) for level in levels)]
+        self.inner = sum(part.shape[1] for part in parts)
+        self.columns = np.hstack([*parts, _of_profiles(seen) if own else np.zeros((len(seen), 0))])
+        self.own = slice(self.inner, self.columns.shape[1])
+
+    def _of_groups(self, common: Array, level: Level) -> Array:
+        """Return the columns of the effects of a level's groups: each setting's, where the group is that of the row's pair."""
+        found = np.zeros((len(common), self.count * level.groups))
+        group = np.array(level.group, dtype=np.int64)[self.pair]
         for setting in range(self.count):
-            of_pairs[np.arange(len(seen)), setting * pairs + self.pair] = common[:, setting]
-        of_profiles = np.zeros((len(seen), len(profiles)))
-        for row, each in enumerate(seen):
-            if each.profile in profiles:
-                of_profiles[row, profiles[each.profile]] = 1.0
-        self.columns = np.hstack([common, of_pairs, of_profiles])
-        self.own = slice(self.count * (1 + pairs), self.columns.shape[1])
+            found[np.arange(len(common)), setting * level.groups + group] = common[:, setting]
+        return found
 
     def centred(self, values: Array, weights: Array) -> Array:
         """Return values less the mean of their block: what a level of which nothing is known leaves of them."""
@@ -115,20 +142,32 @@ class _Data:
         means = sums / (totals if values.ndim == 1 else totals[:, None])
         return np.asarray(values - means[self.block], dtype=np.float64)
 
-    def of_setting(self, setting: int) -> slice:
-        """Return the columns of a setting's effects on pairs."""
-        first = self.count + setting * self.pairs
-        return slice(first, first + self.pairs)
+    def of_setting(self, level: int, setting: int) -> slice:
+        """Return the columns of a setting's effects on the groups of a level."""
+        groups = self.levels[level].groups
+        first = self.count * (1 + sum(each.groups for each in self.levels[:level])) + setting * groups
+        return slice(first, first + groups)
+
+
+def _of_profiles(seen: Sequence[Seen]) -> Array:
+    """Return the columns of what is own of each profile; of one that was seen once that is noise like any other."""
+    again = Counter(each.profile for each in seen)
+    profiles = {number: at for at, number in enumerate(sorted(n for n in again if n and again[n] > 1))}
+    found = np.zeros((len(seen), len(profiles)))
+    for row, each in enumerate(seen):
+        if each.profile in profiles:
+            found[row, profiles[each.profile]] = 1.0
+    return found
 
 
 def _fitted(data: _Data) -> PairEffects:
-    fit = _Fit(np.full(data.count, FIRST_SD), FIRST_SD, np.full(data.pairs, FIRST_SD), np.ones(len(data.value)))
+    first = np.full((len(data.levels), data.count), FIRST_SD)
+    fit = _Fit(first, FIRST_SD, np.full(data.pairs, FIRST_SD), np.ones(len(data.value)))
     mean, covariance = _posterior(data, fit)
     for _ in range(EM_ROUNDS):
         _maximise(data, fit, mean, covariance)
         mean, covariance = _posterior(data, fit)
-    inner = data.count * (1 + data.pairs)
-    return PairEffects(mean[:inner], covariance[:inner, :inner], data.count, data.pairs)
+    return PairEffects(mean[: data.inner], covariance[: data.inner, : data.inner], data.count, data.levels)
 
 
 def _weights(data: _Data, fit: _Fit) -> Array:
@@ -142,7 +181,7 @@ def _posterior(data: _Data, fit: _Fit) -> tuple[Array, Array]:
     variances = np.concatenate(
         [
             np.full(data.count, COMMON_SD**2),
-            np.repeat(fit.of_pairs**2, data.pairs),
+            *(np.repeat(spreads**2, level.groups) for spreads, level in zip(fit.of_groups, data.levels, strict=True)),
             np.full(data.own.stop - data.own.start, fit.own**2),
         ]
     )
@@ -154,8 +193,9 @@ def _posterior(data: _Data, fit: _Fit) -> tuple[Array, Array]:
 def _maximise(data: _Data, fit: _Fit, mean: Array, covariance: Array) -> None:
     """Let the spreads be the most probable ones for the effects as they are believed."""
     second = mean**2 + np.diag(covariance)
-    for setting in range(data.count):
-        fit.of_pairs[setting] = max(LEAST_EFFECT_SD, math.sqrt(float(second[data.of_setting(setting)].mean())))
+    for level, setting in np.ndindex(*fit.of_groups.shape):
+        spread = math.sqrt(float(second[data.of_setting(level, setting)].mean()))
+        fit.of_groups[level, setting] = max(LEAST_EFFECT_SD, spread)
     if data.own.stop > data.own.start:
         fit.own = max(LEAST_EFFECT_SD, math.sqrt(float(second[data.own].mean())))
     weights = _weights(data, fit)

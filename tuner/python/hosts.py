@@ -20,7 +20,7 @@ from tuner.session.setup.many import Placed
 from tuner.session.workspace import Workspace
 
 if TYPE_CHECKING:  # loaded where a cluster is named
-    from tuner.session.measuring.clustered import Cluster
+    from tuner.session.measuring.scheduler import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def named(server: str | None, client: str | None, pairs: Path | None = None) -> 
 
 def cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Cluster:
     """Return the cluster that was named; raise `UsageError` saying everything that is wrong with how it was."""
-    from tuner.session.measuring.clustered import Cluster
+    from tuner.session.measuring.scheduler import Cluster
 
     if not hosts.pairs:
         raise UsageError("--cluster measures on many pairs", advice="name them: --pairs pairs.toml")
@@ -81,9 +81,9 @@ class Connecting:
     def on(self, hosts: Hosts, at: Workspace, workers: Cluster | None = None) -> Workspace:
         """Return a workspace on the hosts, all reached, and the cluster; raise `TunerError` saying which cannot be."""
         if workers is not None:
-            from tuner.session.measuring import clustered
+            from tuner.session.measuring import scheduler
 
-            at = replace(at, cluster=self.connections.enter_context(clustered.connected(workers)))
+            at = replace(at, cluster=self.connections.enter_context(scheduler.connected(workers)))
         if hosts.pairs:
             return replace(at, pairs=self.pairs(hosts))
         server, client = self.ends(hosts.server, hosts.client)

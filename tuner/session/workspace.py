@@ -26,7 +26,7 @@ from tuner.session.setup.plan import Plan
 from tuner.store import Store
 
 if TYPE_CHECKING:  # loaded where a cluster is named
-    from tuner.session.measuring.clustered import Scheduler
+    from tuner.session.measuring.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)

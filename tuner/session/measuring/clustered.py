@@ -1,4 +1,4 @@
-"""Blocks as tasks of a Dask cluster, whose workers are near the pairs: the other carrier beside threads. The only module that imports it.
+"""Blocks as tasks of a Dask cluster, whose workers are near the pairs: the other carrier beside threads.
 
 A task is text in JSON and so is its result; both are held against the types of the records, here and there. (What Dask itself sends
 is pickled: who can reach its scheduler runs what he likes on its workers, so it belongs behind TLS or into a closed network.)
@@ -9,20 +9,19 @@ whose worker dies is begun again by the scheduler on another one; the block is c
 from __future__ import annotations
 
 import json
-import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tuner import json_text
-from tuner.errors import HostLost, MissingTool, TunerError, UsageError, error
+from tuner.errors import HostLost, TunerError, error
 from tuner.hosts import ssh
 from tuner.hosts.host import Host
 from tuner.hosts.local import LocalHost
@@ -37,39 +36,21 @@ from tuner.runs.run import Rig
 from tuner.runs.time_limits import TimeLimits, Took
 from tuner.session.measuring.losses import PATIENCE_S, PAUSE_S, unreached
 from tuner.session.measuring.pairs import Done, Event, Failed, Job, Lost, Reached, Said, carried
+from tuner.session.measuring.scheduler import CONNECT_S, RESOURCE, SCHEDULER, WORKER, Scheduler, workers
 from tuner.session.setup import prepare, resumption
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.readback import Readback
 from tuner.session.setup.resumption import Named
 from tuner.store import columns
-from tuner.version import __version__
 
-RESOURCE: Final = "pair"
-"""What a worker must have one of (`--resources pair=1`): it measures one block at a time."""
-CONNECT_S: Final = 10.0
-"""So long a scheduler has for an answer."""
 ASK_S: Final = 1.0
 """How often it is asked for its workers."""
 RESULT_BYTES: Final = 1 << 28
-CLOSE_S: Final = 5.0
 IDLE_S: Final = 120.0
 """So long after a block began a worker keeps its connections to the pair: longer than any block of runs takes."""
 MOST_SENSELESS: Final = 3
-SCHEDULER: Final = "dask scheduler --port 8786"
-WORKER: Final = "dask worker {address} --nthreads 1 --resources pair=1"
-INSTALL: Final = "pip install 'stack-tuner[cluster]'"
 _LOSSES: Final = frozenset({"KilledWorker", "FutureCancelledError", "CancelledError"})
 """What Dask calls it when those died that had a task, by name: nothing of it is loaded here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A scheduler, and the files for TLS where its address begins with `tls://`."""
-
-    address: str
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +74,6 @@ class There:
         lib = Path(data["lib"]) if data["lib"] else None
         named = Named(data["program"], lib, tuple(map(Path, data["preload"])))
         return There(data["server"], data["client"], Plan.from_dict(data["plan"]), named)
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduler:
-    """A scheduler that is connected to."""
-
-    address: str
-    client: Any
-    """A `distributed.Client`; Dask has no types."""
 
 
 # What follows runs on a worker.
@@ -171,11 +143,6 @@ def _rest(at: At, there: str) -> None:
     at.idle = threading.Timer(IDLE_S, forget, [there])
     at.idle.daemon = True
     at.idle.start()
-
-
-def release() -> str:
-    """Return the release of this package on a worker."""
-    return __version__
 
 
 def reached(there: There) -> At:
@@ -387,92 +354,3 @@ def _of_error(job: Job, reason: BaseException | None) -> Event:
     if type(reason).__name__ in _LOSSES:
         return Lost(job, f"workers died in its block: {reason}")
     return Failed(TunerError(f"a worker could not measure on pair {job.lease.pair}: {type(reason).__name__}: {reason}"))
-
-
-def workers(client: Any) -> frozenset[str]:
-    """Return the workers that may measure, by their addresses."""
-    known = client.scheduler_info(n_workers=-1)["workers"]
-    return frozenset(name for name, each in known.items() if each.get("resources", {}).get(RESOURCE, 0) >= 1)
-
-
-@contextmanager
-def connected(cluster: Cluster) -> Iterator[Scheduler]:
-    """Yield a scheduler that has workers of this release.
-
-    Raises:
-        MissingTool: Dask is not installed here, or this package is not on a worker.
-        UsageError: no scheduler answers there, or it has no worker that may measure.
-
-    """
-    _silence()
-    try:
-        _client(cluster, CONNECT_S).close(timeout=CLOSE_S)
-        # Dask tries to reach a lost scheduler for as long as it waits for the first answer, and then gives up for good.
-        client = _client(cluster, 2 * PATIENCE_S)
-    except (OSError, ValueError, TimeoutError, RuntimeError) as reason:
-        message = f"no Dask scheduler answers at {cluster.address}: {reason}"
-        raise UsageError(
-            message, advice=f"start one: {SCHEDULER}; and near each pair: {WORKER.format(address=cluster.address)}"
-        ) from reason
-    try:
-        _check_workers(client, cluster.address)
-        yield Scheduler(cluster.address, client)
-    finally:
-        client.close(timeout=CLOSE_S)
-
-
-def _client(cluster: Cluster, timeout_s: float) -> Any:
-    """Return a client of a scheduler that answers."""
-    return _dask().Client(
-        cluster.address,
-        timeout=timeout_s,
-        security=_security(cluster),
-        set_as_default=False,
-        heartbeat_interval=1000,
-    )
-
-
-def _silence() -> None:
-    """Let Dask log nothing: what it says of lost connections is said here in words."""
-    _dask()
-    for name in [each for each in logging.root.manager.loggerDict if each.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _dask() -> Any:
-    """Return Dask's module; raise `MissingTool` where it is not installed."""
-    try:
-        import distributed
-    except ImportError as reason:
-        raise MissingTool(f"--cluster needs Dask, which is not installed ({reason})", advice=INSTALL) from reason
-    return distributed
-
-
-def _security(cluster: Cluster) -> Any:
-    """Return what TLS needs, None where it is not asked for."""
-    if not cluster.address.startswith("tls://"):
-        return None
-    files = {"tls_ca_file": cluster.ca, "tls_client_cert": cluster.certificate, "tls_client_key": cluster.key}
-    named = {name: str(path) for name, path in files.items() if path}
-    return _dask().Security(require_encryption=True, **named)
-
-
-def _check_workers(client: Any, address: str) -> None:
-    found = sorted(workers(client))
-    if not found:
-        others = len(client.scheduler_info(n_workers=-1)["workers"])
-        message = f"the scheduler {address} has no worker that may measure"
-        what = f" ({others} without the resource {RESOURCE})" if others else ""
-        raise UsageError(message + what, advice=f"start one near each pair: {WORKER.format(address=address)}")
-    said = client.run(release, workers=found, on_error="return")
-    wrong = [
-        error(
-            name,
-            f"has stack-tuner {each}, this is {__version__}" if isinstance(each, str) else f"cannot load it: {each}",
-            f"there: {INSTALL[:-1]}=={__version__}'",
-        )
-        for name, each in said.items()
-        if each != __version__
-    ]
-    if wrong:
-        raise MissingTool("workers need the same release of stack-tuner", findings=wrong)

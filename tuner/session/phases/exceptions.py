@@ -1,7 +1,7 @@
 """What a fleet knows: how much better a profile is on each pair, and which setting harms where it helps elsewhere.
 
 Hosts are never compared with each other, their gains are: by one model of all blocks (`judging/pair_effects.py`), in which each setting has
-an effect that is common and each pair its own. What is told of a class of hosts, or of single pairs, allows for having looked at
+an effect that is common, and each class of hosts and each pair its own. What is told of a class of hosts, or of single pairs, allows for having looked at
 every setting on every class and every pair (Bonferroni), because who looks at everything finds something.
 """
 
@@ -28,8 +28,8 @@ from tuner.session.phases.worth import as_gain
 OF_A_FLEET: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
 ERROR: Final = 0.05
 """With what probability anything is told of pairs that do not differ, at most: half of it for classes, half for single pairs."""
-HELPS: Final = 0.95
-"""How probable it must be that a setting helps elsewhere: one that harms everywhere is no exception."""
+SURE: Final = 0.95
+"""How probable it must be that a setting harms where it is said to, and that it helps elsewhere: one that harms everywhere is no exception."""
 WHOLE: Final = ("",)
 """What stands for the name of a setting where a profile as a whole is looked at."""
 MOST_SEEN: Final = 4000
@@ -74,11 +74,11 @@ class _Told:
 
 def _exceptions(told: _Told, trial: Trial) -> Iterator[Exceptional]:
     as_whole = told.names == WHOLE
-    effects, every = pair_effects(told.seen, len(told.pairs), own=not as_whole), range(len(told.pairs))
+    effects = pair_effects(told.seen, len(told.pairs), classes=_numbers(told), own=not as_whole)
     for at, name in enumerate(told.names):
         kind, there = _where(told, effects, at)
-        elsewhere = effects.of(at, [pair for pair in every if pair not in there])
-        if not there or elsewhere.above(0.0) < HELPS:
+        elsewhere = effects.of(at, _rest(told, there))
+        if not there or elsewhere.above(0.0) < SURE:
             continue
         pairs, blocks = tuple(told.pairs[pair] for pair in there), len({each.block for each in told.seen})
         harm, help_ = as_gain(effects.of(at, there), blocks), as_gain(elsewhere, blocks)
@@ -87,11 +87,25 @@ def _exceptions(told: _Told, trial: Trial) -> Iterator[Exceptional]:
         yield Exceptional(name, value, pairs, kind, harm, help_, sentence)
 
 
+def _numbers(told: _Told) -> list[int]:
+    """Return the number of the class of each pair, nothing where the class of any is unknown."""
+    number = {pair: at for at, pairs in enumerate(told.classes.values()) for pair in pairs}
+    return [number[pair] for pair in range(len(told.pairs))] if len(number) == len(told.pairs) else []
+
+
+def _rest(told: _Told, pairs: Sequence[int]) -> list[int]:
+    return [pair for pair in range(len(told.pairs)) if pair not in pairs]
+
+
 def _where(told: _Told, effects: PairEffects, at: int) -> tuple[str, list[int]]:
-    """Return the class on which a setting harms, empty where it is none, and the pairs: none where it harms nowhere, or everywhere."""
+    """Return the class on which a setting harms, empty where it is none, and the pairs: none where it harms nowhere, or everywhere.
+
+    That it does otherwise there than on the rest must allow for all that is looked at. That it then harms is one question.
+    """
 
     def harmed(pairs: Sequence[int], groups: int) -> bool:
-        return effects.of(at, pairs).above(0.0) <= ERROR / (2 * len(told.names) * groups)
+        otherwise = effects.between(at, pairs, _rest(told, pairs)).above(0.0) <= ERROR / (2 * len(told.names) * groups)
+        return otherwise and effects.of(at, pairs).above(0.0) <= 1 - SURE
 
     of_class = [(kind, list(pairs)) for kind, pairs in told.classes.items() if harmed(pairs, len(told.classes))]
     if len(of_class) == 1:
