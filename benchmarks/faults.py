@@ -50,7 +50,6 @@ OUTAGE_S: Final = 10.0
 """How long a fault lasts that passes by itself: longer than either end waits for a word of the other."""
 PROFILE: Final = "nvme_bf3"
 """Which sleeps as the default does: where one that polls shares its CPUs, too few messages arrive to judge anything."""
-TEST_S: Final = "0.5"
 RESUMES: Final = 3
 WORKERS: Final = 2
 _PATIENCE_S: Final = 90.0
@@ -208,6 +207,8 @@ def tried(one: Try, name: str, chance: random.Random) -> Outcome:
     _wait(lambda: len(one.rows()) >= wanted or process.poll() is not None, _PATIENCE_S)
     time.sleep(chance.uniform(0.0, 1.4))
     kept, said = one.rows(), len(one.said())
+    if process.poll() is not None:
+        raise TunerError(f"a session ended before anything broke: {one.said()}")
     struck = chance.choice(sorted(one.hosts().values(), key=lambda far: far.name))
     undo = STRIKES[name](Scene(struck, process.pid, one.server, one.cluster))
     _wait(lambda: process.poll() is not None, OUTAGE_S)
@@ -299,7 +300,7 @@ def prepared(name: str, folder: Path, budget: str) -> Iterator[Try]:
     """Yield a session that has what a fault strikes: a lab, and a server of its store or a cluster where these are struck."""
     with ExitStack() as stack:
         there = stack.enter_context(lab(WORKERS if name in ON_A_CLUSTER else 1))
-        one = Try(there, folder, ("compare", "default", PROFILE, "--budget", budget, "--duration", TEST_S))
+        one = Try(there, folder, ("compare", "default", PROFILE, "--budget", budget))
         if name in ON_A_SERVER:
             one.server = stack.enter_context(postgres.server())
             one.url = one.server.database()
