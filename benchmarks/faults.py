@@ -53,6 +53,7 @@ PROFILE: Final = "nvme_bf3"
 RESUMES: Final = 3
 WORKERS: Final = 2
 _PATIENCE_S: Final = 90.0
+_LOOK_S: Final = 0.2
 _RUNS: Final = sa.text("select number, phase, block, trial, workload, status, started_at from runs order by number")
 
 
@@ -227,7 +228,7 @@ def _wait(condition: Callable[[], bool], limit_s: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(_LOOK_S)
     return True
 
 
@@ -268,7 +269,7 @@ def _await_clean(one: Try, outcome: Outcome, before: Mapping[str, set[str]]) -> 
         outcome.clean_s = time.monotonic() - began
         if outcome.clean_s > CLEAN_S or not (outcome.processes or outcome.files):
             return
-        time.sleep(0.1)
+        time.sleep(_LOOK_S)
 
 
 def _is_clear(one: Try, outcome: Outcome, causes: Sequence[str] | None) -> bool:
