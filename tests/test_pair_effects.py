@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import simulation
 
 from tuner import stacks
 from tuner.hosts.pair import on_one
+from tuner.judging.joint import Difference
 from tuner.judging.pair_effects import PairEffects, Seen, pair_effects
 from tuner.records import Kind
 from tuner.results import Results
@@ -63,6 +64,32 @@ def test_pairs_that_do_not_differ_are_believed_to_be_alike() -> None:
         assert found.of(setting, [4]).above(0.0) > 0.1
 
 
+def of_class(seed: int, classes: Sequence[int]) -> Difference:
+    """Return what is believed of the only setting on two of ten pairs, on which it costs as much as it gives on the others."""
+    rng = random.Random(seed)
+    true = [0.1] * 8 + [-0.1] * 2
+    seen = [
+        Seen(at, block, block % 10, [float(at)], at * true[block % 10] + rng.gauss(0.0, 0.08))
+        for block in range(60)
+        for at in range(2)
+    ]
+    return pair_effects(seen, 10, classes=classes, own=False).of(0, [8, 9])
+
+
+def test_what_the_pairs_of_a_class_share_is_not_drawn_towards_the_other_class() -> None:
+    known = [of_class(seed, [0] * 8 + [1] * 2).mean for seed in range(12)]
+    unknown = [of_class(seed, ()).mean for seed in range(12)]
+    assert sum(known) / 12 == pytest.approx(-0.1, abs=0.02)
+    assert sum(known) < sum(unknown)
+
+
+def test_what_lies_between_pairs_is_surer_than_what_either_does() -> None:
+    found = effects(1, harms=True)
+    between = found.between(1, [4], [0, 1, 2, 3])
+    assert between.mean == pytest.approx(found.of(1, [4]).mean - found.of(1, [0, 1, 2, 3]).mean)
+    assert between.above(0.0) < 0.001
+
+
 def test_levels_of_pairs_say_nothing() -> None:
     rows = [
         Seen(at % 2, at // 2, at // 2 % 2, [float(at % 2)], 5.0 * (at // 2 % 2) + 0.1 * (at % 2)) for at in range(16)
@@ -71,13 +98,13 @@ def test_levels_of_pairs_say_nothing() -> None:
     assert found.of(0, [0]).mean == pytest.approx(found.of(0, [1]).mean, abs=0.01)
 
 
-def compared(folder: Path, *, harms: bool, kinds: bool = True) -> tuple[CompareAnswer, Store]:
+def compared(folder: Path, *, harms: bool, kinds: bool = True, there: float = 1.25) -> tuple[CompareAnswer, Store]:
     """Return the comparison of all settings with none on a fleet of six, of which two are of another class."""
     names = [f"p{at}" for at in range(6)]
 
     def latency(name: str) -> simulation.Latency:
         def of(environment: Mapping[str, str]) -> float:
-            better = 1.25 if harms and name in {"p4", "p5"} else 0.8
+            better = there if harms and name in {"p4", "p5"} else 0.8
             return 36.0 * (better if environment.get("XLIO_RX_POLL") == "-1" else 1.0)
 
         return of
@@ -130,6 +157,12 @@ def test_a_fleet_of_pairs_that_are_alike_has_no_exception(tmp_path: Path) -> Non
     assert answer.on_pairs
     assert answer.on_pairs.exceptions == ()
     assert "harms" not in answer.why
+
+
+def test_a_profile_that_helps_less_on_a_class_of_hosts_does_not_harm_there(tmp_path: Path) -> None:
+    answer, _ = compared(tmp_path, harms=True, there=0.95)
+    assert answer.on_pairs
+    assert answer.on_pairs.exceptions == ()
 
 
 def test_a_report_and_a_summary_have_a_row_for_each_pair(tmp_path: Path) -> None:

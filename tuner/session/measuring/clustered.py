@@ -123,6 +123,8 @@ def forget(there: str) -> None:
         at = REACHED.pop(there, None)
     if at is not None:
         with at.turn:
+            if at.idle is not None:
+                at.idle.cancel()
             at.connections.close()
 
 
