@@ -136,7 +136,7 @@ def test_a_cluster_measures_the_blocks_of_many_pairs_and_is_reached_by_tls_only_
     monkeypatch.setattr(throughput, "RUN_S", 0.01)
     mine, others = authority(tmp_path / "mine"), authority(tmp_path / "others")
     with throughput.cluster(2, mine) as there:
-        row = throughput.by_cluster(there, 2, 4.0)
+        row = throughput.by_cluster(there, 2, 8.0)
         stranger = replace(there, certificate=others["tls_client_cert"], key=others["tls_client_key"])
         reasons = {
             "another certificate": refused(stranger).message,
