@@ -154,6 +154,13 @@ def test_a_port_on_which_nobody_listens_and_a_name_that_is_none_are_told(
         ),
         (255, "ssh: connect to host box port 22: No route to host", "it cannot be reached", "firewall"),
         (1, "OSError: [Errno 28] No space left on device: '/tmp/x'", "its disk is full", "ssh box df -h /tmp"),
+        (
+            126,
+            "bash: line 1: /usr/bin/python3: Permission denied",
+            "no agent could be started: bash",
+            "ssh box python3 -V",
+        ),
+        (255, "me@box: Permission denied (publickey).", "it does not accept our key: me@box", "ssh-copy-id box"),
         (3, "what is this\n", "no agent could be started: what is this", "ssh box python3 -V"),
     ],
 )

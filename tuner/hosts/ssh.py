@@ -182,7 +182,7 @@ _REASONS: Final = (
         "its host key is not known",
         "connect once by hand and compare the fingerprint: {typed}",
     ),
-    ("Permission denied", "it does not accept our key", "{copies}, or load the right key with ssh-add"),
+    ("Permission denied (", "it does not accept our key", "{copies}, or load the right key with ssh-add"),
     (
         "Too many authentication failures",
         "it was offered too many keys",

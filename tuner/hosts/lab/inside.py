@@ -11,6 +11,7 @@ import pwd
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -72,13 +73,21 @@ def _settle(host: LabHost, account: Account) -> None:
     plain = namespaces.NO_SUID | namespaces.NO_DEVICES
     namespaces.mount("tmpfs", _RUN, "mode=755,size=16m", plain)
     _own_system_folders(plain)
+    _forbid_writing_beside(_RUN, Path("/proc"), Path("/sys"))
     for folder, mode in _FOLDERS.items():
         namespaces.mount("tmpfs", Path(folder), f"mode={mode},{_SIZE}", plain)
     _own_terminals()
     _own_files(host, account)
-    namespaces.forbid_writing(Path("/"))
     _permit("ip_unprivileged_port_start", "0")
     _permit("ping_group_range", "0 0")
+
+
+def _forbid_writing_beside(*own: Path) -> None:
+    """Have all that this machine has mounted read-only, its /dev too; not what is this host's own, nor what nobody here may look into."""
+    for place in namespaces.mounted():
+        if not any(place.is_relative_to(each) for each in own):
+            with suppress(PermissionError, FileNotFoundError):
+                namespaces.forbid_writing(place)
 
 
 def _own_system_folders(plain: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ _REMOUNT: Final = 0x20
 _BIND: Final = 0x1000
 _RECURSIVE: Final = 0x4000
 _PRIVATE: Final = 0x4_0000
+_STRICT_TIMES: Final = 0x100_0000
 _SET_PDEATHSIG: Final = 1
 _KINDS: Final = {NEW_USER: "user", NEW_NETWORK: "net"}
 
@@ -95,8 +97,18 @@ def bind(source: Path, target: Path) -> None:
 
 def forbid_writing(target: Path) -> None:
     """Have a mount read-only in this namespace; what is mounted below it stays as it is."""
-    kept = os.statvfs(target).f_flag & (NO_SUID | NO_DEVICES | NO_PROGRAMS)
-    _mount("none", target, "", _REMOUNT | _BIND | READ_ONLY | kept)
+    flags = os.statvfs(target).f_flag
+    # In a user namespace a mount keeps what the machine gave it, and says so.
+    kept = flags & (NO_SUID | NO_DEVICES | NO_PROGRAMS | os.ST_NOATIME | os.ST_NODIRATIME)
+    strict = 0 if flags & (os.ST_NOATIME | os.ST_RELATIME) else _STRICT_TIMES
+    _mount("none", target, "", _REMOUNT | _BIND | READ_ONLY | kept | strict)
+
+
+def mounted() -> list[Path]:
+    """Return where anything is mounted in this namespace, each place once; see proc_pid_mounts(5)."""
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    places = dict.fromkeys(line.split(" ")[1] for line in lines)
+    return [Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place)) for place in places]
 
 
 def unmount(target: Path) -> None:
