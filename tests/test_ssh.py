@@ -107,7 +107,7 @@ def test_a_host_whose_key_is_not_known_or_another_one_is_refused(server: far_hos
         known.write_text(f"[127.0.0.1]:{server.port} {other}", encoding="ascii")
         changed = refused(server)
         assert "another one than before" in changed.message
-        assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in changed.advice
+        assert f"ssh-keygen -R '[127.0.0.1]:{server.port}' -f /" in changed.advice
         assert known.read_text(encoding="ascii").endswith(other)
     finally:
         known.write_text(right, encoding="ascii")

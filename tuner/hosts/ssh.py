@@ -31,6 +31,8 @@ _URL: Final = re.compile(
     r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,63})@)?"
     r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?/?"
 )
+_OFFENDING: Final = re.compile(r"^Offending \S+ key in (.+):[0-9]+\s*$", re.MULTILINE)
+"""Where ssh has another key of a host (sshconnect.c)."""
 _HIGHEST_PORT: Final = 65535
 _NO_PROGRAM: Final = 127
 _SAYS_CONFIGURATION_BYTES: Final = 1 << 18
@@ -155,7 +157,7 @@ def explained(typed: str, to: Target, name: str, reason: NotStarted) -> TunerErr
     for sign, what, advice in _REASONS:
         if sign in said:
             kind = HostRefused if sign in _REFUSALS else HostLost
-            return kind(f"{name}: {what}{_quoted(said, sign)}", advice=_filled(advice, typed, to))
+            return kind(f"{name}: {what}{_quoted(said, sign)}", advice=_filled(advice, typed, to, said))
     if reason.exit_status == TOO_OLD:
         old = said.splitlines()[-1] if said else "Python is too old"
         return HostLost(
@@ -215,8 +217,10 @@ _REFUSALS: Final = frozenset(sign for sign, *_ in _REASONS[:4])
 """Of these, what does not pass: the host's key, and ours."""
 
 
-def _filled(advice: str, typed: str, to: Target) -> str:
-    place = shlex.quote(f"[{to.host}]:{to.port}" if to.port else to.host)
+def _filled(advice: str, typed: str, to: Target, said: str) -> str:
+    kept = _OFFENDING.search(said)
+    file = f" -f {shlex.quote(kept[1])}" if kept else ""
+    place = shlex.quote(f"[{to.host}]:{to.port}" if to.port else to.host) + file
     port = f" -p {to.port}" if to.port else ""
     copies = f"ssh-copy-id{port} {f'{to.user}@' if to.user else ''}{to.host}"
     return advice.format(typed=typed, place=place, copies=copies)
