@@ -4,7 +4,9 @@ Ten pairs, of which two are of another class: slower, noisier, and there one set
 a setting, on the other half every setting does the same everywhere. Counted is how often the verdict names it with these two pairs,
 and how often a verdict names anything else. Nothing is measured.
 
-    .venv/bin/python benchmarks/fleets.py [FLEETS]
+    .venv/bin/python benchmarks/fleets.py [FLEETS [FIRST]]
+
+FIRST is the seed of the first fleet.
 """
 
 from __future__ import annotations
@@ -150,10 +152,10 @@ def found(answer: TuneAnswer, *, harms: bool) -> Found:
     )
 
 
-def main(fleets: int) -> int:
+def main(fleets: int, first: int) -> int:
     """Print the counts; return 1 where they are not what is promised."""
     named = false = 0
-    for seed in range(fleets):
+    for seed in range(first, first + fleets):
         for harms in (True, False):
             one = found(carried_out(seed, harms=harms), harms=harms)
             named += one.named
@@ -167,4 +169,5 @@ def main(fleets: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else FLEETS))
+    asked = [int(word) for word in sys.argv[1:]]
+    sys.exit(main(*asked, *(FLEETS, 0)[len(asked) :]))
