@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from command_line import Tuner
 
+from tuner import toml_text
+from tuner.conf import lint as conf_lint
 from tuner.hosts.local import LocalHost, first_bytes
+from tuner.intake import dockerfile as docker
+from tuner.intake import environment
+from tuner.intake import unit as unit_file
 from tuner.runs import full_log
 from tuner.runs.benchmark import ParseError
 from tuner.untrusted import opened
@@ -40,6 +45,9 @@ COMMANDS = (
     ("measure", "default", "--mode", "playback", "--playback", "{}"),
     ("measure", "default", "--stack", "xlio", "--lib", "/bin/true", "--allow-os-sockets", "--conf", "{}"),
     ("run", "{}", "--", "true"),
+    ("tune", "--pairs", "{}"),
+    ("recipes", "show", "./{}"),
+    ("store", "check", "--results", "{}"),
 )
 
 
@@ -76,6 +84,57 @@ def test_only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
         opened(tmp_path / "some")
     with pytest.raises(OSError, match="not a file"):
         first_bytes(tmp_path / "some", 10)
+
+
+def test_a_file_of_the_kernel_that_waits_for_events_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # /proc/kmsg is regular by its type; a pipe that is said to be a file behaves the same.
+    there, here = os.pipe2(os.O_NONBLOCK)
+    monkeypatch.setattr("tuner.untrusted.os.open", lambda *_: there)
+    monkeypatch.setattr("tuner.untrusted.stat.S_ISREG", lambda _: True)
+    with pytest.raises(OSError, match="nothing to read now"), opened(Path("kmsg")) as file:
+        file.read(10)
+    os.close(here)
+
+
+def systemd(text: str) -> object:
+    return list(environment.pairs(text))
+
+
+def unit(text: str) -> object:
+    return unit_file._word(text, 0)
+
+
+def dockerfile(text: str) -> object:
+    return docker._words(text, "\\")
+
+
+def rules(text: str) -> object:
+    return list(conf_lint.lint(text, "libxlio.conf"))
+
+
+@pytest.mark.timeout(20)  # the square of the length would take half a minute and more
+@pytest.mark.parametrize("read", [systemd, unit, dockerfile, rules], ids=lambda read: str(read.__name__))
+def test_a_word_of_a_megabyte_is_read_in_time_that_grows_with_its_length(read: Callable[[str], object]) -> None:
+    read("A=" + "9" * 800_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 30_000 + "b = 1", "[" + "a." * 30_000 + "b]", "a = {" + "a." * 30_000 + "b=1}"]
+)
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(text: str) -> None:
+    with pytest.raises(ValueError, match="more than 64 parts"):
+        toml_text.parsed(text)
+
+
+def test_dots_in_texts_and_comments_are_no_parts_of_keys() -> None:
+    text = f"# {'.' * 100}\na.b = \"{'.' * 100}\" # {'.' * 100}\nc = ['{'x.' * 100}']\n"
+    assert toml_text.parsed(text)["a"]["b"] == "." * 100
+
+
+@pytest.mark.parametrize("text", ["a = " + "9" * 5000, "a = " + "[" * 50_000, "a = 1\na = 2"])
+def test_what_is_wrong_with_toml_is_one_kind_of_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        toml_text.parsed(text)
 
 
 def test_a_link_is_followed_only_where_that_is_wanted(tmp_path: Path) -> None:

@@ -29,6 +29,25 @@ _TYPES: Final = {
 }
 
 
+# Strings and comments: what is left of a text without them are keys, numbers and what stands between them.
+_SAID: Final = re.compile(r"""\"[^"\n]*"|'[^'\n]*'|\#[^\n]*""")
+_BETWEEN_KEYS: Final = re.compile(r"[={},\n]")
+_MOST_PARTS: Final = 64
+"""Of a dotted key: `tomllib` takes the square of their number in time and memory."""
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return what a text in TOML says; raise `ValueError` for what is none, is nested too deeply, or has too long a number."""
+    import tomllib  # what catalogues keep as JSON needs none of it
+
+    if any(each.count(".") > _MOST_PARTS for each in _BETWEEN_KEYS.split(_SAID.sub("", text))):
+        raise ValueError(f"a key of it has more than {_MOST_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 class Table:
     """The fields of a parsed file, and the findings about those that are missing, unknown or of the wrong type."""
 

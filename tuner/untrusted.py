@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tuner.errors import Finding, error
+
+
+class _Whole(io.FileIO):
+    """A file that says so where it has nothing to read yet: some of the kernel's own are regular and wait for events."""
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; raise `BlockingIOError` where somebody would have to be waited for."""
+        found = super().readinto(buffer)
+        if found is None:
+            raise BlockingIOError(errno.EAGAIN, "has nothing to read now, and is not waited for")
+        return found
 
 
 def opened(path: Path, *, follow: bool = True) -> BinaryIO:
@@ -22,7 +34,7 @@ def opened(path: Path, *, follow: bool = True) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a file", str(path))
-    return open(descriptor, "rb")  # noqa: PTH123 - of a descriptor, and the caller closes it
+    return io.BufferedReader(_Whole(descriptor, "rb"))
 
 
 def text_of(path: Path, most_bytes: int, what: str) -> str | Finding:

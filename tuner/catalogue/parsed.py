@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tuner import atomic_file
+from tuner import atomic_file, toml_text
 from tuner.catalogue import places
 from tuner.errors import Finding
 from tuner.untrusted import text_of
@@ -28,20 +28,14 @@ _END: Final = "\0"
 def parsed(path: Path, text: str, part: str = "") -> Toml:
     """Return what `text` says, which is the data file `path` or a `part` of it.
 
-    Raise `ValueError` or `RecursionError` where it is not TOML.
+    Raise `ValueError` where it is not TOML.
     """
     folder = places.cache()
     if folder is None:
-        return _parsed(text)
+        return toml_text.parsed(text)
     kept = folder / f"{path.stem}{part}-{crc32(os.fsencode(path.absolute())):08x}.json"
     known = _kept(kept, text)
-    return _keep(kept, text, _parsed(text)) if known is None else known
-
-
-def _parsed(text: str) -> Toml:
-    import tomllib  # what is kept needs none of it
-
-    return tomllib.loads(text)
+    return _keep(kept, text, toml_text.parsed(text)) if known is None else known
 
 
 def _kept(kept: Path, text: str) -> Toml | None:

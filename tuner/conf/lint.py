@@ -108,7 +108,7 @@ def _fix(text: str, stop: Stop) -> str:
         return known
     if stop.found.text == "\r":
         return "save the file with Unix line ends"
-    if re.search(r"[0-9a-fA-F]*::?[0-9a-fA-F:]*", rest) and rest.count(":") > 2 and stop.expected.startswith("`."):  # noqa: PLR2004 # more than an address and a port have
+    if rest.count(":") > 2 and stop.expected.startswith("`."):  # noqa: PLR2004 # more than an address and a port have
         return "rules match IPv4 addresses only"
     return _like(word)
 

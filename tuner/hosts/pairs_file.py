@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from tuner.errors import Finding, UsageError, error
 from tuner.hosts import ssh
 from tuner.hosts.ssh import Target
 from tuner.terminal_text import shown
-from tuner.toml_text import Table
+from tuner.toml_text import Table, parsed
 from tuner.untrusted import text_of
 
 PAIRS_BYTES: Final = 1 << 18
@@ -54,8 +53,8 @@ def read(path: Path) -> tuple[NamedPair, ...]:
 def of_text(text: str, source: str) -> tuple[NamedPair, ...]:
     """Return the pairs that a text in TOML names; raise `UsageError` with everything that is wrong with it."""
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as reason:
+        data = parsed(text)
+    except ValueError as reason:
         raise UsageError(f"{source} is not TOML: {reason}", advice=_ADVICE) from reason
     top = Table(data, source, ("pairs",))
     rows = top.table("pairs")

@@ -185,25 +185,26 @@ def _resolved(value: str, stage: _Stage) -> str | None:
 
 def _words(text: str, escape: str) -> list[str]:
     """Return the words of an `ENV`, quotes and escapes taken away; a dollar sign that is none is marked for later."""
-    words, word, quote, at = list[str](), "", "", 0
+    words, word, quote, at = list[str](), list[str](), "", 0
     started = False
     while at < len(text):
         character = text[at]
         following = text[at + 1 : at + 2]
         if character == escape and quote != "'" and following:
             plain = not quote or following in {'"', "$", escape}
-            word += ("" if plain else character) + following.replace("$", "\1")
+            word.append(("" if plain else character) + following.replace("$", "\1"))
             at, started = at + 2, True
             continue
         at += 1
         if character in "\"'" and quote in {"", character}:
             quote, started = ("" if quote else character), True
         elif character.isspace() and not quote:
-            words += [word] if started else []
-            word, started = "", False
+            words += ["".join(word)] if started else []
+            word, started = [], False
         else:
-            word, started = word + (character.replace("$", "\1") if quote == "'" else character), True
-    return [*words, word] if started else words
+            word.append(character.replace("$", "\1") if quote == "'" else character)
+            started = True
+    return [*words, "".join(word)] if started else words
 
 
 def _certainty(source: Source) -> int:

@@ -76,47 +76,47 @@ def _comment(machine: _Machine) -> None:
 
 
 def _name(machine: _Machine, first: str) -> str | None:
-    name = first
+    name = [first]
     while (character := machine.next()) != "=":
         if character in {"", "\n", "\r"}:
             return None
-        name += character
-    return name
+        name.append(character)
+    return "".join(name)
 
 
 def _value(machine: _Machine) -> str:
     """Return a value up to the end of its line; quotes open only where a word of it may begin."""
-    value, solid, begins = "", 0, True
+    value, solid, begins = list[str](), 0, True
     while (character := machine.next()) not in {"", "\n", "\r"}:
         if begins and character in "'\"":
-            value += _quoted(machine, character)
+            value.append(_quoted(machine, character))
             solid = len(value)
         elif character == "\\":
             following = machine.next()
-            value += "" if following in {"\n", "\r"} else following
+            value.append("" if following in {"\n", "\r"} else following)
             begins, solid = False, len(value)
         elif not (begins and character in _BLANKS):
             machine.meets(character)
-            value += character
+            value.append(character)
             begins = False
             solid = solid if character in _BLANKS else len(value)
-    return value[:solid]
+    return "".join(value[:solid])
 
 
 def _quoted(machine: _Machine, quote: str) -> str:
-    text = ""
+    text = list[str]()
     while (character := machine.next()) not in {"", quote}:
         if character != "\\" or quote == "'":
             if quote != "'":
                 machine.meets(character)
-            text += character
+            text.append(character)
             continue
         following = machine.next()
         if following in _ESCAPED:
-            text += following
+            text.append(following)
         elif following not in {"", "\n"}:
-            text += "\\" + following
-    return text
+            text.append("\\" + following)
+    return "".join(text)
 
 
 def read_env(source: Source) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from tuner.untrusted import opened
 _MOST_FILES: Final = 8
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 _MOST_SAID: Final = 20
+_MOST_LOOKED_UP: Final = 200
+"""Names without a parameter for which the nearest one is looked for, which takes a millisecond each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,9 @@ class _Sorting:
 
     def taken(self, skipped: tuple[Skipped, ...], findings: tuple[Finding, ...]) -> Taken:
         mine = {name: each for name, each in self.last.items() if self._is_mine(name)}
-        refused = {name: why for name, each in mine.items() if (why := self._refused(each))}
+        unknown = [name for name in mine if name not in self.known.parameters]
+        looked_up = frozenset(unknown[:_MOST_LOOKED_UP])
+        refused = {name: why for name, each in mine.items() if (why := self._refused(each, looked_up))}
         kept = {name: each for name, each in mine.items() if name not in refused}
         others = [entry for each in self.last.values() if (entry := self._other(each)) is not None]
         left = [Skipped(mine[name].where, shown(f"{name}={mine[name].value}"), why) for name, why in refused.items()]
@@ -218,13 +222,14 @@ class _Sorting:
     def _is_mine(self, name: str) -> bool:
         return name != PRELOAD and (name.startswith(facts.load(self.stack).prefix) or name in self.known.parameters)
 
-    def _refused(self, each: Assigned) -> str:
-        """Return why a variable with the stack's prefix is not taken, empty where it is."""
+    def _refused(self, each: Assigned, looked_up: Container[str]) -> str:
+        """Return why a variable with the stack's prefix is not taken, empty where it is; what was meant by those `looked_up`."""
         if any("\udc80" <= character <= "\udcff" for character in each.value):
             return "is not UTF-8 text"
         if each.name in self.known.parameters or self.asked.keep_unknown:
             return ""
-        return f"{self.stack} has no variable {each.name}{self._near(each.name)}; use --keep-unknown to keep it"
+        near = self._near(each.name) if each.name in looked_up else ""
+        return f"{self.stack} has no variable {each.name}{near}; use --keep-unknown to keep it"
 
     def _near(self, name: str) -> str:
         other = elsewhere(name, self.stack)

@@ -138,21 +138,21 @@ def _past_blanks(value: str, at: int) -> int:
 
 
 def _word(value: str, at: int) -> tuple[str, int]:
-    text, quote = "", ""
+    text, quote = list[str](), ""
     while at < len(value) and (quote or value[at] not in " \t\n\r"):
         character = value[at]
         if character == "\\":
             piece, at = _escaped(value, at)
-            text += piece
+            text.append(piece)
             continue
         at += 1
         if character in "\"'" and quote in {"", character}:
             quote = "" if quote else character
         else:
-            text += character
+            text.append(character)
     if quote:
         raise ValueError("a quotation is never closed")
-    return text, at
+    return "".join(text), at
 
 
 def _escaped(value: str, at: int) -> tuple[str, int]:

@@ -64,6 +64,9 @@ def documents(text: str, where: str) -> list[Tree]:
     try:
         _bounded(yaml.parse(text, Loader=loader), where)
         nodes = list(yaml.compose_all(text, Loader=loader))
+    except UnicodeEncodeError as reason:
+        line = text.count("\n", 0, reason.start) + 1
+        raise UsageError(f"{where} is not UTF-8 text: see line {line}", advice="save it as UTF-8") from reason
     except yaml.YAMLError as reason:
         message = shown(" ".join(str(reason).replace('in "<unicode string>", ', "in ").split()))
         raise UsageError(f"{where} is not valid YAML: {message}", advice=_advice(text)) from reason

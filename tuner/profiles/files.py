@@ -6,7 +6,6 @@ with a file is said at once.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,7 +18,7 @@ from tuner.catalogue.releases import Releases
 from tuner.errors import Finding, UsageError, error
 from tuner.profiles.profile import Place, Profile, errors_in, problems
 from tuner.terminal_text import shown
-from tuner.toml_text import Table, assignment, comment, comments
+from tuner.toml_text import Table, assignment, comment, comments, parsed
 from tuner.untrusted import text_of
 
 # Below the longest string that Linux passes in an environment (128 KiB): no value can be too long to run.
@@ -100,8 +99,6 @@ def parse(text: str, source: str, release: str | None = None) -> Reading:
         data, reasons = _content(text)
     except ValueError as reason:
         return Reading(None, (error(source, f"is not TOML: {shown(str(reason))}"),))
-    except RecursionError:
-        return Reading(None, (error(source, "is not TOML that can be read: too deeply nested"),))
     table = Table(data, source, _KEYS)
     profile = _profile(table, reasons)
     told = {finding.where for finding in table.findings}
@@ -146,7 +143,7 @@ def save(
 
 @lru_cache(maxsize=128)  # a profile is read where it lies and where it is installed, and again by who extends it
 def _content(text: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    return tomllib.loads(text), comments(text, "settings")
+    return parsed(text), comments(text, "settings")
 
 
 def _profile(table: Table, reasons: Mapping[str, str]) -> Profile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -64,8 +63,8 @@ def text_of_file(path: Path) -> str:
 def of_text(text: str, source: str) -> Recipe:
     """Return the recipe that a text in TOML says; raise `UsageError` with everything that is wrong with it."""
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as reason:
+        data = toml_text.parsed(text)
+    except ValueError as reason:
         raise UsageError(f"{source} is not TOML: {reason}", advice="docs/workloads.md has an example") from reason
     return recipe_of(data, source)
 
