@@ -41,6 +41,16 @@ def test_what_was_there_stays_whole_where_a_step_fails(
     assert names(tmp_path) == {"file"}
 
 
+def test_an_error_names_the_file_and_not_its_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: object, *_: object) -> int:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr("tuner.atomic_file.os.open", refused)
+    with pytest.raises(OSError, match="Read-only") as told:
+        atomic_file.write(tmp_path / "report.html", "text")
+    assert told.value.filename == str(tmp_path / "report.html")
+
+
 def test_nobody_reads_half_a_file_before_it_takes_its_name(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with atomic_file.draft(path, b"all of it", None) as whole:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tuner import deploy
 from tuner.deploy import Applied, Journal
-from tuner.errors import StoreError, UsageError
+from tuner.errors import MOST_LISTED, StoreError, UsageError
 
 
 @pytest.fixture
@@ -43,6 +43,37 @@ def test_a_new_file_and_its_folders_are_removed_again(tmp_path: Path, journal: J
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("A=1\n", 0o640)
     undo(journal)
     assert names(tmp_path) == {"state"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_file_that_is_no_text_is_not_edited(tmp_path: Path, journal: Journal, encoding: str) -> None:
+    path = tmp_path / "app.env"
+    path.write_bytes("A=1\n".encode(encoding))
+    with pytest.raises(UsageError, match="holds NUL bytes"):
+        put(path, "A=2\n", journal)
+    assert path.read_text(encoding) == "A=1\n"
+
+
+def test_a_journal_that_cannot_be_written_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_text("A=1\n")
+    (tmp_path / "state").write_text("a file in the place of the folder")
+    with pytest.raises(StoreError, match=r"cannot write the journal .*applied\.jsonl: ") as refused:
+        put(path, "A=2\n", Journal(tmp_path / "state"))
+    assert "XDG_STATE_HOME" in refused.value.advice
+    assert (path.read_text(), names(tmp_path)) == ("A=1\n", {"app.env", "state"})
+
+
+def test_the_advice_of_an_undo_is_short_and_names_what_is_there(tmp_path: Path, journal: Journal) -> None:
+    for name in ("gone", "a\nb", *(f"file{number}" for number in range(20))):
+        put(tmp_path / name, "A=1\n", journal)
+    (tmp_path / "gone").unlink()
+    with pytest.raises(UsageError, match="nothing to undo for") as refused:
+        deploy.last(journal, tmp_path / "other")
+    assert refused.value.advice.count(str(tmp_path)) <= MOST_LISTED
+    assert "file19" in refused.value.advice
+    assert "\n" not in refused.value.advice
+    assert "gone" not in refused.value.advice
 
 
 def test_what_was_there_comes_back_step_by_step(tmp_path: Path, journal: Journal) -> None:

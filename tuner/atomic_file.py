@@ -79,7 +79,7 @@ def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
             os.fsync(descriptor)
         yield whole
     except OSError as reason:
-        reason.filename = reason.filename or str(path)  # a full disk names none
+        reason.filename = str(path)  # a full disk names none, and nobody knows the draft
         raise
     finally:
         whole.unlink(missing_ok=True)

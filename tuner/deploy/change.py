@@ -41,6 +41,8 @@ def planned(path: Path, text_for: Callable[[str | None], str]) -> Change:
     """
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 # resolve() would follow the link that is refused here
     before = content(absolute)
+    if before is not None and b"\0" in before:
+        raise UsageError(f"{path} holds NUL bytes: it is UTF-16 or no text", advice="name a file of text in UTF-8")
     text = text_for(None if before is None else before.decode(errors="surrogateescape"))
     return Change(absolute, before, text.encode(errors="surrogateescape"))
 

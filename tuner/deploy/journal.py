@@ -60,8 +60,9 @@ class Journal:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep others from changing files and the journal meanwhile; raise `StoreError` where they do not end."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with self._written():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             until = time.monotonic() + _MOST_WAIT_S
             while not _taken(descriptor):
@@ -71,6 +72,15 @@ class Journal:
             yield
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Say of what fails inside the block that it is the journal, and not the file that is to be changed."""
+        try:
+            yield
+        except OSError as reason:
+            message = f"cannot write the journal of what is applied, {self.path}: {reason.strerror}"
+            raise StoreError(message, advice="XDG_STATE_HOME names another folder for it") from reason
 
     def standing(self) -> tuple[Applied, ...]:
         """Return what was applied and not taken back; raise `StoreError` for a journal that cannot be read."""
@@ -89,10 +99,9 @@ class Journal:
         return tuple(found.values())
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Append a line, on the disk before this returns."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Append a line, on the disk before this returns; raise `StoreError` where that cannot be."""
         torn = len(self._torn())
-        with self.path.open("ab") as file:
+        with self._written(), self.path.open("ab") as file:
             file.truncate(file.tell() - torn)
             file.write(json.dumps(row).encode() + b"\n")
             file.flush()

@@ -10,7 +10,8 @@ from tuner.atomic_file import flush_folder
 from tuner.deploy.change import Change, content, digest, unchanged
 from tuner.deploy.folders import remove_empty
 from tuner.deploy.journal import Applied, Journal
-from tuner.errors import UsageError
+from tuner.errors import MOST_LISTED, UsageError
+from tuner.terminal_text import shown
 
 
 def last(journal: Journal, path: Path | None) -> Applied:
@@ -20,8 +21,9 @@ def last(journal: Journal, path: Path | None) -> Applied:
     found = [applied for applied in standing if wanted in {None, applied.path}]
     if found:
         return found[-1]
-    known = ", ".join(dict.fromkeys(applied.path for applied in standing))
-    advice = f"applied: {known}" if known else f"{journal.path} has no entry"
+    there = [path for path in dict.fromkeys(applied.path for applied in reversed(standing)) if Path(path).exists()]
+    said = ", ".join(map(shown, there[:MOST_LISTED]))
+    advice = f"applied last: {said}" if said else f"{journal.path} names no file that is there"
     raise UsageError(f"there is nothing to undo{f' for {wanted}' if wanted else ''}", advice=advice)
 
 
