@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,17 @@ def test_what_failed_on_one_host_alike_is_not_recommended(tmp_path: Path) -> Non
     together = recommended(made, ASKED, FAST)
     assert together.chosen is None
     assert len(together.improved) == 1
+
+
+def test_an_answer_whose_runs_are_damaged_is_told_and_not_recommended(tmp_path: Path) -> None:
+    made = Store(Results(tmp_path).url)
+    measured(made, tmp_path, "good", FAST, polling_helps, seed=1)
+    assert recommended(made, ASKED, FAST).chosen is not None
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as store:
+        store.execute("update runs set status = 'x' where number = 3")
+        store.commit()
+    found = recommended(made, ASKED, FAST)
+    assert (found.chosen, len(found.improved)) == (None, 1)
 
 
 def contender(found: Recommendation) -> Contender:

@@ -34,6 +34,14 @@ READERS = (
     ("report", "--format", "md"),
     ("export", "latest", "--to", "env"),
 )
+OTHERS = (
+    ("history", "latency"),
+    ("recommend", "--json"),
+    ("report", "--all-hosts", "--format", "json"),
+    ("check-regression", "latest", "--against", "latest", "--sockperf", "/bin/false"),
+    ("apply", "latest", "--target", "env:app.env"),
+    ("sessions", "list", "--all-hosts", "--json"),
+)
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("seed", range(40))
 def test_one_altered_value_never_ends_a_reader_in_a_bug(tuner: Tuner, results: Path, seed: int) -> None:
     altered = alter(results / "tuner.db", random.Random(seed))
-    for arguments in READERS:
+    for arguments in (*READERS, OTHERS[seed % len(OTHERS)]):
         ended = tuner(*arguments, "--results", "results")
         assert "bug in tuner" not in ended.err, (altered, arguments, ended.err)
     assert [path.name for path in Path().iterdir()] == ["results"]
@@ -100,6 +108,43 @@ def test_what_is_damaged_is_said_with_session_table_and_column(
     assert "session 20261122-121334-tune-kernel-latency-1d75" in ended.err
     assert place in ended.err
     assert "tuner store salvage" in ended.err
+
+
+ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c)"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("alter table sessions rename to s", f"create view sessions as {ENDLESS} select s.* from s, c"),  # noqa: S608
+        ("create trigger t after update on sessions begin delete from runs; end",),
+        ("create table more (a, b as (hex(zeroblob(100000000))))",),
+        ("create virtual table more using fts5(text)",),
+    ],
+    ids=["view", "trigger", "generated", "virtual"],
+)
+@pytest.mark.parametrize(
+    "command", [("sessions", "list"), ("report", "--format", "md"), ("sessions", "resume", "latest")]
+)
+def test_a_store_that_acts_by_itself_is_refused_before_it_is_asked(
+    tuner: Tuner, results: Path, statements: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    spoil(results, f"pragma application_id={APPLICATION_ID}", *statements)
+    before = contents(results)
+    ended = tuner(*command, "--results", "results")
+    assert (ended.status, "holds what acts by itself" in ended.err) == (1, True), ended
+    assert Results(results).listed() == []
+    assert contents(results) == before
+
+
+@pytest.mark.parametrize("command", [("sessions", "show"), ("report", "--format", "md")])
+def test_a_value_of_many_megabytes_is_not_read(tuner: Tuner, results: Path, command: tuple[str, ...]) -> None:
+    spoil(results, "update runs set reason = hex(zeroblob(4000000)) where number = 7")
+    ended = tuner(*command, "--results", "results")
+    assert ended.status == 1
+    assert "too big" in ended.err + ended.out
+    assert "tuner store salvage" in ended.err + ended.out
 
 
 def test_a_damaged_session_does_not_hide_the_others(tuner: Tuner, tmp_path: Path) -> None:

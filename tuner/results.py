@@ -24,6 +24,9 @@ BEST: Final = "best"
 MINIMAL: Final = "minimal"
 """The name of the shorter profile beside it, of settings that were shown to contribute."""
 
+ACTIVE: Final = "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '% AS (%'"
+"""What finds views, triggers, virtual tables and generated columns in a SQLite file: statements of who made it, maybe without end."""
+
 
 def is_session_id(text: str) -> bool:
     """Return whether a text has the form of a session's id, which names a folder and nothing outside of it."""
@@ -121,6 +124,8 @@ class Results:
 
         try:
             with closing(sqlite3.connect(uri_to_read(database), uri=True)) as connection:
+                if connection.execute(ACTIVE).fetchone():
+                    return []
                 rows = connection.execute("select id, state from sessions order by created_at, id").fetchall()
                 named = [(str(session), state) for session, state in rows]
                 return [Listed(session, State(state)) for session, state in named if is_session_id(session)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from tuner import exclusive
+from tuner import database_url, exclusive
 from tuner.errors import Busy, StoreError
 from tuner.exclusive import Holder, Taken
 from tuner.hosts.host import Turn
@@ -88,11 +88,17 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
         except Taken as taken:
             raise _under_way(session, taken.holder) from taken
         yield
-        if at is not None and not at.lock(session).exists():
+        if at is not None and not _still_has(at, session):
             message = (
                 f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
             )
             raise StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
+
+
+def _still_has(at: Results, session: str) -> bool:
+    """Return whether a results folder holds what a session has stored there: nobody took its files or its database away."""
+    in_file = database_url.file_of(at.url) is not None
+    return at.lock(session).exists() and (not in_file or session in {each.id for each in at.listed()})
 
 
 def _under_way(session: str, holder: Holder) -> Busy:

@@ -146,7 +146,9 @@ def recommended(store: Store, asked: Asked, here: Mapping[str, Any]) -> Recommen
     if not bare.improved:
         return bare
     evidence = {row.id: read for row in alike if (read := _evidence(store, row, told)) is not None}
-    candidates = {frozenset(each.settings.items()): each for each in bare.improved}
+    candidates = {frozenset(each.settings.items()): each for each in bare.improved if each.session in evidence}
+    if not candidates:  # answers are stored, and the runs behind them are damaged
+        return bare
     seen = {key: tuple(_seen(each, told, evidence)) for key, each in candidates.items()}
     best = max(candidates, key=lambda key: _in_a_bad_case(seen[key]))
     if _in_a_bad_case(seen[best]) == -math.inf:

@@ -8,6 +8,7 @@ there, it is read with it, from a private copy if its folder does not allow that
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -19,14 +20,20 @@ from typing import Final
 
 from tuner import temporary
 from tuner.errors import StoreError
-from tuner.results import logs, uri_to_read
+from tuner.results import ACTIVE, logs, uri_to_read
 from tuner.store.tables import APPLICATION_ID, FORMAT, SIGNS
+from tuner.terminal_text import shown
 
 _HEADER: Final = b"SQLite format 3\0"
 _WAIT_S: Final = 30.0
 _ANOTHER: Final = "name another folder with --results DIR"
 REPAIR: Final = "`tuner store check` says what is damaged, `tuner store salvage` copies what can be read"
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_DAMAGED: Final = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG}
+)
+_MOST_NAMED: Final = 5
+_LONGEST_BYTES: Final = 1 << 22
+"""Of one value; ours are some kilobytes, and where programs were told to print much, a megabyte."""
 _PRIMARY: Final = 0xFF
 """The part of SQLite's extended error codes that is the error itself."""
 
@@ -38,7 +45,7 @@ def reader(path: Path) -> sqlite3.Connection:
         connection = _reading(path)
     try:
         with told(path):
-            connection.text_factory = _text
+            _bounded(connection)
             recognised(connection, path)
     except BaseException:
         connection.close()
@@ -53,16 +60,24 @@ def writer(path: Path) -> sqlite3.Connection:
         is_new = not _stands(path)
         if not is_new:
             reader(path).close()
+        _writable(path)
         uri = f"{path.absolute().as_uri()}?mode=rwc"
         connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, check_same_thread=False)
     with told(path):
-        connection.text_factory = _text
+        _bounded(connection)
         connection.isolation_level = None  # transactions begin where this package says so, changes of tables included
         if is_new:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _writable(path: Path) -> None:
+    """Raise `OSError`, which says why and SQLite does not, where a store cannot be written."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
+    if not os.access(path.parent, os.W_OK):
+        raise OSError(errno.EACCES, "its folder may not be written to, and SQLite has files beside it")
 
 
 def checked(path: Path) -> None:
@@ -73,7 +88,10 @@ def checked(path: Path) -> None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise StoreError(f"{path} is not a file", advice=_ANOTHER)
-        if os.read(descriptor, len(_HEADER)) != _HEADER:
+        header = os.read(descriptor, len(_HEADER))
+        if not header:
+            raise StoreError(f"{path} is empty: nothing was stored in it", advice=f"measure, or {_ANOTHER}")
+        if header != _HEADER:
             raise StoreError(f"{path} is not a database", advice=f"{_ANOTHER}, or move that file away")
     finally:
         os.close(descriptor)
@@ -86,6 +104,10 @@ def recognised(connection: sqlite3.Connection, path: Path) -> None:
     missing = SIGNS - tables
     if identity not in {0, APPLICATION_ID} or (identity == 0 and missing):
         raise StoreError(f"{path} is a database of another program; nothing was changed", advice=_ANOTHER)
+    if active := [name for (name,) in connection.execute(ACTIVE)]:
+        named = ", ".join(map(shown, active[:_MOST_NAMED]))
+        message = f"{path} holds what acts by itself when it is read or written, as no store does: {named}"
+        raise StoreError(message, advice="it is not to be trusted: have its owner make a copy with `tuner store copy`")
     if "format" in tables:
         check_format(str(path), [version for (version,) in connection.execute("SELECT version FROM format LIMIT 2")])
 
@@ -170,6 +192,12 @@ def _copied(path: Path) -> sqlite3.Connection:
         with closing(sqlite3.connect(copy)) as whole:
             whole.backup(memory)
     return memory
+
+
+def _bounded(connection: sqlite3.Connection) -> None:
+    """Let a connection give text as it is stored, and nothing that is longer than anything of ours."""
+    connection.text_factory = _text
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_BYTES)
 
 
 def _text(data: bytes) -> str:
