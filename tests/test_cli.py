@@ -85,6 +85,7 @@ def test_the_version_is_the_packages(tuner: Tuner) -> None:
         (["measure", "--mode", "throughput", "--objective", "tail"], 2, ["latency_p99_us", "another --mode"]),
         (["tune", "--objective", "balanced", "--mode", "under-load"], 2, ["takes no --mode"]),
         (["measure", "--preload", "/nowhere/lib.so"], 1, ["/nowhere/lib.so", "no such file"]),
+        (["measure", "--preload", "/etc/passwd"], 1, ["/etc/passwd", "is not an ELF file"]),
         (["measure", "--lib", "/nowhere/libxlio.so", "--stack", "xlio"], 1, ["/nowhere/libxlio.so", "--lib PATH"]),
         (["minimise", "default"], 2, ["default has no settings to leave out"]),
         (["minimise", "latency", "--budget", "5s"], 2, ["three blocks of three runs", "--budget 13s is the least"]),

@@ -18,6 +18,7 @@ from tuner.runs.chosen import BENCHMARK
 from tuner.runs.launch import Loading, unsupported
 from tuner.runs.workload import Workload
 from tuner.session.setup.plan import Plan
+from tuner.stacks.library import problem
 from tuner.stacks.preloads import faststart_library, stackname_library
 from tuner.stacks.stack import Stack
 
@@ -71,7 +72,7 @@ def card(stack: str, host: Host) -> str:
 def preloads(
     stack: Stack, library: Path, further: Sequence[Path], host: Host, *, named: bool, fast_start: bool
 ) -> tuple[Path, ...]:
-    """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that is not there."""
+    """Return what is preloaded, the stack's library first; raise `MissingTool` naming every file that cannot be."""
     if named and not stack.facts.named_stacks:
         able = " or ".join(each.name for each in stack_facts.every() if each.named_stacks)
         raise UsageError(f"stack {stack.name} has no names", advice=f"--stackname is for --stack {able}")
@@ -80,6 +81,8 @@ def preloads(
     missing = [error(str(path), "no such file") for path in wanted if not has_file(host, path)]
     if missing:
         raise MissingTool("a library that should be preloaded was not found", findings=missing, advice=stack.advice)
+    if unfit := [found for path in further if (found := problem(path, host)) is not None]:
+        raise MissingTool("what should be preloaded is no library", findings=unfit, advice="see --preload")
     return tuple(path.absolute() for path in wanted)
 
 
