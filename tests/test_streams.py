@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = f"{sys.executable} -m tuner"
+ROOT = Path(__file__).parents[1]
 
 
 def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +84,17 @@ def test_an_interrupt_while_the_commands_are_loaded_ends_without_a_traceback(tmp
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_the_beginning_imports_nothing_that_an_interrupt_could_fall_into() -> None:
+    # What Python has loaded before any program begins is asked for, not assumed: it differs between releases.
+    asked = "import sys; before = set(sys.modules); import tuner.cli.entry; print(*set(sys.modules) - before)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {asked}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    heavy = {"enum", "re", "typing", "signal", "functools", "contextlib"}
+    assert heavy & set(done.stdout.split()) == set()

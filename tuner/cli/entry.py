@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` makes enumerations first, and a Ctrl-C in that time is a traceback
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Final, NoReturn
+
+TYPE_CHECKING = False  # `typing` takes longer than all that is done here
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Final, NoReturn
 
 _INTERRUPTED: Final = 130
 
@@ -14,12 +17,12 @@ _INTERRUPTED: Final = 130
 def main() -> None:
     """Run the command line, with all three streams and without a traceback for an early Ctrl-C."""
     _open_missing_streams()
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a shell
-        signal.signal(signal.SIGINT, _leave)
+    if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:  # as in the background of a shell
+        _signal.signal(_signal.SIGINT, _leave)
     from tuner.cli.main import main as commands
 
-    if signal.getsignal(signal.SIGINT) is _leave:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if _signal.getsignal(_signal.SIGINT) is _leave:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     commands()
 
 
