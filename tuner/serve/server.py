@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
 import platform
 import secrets
 import socket
@@ -106,11 +107,19 @@ def _needs_token(address: Address, asking: Asking | None) -> bool:
     return address.token or asking is not None or not _is_loopback(address.host)
 
 
+def _quiet() -> None:
+    """Have uvicorn say nothing: whoever sends it garbage would fill the terminal, a line or a traceback for each."""
+    log = logging.getLogger("uvicorn")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+
+
 async def _until_stopped(reader: Reader, gate: Gate, listener: socket.socket, asking: Asking | None) -> None:
     import uvicorn
 
     from tuner.serve.app import Site, app
 
+    _quiet()
     site = Site(reader, gate, asking=asking)
     config = uvicorn.Config(
         app(site),
