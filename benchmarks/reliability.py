@@ -9,6 +9,7 @@ others is kept. Nothing else should run meanwhile. The exit status is not 0 wher
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -135,13 +136,13 @@ def section(name: str, *, short: bool) -> tuple[str, bool]:
     harness = HARNESSES[name]
     command = harness.short if short else harness.command
     print(f"{name}: {' '.join(command)}", file=sys.stderr)
-    began = time.monotonic()
+    began, load = time.monotonic(), os.getloadavg()[0]  # of everything that runs here, before the harness begins
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S
     )
     took_s = time.monotonic() - began
     words = " ".join(command).replace("-p no:cacheprovider ", "")
-    line = f"`python {words}`, {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s: exit status {done.returncode}."
+    line = f"`python {words}`, {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s at a load of {load:.0f}: exit status {done.returncode}."
     return "\n\n".join(
         [f"## {name}", harness.claim, line, said(done.stdout or done.stderr)]
     ) + "\n", not done.returncode
