@@ -20,7 +20,7 @@ from tuner.runs import command, recipe_text, shipped_recipes
 from tuner.runs.benchmark import Heard, ParseError
 from tuner.runs.recipe import Better, End, OwnMetric, Ready, Recipe, filled
 from tuner.runs.recipe_file import RECIPE_BYTES, of_text, read, recipe_of
-from tuner.runs.recipe_text import NotFound, led_to, matched, number
+from tuner.runs.recipe_text import NotFound, led_to, matched, number, regex_problem
 from tuner.runs.workload import Workload, from_dict
 
 GOOD: Final = """
@@ -327,3 +327,36 @@ def test_a_recipe_of_the_package_is_named_as_its_file_and_says_what_is_judged(na
     assert recipe.summary
     assert recipe.objective.split()[1] in {each.name for each in command.metrics(Workload(recipe=recipe))}
     assert all(metric.unit for metric in recipe.metrics)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(a+)+b",
+        "((a)+)+$",
+        "(a|aa)+$",
+        "(?:x?){50}y",
+        "(?P<n>a*)*",
+        "([^)]+)*",
+        r"(\(+)+",
+        "((?:a|b)c)*",
+        "(a{1,3}){2,}",
+    ],
+)
+def test_a_group_that_is_repeated_and_matches_in_several_ways_is_refused(expression: str) -> None:
+    assert "for ever" in regex_problem(expression, groups=0)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "rps: ([0-9.]+)",
+        "(?:,[0-9]{3})*",
+        "(?:[0-9]{1,3}[.]){3}",
+        r"[(+*](\d+)",
+        r"\((\d+)\)+",
+        "([0-9]+)(?P<unit>us|ms)?",
+    ],
+)
+def test_ordinary_groups_and_repeats_are_allowed(expression: str) -> None:
+    assert regex_problem(expression, groups=0) == ""

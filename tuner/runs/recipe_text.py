@@ -20,8 +20,12 @@ UNIT_GROUP: Final = "unit"
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _STEP: Final = re.compile(r"(?P<key>[^.\[\]]+)|\[(?P<index>[0-9]{1,6}|\*)\]")
 _PATH: Final = re.compile(r"(?:[^.\[\]]+|\[(?:[0-9]{1,6}|\*)\])(?:\.[^.\[\]]+|\[(?:[0-9]{1,6}|\*)\])*")
-# A repeat of something that repeats can take time without end on text that does not match.
-_NESTED: Final = re.compile(r"\((?:[^()\\]|\\.)*[*+}](?:[^()\\]|\\.)*\)(?:[*+]|\{[0-9]*,)")
+# Of the text of a regular expression: what stands for one character, the heads of groups, the innermost groups with what
+# repeats them, and what makes a match of a group one of several.
+_ONE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_HEAD: Final = re.compile(r"\(\?(?:P<\w+>|[:>=!]|<[=!]|[aiLmsux-]+[:)])")
+_GROUP: Final = re.compile(r"\((?P<inside>[^()]*)\)(?P<repeat>[*+]|\{(?:[0-9]*,[0-9]*|[5-9]|[0-9]{2,})\})?")
+_SEVERAL_WAYS: Final = re.compile(r"[*+?|]|\{[0-9]*,[0-9]*\}")
 _SHOWN: Final = 60
 
 
@@ -33,13 +37,28 @@ def regex_problem(expression: str, groups: int) -> str:
     """Return what is wrong with a regular expression that needs so many groups, empty for nothing."""
     if len(expression) > LONGEST_EXPRESSION:
         return f"has {len(expression)} characters, at most {LONGEST_EXPRESSION} are allowed"
-    if _NESTED.search(expression):
+    if _is_nested(expression):
         return "repeats what itself repeats, which can take for ever"
     try:
         found = re.compile(expression)
     except (re.error, RecursionError, OverflowError) as reason:
         return f"is not a regular expression: {reason}"
     return "" if found.groups >= groups else "has no group, which is the number"
+
+
+def _is_nested(expression: str) -> bool:
+    """Return whether a group is repeated that can match one text in several ways: what fails to match may take for ever."""
+    rest, before = _HEAD.sub("(", _ONE.sub("x", expression)), ""
+    while rest != before:
+        if any(each["repeat"] and _SEVERAL_WAYS.search(each["inside"]) for each in _GROUP.finditer(rest)):
+            return True
+        before, rest = rest, _GROUP.sub(_as_one, rest)
+    return False
+
+
+def _as_one(group: re.Match[str]) -> str:
+    """Return what stands for a group in the one around it: a character, repeated where the group is not always the same."""
+    return "x*" if group["repeat"] or _SEVERAL_WAYS.search(group["inside"]) else "x"
 
 
 def path_problem(path: str) -> str:
