@@ -101,7 +101,7 @@ def test_a_stored_library_is_not_loaded_and_the_difference_is_told(at: Workspace
 def test_further_libraries_are_loaded_only_when_they_are_named_again(at: Workspace, tmp_path: Path) -> None:
     [stored] = at.store().sessions()
     library = tmp_path / "more.so"
-    library.write_bytes(b"\x7fELF")
+    library.write_bytes(faststart_library().read_bytes())
     first, *rest = stored.plan["preloads"]
     alter(at, {"preloads": [first, str(library), *rest]})
     with pytest.raises(UsageError, match="further libraries") as caught:
