@@ -19,6 +19,7 @@ from tuner.runs.simulated import SimulatedHost
 from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.resumption import Named
 from tuner.session.workspace import Ongoing, Workspace
+from tuner.stacks.preloads import faststart_library
 
 BEFORE = 8
 
