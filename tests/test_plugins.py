@@ -220,3 +220,15 @@ def test_an_unknown_name_is_told_with_the_nearest_of_all(here: Path) -> None:
         registry.make("clim", SPACE, 1, lambda settings: settings)
     assert "climb" in told.value.advice
     assert set(plugins.every(Group.EXPORTS)) == {"csv", "env", "seven"}
+
+
+def test_damaged_metadata_of_a_package_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "damaged", "")
+    (tmp_path / "damaged-1.0.dist-info" / "entry_points.txt").write_bytes(b"[tuner.exports]\n\xff = a:b\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.forget()
+    try:
+        with pytest.raises(UsageError, match=f"cannot be read .in {re.escape(str(tmp_path))}"):
+            plugins.find(Group.EXPORTS, "nope")
+    finally:
+        plugins.forget()

@@ -17,7 +17,7 @@ from tuner.errors import Finding, TunerError, UsageError
 from tuner.terminal_text import shown
 
 if TYPE_CHECKING:  # takes as long to load as all else of a cheap command
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 _MOST_TOLD: Final = 200
 _ADVICE: Final = "mend or remove the package; docs/plugins.md says what a plug-in is"
@@ -80,13 +80,35 @@ class Plugin:
 
 
 def every(group: Group) -> Mapping[str, Plugin]:
-    """Return what other packages add to a group, by name; nothing of it is imported."""
-    from importlib.metadata import entry_points
+    """Return what other packages add to a group, by name; nothing of it is imported.
 
+    Raises:
+        UsageError: what a package says of itself is damaged.
+
+    """
     points: dict[str, list[EntryPoint]] = {}
-    for each in entry_points(group=group.value):
+    for each in _entry_points(group):
         points.setdefault(each.name, []).append(each)
     return {name: Plugin(group, name, tuple(points[name])) for name in sorted(points)}
+
+
+def _entry_points(group: Group) -> Iterable[EntryPoint]:
+    from importlib.metadata import distributions, entry_points
+
+    try:
+        return entry_points(group=group.value)
+    except Exception as reason:  # whatever a stranger's file makes of the reader
+        damaged = [str(each.locate_file("")) for each in distributions() if not _is_readable(each)]
+        where = f" (in {shown(damaged[0])})" if damaged else ""
+        message = f"the entry points of an installed package cannot be read{where}: {shown(str(reason))[:_MOST_TOLD]}"
+        raise UsageError(message, advice=_ADVICE) from reason
+
+
+def _is_readable(package: Distribution) -> bool:
+    try:
+        return package.entry_points is not None
+    except (ValueError, TypeError, AttributeError, LookupError, OSError):
+        return False
 
 
 def find(group: Group, name: str) -> Plugin | None:
