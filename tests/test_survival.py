@@ -20,19 +20,19 @@ import fake
 import kills
 import pytest
 
-from tuner import exclusive, stacks, temporary
+from tuner import database_url, exclusive, stacks, temporary
 from tuner.errors import StoreError
 from tuner.hosts import turns
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.records import Status
-from tuner.results import Results
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
 from tuner.session import alone
 from tuner.session.measuring.clock import Clock
+from tuner.session.workspace import Workspace
 from tuner.store import Store
 
 GONE_WITHIN_S = 3.0
@@ -259,11 +259,16 @@ def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_pa
     assert "results was removed or replaced while session" in " ".join(err.split())
 
 
-def test_a_database_that_was_removed_before_the_session_had_its_lock_is_missed(tmp_path: Path) -> None:
-    at = Results(tmp_path / "results")
+@pytest.mark.parametrize("name", ["tuner.db", "other.db"])
+def test_a_database_that_was_removed_before_the_session_had_its_lock_is_missed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "results" / name
+    at = Workspace(tmp_path, database_url.of_file(path)).locked_results
+    assert at is not None
     store = Store(at.url)
     store.add_session("20260101-a", {}, {})
-    at.database.unlink()
+    with alone.of_session(at, "20260101-a"):
+        pass
+    path.unlink()
     with (
         pytest.raises(StoreError, match="was removed or replaced while session 20260101-a ran"),
         alone.of_session(at, "20260101-a"),

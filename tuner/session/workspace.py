@@ -128,7 +128,7 @@ class Workspace:
     def locked_results(self) -> Results | None:
         """The folder of the records of sessions, if they are in a file; a database on a server has locks of its own."""
         file = database_url.file_of(self.results.url)
-        return Results(file.parent) if file else None
+        return Results(file.parent, self.results.url) if file else None
 
     def clock(self, budget_s: float, before_s: float = 0.0) -> Clock:
         """Return a clock that starts now."""
