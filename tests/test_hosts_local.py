@@ -231,6 +231,14 @@ def test_a_server_that_dies_is_a_failure_in_its_own_words(mark: str) -> None:
     assert not output.timed_out
 
 
+def test_a_banner_hides_neither_the_word_of_a_server_nor_the_signal_that_ended_it(mark: str) -> None:
+    banner = "; ".join(f"echo ' XLIO INFO   : line {number}'" for number in range(9))
+    said = PAIR.carry_out(shell_plan(f"echo no memory; {banner}; kill -KILL $$", "true", mark))
+    assert said.failure == "the server ended before it was ready, by SIGKILL: no memory"
+    nothing = PAIR.carry_out(shell_plan(f"{banner}; exit 1", "true", mark))
+    assert nothing.failure == "the server ended before it was ready: it printed nothing of its own"
+
+
 def test_a_server_that_never_becomes_ready_is_a_timeout(tmp_path: Path, mark: str) -> None:
     program = fake.install(tmp_path, no_ready=True)
     output = run(program, Workload(), {MARK: mark}, lambda p: replace(p, ready_limit_s=0.2))

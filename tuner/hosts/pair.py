@@ -243,7 +243,7 @@ class Pair:
         while late() and not _gone(servers) and (left_s := deadline_s - time.monotonic()) > 0:
             _listen_until(sites, lambda: not late() or _gone(servers) is not None, min(look_s, left_s))
         if gone := _gone(servers):
-            return f"the server ended before it was ready: {gone.said()}"
+            return f"the server ended before it was ready{_by_signal(gone)}: {gone.said()}"
         for server in late():
             server.stopped = True
             return f"the server was not ready within {job.ready_limit_s:g} s: {server.said()}"
@@ -305,6 +305,12 @@ def _gone(servers: Sequence[Process]) -> Process | None:
     return next((server for server in servers if server.silent), None)
 
 
+def _by_signal(server: Process) -> str:
+    """Return by which signal a server ended, empty where it ended by itself."""
+    words = _signal_words("server", server.result().exit_status)
+    return f", by {words.rpartition(' ')[2]}" if words else ""
+
+
 def _watch_sockets(sites: Sequence[Site], servers: Sequence[Process], client: Process) -> None:
     """Note what the programs' sockets are while the test begins."""
     for _ in range(LOOKS):
@@ -326,7 +332,7 @@ def _await_client(sites: Sequence[Site], servers: Sequence[Process], client: Pro
     _kill(sites, client)
     if gone := _gone(servers):
         client.stopped = False
-        return f"the server ended during the run: {gone.said()}"
+        return f"the server ended during the run{_by_signal(gone)}: {gone.said()}"
     return f"the client did not end within {client.limit_s:g} s"
 
 

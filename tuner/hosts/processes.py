@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import time
@@ -27,6 +28,8 @@ KEPT_BYTES: Final = 1 << 20
 """What is kept of each stream: half from its beginning, where banners stand, half from its end, where results do."""
 _ENVIRONMENT: Final = {"PATH": SEARCH_PATH, "LC_ALL": "C"}
 _SAID_CHARACTERS: Final = 500
+_LOGGED: Final = re.compile(r"\s*[A-Z]{2,12}\s+(?:INFO|DETAILS|DEBUG|FUNC)\s*:")
+"""How the libraries that are preloaded begin a line that is no warning."""
 _TIMED_OUT: Final = 124
 """The exit status with which `timeout` says that TERM at the limit was enough; after KILL it says 137, as others may."""
 
@@ -109,7 +112,8 @@ class Process:
 
     def said(self) -> str:
         """Return the last that it wrote, for a reason in its own words."""
-        return last_words(self.stdout.text() + self.stderr.text()) or "it printed nothing"
+        said = self.stdout.text() + self.stderr.text()
+        return last_words(said) or ("it printed nothing of its own" if said.strip() else "it printed nothing")
 
     def result(self) -> ProcessResult:
         """Return how the process ended, waiting for its end."""
@@ -121,11 +125,14 @@ class Process:
 
 
 def last_words(text: str) -> str:
-    """Return the last lines of an output that are short enough for a reason, whole and without what steers a terminal."""
+    """Return the last lines of an output that are short enough for a reason, whole and without what steers a terminal.
+
+    What a preloaded library logs of itself when all is well is left out: a banner would hide the program's own word.
+    """
     kept: list[str] = []
     room = _SAID_CHARACTERS
     lines = (CONTROL.sub("", line.expandtabs()).rstrip() for line in reversed(plain(text).splitlines()))
-    for line in filter(None, lines):
+    for line in (line for line in lines if line and not _LOGGED.match(line)):
         room -= len(line) + 1
         if room < 0 and kept:
             break
