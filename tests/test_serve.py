@@ -463,13 +463,24 @@ def test_the_token_opens_the_pages_by_a_form_whose_cookie_is_kept(tmp_path: Path
 # --- the command
 
 
-def test_ctrl_c_ends_the_server_though_somebody_watches(tmp_path: Path) -> None:
+GARBAGE = (
+    b"\x16\x03\x01\r\n\r\n",
+    b"POST /login HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: http://127.0.0.1:%d\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+)
+
+
+def test_ctrl_c_ends_the_server_though_somebody_watches_and_it_printed_nothing_of_strangers(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
     argv = [sys.executable, "-m", "tuner", "serve", "--results", str(tmp_path), "--port", "0"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             port = int(re.findall(r":(\d+)/", process.stdout.readline())[0])
+            for garbage in GARBAGE:
+                with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as stranger:
+                    stranger.sendall(garbage.replace(b"%d", b"%d" % port))
+                    assert stranger.recv(100).startswith(b"HTTP/1.1 ")
             with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
                 connection.request("GET", "/events")
                 assert connection.getresponse().readline()
@@ -510,3 +521,23 @@ def test_only_the_address_of_this_host_needs_no_token() -> None:
     assert server._is_loopback("localhost")
     assert not server._is_loopback("0.0.0.0")  # noqa: S104 - not listened on
     assert not server._is_loopback("box.example")
+
+
+def test_connections_over_which_nobody_asks_keep_nobody_out_for_long() -> None:
+    class Wire:
+        def __init__(self) -> None:
+            self.closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Connection:
+        def __init__(self, cycle: object) -> None:
+            self.cycle, self.transport = cycle, Wire()
+
+    silent, asked, late = Connection(None), Connection(object()), Connection(None)
+    since = server.without_silent([silent, asked], {}, 0.0)
+    since = server.without_silent([silent, asked, late], since, 8.0)
+    assert not silent.transport.closed
+    server.without_silent([silent, asked, late], since, 10.5)
+    assert [each.transport.closed for each in (silent, asked, late)] == [True, False, False]

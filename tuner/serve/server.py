@@ -11,9 +11,10 @@ import platform
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tuner.errors import MissingTool, UsageError
 from tuner.results import Results
@@ -34,6 +35,8 @@ _TOKEN_BYTES: Final = 24
 _LAST_PORT: Final = 65535
 _END_S: Final = 1
 _LOOK_FOR_END_S: Final = 0.1
+_SILENT_S: Final = 10.0
+"""So long a new connection may take to ask for something; between two requests uvicorn's own limit holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,26 @@ async def _until_stopped(reader: Reader, gate: Gate, listener: socket.socket, as
 
 
 async def _end_streams(server: uvicorn.Server, site: Site) -> None:
-    """Let those who watch go once the server is to end, because it waits for every answer that is not whole."""
+    """Let those who watch go once the server is to end, because it waits for every answer that is not whole.
+
+    Until then connections over which nobody asks for anything are closed: enough of them would keep everybody else out.
+    """
+    silent: Mapping[Any, float] = {}
     while not server.should_exit:
         await asyncio.sleep(_LOOK_FOR_END_S)
+        silent = without_silent(server.server_state.connections, silent, time.monotonic())
         if site.asking is not None and site.asking.is_orphan:
             server.should_exit = True
     site.watch.close()
+
+
+def without_silent(connections: Iterable[Any], since: Mapping[Any, float], now_s: float) -> Mapping[Any, float]:
+    """Close connections of uvicorn that have had no whole request for `_SILENT_S`; return since when each other one has none."""
+    silent = {each: since.get(each, now_s) for each in connections if each.cycle is None}
+    for each, began_s in silent.items():
+        if now_s - began_s > _SILENT_S:
+            each.transport.close()
+    return silent
 
 
 def _gate(address: Address, port: int, token: str | None) -> Gate:
