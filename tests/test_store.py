@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def test_one_session_is_found_without_reading_the_others(store: Store) -> None:
     assert store.session("20260102").plan == {"seed": 2}
 
 
-@pytest.mark.parametrize("name", ["a?b", "a#b", "a%20b", "a b", "ü", "a@b:c"])
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%20b", "a b", "ü", "a@b:c", os.fsdecode(b"\xff")])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     results = Results(tmp_path / name)
     Store(results.url).add_session("s", {}, {})

@@ -5,10 +5,11 @@ Nothing here loads a database's library, because every command knows of `--store
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
 from tuner.errors import UsageError
 
@@ -37,12 +38,13 @@ def checked(url: str) -> str:
 
 def of_file(path: Path) -> str:
     """Return the URL of a SQLite file."""
-    return f"{_SQLITE}{quote(str(path))}"
+    return f"{_SQLITE}{quote(os.fsencode(path))}"
 
 
 def file_of(url: str) -> Path | None:
     """Return the SQLite file that a URL names, None for another kind of database."""
-    name = unquote(url.removeprefix(_SQLITE).partition("?")[0]) if url.startswith(_SQLITE) else ""
+    stated = url.removeprefix(_SQLITE).partition("?")[0] if url.startswith(_SQLITE) else ""
+    name = os.fsdecode(unquote_to_bytes(stated))
     return Path(name) if name and name != ":memory:" else None
 
 

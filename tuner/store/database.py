@@ -234,7 +234,7 @@ class Store:
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest, if shared of this host."""
         known, wrong = self._named_latest() if session == LATEST else self._named()
-        found = known[-1:] if session == LATEST else [each for each in known if each.startswith(session)]
+        found = known[-1:] if session == LATEST else [each for each in known if session and each.startswith(session)]
         exact = [each for each in found if each == session] or found
         if len(exact) == 1:
             rows = self._rows(sa.select(SESSIONS).where(SESSIONS.c.id == exact[0]))
