@@ -14,6 +14,7 @@ from tuner.errors import Finding, did_you_mean, error
 from tuner.terminal_text import CONTROL, escaped, shown
 
 Scalar = str | int | float | bool
+Toml = dict[str, Any]
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _KEY_LINE: Final = re.compile(r"""["']?([A-Za-z0-9_-]+)["']?\s*=""", re.ASCII)
@@ -36,7 +37,7 @@ _MOST_PARTS: Final = 64
 """Of a dotted key: `tomllib` takes the square of their number in time and memory."""
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> Toml:
     """Return what a text in TOML says; raise `ValueError` for what is none, is nested too deeply, or has too long a number."""
     import tomllib  # what catalogues keep as JSON needs none of it
 

@@ -12,14 +12,14 @@ import os
 from binascii import crc32
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tuner import atomic_file, toml_text
 from tuner.catalogue import places
 from tuner.errors import Finding
+from tuner.toml_text import Toml
 from tuner.untrusted import text_of
 
-Toml = dict[str, Any]
 MOST_BYTES: Final = 1 << 25
 # What cannot stand in TOML, so that no text goes on where another ends.
 _END: Final = "\0"
