@@ -82,17 +82,39 @@ def changed_in_place(node: ast.AST) -> bool:
     return True
 
 
+# Imported by every Python that has the copy in its path: without it, what is installed to be edited is found first, and no
+# mistake in the copy would ever be seen.
+ONLY_THE_COPY: Final = """import sys
+sys.meta_path[:] = [each for each in sys.meta_path if "editable" not in type(each).__module__]
+"""
+
+
+def copied(copy: Path) -> None:
+    """Copy what is here; raise `SystemExit` where tests would not see the package of the copy."""
+    skipped = shutil.ignore_patterns(".venv", ".git", "build", ".*_cache", "__pycache__", ".hypothesis")
+    shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=skipped)
+    (copy / "sitecustomize.py").write_text(ONLY_THE_COPY, encoding="utf-8")
+    where = [sys.executable, "-c", "import tuner.judging.statistics as module; print(module.__file__)"]
+    found = subprocess.run(where, cwd=copy, env=environment(copy), capture_output=True, text=True, check=True).stdout
+    if not Path(found.strip()).is_relative_to(copy):
+        raise SystemExit(f"tests would see {found.strip()} and not the copy in {copy}")
+
+
+def environment(copy: Path) -> dict[str, str]:
+    """Return the environment of the tests of a copy."""
+    return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
 def killed(mutant: Mutant, copy: Path) -> bool:
     """Return whether a test of the module fails, or does not end, with a mistake in it."""
     target = copy / "tuner" / mutant.module
     kept = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         tests = [f"tests/{name}" for name in TESTS[mutant.module]]
         done = subprocess.run(
-            [*words, *tests], cwd=copy, env=environment, capture_output=True, timeout=LIMIT_S, check=False
+            [*words, *tests], cwd=copy, env=environment(copy), capture_output=True, timeout=LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return True
@@ -120,8 +142,7 @@ def main() -> None:
     tried = []
     with tempfile.TemporaryDirectory(prefix="tuner-mutants-") as name:
         copy = Path(name)
-        skipped = shutil.ignore_patterns(".venv", ".git", "build", ".*_cache", "__pycache__", ".hypothesis")
-        shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=skipped)
+        copied(copy)
         for mutant in chosen:
             tried.append((mutant, killed(mutant, copy)))
             print(
