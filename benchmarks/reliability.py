@@ -61,7 +61,7 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         "tests/test_apply_killed.py",
     ),
     "soak": Harness(
-        "How memory, store and time grow with the trials of one session; each trial costs a little more than the one before it.",
+        "How memory, store and time grow with the trials of one session; each trial costs what the one before it did.",
         ("benchmarks/soak.py", "20000", "random"),
         ("benchmarks/soak.py", "600", "random"),
     ),

@@ -153,12 +153,13 @@ def test_metrics_of_old_blocks_are_forgotten_and_found_again(monkeypatch: pytest
     assert len(known._of) <= 10
 
 
-def test_few_models_of_a_session_are_kept() -> None:
+def test_few_models_of_a_session_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beliefs, "MOST_KNOWN", 2)
     *_, (ledger, _) = session(12, 2)
     evidence = Evidence(simulation.PLAN, ledger)
-    for before in range(5, 12):
+    for before in range(8, 12):
         beliefs.believed(evidence, (Phase.SEARCH,), before=before)
-    assert len(beliefs._KNOWN[ledger]) == beliefs.MOST_KNOWN
+    assert len(beliefs._KNOWN[ledger]) == 2
 
 
 def test_means_of_many_profiles_are_those_of_each() -> None:

@@ -33,7 +33,7 @@ MOST_PROFILES: Final = 240
 MOST_AGAIN: Final = 60
 ASKED_AT_ONCE: Final = 100
 """Profiles whose means are asked for together."""
-MOST_KNOWN: Final = 4
+MOST_KNOWN: Final = 8
 """Models of a session that are kept: each has megabytes of kernels, and few are asked for again."""
 # How much a variable is expected to matter that nobody would search here, beside one that is searched first.
 NOT_SEARCHED: Final = 0.02
