@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import doctest
 import inspect
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ KEPT = Path(__file__).parent / "data" / "api.txt"
 COMMANDS = {
     "tune": ("tune",),
     "compare": ("compare",),
+    "check_regression": ("check-regression",),
+    "history": ("history",),
     "measure": ("measure",),
     "minimise": ("minimise",),
     "recommend": ("recommend",),
@@ -36,8 +40,11 @@ COMMANDS = {
 OURS = {"progress", "at"}
 """What functions have and commands have not: a command is watched by its terminal, in the user's own folders."""
 NO_FUNCTION = {
+    "history": {"format", "output"},
     "recommend": {"server", "client", "output"},  # which are printed, and written
 }
+NO_EXAMPLE = {"__version__", "Answer"}
+"""What has no docstring of its own: a text, and a union."""
 RECIPE = 'name = "mine"\n[client]\ncommand = "true"\n'
 
 
@@ -268,6 +275,31 @@ def test_a_profile_that_no_stack_takes_is_refused() -> None:
 def test_a_session_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tuner.tune("latency", budget=30, optimizer="random", at=workspace(tmp_path))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", sorted({*tuner.__all__} - NO_EXAMPLE))
+def test_the_example_of_every_name_of_the_api_does_what_it_shows(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meant = functions.workspace
+
+    def simulated(given: functions.StoreOptions) -> tuner.Workspace:
+        at = meant(given)
+        return replace(workspace(at.folder), watch=at.watch, note=at.note)
+
+    monkeypatch.setattr(functions, "workspace", simulated)
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "tuner": tuner,
+        "Path": Path,
+        **{key: getattr(contextlib, key) for key in ("contextmanager", "nullcontext")},
+    }
+    example = doctest.DocTestParser().get_doctest(getattr(tuner, name).__doc__, names, name, None, None)
+    assert example.examples
+    said: list[str] = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, _ = doctest.DocTestRunner(optionflags=flags).run(example, out=said.append)
+    assert failed == 0, "".join(said)
 
 
 def surface() -> str:

@@ -19,6 +19,7 @@ from sessions import tune
 from tuner.cli.screen import answered
 from tuner.errors import UsageError
 from tuner.profiles import library
+from tuner.python.options import share
 from tuner.records import Kind, State, StoredSession
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
@@ -182,8 +183,6 @@ def test_facts_of_a_strangers_store_are_told_and_never_a_crash(facts: dict[str, 
 
 
 def test_a_margin_is_a_percentage() -> None:
-    from tuner.cli.commands.check_regression import _share
-
-    assert [_share(text) for text in ("2%", "0.5 %", "10")] == [0.02, 0.005, 0.1]
+    assert [share(text, "--margin") for text in ("2%", "0.5 %", "10")] == [0.02, 0.005, 0.1]
     with pytest.raises(UsageError, match="is not a percentage"):
-        _share("-1%")
+        share("-1%", "--margin")

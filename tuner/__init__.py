@@ -44,7 +44,9 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.judging.statistics import Gain as Gain
     from tuner.python.functions import calibrate as calibrate
     from tuner.python.functions import check as check
+    from tuner.python.functions import check_regression as check_regression
     from tuner.python.functions import compare as compare
+    from tuner.python.functions import history as history
     from tuner.python.functions import measure as measure
     from tuner.python.functions import minimise as minimise
     from tuner.python.functions import recommend as recommend
@@ -66,13 +68,18 @@ if TYPE_CHECKING:  # what `__getattr__` hands on, for type checkers and editors
     from tuner.session.answer.answers import MeasureAnswer as MeasureAnswer
     from tuner.session.answer.answers import MinimiseAnswer as MinimiseAnswer
     from tuner.session.answer.answers import TuneAnswer as TuneAnswer
+    from tuner.session.answer.parts import Condition as Condition
     from tuner.session.answer.parts import Decision as Decision
     from tuner.session.answer.parts import Described as Described
     from tuner.session.answer.parts import Winner as Winner
     from tuner.session.answer.parts import Worth as Worth
+    from tuner.session.history import ChangePoint as ChangePoint
+    from tuner.session.history import History as History
+    from tuner.session.history import Point as Point
     from tuner.session.measuring.progress import Progress as Progress
     from tuner.session.measuring.progress import Silent as Silent
     from tuner.session.recommendation import Recommendation as Recommendation
+    from tuner.session.regression import Checked as Checked
     from tuner.session.setup.fitness import Fitness as Fitness
     from tuner.session.workspace import Ongoing as Ongoing
     from tuner.session.workspace import Workspace as Workspace
@@ -96,7 +103,9 @@ _HOMES: Final = {
     "tuner.python.functions": (
         "calibrate",
         "check",
+        "check_regression",
         "compare",
+        "history",
         "measure",
         "minimise",
         "recommend",
@@ -128,16 +137,23 @@ _HOMES: Final = {
         "TuneAnswer",
     ),
     "tuner.session.answer.parts": (
+        "Condition",
         "Decision",
         "Described",
         "Winner",
         "Worth",
+    ),
+    "tuner.session.history": (
+        "ChangePoint",
+        "History",
+        "Point",
     ),
     "tuner.session.measuring.progress": (
         "Progress",
         "Silent",
     ),
     "tuner.session.recommendation": ("Recommendation",),
+    "tuner.session.regression": ("Checked",),
     "tuner.session.setup.fitness": ("Fitness",),
     "tuner.session.workspace": (
         "Ongoing",

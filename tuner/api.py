@@ -15,6 +15,7 @@ from tuner.catalogue import facts, places
 from tuner.profiles.profile import DEFAULT
 from tuner.records import Kind
 from tuner.session import conduct, recommendation, regression
+from tuner.session import history as found_in
 from tuner.session.answer.answers import (
     Answer,
     CalibrateAnswer,
@@ -23,12 +24,14 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
+from tuner.session.history import History, Wanted
 from tuner.session.recommendation import Recommendation
 from tuner.session.regression import Checked, Gate
 from tuner.session.setup.fitness import Fitness, Needs, fitness
 from tuner.session.setup.request import UNLIMITED_S, Request, Search, Setup, Task
 from tuner.session.setup.resumption import Named
 from tuner.session.workspace import Workspace
+from tuner.store import Store
 
 _Found = TypeVar("_Found", TuneAnswer, CompareAnswer, MinimiseAnswer, MeasureAnswer, CalibrateAnswer)
 _TASK: Final = Task()
@@ -153,6 +156,24 @@ def check(
     where = at or Workspace()
     with places.using(where.data):
         return fitness(Needs(profile, stack, rings, setup, recipe), where.host, where.shelves, where.results)
+
+
+def history(
+    profile: str | None = None,
+    *,
+    metric: str | None = None,
+    stack: str | None = None,
+    all_hosts: bool = False,
+    at: Workspace | None = None,
+) -> History:
+    """Return a figure of a profile over the stored sessions that measured it alike, and where it became another one.
+
+    Raise `UsageError` where there is no store, or no session of that profile and metric.
+    """
+    where = at or Workspace()
+    with places.using(where.data):
+        wanted = found_in.wanted(profile, Wanted(None, stack, metric, all_hosts), where.shelves)
+    return found_in.history(Store.reading(where.results), wanted)
 
 
 def recommend(*, task: Task = _TASK, baseline: str = DEFAULT, at: Workspace | None = None) -> Recommendation:

@@ -39,6 +39,11 @@ class Finding:
 
     `where` names the file and key (`profiles/xlio/my.toml: settings.XLIO_RX_POLL`; empty for a doubt about a measurement), `message` the value
     and what is allowed, `suggestion` the next step (empty when there is none to give).
+
+    >>> for each in tuner.Profile.of("kernel", {"XLIO_RX_POLL": "1"}).lint():
+    ...     print(each)
+    warning: profile mine: summary: is missing (describe the profile in one line)
+    warning: profile mine: settings.XLIO_RX_POLL: has no reason (write one as a comment in the line above)
     """
 
     severity: Severity
@@ -56,6 +61,12 @@ class TunerError(Exception):
     """Base of every error that this package raises on purpose.
 
     `message` is one sentence; `findings` are the single things that are wrong; `advice` is what to do next.
+
+    >>> try:
+    ...     tuner.measure("latncy")
+    ... except tuner.TunerError as reason:
+    ...     print(reason.message, reason.advice, sep="; ")
+    there is no profile 'latncy'; did you mean latency?...
     """
 
     def __init__(self, message: str, *, findings: Iterable[Finding] = (), advice: str = "") -> None:
@@ -68,19 +79,38 @@ class TunerError(Exception):
 
 
 class UsageError(TunerError):
-    """The request itself is wrong: an unknown name, a bad value, a malformed file."""
+    """The request itself is wrong: an unknown name, a bad value, a malformed file.
+
+    >>> tuner.tune("latency", buget="60s")
+    Traceback (most recent call last):
+    tuner.errors.UsageError: tuner.tune cannot be called so
+    error: buget: is not an option (did you mean budget?)
+    → see help(tuner.tune)
+    """
 
 
 class MissingTool(TunerError):
-    """A program or library that is needed is not there, or is not what its name says."""
+    """A program or library that is needed is not there, or is not what its name says.
+
+    >>> issubclass(tuner.MissingTool, tuner.TunerError)
+    True
+    """
 
 
 class BaselineFailed(TunerError):
-    """The baseline could not be measured, so that no comparison is possible."""
+    """The baseline could not be measured, so that no comparison is possible.
+
+    >>> issubclass(tuner.BaselineFailed, tuner.TunerError)
+    True
+    """
 
 
 class HostLost(TunerError):
-    """Another host does not answer any more, or cannot take a run: nothing is known of what it was doing."""
+    """Another host does not answer any more, or cannot take a run: nothing is known of what it was doing.
+
+    >>> issubclass(tuner.HostLost, tuner.TunerError)
+    True
+    """
 
 
 class HostRefused(HostLost):
@@ -88,7 +118,13 @@ class HostRefused(HostLost):
 
 
 class Busy(TunerError):
-    """Somebody else has the host or the session; later it can be had."""
+    """Somebody else has the host or the session; later it can be had.
+
+    >>> try:
+    ...     answer = tuner.measure("latency", no_wait=True)
+    ... except tuner.Busy:
+    ...     answer = None  # another session measures on this host: try again later
+    """
 
 
 class ProgramNotFound(TunerError):
@@ -100,7 +136,14 @@ class ProgramNotExecutable(TunerError):
 
 
 class StoreError(TunerError):
-    """The results cannot be read or written."""
+    """The results cannot be read or written.
+
+    >>> Path("results").mkdir()
+    >>> said = Path("results/tuner.db").write_text("no database")
+    >>> tuner.open_store("results").sessions()
+    Traceback (most recent call last):
+    tuner.errors.StoreError: ...
+    """
 
 
 @dataclass(frozen=True, slots=True)

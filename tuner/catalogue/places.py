@@ -28,6 +28,9 @@ class Places:
     """The folders of a user: `overlays` has releases that came after this package, `stacks` further stacks.
 
     `cache` is where data may be kept in a form that is read faster, `home` where the user's own settings of other programs lie. None where there is no such folder.
+
+    >>> tuner.Workspace(data=tuner.Places(stacks=Path("stacks"))).data.stacks.name
+    'stacks'
     """
 
     overlays: Path | None = None

@@ -38,6 +38,10 @@ class Estimate:
     """A value with its interval and the number of runs or blocks behind it.
 
     `low` and `high` are infinite where there are too few for an interval at `confidence`.
+
+    >>> p99_us = tuner.measure("latency", runs=6).metrics["latency_p99_us"]
+    >>> p99_us.low <= p99_us.value <= p99_us.high, p99_us.count
+    (True, 6)
     """
 
     value: float
@@ -49,7 +53,12 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How many times better a profile is than the baseline: `exp` of a mean log ratio and of its interval."""
+    """How many times better a profile is than the baseline: `exp` of a mean log ratio and of its interval.
+
+    >>> gain = tuner.compare("default", "latency").gain
+    >>> 1.0 < gain.low <= gain.ratio <= gain.high, gain.confidence
+    (True, 0.95)
+    """
 
     ratio: float
     low: float

@@ -39,7 +39,9 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
+from tuner.session.history import History
 from tuner.session.recommendation import Recommendation
+from tuner.session.regression import Checked, Gate
 from tuner.session.setup.fitness import Fitness
 from tuner.session.setup.request import Setup, Task
 from tuner.session.setup.resumption import Named
@@ -57,13 +59,20 @@ class StoreOptions(TypedDict, total=False):
     """Everything else that sessions are carried out with; `results` and the like replace what it says."""
 
 
-class PlaceOptions(StoreOptions, total=False):
-    """Where a session happens, and who watches it."""
+class EndsOptions(StoreOptions, total=False):
+    """Between which two ends a session happens, and who watches it."""
 
     server: str | None
     """Host of the server, by ssh: `ssh://[USER@]HOST[:PORT]`; None or `local` for this machine."""
     client: str | None
     """Host of the client, likewise."""
+    progress: Callback | None
+    """Called with an `Event` of each phase and run."""
+
+
+class PlaceOptions(EndsOptions, total=False):
+    """Where a session happens: at two ends, or on many pairs of hosts."""
+
     pairs: str | Path | None
     """Measure on all pairs of hosts that this TOML file names, at once, instead of `server` and `client`."""
     cluster: str | None
@@ -74,8 +83,6 @@ class PlaceOptions(StoreOptions, total=False):
     """TLS: this program's certificate."""
     cluster_key: str | Path | None
     """TLS: the key of that certificate."""
-    progress: Callback | None
-    """Called with an `Event` of each phase and run."""
 
 
 class WorkloadOptions(TrafficOptions, FurtherTrafficOptions, RecipeOptions, total=False):
@@ -103,6 +110,10 @@ class TuneOptions(CompareOptions, SearchOptions, total=False):
     """The options of `tuner tune`."""
 
 
+class RegressionOptions(TaskOptions, WorkloadOptions, SetupOptions, EndsOptions, total=False):
+    """The options of `tuner check-regression`."""
+
+
 class CheckOptions(SetupOptions, RecipeOptions, StoreOptions, total=False):
     """The options of `tuner check` that are of one host."""
 
@@ -123,6 +134,12 @@ def tune(
 
     `budget` is wall time: seconds, or text such as `90s`, `10m`, `1h`. Without one it takes a minute, and then as long as
     another minute is expected to bring more than 1 %. The options are those of `tuner tune`.
+
+    >>> answer = tuner.tune("latency", stack="kernel", budget="60s", seed=1)
+    >>> answer.verdict.value, answer.gain.low > 1.0
+    ('improved', True)
+    >>> answer.winner.settings["XLIO_RX_POLL"]
+    '-1'
     """
     with _place(given) as at:
         return api.tune(
@@ -147,6 +164,10 @@ def compare(
 
     `budget` is wall time, 30 s where it is left out. With `until="decided"` the comparison ends as soon as it is decided, after
     `max` at most. With `other_cmd` two commands are compared in place of profiles.
+
+    >>> answer = tuner.compare("default", "latency", budget="30s")
+    >>> answer.verdict.value, answer.gain.blocks >= 6
+    ('improved', True)
     """
     until, task = given.get("until"), _task(given)
     budget_s = budget_of(budget, until, given.get("max"))
@@ -162,6 +183,10 @@ def measure(profile: str | Path = DEFAULT, *, runs: int = 5, **given: Unpack[Mea
     """Measure one profile so many times, each with fresh processes. The options are those of `tuner measure`.
 
     With a limit as objective, each measurement is a search for the highest rate that meets it.
+
+    >>> answer = tuner.measure("latency", runs=5)
+    >>> answer.metrics["latency_p99_us"].count
+    5
     """
     with _place(given) as at:
         return api.measure(str(profile), runs=runs, task=_task(given), setup=_setup(given), at=at)
@@ -174,6 +199,10 @@ def minimise(
     """Leave out of a profile the settings that are not shown to help, and say what each of the others is worth.
 
     The options are those of `tuner minimise`.
+
+    >>> answer = tuner.minimise("latency", budget="60s")
+    >>> [each.name for each in answer.minimised.kept]
+    ['XLIO_RX_POLL']
     """
     with _place(given) as at:
         return api.minimise(
@@ -191,6 +220,10 @@ def calibrate(profile: str | Path = DEFAULT, *, runs: int = 12, **given: Unpack[
     """Measure one profile against itself, in pairs of runs: how far runs differ, and what budgets can detect.
 
     The options are those of `tuner check --noise`.
+
+    >>> answer = tuner.calibrate(runs=12)
+    >>> len(answer.budgets)
+    3
     """
     with _place(given) as at:
         return api.calibrate(str(profile), runs=runs, task=_task(given), setup=_setup(given), at=at)
@@ -200,16 +233,79 @@ def calibrate(profile: str | Path = DEFAULT, *, runs: int = 12, **given: Unpack[
 def check(
     profile: str | Path = DEFAULT, *, stack: str = facts.DEFAULT, rings: int = 1, **given: Unpack[CheckOptions]
 ) -> Fitness:
-    """Say what this host has of all that a session needs, without measuring; `rings` are those that the program will have."""
+    """Say what this host has of all that a session needs, without measuring; `rings` are those that the program will have.
+
+    >>> found = tuner.check("latency")
+    >>> [each.part for each in found.parts]
+    ['sockperf', 'library of kernel', 'fast start', 'CPUs', 'results']
+    """
     with _place(given) as at:
         return api.check(
             str(profile), stack=stack, rings=rings, setup=_setup(given), recipe=_traffic(given).get("recipe"), at=at
         )
 
 
+@options.called(RegressionOptions)
+def check_regression(
+    profile: str | Path,
+    *,
+    against: str | Path,
+    margin: str | float = "2%",
+    max: str | float = "60s",  # noqa: A002 - the name of the option
+    **given: Unpack[RegressionOptions],
+) -> Checked:
+    """Say whether a profile still gives what a session showed of it, less a margin; `against` is the session, or a profile.
+
+    `margin` is text such as `2%`, or a share such as 0.02. It ends as soon as that is decided, after `max` at most. The options are
+    those of `tuner check-regression`; against a session the stack, the objective and the traffic are the session's.
+
+    >>> shown = tuner.compare("default", "latency", budget="30s")
+    >>> found = tuner.check_regression("latency", against=shown.session, margin="5%")
+    >>> found.outcome.value
+    'good'
+    """
+    gate = Gate(options.share(margin, "margin"), options.span_s(max, "max"))
+    with _place(given) as at:
+        return api.check_regression(
+            str(profile), str(against), gate=gate, task=_task(given), setup=_setup(given), at=at
+        )
+
+
+@options.called(StoreOptions)
+def history(
+    profile: str | Path | None = None,
+    *,
+    metric: str | None = None,
+    stack: str | None = None,
+    all_hosts: bool = False,
+    **given: Unpack[StoreOptions],
+) -> History:
+    """Return one figure of a profile over all sessions that measured it alike, and where it became another one.
+
+    `profile` is the one that most sessions measured where it is left out, and `metric` the first that they judged. Nothing is
+    measured. Raise `UsageError` where there is no store, or no session of that profile and metric.
+
+    >>> for day in range(3):
+    ...     answer = tuner.measure("latency", runs=6)
+    >>> found = tuner.history("latency", metric="latency_p99_us")
+    >>> len(found.points), found.changes
+    (3, ())
+    """
+    with _place(given) as at:
+        return api.history(
+            None if profile is None else str(profile), metric=metric, stack=stack, all_hosts=all_hosts, at=at
+        )
+
+
 @options.called(RecommendOptions)
 def recommend(*, baseline: str = DEFAULT, **given: Unpack[RecommendOptions]) -> Recommendation:
-    """Say what the stored sessions of all hosts recommend for this host, without measuring. The options are those of the command."""
+    """Say what the stored sessions of all hosts recommend for this host, without measuring. The options are those of the command.
+
+    >>> answer = tuner.tune("latency", budget="60s")
+    >>> found = tuner.recommend()
+    >>> found.chosen.session == answer.session
+    True
+    """
     with _place(given) as at:
         return api.recommend(task=_task(given), baseline=baseline, at=at)
 
@@ -219,6 +315,10 @@ def resume(session: str = "latest", **given: Unpack[ResumeOptions]) -> Answer:
     """Go on with an interrupted session within what is left of its budget; a finished one answers as it did.
 
     Programs and libraries are those of this host, or named again: a store may be anybody's, and starts nothing.
+
+    >>> answer = tuner.compare("default", "latency")
+    >>> tuner.resume(answer.session).to_dict() == answer.to_dict()
+    True
     """
     setup, recipe = _setup(given), _traffic(given).get("recipe")
     again = recipe if isinstance(recipe, Recipe) else None

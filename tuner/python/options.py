@@ -363,6 +363,16 @@ def span_s(stated: str | float, what: str = "budget") -> float:
     return seconds(stated, what) if isinstance(stated, str) else float(stated)
 
 
+def share(stated: str | float, what: str) -> float:
+    """Return a share, of a number (0.02) or of text in percent (`2%`); raise `UsageError` for anything else."""
+    if not isinstance(stated, str):
+        return float(stated)
+    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%?", stated.strip())
+    if match is None:
+        raise UsageError(f"{what} {stated!r} is not a percentage", advice="write for example 2% or 0.5%")
+    return float(match[1]) / 100
+
+
 def _loading(name: str) -> Loading:
     try:
         return Loading(name)

@@ -22,7 +22,19 @@ from tuner.stacks.stack import Stack, preloadable
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A stack and values for some of its variables, with all that it extends."""
+    """A stack and values for some of its variables, with all that it extends.
+
+    >>> mine = tuner.Profile.of("kernel", {"XLIO_RX_POLL": "100"}, name="mine")
+    >>> both = tuner.Profile.read("latency", stack="kernel").merge(mine)
+    >>> print(both.export("env", lib="/opt/lib.so"))
+    # kernel/merged: latency with mine
+    # Written by tuner ...
+    LD_PRELOAD=/opt/lib.so
+    XLIO_RX_POLL=100
+    XLIO_SELECT_POLL=-1
+    XLIO_TCP_NODELAY=1
+    <BLANKLINE>
+    """
 
     record: Record
     findings: tuple[Finding, ...] = ()

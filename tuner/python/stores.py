@@ -18,7 +18,13 @@ if TYPE_CHECKING:  # takes longer to load than all the rest
 
 @dataclass(frozen=True, slots=True)
 class OpenStore:
-    """Stored sessions, to be read only. A session is named by its id, a beginning of it that only one has, or `latest`."""
+    """Stored sessions, to be read only. A session is named by its id, a beginning of it that only one has, or `latest`.
+
+    >>> answer = tuner.compare("default", "latency")
+    >>> store = tuner.open_store()
+    >>> store.runs(answer.session).groupby("profile").latency_p99_us.median().idxmin()
+    'latency'
+    """
 
     _store: Store
 
@@ -61,5 +67,10 @@ def open_store(
     """Return the stored sessions of a results folder (`results`), or of the database `store`.
 
     Raise `UsageError` where there is none: nothing is made.
+
+    >>> answer = tuner.measure("latency", runs=2)
+    >>> store = tuner.open_store("results")
+    >>> len(store.runs(answer.session))
+    2
     """
     return OpenStore(Store.reading(workspace({"results": results, "store": store, "at": at}).results))

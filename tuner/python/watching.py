@@ -17,7 +17,13 @@ from tuner.session.workspace import Ongoing, Watch
 
 
 class What(StrEnum):
-    """What an event tells."""
+    """What an event tells.
+
+    >>> told = []
+    >>> answer = tuner.measure("latency", runs=2, progress=told.append)
+    >>> told[0].what is tuner.What.SESSION, told[0].text == answer.session
+    (True, True)
+    """
 
     SESSION = "session"
     """A session begins, or is gone on with; the text is its id."""
@@ -35,7 +41,13 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in a session."""
+    """Something that happened in a session.
+
+    >>> told = []
+    >>> answer = tuner.measure("latency", runs=2, progress=told.append)
+    >>> [each.text for each in told if each.what is tuner.What.MEASURED]
+    ['latency: ok', 'latency: ok']
+    """
 
     what: What
     text: str

@@ -17,7 +17,12 @@ Read = Callable[[Heard], Mapping[str, float | Sequence[float]]]
 
 @dataclass(frozen=True, slots=True)
 class OwnBenchmark:
-    """What the entry point of a benchmark is. Metrics of the recipe that are `in = "reader"` are those that `read` returns."""
+    """What the entry point of a benchmark is. Metrics of the recipe that are `in = "reader"` are those that `read` returns.
+
+    >>> from tuner.runs.recipe import End
+    >>> tuner.OwnBenchmark(tuner.Recipe("sleep", End(("sleep", "{seconds}")), metrics=())).read is None
+    True
+    """
 
     recipe: Recipe
     read: Read | None = None

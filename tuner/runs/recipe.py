@@ -96,6 +96,10 @@ class Recipe:
     client prints when its run is worth nothing, `exit_statuses` those of a client that did its work. `files` are put into
     the folder of each end, name and text. `other` is a command that is compared with the client's, in its place; none for a
     recipe that compares settings. `reader` names the installed benchmark that reads the metrics that are `in = "reader"`.
+
+    >>> from tuner.runs.recipe import End
+    >>> tuner.Recipe("sleep", End(("sleep", "{seconds}")), metrics=()).duration_s
+    1
     """
 
     name: str

@@ -24,6 +24,10 @@ class Outcome:
     `prior` marks what an earlier session found: it shapes what is asked, but its settings count as not tried yet.
     `block` numbers the block it was measured in, None when it is not known: gains of one block share their baseline's noise.
     Raises `ValueError` for numbers that are not finite, because no model survives them.
+
+    >>> tuner.Outcome({"XLIO_RX_POLL": "-1"}, gain=float("nan"))
+    Traceback (most recent call last):
+    ValueError: a gain must be finite, but is nan; a failed trial has the gain None
     """
 
     settings: Mapping[str, str]
@@ -47,6 +51,15 @@ class Optimizer(Protocol):
     (those told as prior may be asked);
     after that with the best told ones, because another measurement of these is worth most.
     Asking again before telling gives another proposal, so that several can share a block.
+
+    >>> class Once:
+    ...     def tell(self, outcome):
+    ...         print(outcome.gain)
+    ...     def ask(self):
+    ...         return {"XLIO_RX_POLL": "-1"}
+    >>> mine: tuner.Optimizer = Once()
+    >>> mine.tell(tuner.Outcome(mine.ask(), gain=0.1))
+    0.1
     """
 
     def tell(self, outcome: Outcome) -> None:

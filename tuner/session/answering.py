@@ -30,10 +30,10 @@ from tuner.session.answer.parts import (
     Advice,
     Basis,
     Believed,
+    Condition,
     Decision,
     Finalist,
     Minimisation,
-    Outcome,
     Regression,
     Searched,
     Sequential,
@@ -255,15 +255,15 @@ def _regression(evidence: Evidence, other: Trial, found: Verdict) -> Regression 
     promise, gained = evidence.plan.promise, found.gain_of(other)
     if promise is None:
         return None
-    outcome = _outcome(evidence, other) if sound(evidence, other) else Outcome.ROTTED
+    outcome = _outcome(evidence, other) if sound(evidence, other) else Condition.ROTTED
     whole = gained and sound(evidence, other)
     why = words.regression(outcome, other.profile, gained, evidence.baseline.profile) if whole and gained else found.why
     return Regression(outcome, promise.ratio, promise.margin, promise.at_least, promise.session, why)
 
 
-def _outcome(evidence: Evidence, other: Trial) -> Outcome:
+def _outcome(evidence: Evidence, other: Trial) -> Condition:
     gains = evidence.gains.confirmed(evidence.baseline.number, other.number, judged_objective(evidence, other))
-    return (Outcome.UNDECIDED, Outcome.GOOD, Outcome.ROTTED)[until_decided.side(evidence.plan, gains)]
+    return (Condition.UNDECIDED, Condition.GOOD, Condition.ROTTED)[until_decided.side(evidence.plan, gains)]
 
 
 def _sequential(evidence: Evidence, other: Trial) -> Sequential | None:
@@ -331,7 +331,7 @@ def _measured(evidence: Evidence) -> MeasureAnswer:
     none = no_rate_holds(evidence)
     found, during = described(evidence, evidence.baseline), circumstances(evidence)
     waited = words.waited(during.waited_s) if during.waited_s else None
-    return MeasureAnswer(found, during, none.why if none else waited)
+    return MeasureAnswer(found, during, none.why if none else waited, evidence.ledger.session)
 
 
 def _calibrated(evidence: Evidence) -> CalibrateAnswer:

@@ -15,12 +15,15 @@ from itertools import pairwise
 from typing import Final
 
 from tuner.errors import StoreError, UsageError, did_you_mean
+from tuner.intake.reference import meant
 from tuner.judging.change_points import FEWEST_SESSIONS, Shift, shifts
 from tuner.judging.metrics import reported
 from tuner.judging.statistics import Estimate, Gain
+from tuner.profiles.library import Shelf
 from tuner.records import State, StoredSession
 from tuner.runs.metric import Metric
 from tuner.session.answer.answers import Answer, CompareAnswer, MeasureAnswer, MinimiseAnswer, TuneAnswer
+from tuner.session.answer.json_form import Json, to_json
 from tuner.session.answer.parts import Described
 from tuner.session.answer.stored import answer_of
 from tuner.session.setup.host_changes import Changed, changes
@@ -47,9 +50,23 @@ class Wanted:
     """Whether sessions of other hosts may be meant in a store that many share."""
 
 
+def wanted(reference: str | None, asked: Wanted, shelves: Sequence[Shelf]) -> Wanted:
+    """Return what is asked for with the settings of the profile that a reference means; raise `UsageError` where it means none."""
+    if reference is None:
+        return asked
+    named = meant(reference, asked.stack, shelves).profile
+    return replace(asked, settings=named.settings, stack=asked.stack or named.stack)
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What one session measured of the profile."""
+    """What one session measured of the profile.
+
+    >>> answer = tuner.measure("latency", runs=6)
+    >>> (point,) = tuner.history("latency").points
+    >>> point.session == answer.session, point.low <= point.value <= point.high
+    (True, True)
+    """
 
     session: str
     created_at: str
@@ -64,7 +81,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ChangePoint:
-    """A session from which on the figure is another one."""
+    """A session from which on the figure is another one.
+
+    >>> answer = tuner.measure("latency", runs=6)
+    >>> for change in tuner.history("latency").changes:
+    ...     print(change.created_at, change.ratio, *change.changed)
+    """
 
     session: str
     created_at: str
@@ -82,7 +104,13 @@ class ChangePoint:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One figure of one profile over the sessions of one host that measured it under the same traffic, oldest first."""
+    """One figure of one profile over the sessions of one host that measured it under the same traffic, oldest first.
+
+    >>> answer = tuner.measure("latency", runs=6)
+    >>> found = tuner.history("latency")
+    >>> found.profile, found.metric, found.enough
+    ('latency', 'latency_p50_us', False)
+    """
 
     profile: str
     settings: Mapping[str, str] = field(hash=False)
@@ -99,6 +127,10 @@ class History:
     """Sessions that measured the profile on another host, under other traffic or against another baseline."""
     unread: int
     """Sessions that cannot be read."""
+
+    def to_dict(self) -> Json:
+        """Return JSON-ready values."""
+        return to_json(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,13 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to try on a host, and why."""
+    """What to try on a host, and why.
+
+    >>> answer = tuner.tune("latency", budget="60s")
+    >>> found = tuner.recommend()
+    >>> found.chosen.session == answer.session, len(found.told)
+    (True, 1)
+    """
 
     asked: Asked
     here: str | None

@@ -22,7 +22,8 @@ from tuner.runs.recipe import Recipe
 from tuner.session import conduct
 from tuner.session.answer import answers
 from tuner.session.answer.answers import Answer, CompareAnswer, MinimiseAnswer, TuneAnswer
-from tuner.session.answer.parts import Decision, Described
+from tuner.session.answer.json_form import Json, plain, to_json
+from tuner.session.answer.parts import Condition, Decision, Described
 from tuner.session.answer.stored import answer_of
 from tuner.session.setup import policy, prepare, readback, resumption
 from tuner.session.setup.host_changes import Changes, changes
@@ -49,13 +50,34 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a profile is worth now, and what changed since the session that it is held against."""
+    """What a profile is worth now, and what changed since the session that it is held against.
+
+    >>> shown = tuner.compare("default", "latency")
+    >>> found = tuner.check_regression("latency", against=shown.session)
+    >>> found.outcome.value, found.since.changed
+    ('good', ())
+    """
 
     answer: CompareAnswer
     since: Changes | None = None
     """None where it is held against another profile."""
     then: Mapping[str, Estimate] | None = None
     """The metrics of the profile as that session measured them, in other blocks: what is different may be the host."""
+
+    @property
+    def outcome(self) -> Condition | None:
+        """Good, rotted or undecided; None where the session ended before it could say so."""
+        return self.answer.regression.outcome if self.answer.regression else None
+
+    @property
+    def why(self) -> str:
+        """The outcome in words, with its interval."""
+        return self.answer.regression.why if self.answer.regression else self.answer.why
+
+    def to_dict(self) -> Json:
+        """Return JSON-ready values: the answer of the comparison, and beside it what changed."""
+        since = to_json(self.since) if self.since else None
+        return self.answer.to_dict() | {"since": since, "then": plain(self.then) if self.then else None}
 
 
 def check(profile: str, against: str, gate: Gate, task: Task, setup: Setup, at: Workspace) -> Checked:

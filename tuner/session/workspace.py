@@ -31,7 +31,15 @@ if TYPE_CHECKING:  # loaded where a cluster is named
 
 @dataclass(frozen=True, slots=True)
 class Ongoing:
-    """A session that has begun, or that is gone on with."""
+    """A session that has begun, or that is gone on with.
+
+    >>> @contextmanager
+    ... def watch(session):
+    ...     print(session.plan.kind.value, session.plan.budget_s)
+    ...     yield tuner.Silent()
+    >>> answer = tuner.compare("default", "latency", budget="30s", at=tuner.Workspace(watch=watch))
+    compare 30.0
+    """
 
     id: str
     plan: Plan
@@ -71,7 +79,13 @@ def unheard(_line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What sessions are carried out with. Two of them share nothing, so that both can be used in one process."""
+    """What sessions are carried out with. Two of them share nothing, so that both can be used in one process.
+
+    >>> nightly = tuner.Workspace(folder=Path("nightly"))
+    >>> answer = tuner.measure("latency", runs=2, at=nightly)
+    >>> answer.session in list(tuner.open_store("nightly").sessions().session)
+    True
+    """
 
     folder: Path = FOLDER
     """The results folder: profiles that sessions end with, and the database. A relative path starts at the current folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,7 +9,6 @@ import typer
 
 from tuner.cli import options, session_options
 from tuner.cli.ends import Ends, ends
-from tuner.errors import UsageError
 from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
@@ -57,19 +55,11 @@ def check_regression(
     from tuner import api
     from tuner.cli import work
     from tuner.cli.screen import regression
-    from tuner.session.measuring.clock import seconds
+    from tuner.python.options import share, span_s
     from tuner.session.regression import Gate
 
-    gate = Gate(_share(margin), seconds(most, "--max"))
+    gate = Gate(share(margin, "--margin"), span_s(most, "--max"))
     at = work.workspace(where, ends, verbose=verbose)
     asked = replace(task, workload=workload)
     found = api.check_regression(profile, against, gate=gate, task=asked, setup=setup, at=at)
     work.leave(regression.told(found, at.results, json=json, verbose=verbose), at)
-
-
-def _share(text: str) -> float:
-    """Return the share that `2%` or `2` means; raise `UsageError` for anything else."""
-    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%?", text.strip())
-    if match is None:
-        raise UsageError(f"--margin {text!r} is not a percentage", advice="write for example 2% or 0.5%")
-    return float(match[1]) / 100

@@ -14,7 +14,7 @@ from tuner.errors import UsageError, did_you_mean
 from tuner.results import Results
 
 if TYPE_CHECKING:
-    from tuner.session.history import History, Wanted
+    from tuner.session.history import History
 
 _FORMATS: Final = ("table", "html", "json")
 
@@ -51,11 +51,14 @@ def history(
       tuner history results/SESSION/best.toml --metric gain
       tuner history latency --metric latency_p99_us --format html -o history.html
     """
+    from tuner.profiles import library
     from tuner.session import history as found_in
     from tuner.store import Store
 
     kind = _format("json" if json else format_)
-    found = found_in.history(Store.reading(where), _wanted(profile, stack, metric, every_host=all_hosts))
+    asked = found_in.Wanted(None, stack, metric, all_hosts)
+    wanted = found_in.wanted(profile, asked, library.shelves(os.environ, Path.cwd()))
+    found = found_in.history(Store.reading(where), wanted)
     text = _text(kind, found)
     if output is None:
         typer.echo(text)
@@ -70,24 +73,12 @@ def _format(kind: str) -> str:
     return kind
 
 
-def _wanted(profile: str | None, stack: str | None, metric: str | None, *, every_host: bool) -> Wanted:
-    from tuner.intake.reference import meant
-    from tuner.profiles import library
-    from tuner.session.history import Wanted
-
-    if profile is None:
-        return Wanted(None, stack, metric, every_host)
-    named = meant(profile, stack, library.shelves(os.environ, Path.cwd())).profile
-    return Wanted(named.settings, stack or named.stack, metric, every_host)
-
-
 def _text(kind: str, found: History) -> str:
     match kind:
         case "json":
             from tuner.json_text import written
-            from tuner.session.answer.json_form import to_json
 
-            return written(to_json(found))
+            return written(found.to_dict())
         case "html":
             from tuner.report import history as report
 

@@ -23,14 +23,14 @@ from tuner.session.answer.answers import (
     MinimiseAnswer,
     TuneAnswer,
 )
-from tuner.session.answer.parts import Decision, Minimal, Minimisation, Outcome, Recommended, Worth
+from tuner.session.answer.parts import Condition, Decision, Minimal, Minimisation, Recommended, Worth
 
 MOST_SETTINGS: Final = 8
 """Settings and warnings are listed up to so many, so that the answer fits a screen."""
 MOST_WARNINGS: Final = 3
 _STATUS: Final = {Decision.NOT_IMPROVED: 3, Decision.FAILED: 1}
 # Not decided is no failure of the program, and neither good nor rotted: a gate may let it through, or try again.
-_REGRESSION: Final = {Outcome.GOOD: 0, Outcome.ROTTED: 3, Outcome.UNDECIDED: 4}
+_REGRESSION: Final = {Condition.GOOD: 0, Condition.ROTTED: 3, Condition.UNDECIDED: 4}
 
 
 def told(answer: Answer, results: Results, *, json: bool, verbose: bool = False) -> int:

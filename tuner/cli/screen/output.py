@@ -14,14 +14,14 @@ from tuner.figures import side_by_side
 from tuner.json_text import written
 
 if TYPE_CHECKING:  # loaded where a session is carried out
-    from tuner.session.answer.parts import Decision, Described, Outcome
+    from tuner.session.answer.parts import Condition, Decision, Described
 
 _GAP: Final = "  "
 # Below this a truncated column says nothing; each row then becomes lines of its own.
 _NARROWEST: Final = 12
 
 
-def verdict(decision: Decision | Outcome, why: str, *profiles: Described) -> str:
+def verdict(decision: Decision | Condition, why: str, *profiles: Described) -> str:
     """Return a session's verdict with its reason, and its profiles side by side."""
     from tuner.judging.metrics import short
 

@@ -12,7 +12,7 @@ from tuner.figures import interval
 from tuner.judging.metrics import short
 from tuner.judging.statistics import Estimate
 from tuner.results import Results
-from tuner.session.answer.json_form import Json, plain, to_json
+from tuner.session.answer.json_form import Json
 from tuner.session.regression import Checked
 from tuner.session.setup.host_changes import Changes
 
@@ -22,14 +22,8 @@ def told(found: Checked, results: Results, *, json: bool, verbose: bool = False)
     if not json:
         typer.echo("\n".join([*answered.lines(found.answer, results, verbose=verbose), *lines(found)]))
         return answered.status(found.answer)
-    print_json(to_dict(found))
+    print_json(found.to_dict())
     return answered.status(found.answer)
-
-
-def to_dict(found: Checked) -> Json:
-    """Return what was found as JSON-ready values: the answer of the comparison, and beside it what changed."""
-    since = to_json(found.since) if found.since else None
-    return found.answer.to_dict() | {"since": since, "then": plain(found.then) if found.then else None}
 
 
 def lines(found: Checked) -> Iterator[str]:

@@ -36,7 +36,12 @@ from tuner.session.answer.parts import (
 
 @dataclass(frozen=True, slots=True)
 class TuneAnswer:
-    """What a tuning found."""
+    """What a tuning found.
+
+    >>> answer = tuner.tune("latency", budget="60s")
+    >>> answer.winner.profile, answer.baseline.profile
+    ('...', 'default')
+    """
 
     session: str
     verdict: Decision
@@ -83,7 +88,14 @@ class TuneAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CompareAnswer:
-    """Whether one profile is better than another."""
+    """Whether one profile is better than another.
+
+    >>> answer = tuner.compare("default", "latency")
+    >>> answer.a.profile, answer.b.profile
+    ('default', 'latency')
+    >>> sorted(answer.to_dict())[:4]
+    ['a', 'b', 'costs', 'doubts']
+    """
 
     session: str
     verdict: Decision
@@ -112,12 +124,19 @@ class CompareAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MeasureAnswer:
-    """What one profile gives."""
+    """What one profile gives.
+
+    >>> answer = tuner.measure("latency", runs=3)
+    >>> answer.described.profile, answer.metrics["latency_p50_us"].count
+    ('latency', 3)
+    """
 
     described: Described = field(metadata=INLINE)
     circumstances: Circumstances = field(metadata=INLINE)
     why: str | None = field(default=None, metadata=OMIT)
     """Why there is no rate, where none that was tried holds the limits of the objective."""
+    session: str | None = field(default=None, metadata=OMIT)
+    """None in answers of a release that did not say it."""
 
     @property
     def metrics(self) -> Mapping[str, Estimate]:
@@ -131,7 +150,12 @@ class MeasureAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MinimiseAnswer:
-    """Which settings of a profile earn their place."""
+    """Which settings of a profile earn their place.
+
+    >>> answer = tuner.minimise("latency", budget="60s")
+    >>> list(answer.winner.settings)
+    ['XLIO_RX_POLL']
+    """
 
     session: str
     verdict: Decision
@@ -160,7 +184,12 @@ class MinimiseAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CalibrateAnswer:
-    """How far runs of one profile differ where nothing differs."""
+    """How far runs of one profile differ where nothing differs.
+
+    >>> answer = tuner.calibrate(runs=12)
+    >>> [each.budget_s for each in answer.budgets]
+    [60.0, 300.0, 3600.0]
+    """
 
     session: str
     profile: str
@@ -178,7 +207,11 @@ class CalibrateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A session of any kind that an error ended."""
+    """A session of any kind that an error ended.
+
+    >>> tuner.Failure("20260101-000000-tune-kernel-latency-1a2b", "the disk is full").to_dict()["verdict"]
+    'failed'
+    """
 
     session: str
     why: str

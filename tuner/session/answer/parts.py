@@ -16,7 +16,11 @@ from tuner.session.measuring.culprits import Cause
 
 
 class Decision(StrEnum):
-    """What a session decided."""
+    """What a session decided.
+
+    >>> tuner.compare("default", "latency").verdict is tuner.Decision.IMPROVED
+    True
+    """
 
     IMPROVED = "improved"
     """A profile was shown to be better than the baseline."""
@@ -43,7 +47,12 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A profile with what was measured of it."""
+    """A profile with what was measured of it.
+
+    >>> described = tuner.compare("default", "latency").b
+    >>> described.profile, described.status.value, "latency_p99_us" in described.metrics
+    ('latency', 'ok', True)
+    """
 
     profile: str
     """Its name."""
@@ -84,7 +93,12 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The profile that a session ends with; the baseline where nothing is, or probably is, better than it."""
+    """The profile that a session ends with; the baseline where nothing is, or probably is, better than it.
+
+    >>> winner = tuner.tune("latency", budget="60s").winner
+    >>> winner.settings["XLIO_RX_POLL"], winner.path
+    ('-1', 'results/.../best.toml')
+    """
 
     described: Described = field(metadata=INLINE)
     path: str | None
@@ -121,7 +135,12 @@ class Finalist:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What a setting is worth: the profile with it compared with the profile without it."""
+    """What a setting is worth: the profile with it compared with the profile without it.
+
+    >>> answer = tuner.minimise("latency", budget="60s")
+    >>> [(each.name, each.gain.low > 1.0) for each in answer.minimised.kept]
+    [('XLIO_RX_POLL', True)]
+    """
 
     name: str
     value: str
@@ -280,8 +299,13 @@ class Sequential:
     """Blocks that it would have taken without looking."""
 
 
-class Outcome(StrEnum):
-    """Whether a profile is still as good as it was."""
+class Condition(StrEnum):
+    """Whether a profile is still as good as it was.
+
+    >>> found = tuner.check_regression("latency", against="default")
+    >>> found.outcome is tuner.Condition.GOOD
+    True
+    """
 
     GOOD = "good"
     ROTTED = "rotted"
@@ -293,7 +317,7 @@ class Outcome(StrEnum):
 class Regression:
     """Whether B still gives what was promised of it."""
 
-    outcome: Outcome
+    outcome: Condition
     promised: float
     """How many times better than A it was shown to be at least, by `session`; 1 where there is none."""
     margin: float

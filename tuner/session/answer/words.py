@@ -13,11 +13,11 @@ from tuner.records import Run
 from tuner.session.answer import disturbance
 from tuner.session.answer.parts import (
     Calibration,
+    Condition,
     Detectable,
     HostCalm,
     Loss,
     Minimal,
-    Outcome,
     Regression,
     Sequential,
 )
@@ -56,12 +56,12 @@ def sequential(ended: Sequential) -> str:
     return f"Not decided in {ended.blocks} of at most {ended.planned} blocks: a longer --max may decide it"
 
 
-def regression(outcome: Outcome, profile: str, gained: Gain, other: str) -> str:
+def regression(outcome: Condition, profile: str, gained: Gain, other: str) -> str:
     """Return whether a profile is still as good as it was, with what it is now; what it is held against stands behind."""
     said = {
-        Outcome.GOOD: f"{profile} is still good",
-        Outcome.ROTTED: f"{profile} is not as good any more",
-        Outcome.UNDECIDED: f"whether {profile} is still good was not decided",
+        Condition.GOOD: f"{profile} is still good",
+        Condition.ROTTED: f"{profile} is not as good any more",
+        Condition.UNDECIDED: f"whether {profile} is still good was not decided",
     }
     return f"{said[outcome]}: {ratio(gained)} against {other}"
 

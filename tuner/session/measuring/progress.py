@@ -9,7 +9,15 @@ from tuner.records import Kind, Phase, Run, Trial
 
 
 class Progress(Protocol):
-    """Somebody who watches a session. No method may raise or take long."""
+    """Somebody who watches a session. No method may raise or take long.
+
+    >>> class Runs(tuner.Silent):
+    ...     def measured(self, trial, run):
+    ...         print(trial.profile, run.status.value)
+    >>> answer = tuner.measure("latency", runs=2, at=tuner.Workspace(watch=lambda _: nullcontext(Runs())))
+    latency ok
+    latency ok
+    """
 
     def phase(self, name: Phase | Kind, seconds_left: float) -> None:
         """A phase starts and may take this long."""
@@ -34,7 +42,11 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A watcher who says nothing."""
+    """A watcher who says nothing.
+
+    >>> quiet = tuner.Workspace(watch=lambda _: nullcontext(tuner.Silent()))
+    >>> answer = tuner.measure("latency", runs=2, at=quiet)
+    """
 
     def phase(self, name: Phase | Kind, seconds_left: float) -> None:
         """Ignore it."""

@@ -46,7 +46,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """What a host has of all that a session needs."""
+    """What a host has of all that a session needs.
+
+    >>> found = tuner.check("latency", lib="/opt/missing.so")
+    >>> found.fit, [each.part for each in found.parts if not each.ok]
+    (False, ['library of kernel'])
+    """
 
     parts: tuple[Part, ...]
     host: Mapping[str, Any]
