@@ -7,19 +7,22 @@ import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import many_trials
+import sessions
 import uvicorn
 
-from tuner.records import Run, Trial
+from tuner.records import Kind, Run, Trial
 from tuner.results import Results
+from tuner.runs.simulated import SimulatedHost
 from tuner.serve.app import Site, app
 from tuner.serve.gate import Gate
 from tuner.serve.reader import Reader
 from tuner.serve.server import Address, listening
 from tuner.serve.starting import Asking
+from tuner.session.setup.plan import Contender
 from tuner.store import Store
 
 
@@ -88,6 +91,13 @@ def served(results: Results, token: str | None = None, asking: Asking | None = N
     finally:
         end()
         thread.join(30)
+
+
+def compared(folder: Path) -> str:
+    """Store a comparison in which `poll` is better than `default`; return where its history is."""
+    plan = replace(sessions.PLAN, kind=Kind.COMPARE, known=(Contender("poll", {"XLIO_RX_POLL": "-1"}),), start=None)
+    answer = sessions.tune(folder, SimulatedHost(sessions.polling_helps), plan)
+    return f"/history?s={answer['session']}&p=poll"
 
 
 @dataclass

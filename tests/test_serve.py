@@ -25,7 +25,7 @@ import stores
 from command_line import Tuner
 from hypothesis import given
 from hypothesis import strategies as st
-from served import Going, Served, served
+from served import Going, Served, compared, served
 
 from tuner import exclusive
 from tuner.errors import TunerError
@@ -401,6 +401,8 @@ def test_no_page_asks_another_host_and_none_has_script_or_style_in_it(pages: Ser
         ("/assets/report.html.j2", 404),
         ("/assets/..%2fserver.py", 404),
         ("/events/nix", 404),
+        ("/history?s=nix&p=latency", 404),
+        ("/history", 404),
         ("/compare?s=20260102-a", 400),
         ("/compare?" + "&".join(f"s={n}" for n in range(40)), 400),
         ("/?page=-1", 200),
@@ -424,6 +426,21 @@ def test_a_comparison_is_made_of_what_is_marked(pages: Served) -> None:
     found = pages.whole("/compare?s=20260102-a&s=20260202-b")
     assert found.status == http.HTTPStatus.OK
     assert "2 sessions, side by side" in found.text
+
+
+def test_the_history_of_a_profile_is_a_page_with_the_change_points_of_the_command(tmp_path: Path) -> None:
+    address = compared(tmp_path)
+    with served(Results(tmp_path)) as running:
+        assert address.replace("&", "&amp;") in running.ask("/profiles").text
+        found = running.whole(address)
+        assert found.status == http.HTTPStatus.OK
+        assert "poll: gain over time" in found.text
+        assert "too few sessions to tell a change from chance: 9 more are needed" in found.text
+        assert "poll: p99, µs over time" in running.whole(f"{address}&m=latency_p99_us").text
+        assert Tags(found.text).wrong == []
+        unknown = running.whole(f"{address}&m=latency_p98_us")
+        assert (unknown.status, "did you mean latency_p99_us?" in unknown.text) == (400, True)
+        assert running.ask(f"{address}ing").status == http.HTTPStatus.NOT_FOUND
 
 
 def test_a_session_that_begins_and_goes_on_comes_by_itself(tmp_path: Path) -> None:

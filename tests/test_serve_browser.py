@@ -9,7 +9,7 @@ from typing import Any
 import browser
 import many_trials
 import pytest
-from served import Going, Served, served
+from served import Going, Served, compared, served
 
 from tuner.results import Results
 
@@ -37,9 +37,14 @@ def going(tmp_path_factory: pytest.TempPathFactory) -> Going:
 
 
 @pytest.fixture(scope="module")
-def pages(going: Going) -> Iterator[Served]:
+def history(going: Going) -> str:
+    return compared(Path(going.store.where).parent)
+
+
+@pytest.fixture(scope="module")
+def pages(going: Going, history: str) -> Iterator[Served]:
     with served(Results(Path(going.store.where).parent)) as running:
-        for path in ("/sessions/20260102-a/report", "/compare?s=20260102-a&s=20260202-b"):
+        for path in ("/sessions/20260102-a/report", "/compare?s=20260102-a&s=20260202-b", history):
             running.whole(path)
         yield running
 
@@ -54,14 +59,34 @@ def pages(going: Going) -> Iterator[Served]:
         "/sessions/20260102-a/report",
         "/compare?s=20260102-a&s=20260202-b",
         "/login",
+        "/profiles",
+        "/history",
     ],
 )
-def test_nothing_is_wrong_with_a_page(chromium: Any, pages: Served, path: str, width: int, *, dark: bool) -> None:
-    seen = browser.visited(chromium, pages.url + path, width, dark=dark)
+def test_nothing_is_wrong_with_a_page(
+    chromium: Any, pages: Served, history: str, path: str, width: int, *, dark: bool
+) -> None:
+    seen = browser.visited(chromium, pages.url + (history if path == "/history" else path), width, dark=dark)
     assert seen.complaints == ()
     assert seen.requests == ()
     assert seen.violations == ()
     assert seen.wider_by_px <= 0
+
+
+def test_the_form_that_asks_for_the_token_has_nothing_wrong_and_lets_in_who_knows_it(
+    chromium: Any, going: Going
+) -> None:
+    with served(Results(Path(going.store.where).parent), token="secret") as running:  # noqa: S106 - of a test
+        seen = browser.visited(chromium, f"{running.url}/login", 390)
+        assert (seen.complaints, seen.requests, seen.violations) == ((), (), ())
+        assert seen.wider_by_px <= 0
+        page = chromium.new_context().new_page()
+        page.goto(running.url)
+        for word, comes in (("wrong", "That is not the token."), ("secret", "Running now")):
+            page.get_by_label("Token").fill(word)
+            page.keyboard.press("Enter")
+            page.get_by_text(comes).wait_for()
+        page.context.close()
 
 
 def test_a_running_session_goes_on_before_ones_eyes_and_marks_and_focus_stay(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tuner.figures import plain, shown
 from tuner.report.charts import ACCENT, CONFIG, INK, MUTED, WARN, Spec
-from tuner.report.page import rendered
+from tuner.report.page import ALONE, Frame, rendered
 from tuner.report.rows import Row
 from tuner.session.history import ChangePoint, History, change_words, too_few
 from tuner.version import __version__
 
 
-def page(found: History) -> str:
-    """Return the history as one HTML document that needs no network."""
+def page(found: History, frame: Frame = ALONE, others: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the history as one HTML document that needs no network, or in the frame of a server's pages.
+
+    `others` are the histories of further metrics: what they are called, and their addresses.
+    """
     content = {
         "profile": found.profile,
         "stack": found.stack,
@@ -29,7 +32,8 @@ def page(found: History) -> str:
         "unread": found.unread,
         "tuner": __version__,
     }
-    return rendered("history.html.j2", {"history": plot(found)}, {"c": content, "rows": _rows(found)})
+    values = {"c": content, "rows": _rows(found), "others": others}
+    return rendered("history.html.j2", {"history": plot(found)}, values, frame)
 
 
 def plot(found: History) -> tuple[str, Spec]:

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -36,6 +36,7 @@ from tuner.serve.reports import Crowded, Made, Reports
 from tuner.serve.starting import LEAST_S, MOST_S, OBJECTIVES, Asking, Started, wish
 from tuner.serve.watch import MOST_WATCHERS, Full, Watch
 from tuner.serve.worth import Profile, profiles
+from tuner.session.history import GAIN, Wanted, history
 from tuner.store import columns
 
 ASSETS: Final[Mapping[str, str]] = {
@@ -149,6 +150,7 @@ def app(site: Site) -> ASGIApp:
         Route("/sessions/{id}/report", _with(site, _report)),
         Route("/compare", _with(site, _compare)),
         Route("/profiles", _with(site, _profiles)),
+        Route("/history", _with(site, _history)),
         Route("/events", _with(site, _events)),
         Route("/events/{id}", _with(site, _events)),
         Route("/assets/{name}", _asset),
@@ -222,7 +224,7 @@ async def _session(site: Site, request: Request) -> Response:
 
 async def _report(site: Site, request: Request) -> Response:
     seen = await site.watch.now()
-    return await _made(site, seen, [_glance(seen, request.path_params["id"])], "The report")
+    return await _reported(site, seen, [_glance(seen, request.path_params["id"])], "The report")
 
 
 async def _compare(site: Site, request: Request) -> Response:
@@ -230,13 +232,30 @@ async def _compare(site: Site, request: Request) -> Response:
     wanted = list(dict.fromkeys(request.query_params.getlist("s")))
     if not 2 <= len(wanted) <= MOST_COMPARED:  # noqa: PLR2004 - one is not compared
         raise UsageError(f"{len(wanted)} sessions are marked", advice=f"mark two or more, up to {MOST_COMPARED}")
-    return await _made(site, seen, [_glance(seen, each) for each in wanted], "The comparison")
+    return await _reported(site, seen, [_glance(seen, each) for each in wanted], "The comparison")
 
 
 async def _profiles(site: Site, request: Request) -> Response:
     seen = await site.watch.now()
     every = await asyncio.to_thread(site.profiles, seen)
     return HTMLResponse(pages.profiles_page(seen, every, _view(request), site.manners(seen)))
+
+
+async def _history(site: Site, request: Request) -> Response:
+    """Answer with the history of a profile that a session judged: `s` is the session, `p` the profile, `m` the metric."""
+    seen = await site.watch.now()
+    glance = _glance(seen, request.query_params.get("s", ""))
+    name, metric = request.query_params.get("p", ""), request.query_params.get("m", GAIN)
+    judged = next((each for each in glance.judged if each.profile == name), None)
+    if judged is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "that session judged no profile of that name")
+    wanted = Wanted(judged.settings, glance.stack, metric, every_host=glance.host is None, of_host=glance.host)
+
+    def make() -> str:
+        return pages.history_page(history(site.reader.store, wanted), glance.id, name)
+
+    key = "history", glance.id, name, metric, sum(not each.is_running for each in seen.sessions.values())
+    return await _made(site, seen, key, make, "The history")
 
 
 async def _start(site: Site, request: Request) -> Response:
@@ -262,14 +281,18 @@ def _asking(site: Site) -> Asking:
     return site.asking
 
 
-async def _made(site: Site, seen: Seen, chosen: Sequence[Glance], what: str) -> Response:
-    """Return a report, or a page that asks for it again by itself while it is being made."""
+async def _reported(site: Site, seen: Seen, chosen: Sequence[Glance], what: str) -> Response:
+    """Return the report of sessions, or a page that waits for it."""
 
     def make() -> str:
         store = site.reader.store
         return files.as_html(files.found(store, [store.session(each.id) for each in chosen]), pages.frame())
 
-    key = tuple(_moment(each) for each in chosen)
+    return await _made(site, seen, tuple(_moment(each) for each in chosen), make, what)
+
+
+async def _made(site: Site, seen: Seen, key: Hashable, make: Callable[[], str], what: str) -> Response:
+    """Return a page that takes seconds, or one that asks for it again by itself while it is being made."""
     found = await asyncio.to_thread(site.reports.page, key, make, PATIENCE_S)
     how = site.manners(seen)
     if isinstance(found, Made):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from tuner.report import page
+from tuner.figures import plain
+from tuner.report import history, page
 from tuner.serve.ended import Ended
 from tuner.serve.glance import Glance
 from tuner.serve.live import Live
@@ -17,6 +19,7 @@ from tuner.serve.manners import Manners
 from tuner.serve.reader import Seen
 from tuner.serve.starting import Started
 from tuner.serve.worth import Profile
+from tuner.session.history import GAIN, History
 from tuner.terminal_text import safe
 from tuner.version import __version__
 
@@ -95,7 +98,7 @@ def asset(name: str) -> str:
 @cache
 def _environment() -> Any:
     made = page.environment(asset)
-    made.globals |= {"cpus": _cpus, "version": __version__}
+    made.globals |= {"cpus": _cpus, "version": __version__, "history": history_address}
     return made
 
 
@@ -132,6 +135,17 @@ def frame() -> page.Frame:
     """Return the frame that a report is shown in; the foot is `with_foot`'s, because a report is kept for longer."""
     values = {"pages": PLACES, "here": "", "refresh": False, "foot": _markup(_FOOT)}
     return page.Frame("frame.html.j2", asset, values)
+
+
+def history_page(found: History, session: str, profile: str) -> str:
+    """Return the history of a profile that a session judged, with the way to those of its other metrics."""
+    others = [(plain(each), history_address(session, profile, each)) for each in found.metrics]
+    return history.page(found, frame(), others)
+
+
+def history_address(session: str, profile: str, metric: str = GAIN) -> str:
+    """Return where the history of a profile that a session judged is."""
+    return f"/history?{urlencode({'s': session, 'p': profile, 'm': metric})}"
 
 
 def with_foot(report: bytes, manners: Manners) -> bytes:

@@ -48,6 +48,13 @@ class Wanted:
     """None for the first that its sessions judged."""
     every_host: bool = False
     """Whether sessions of other hosts may be meant in a store that many share."""
+    of_host: str | None = None
+    """The host whose sessions are meant, whichever asks; None where that is not said."""
+
+    def takes(self, row: StoredSession, store: Store) -> bool:
+        """Return whether a session may be meant, by how it ended and by its host."""
+        by_host = row.host == self.of_host if self.of_host else self.every_host or store.is_mine(row)
+        return row.state is State.DONE and by_host
 
 
 def wanted(reference: str | None, asked: Wanted, shelves: Sequence[Shelf]) -> Wanted:
@@ -127,6 +134,8 @@ class History:
     """Sessions that measured the profile on another host, under other traffic or against another baseline."""
     unread: int
     """Sessions that cannot be read."""
+    metrics: tuple[str, ...] = ()
+    """Those that the sessions of this profile have, its gain first: of each there is a history."""
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -149,20 +158,26 @@ class _Measured:
 
 def history(store: Store, wanted: Wanted) -> History:
     """Return the history of a profile; raise `UsageError` where no finished session measured it, or not by that metric."""
-    rows = [row for row in store.readable()[0] if row.state is State.DONE and (wanted.every_host or store.is_mine(row))]
+    rows = [row for row in store.readable()[0] if wanted.takes(row, store)]
     read = [_read(row) for row in rows]
     every = [each for found in read for each in found or ()]
     mine = _of_profile(every, wanted, store.where)
     metric = wanted.metric or _usual(mine[-1])
+    known = _metrics(mine)
     with_metric = [each for each in mine if (metric == GAIN and each.gain) or metric in each.described.metrics]
     if not with_metric:
-        known = {GAIN, *(name for each in mine for name in each.described.metrics)}
         raise UsageError(f"no session of this profile has metric {metric!r}", advice=did_you_mean(metric, known))
     last = _key(with_metric[-1], metric)
     same = [each for each in with_metric if _key(each, metric) == last]
     told = _told(same, metric)
     unread = sum(found is None for found in read)
-    return replace(told, others=len({each.row.id for each in mine}) - len(same), unread=unread)
+    return replace(told, others=len({each.row.id for each in mine}) - len(same), unread=unread, metrics=known)
+
+
+def _metrics(measured: Sequence[_Measured]) -> tuple[str, ...]:
+    """Return the metrics that any of the sessions has."""
+    gained = (GAIN,) if any(each.gain for each in measured) else ()
+    return tuple(dict.fromkeys([*gained, *(name for each in measured for name in each.described.metrics)]))
 
 
 def _read(row: StoredSession) -> list[_Measured] | None:

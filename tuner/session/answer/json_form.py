@@ -104,36 +104,58 @@ def _kinds(record: Any) -> Mapping[str, Any]:
 
 def _value(kind: Any, data: Any, where: str, findings: list[Finding]) -> Any:
     """Return `data` as a value of `kind`, `_NOTHING` when it is none, which is told then."""
-    if isinstance(kind, UnionType):
-        kind = next(each for each in get_args(kind) if each is not NoneType)
-        if data is None:
-            return None
+    kind, may_be_none = _said(kind)
+    if data is None and may_be_none:
+        return None
     if kind in _READ:
         return _read(_READ[kind], data, where, findings)
     if is_dataclass(kind):
         return _record(kind, data, where, findings)
-    if get_origin(kind) in {tuple, Mapping}:
+    if _origin(kind) in {tuple, Mapping}:
         return _several(kind, data, where, findings)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _word(kind, data, where, findings)
     return _scalar(kind, data, where, findings)
 
 
+@cache
+def _said(kind: Any) -> tuple[Any, bool]:
+    """Return the kind that a value has where there is one, and whether there may be none; asked thousands of times an answer."""
+    if isinstance(kind, UnionType):
+        return next(each for each in get_args(kind) if each is not NoneType), True
+    return kind, False
+
+
+@cache
+def _origin(kind: Any) -> Any:
+    return get_origin(kind)
+
+
+@cache
+def _arguments(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind)
+
+
 def _several(kind: Any, data: Any, where: str, findings: list[Finding]) -> Any:
-    of = get_args(kind)
-    if get_origin(kind) is tuple and isinstance(data, list):
+    of = _arguments(kind)
+    if _origin(kind) is tuple and isinstance(data, list):
         return tuple(_value(of[0], each, f"{where}[{at}]", findings) for at, each in enumerate(data))
-    if get_origin(kind) is Mapping and isinstance(data, Mapping):
+    if _origin(kind) is Mapping and isinstance(data, Mapping):
         names = {name: _value(of[0], name, where, findings) for name in data}
         return {names[name]: _value(of[1], each, f"{where}.{name}", findings) for name, each in data.items()}
-    findings.append(error(where, f"{data!r} is not {'a list' if get_origin(kind) is tuple else 'an object'}"))
+    findings.append(error(where, f"{data!r} is not {'a list' if _origin(kind) is tuple else 'an object'}"))
     return _NOTHING
 
 
+@cache
+def _texts(kind: type[StrEnum]) -> Mapping[str, None]:
+    return dict.fromkeys(each.value for each in kind)
+
+
 def _word(kind: type[StrEnum], data: Any, where: str, findings: list[Finding]) -> Any:
-    known = [each.value for each in kind]
-    if data in known:
+    if isinstance(data, str) and data in _texts(kind):
         return kind(data)
+    known = list(_texts(kind))
     findings.append(error(where, f"{data!r} is not one of {', '.join(known)}", did_you_mean(str(data), known)))
     return _NOTHING
 
