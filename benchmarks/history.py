@@ -3,11 +3,13 @@
 Series of 40 simulated sessions, a day apart, each a whole comparison of a profile with its baseline by the noise of
 `simulation.py`. In half of the series the profile is truly 5 % worse from one session on.
 
-    .venv/bin/python benchmarks/history.py [SERIES]
+    .venv/bin/python benchmarks/history.py [SERIES [SECONDS]]
+    .venv/bin/python benchmarks/history.py ideal [SECONDS]
 """
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import decisions
+import numpy as np
 import simulation
 
 from tuner.records import Kind, State, StoredSession
@@ -53,7 +56,7 @@ class Kept(simulation.Memory):
         return bool(session)
 
 
-def session(folder: Path, series: str, at: int, step_at: int | None) -> StoredSession:
+def session(folder: Path, series: str, at: int, step_at: int | None, budget_s: float = PLAN.budget_s) -> StoredSession:
     """Return one session of a series, as stored: from `step_at` on the profile is worse, and the kernel is another one."""
     after = step_at is not None and at >= step_at
     gain = TRULY * (STEP if after else 1.0)
@@ -62,7 +65,7 @@ def session(folder: Path, series: str, at: int, step_at: int | None) -> StoredSe
         return simulation.BASE_US / (gain if "XLIO_RX_POLL" in environment else 1.0)
 
     name = f"history/{series}/{at}"
-    plan = replace(PLAN, budget_s=PLAN.budget_s)
+    plan = replace(PLAN, budget_s=budget_s)
     host = simulation.NoisyHost(latency, simulation.Noise(), simulation.chances(name))
     answer = simulation.carried_out(folder, host, plan, name)
     facts = {"hostname": "host", "system": "Linux 6.14.2" if after else "Linux 6.12.9"}
@@ -86,12 +89,12 @@ class Found:
     by_latency: tuple[int, ...]
 
 
-def series(seed: int, *, stepped: bool) -> Found:
+def series(seed: int, budget_s: float = PLAN.budget_s, *, stepped: bool) -> Found:
     """Return what is found in a series, by the gain and by the profile's own latency."""
     rng = random.Random(f"step/{seed}")  # noqa: S311 - where a change is, is no secret
     step_at = rng.randrange(EDGE, SESSIONS - EDGE) if stepped else None
     with tempfile.TemporaryDirectory() as folder:
-        rows = tuple(session(Path(folder), f"{stepped}/{seed}", at, step_at) for at in range(SESSIONS))
+        rows = tuple(session(Path(folder), f"{stepped}/{seed}", at, step_at, budget_s) for at in range(SESSIONS))
     return Found(step_at, changes(rows, GAIN), changes(rows, "latency_p50_us"))
 
 
@@ -107,11 +110,36 @@ def near(step_at: int | None, found: tuple[int, ...]) -> bool:
     return step_at is not None and len(found) == 1 and abs(found[0] - step_at) <= NEAR
 
 
-def section(count: int = SERIES) -> str:
+def ideal(budget_s: float = PLAN.budget_s, size: int = 400) -> str:
+    """Return how often somebody finds the step who knows that there is one, or even how large it is and what was before.
+
+    Both have the sessions' gains alone, with the spread that they have here, and the likelihood of normal noise.
+    """
+    rng = np.random.default_rng(5)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [session(Path(folder), "ideal", at, None, budget_s) for at in range(100)]
+    gains = np.log([row.verdict["gain"]["ratio"] / TRULY for row in rows if row.verdict])
+    spread, step = float(gains.std(ddof=1)), math.log(STEP)
+    places, knows_one, knows_all = np.arange(1, SESSIONS), 0, 0
+    after = np.arange(SESSIONS) >= places[:, None]
+    for _ in range(size):
+        at = int(rng.integers(EDGE, SESSIONS - EDGE))
+        values = rng.normal(0.0, spread, SESSIONS) + step * (np.arange(SESSIONS) >= at)
+        means = (after * values).sum(1) / after.sum(1) - (~after * values).sum(1) / (~after).sum(1)
+        best = places[np.argmax(np.abs(means) * np.sqrt(after.sum(1) * (~after).sum(1)))]
+        knows_one += abs(int(best) - at) <= NEAR
+        knows_all += abs(int(places[np.argmin(((values - step * after) ** 2).sum(1))]) - at) <= NEAR
+    return (
+        f"gains of sessions of {budget_s:g} s spread by {100 * spread:.1f} %: who knows that there is one step finds it within {NEAR} sessions in "
+        f"{100 * knows_one / size:.0f} %, who knows its size and the level before, too, in {100 * knows_all / size:.0f} %"
+    )
+
+
+def section(count: int = SERIES, budget_s: float = PLAN.budget_s) -> str:
     """Return the section of the benchmark page."""
     rows = []
     for stepped in (True, False):
-        found = [series(seed, stepped=stepped) for seed in range(1, count + 1)]
+        found = [series(seed, budget_s, stepped=stepped) for seed in range(1, count + 1)]
         for metric, of in (("gain", "by_gain"), ("latency_p50_us", "by_latency")):
             told = [(one.step_at, getattr(one, of)) for one in found]
             right = sum(near(step_at, places) if stepped else not places for step_at, places in told)
@@ -120,7 +148,7 @@ def section(count: int = SERIES) -> str:
     return "\n".join(
         [
             "## Change points\n",
-            f"{count} series of {SESSIONS} simulated comparisons of {PLAN.budget_s:g} s a row, with the noise of the decisions above. Right is one",
+            f"{count} series of {SESSIONS} simulated comparisons of {budget_s:g} s a row, with the noise of the decisions above. Right is one",
             f"change point within {NEAR} sessions of the true one, or none where there is none.\n",
             "| truth | metric | right |",
             "|---|---|---|",
@@ -130,5 +158,14 @@ def section(count: int = SERIES) -> str:
     )
 
 
+def main() -> None:
+    """Print the section, or what is possible at all."""
+    if sys.argv[1:2] == ["ideal"]:
+        print(ideal(float(sys.argv[2]) if sys.argv[2:] else PLAN.budget_s))
+        return
+    count, budget_s, *_ = [*sys.argv[1:], *("", "")[len(sys.argv) - 1 :]]
+    print(section(int(count or SERIES), float(budget_s or PLAN.budget_s)))
+
+
 if __name__ == "__main__":
-    print(section(*map(int, sys.argv[1:2])))
+    main()

@@ -30,7 +30,7 @@ from tuner.runs.run import Rig
 from tuner.runs.simulated import BANNER, report, serving
 from tuner.runs.workload import Workload
 from tuner.session.measuring.clock import Clock
-from tuner.session.measuring.progress import Silent
+from tuner.session.measuring.progress import Progress, Silent
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.tuning import Tuning, carry_out
 from tuner.store import Store
@@ -187,7 +187,7 @@ def chances(name: str) -> random.Random:
     return random.Random(name)  # noqa: S311 - noise is no secret
 
 
-def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str) -> dict[str, Any]:
+def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str, watch: Progress | None = None) -> dict[str, Any]:
     """Return the answer of a whole session on a host, whose chances seed it too; its files are in `folder`."""
     plan = replace(plan, seed=host.rng.randrange(2**31))
     rig = Rig(
@@ -199,7 +199,7 @@ def carried_out(folder: Path, host: NoisyHost, plan: Plan, name: str) -> dict[st
         programs=plan.programs,
     )
     clock = Clock(plan.budget_s, 0.0, 0.0, host.now)
-    return carry_out(Tuning(Memory(), Results(folder), rig, Silent()), plan, session_id(name), clock).to_dict()
+    return carry_out(Tuning(Memory(), Results(folder), rig, watch or Silent()), plan, session_id(name), clock).to_dict()
 
 
 def session_id(name: str) -> str:

@@ -4,6 +4,7 @@ Whole `tuner compare --until decided` sessions on a simulated host, and the leve
 (`tuner/judging/sequential.py`), which come from the distribution of Wilcoxon's signed ranks along a whole session.
 
     .venv/bin/python benchmarks/until_decided.py [--sessions 1000]
+    .venv/bin/python benchmarks/until_decided.py --ideal [--paths 20000]
     .venv/bin/python benchmarks/until_decided.py --levels [--paths 400000]
 """
 
@@ -13,7 +14,7 @@ import argparse
 import math
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,15 +27,16 @@ import simulation
 
 from tuner.judging.sequential import LOOK_LEVELS
 from tuner.judging.statistics import CONFIDENCE, MOST_EXACT
-from tuner.records import Kind
+from tuner.records import Kind, Trial
+from tuner.session.measuring.progress import Silent
 from tuner.session.setup.plan import Contender
 
 SESSIONS: Final = 1000
 PATHS: Final = 400_000
 BATCH: Final = 20_000
 FEWEST: Final = 6
-# A minute and ten of them, of 2.5 s a block: 22 and 200 blocks.
-MAXIMA_S: Final = (60.0, 600.0)
+# One minute, two and ten of them: 22, 45 and 200 blocks at most.
+MAXIMA_S: Final = (60.0, 120.0, 600.0)
 GAINS: Final = (1.0, 1.05, 1.10, 1.20)
 PLAN: Final = replace(
     simulation.PLAN,
@@ -120,6 +122,84 @@ def section(sessions: int = SESSIONS) -> str:
     )
 
 
+class Ratios(Silent):
+    """A watcher who keeps the log ratio of each block."""
+
+    def __init__(self) -> None:
+        """Keep none yet."""
+        self.found: list[float] = []
+
+    def compared(self, trial: Trial, log_gain: float | None) -> None:
+        """Keep it."""
+        del trial
+        self.found += [] if log_gain is None else [log_gain]
+
+
+def noise_of_blocks(sessions: int) -> np.ndarray[Any, Any]:
+    """Return log ratios of blocks in which nothing differs, of sessions like those above; each with its opposite."""
+    ratios = Ratios()
+    for seed in range(sessions):
+        host = simulation.NoisyHost(
+            lambda _: simulation.BASE_US, simulation.Noise(), simulation.chances(f"ideal/{seed}")
+        )
+        plan = replace(PLAN, budget_s=MAXIMA_S[-1] / 2, until_decided=False)
+        with tempfile.TemporaryDirectory() as folder:
+            simulation.carried_out(Path(folder), host, plan, f"ideal/{seed}", ratios)
+    found = np.array(ratios.found)
+    return np.concatenate([found, -found])
+
+
+LogDensity = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+
+
+def smoothed(noise: np.ndarray[Any, Any]) -> LogDensity:
+    """Return the logarithm of the density that noise has, by a histogram that is smoothed a little."""
+    counts, edges = np.histogram(noise, bins=400, range=(-1.2, 1.2), density=True)
+    kernel = np.exp(-((np.arange(-20, 21) / 4) ** 2) / 2)
+    density = np.convolve(counts, kernel / kernel.sum(), "same") + 1e-4
+    middles = (edges[1:] + edges[:-1]) / 2
+    return lambda values: np.log(np.interp(values, middles, density))
+
+
+def ideal(noise: np.ndarray[Any, Any], most: int, paths: int, density: LogDensity) -> tuple[float, float]:
+    """Return how often, and after how many blocks in the median, the best possible test shows that B is 10 % better.
+
+    It is Wald's: the likelihood of B being exactly 10 % better or worse by that of no difference, which no other test of the same
+    error beats, with a bound for which 5 % of comparisons without a difference err. It knows what nobody knows: the gain, and the density of the noise.
+    """
+    rng, gained = np.random.default_rng(2), math.log(1.1)
+
+    def likelihoods(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        up, down = ((density(values - shift) - density(values)).cumsum(axis=1) for shift in (gained, -gained))
+        whole: np.ndarray[Any, Any] = np.logaddexp(up, down)
+        return whole
+
+    drawn = rng.choice(noise, (2, paths, most))
+    bound = np.quantile(likelihoods(drawn[0]).max(axis=1), CONFIDENCE)
+    shown = likelihoods(drawn[1] + gained) > bound
+    ends = np.where(shown.any(axis=1), shown.argmax(axis=1) + 1, most)
+    return float(shown.any(axis=1).mean()), float(np.median(ends))
+
+
+def ideals(paths: int) -> str:
+    """Return what ideal tests of a true 10 % need, of a minute and of two."""
+    noise = noise_of_blocks(20)
+    variance = float(noise.var())
+    known = {
+        "the noise's variance, and takes it for normal": lambda values: -(values**2) / (2 * variance),
+        "the noise's whole distribution": smoothed(noise),
+    }
+    rows = [
+        f"| {most} | {what} | {100 * power:.0f} % | {blocks:g} |"
+        for most in (22, 45)
+        for what, density in known.items()
+        for power, blocks in [ideal(noise, most, paths, density)]
+    ]
+    return "\n".join(
+        ["| most blocks | the test knows the gain, and | shows it | blocks, median |", "|---|---|---|---|", *rows]
+    )
+
+
 def chances_below(count: int) -> np.ndarray[Any, Any]:
     """Return the chance of at most so many, from 0, of Wilcoxon's signed ranks of so many symmetric values."""
     if count > MOST_EXACT:
@@ -173,8 +253,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--levels", action="store_true", help="compute the levels of a look again")
     parser.add_argument("--paths", type=int, default=PATHS)
+    parser.add_argument("--ideal", action="store_true", help="count what tests need that know what nobody knows")
     given = parser.parse_args()
-    print(levels(given.paths) if given.levels else section(given.sessions))
+    if given.ideal:
+        print(ideals(min(given.paths, BATCH)))
+    else:
+        print(levels(given.paths) if given.levels else section(given.sessions))
 
 
 if __name__ == "__main__":
