@@ -42,6 +42,7 @@ man: setup
 
 manual: setup
 	$(BIN)/python -m tuner.cli.reference > docs/commands.md
+	$(BIN)/python -m tuner.cli.reference parameters > docs/parameters.md
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/manual
 	@echo "build/manual/index.html"
 

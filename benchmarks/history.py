@@ -163,8 +163,8 @@ def main() -> None:
     if sys.argv[1:2] == ["ideal"]:
         print(ideal(float(sys.argv[2]) if sys.argv[2:] else PLAN.budget_s))
         return
-    count, budget_s, *_ = [*sys.argv[1:], *("", "")[len(sys.argv) - 1 :]]
-    print(section(int(count or SERIES), float(budget_s or PLAN.budget_s)))
+    given = dict(zip(("series", "seconds"), sys.argv[1:], strict=False))
+    print(section(int(given.get("series", SERIES)), float(given.get("seconds", PLAN.budget_s))))
 
 
 if __name__ == "__main__":

@@ -215,7 +215,14 @@ def profiles_page(seen: Seen, every: Sequence[Profile], view: ListView, manners:
 def start_page(about: Starting, manners: Manners) -> str:
     """Return the page that starts a session."""
     stop = stop_form(about.started)
-    values = {"started": about.started, "stacks": about.stacks, "objectives": about.objectives, "stop": _markup(stop)}
+    prepared = about.started.running and not about.started.session
+    values = {
+        "refresh": prepared,
+        "started": about.started,
+        "stacks": about.stacks,
+        "objectives": about.objectives,
+        "stop": _markup(stop),
+    }
     return whole("start.html.j2", manners, "/start", **values, least=about.least_s, most=about.most_s)
 
 
