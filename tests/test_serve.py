@@ -30,6 +30,7 @@ from served import Going, Served, compared, served
 from tuner import exclusive
 from tuner.errors import TunerError
 from tuner.records import Run, State
+from tuner.report import drawing
 from tuner.results import Results
 from tuner.serve import gate, manners, server
 from tuner.serve.app import Site
@@ -441,6 +442,17 @@ def test_the_history_of_a_profile_is_a_page_with_the_change_points_of_the_comman
         unknown = running.whole(f"{address}&m=latency_p98_us")
         assert (unknown.status, "did you mean latency_p99_us?" in unknown.text) == (400, True)
         assert running.ask(f"{address}ing").status == http.HTTPStatus.NOT_FOUND
+
+
+def test_a_page_whose_plot_was_not_drawn_in_time_is_shown_and_made_again_for_who_asks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = compared(tmp_path)
+    with monkeypatch.context() as starved, served(Results(tmp_path)) as running:
+        starved.setattr(drawing, "_MOST_S", 0.01)
+        assert "vega did not end within 0.01 s" in running.whole(address).text
+        starved.undo()
+        assert "did not end" not in running.whole(address).text
 
 
 def test_a_session_that_begins_and_goes_on_comes_by_itself(tmp_path: Path) -> None:

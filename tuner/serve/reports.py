@@ -11,6 +11,8 @@ from typing import Final
 
 from tuner.errors import TunerError
 
+UNDRAWN: Final = b'<p class="undrawn">'
+"""What stands where a plot could not be drawn (`parts.html.j2`): in the time that a busy host left for it, perhaps."""
 MOST_BYTES: Final = 64 << 20
 MOST_KEPT: Final = 200
 MOST_WAITING: Final = 8
@@ -55,7 +57,7 @@ class Reports:
                 return Waiting()
             self._made.move_to_end(key)
             found = self._made[key]
-            if found.why_not:
+            if found.why_not or UNDRAWN in found.page:
                 del self._made[key]  # who asks again may find it mended
             return found
 
