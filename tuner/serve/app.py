@@ -245,7 +245,7 @@ async def _history(site: Site, request: Request) -> Response:
     """Answer with the history of a profile that a session judged: `s` is the session, `p` the profile, `m` the metric."""
     seen = await site.watch.now()
     glance = _glance(seen, request.query_params.get("s", ""))
-    name, metric = request.query_params.get("p", ""), request.query_params.get("m", GAIN)
+    name, metric = request.query_params.get("p", ""), request.query_params.get("m", GAIN)[:MOST_WORDS]
     judged = next((each for each in glance.judged if each.profile == name), None)
     if judged is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "that session judged no profile of that name")
