@@ -236,8 +236,8 @@ def check(
     """Say what this host has of all that a session needs, without measuring; `rings` are those that the program will have.
 
     >>> found = tuner.check("latency")
-    >>> [each.part for each in found.parts]
-    ['sockperf', 'library of kernel', 'fast start', 'CPUs', 'results']
+    >>> [each.part for each in found.parts][-2:]
+    ['CPUs', 'results']
     """
     with _place(given) as at:
         return api.check(
