@@ -254,7 +254,8 @@ async def _history(site: Site, request: Request) -> Response:
     def make() -> str:
         return pages.history_page(history(site.reader.store, wanted), glance.id, name)
 
-    key = "history", glance.id, name, metric, sum(not each.is_running for each in seen.sessions.values())
+    over = len(seen.sessions) + seen.unread - sum(each.is_running for each in seen.sessions.values())
+    key = "history", glance.id, name, metric, over
     return await _made(site, seen, key, make, "The history")
 
 
