@@ -239,8 +239,8 @@ def test_sessions_beside_each_other_are_written_at_once(url: str) -> None:
 def test_a_server_that_is_restarted_in_a_session_costs_nothing_but_a_moment(
     postgresql: postgres.Server, url: str
 ) -> None:
-    store, said = Store(url), list[str]()
-    store.tell(said.append)
+    store, said, waited_s = Store(url), list[str](), list[float]()
+    store.tell(said.append, waited_s.append)
     with store.writing("20260101-a"):
         store.add_trial("20260101-a", TRIAL)
         store.add_run("20260101-a", run(0), 1.0)
@@ -250,6 +250,7 @@ def test_a_server_that_is_restarted_in_a_session_costs_nothing_but_a_moment(
         time.sleep(1.0)
         postgresql.start()  # here, because it ends with the thread that started it
         going_on.join()
+        assert sum(waited_s) > 0.5
         assert store.runs("20260101-a") == (run(0), run(1))
         with pytest.raises(Busy, match="under way"), Store(url).writing("20260101-a"):
             pass

@@ -181,7 +181,7 @@ def _carried(session: Ongoing, at: Workspace, named: Named) -> Iterator[Pairs | 
 
 def _watched(session: Ongoing, at: Workspace, named: Named, differs: Sequence[str] = ()) -> Answer:
     with at.watch(session) as progress:
-        session.store.tell(progress.note)
+        session.store.tell(progress.note, session.clock.hold)
         for line in differs:
             progress.note(line)
         rig = prepare.rig(session.plan, at.pair)

@@ -23,7 +23,7 @@ from tuner.results import Results
 from tuner.store import columns, opening
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
-from tuner.store.place import AlreadyThere, Fenced, Place, Row, Steps
+from tuner.store.place import AlreadyThere, Fenced, Place, Row, Steps, unheard
 from tuner.store.tables import BLOCKS, FORMAT, LEASES, RUNS, SESSIONS, TRIALS
 
 if TYPE_CHECKING:  # loaded where a URL names a server
@@ -67,9 +67,9 @@ class Store:
         """
         return self._place.writing(session)
 
-    def tell(self, note: Callable[[str], None]) -> None:
-        """Let somebody hear what is waited for."""
-        self._place.note = note
+    def tell(self, note: Callable[[str], None], waited: Callable[[float], None] = unheard) -> None:
+        """Let somebody hear what is waited for, and then how many seconds that took."""
+        self._place.note, self._place.waited = note, waited
 
     def is_mine(self, session: StoredSession) -> bool:
         """Return whether a session may be meant where none is named: in a shared store only those that this host began."""

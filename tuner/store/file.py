@@ -25,6 +25,7 @@ class File:
     def __init__(self, path: Path, *, write: bool) -> None:
         self.path = path
         self.note: Callable[[str], None] = unheard
+        self.waited: Callable[[float], None] = unheard
         self._write = write
         # A reader asks anew for each query whether somebody writes meanwhile.
         pool = sa.QueuePool if write else sa.NullPool

@@ -26,6 +26,8 @@ class Place(Protocol):
 
     note: Callable[[str], None]
     """Hears what is waited for."""
+    waited: Callable[[float], None]
+    """Hears how many seconds that took, when it is over."""
 
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return what a query finds."""
@@ -37,7 +39,7 @@ class Place(Protocol):
         """Hold a session as its only writer; raise `Busy` saying who writes it already."""
 
 
-def unheard(_line: str) -> None:
+def unheard(_: object) -> None:
     """Tell nobody."""
 
 

@@ -66,6 +66,7 @@ class Server:
         self.where = database_url.shown(url)
         self._write = write
         self.note: Callable[[str], None] = unheard
+        self.waited: Callable[[float], None] = unheard
         self._session: str | None = None
         self._held: sa.Connection | None = None
         self._turn = threading.RLock()
@@ -159,11 +160,15 @@ class Server:
             while True:
                 try:
                     with self._connection() as connection, connection.begin():
-                        return work(connection)
+                        done = work(connection)
                 except sa.exc.OperationalError as reason:
-                    until_s = self._waited(reason, until_s)
+                    until_s = self._await(reason, until_s)
+                    continue
+                if until_s is not None:
+                    self.waited(time.monotonic() - until_s + RETRY_S)
+                return done
 
-    def _waited(self, reason: sa.exc.OperationalError, until_s: float | None) -> float:
+    def _await(self, reason: sa.exc.OperationalError, until_s: float | None) -> float:
         """Wait a moment for the server and return until when that is worth it; raise the reason where it is not."""
         if self._session is None or self._given_up or not _is_lost(reason):
             raise reason
