@@ -253,7 +253,7 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
         "its disk is full",
         "no run can be started there",
     ),
-    "PostgreSQL restarted": ("was lost; it is tried again",),
+    "PostgreSQL restarted": ("was lost; it is tried again", "cannot use"),
     "Dask worker killed": ("workers went away",),
     "scheduler killed": ("does not answer any more",),
 }
