@@ -137,3 +137,9 @@ def test_a_release_in_an_unknown_form_is_still_a_banner() -> None:
 def test_any_bytes_are_read_without_an_exception(data: bytes) -> None:
     text = data.decode(errors="replace")
     banner.every(" XLIO INFO   : XLIO_VERSION: 3.61.2\n" + text + "\n XLIO INFO   : " + text)
+
+
+def test_the_value_of_a_variable_that_nobody_knows_is_what_stands_apart_or_else_the_last_word() -> None:
+    assert banner._value("XLIO_NO_SUCH", "Some new thing      on demand", " ") == "on demand"
+    assert banner._value("XLIO_NO_SUCH", "Some new thing 7", " ") == "7"
+    assert banner._value("XLIO_NO_SUCH", "Alone", " ") == ""
