@@ -161,6 +161,16 @@ class Endless(io.RawIOBase):
         assert self.given < 1 << 28
         return self.line[:size]
 
+    def read(self, size: int = -1) -> bytes:
+        """Return as much as is wanted, which is not all."""
+        assert 0 < size < 1 << 28
+        return (self.line * (size // len(self.line) + 1))[:size]
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Stay: every place of it is the same."""
+        assert (offset, whence) == (-1, io.SEEK_CUR)
+        return 0
+
 
 @pytest.mark.parametrize("line", [b"packet, txTime(sec), rxTime(sec)\n", b"x" * 4096, b"1, 0.1, 0.2\n" * 340])
 def test_a_log_without_end_is_no_log(line: bytes) -> None:
