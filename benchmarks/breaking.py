@@ -254,7 +254,7 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
         "no run can be started there",
     ),
     "PostgreSQL restarted": ("was lost; it is tried again", "cannot use"),
-    "Dask worker killed": ("workers went away",),
+    "Dask worker killed": ("went away",),
     "scheduler killed": ("does not answer any more",),
 }
 """What a message may give as the cause of each fault, beside the name of what was lost; nothing need be said by what was killed itself."""

@@ -157,10 +157,6 @@ class Ledger:
         counted = Counter(self.status(trial.number) for trial in self._trials)
         return {status: counted[status] for status in Status}
 
-    def took_part(self, trial: Trial, block: int) -> bool:
-        """Return whether a trial was measured in a block."""
-        return (trial.number, block) in self._placed
-
     def runs_in(self, block: int) -> Sequence[Run]:
         """Return the runs of a block in the order they were made."""
         return self._in.get(block, ())
