@@ -230,19 +230,28 @@ def test_a_store_is_tables_with_units_in_the_names_of_columns(tmp_path: Path) ->
     numbers = runs.select_dtypes("number").columns
     assert {"wall_s", "latency_p99_us", "rate_mps"} <= set(numbers)
     assert pd.api.types.is_datetime64_any_dtype(runs["started_at"])
+    empty = tuner.open_store(an_empty_session(tmp_path / "empty"))
+    assert list(empty.trials()) == list(trials)
+    assert set(empty.runs()) <= set(runs)
     answer = store.answer()
     assert answer is not None
     assert answer.to_dict() == found.to_dict()
 
 
+def an_empty_session(results: Path) -> Path:
+    results.mkdir(exist_ok=True)
+    workspace(results).store().add_session("20260101-000000-empty", {"kind": "tune"}, {})
+    return results
+
+
 def test_an_empty_session_has_tables_and_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(tuner.UsageError, match="no sessions"):
         tuner.open_store(tmp_path)
-    at = workspace(tmp_path)
-    at.store().add_session("20260101-000000-empty", {"kind": "tune"}, {})
-    store = tuner.open_store(tmp_path)
+    store = tuner.open_store(an_empty_session(tmp_path))
     assert len(store.sessions()) == 1
     assert (len(store.trials()), len(store.runs()), store.answer()) == (0, 0, None)
+    assert store.runs()[store.runs().status == "ok"].groupby("profile").size().empty
+    assert store.trials()[store.trials().role == "baseline"].empty
 
 
 def test_a_profile_is_read_merged_checked_written_and_read_again(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import pandas as pd
 
 from tuner.records import Run, StoredSession, Trial
 
+# What a frame has in any case: a session without trials or runs has empty columns, not none.
+_TRIAL: Final = ("trial", "profile", "role", "settings", "invalid", "runs", "ok", "wall_s")
+_RUN: Final = ("run", "trial", "profile", "phase", "block", "workload", "status", "reason", "started_at", "wall_s")
 _NO_COLUMNS: Final = ("histogram", "histogram_corrected", "lost_by_receiver", "own", "samples")
 
 
@@ -19,44 +22,47 @@ def sessions_frame(sessions: Sequence[StoredSession]) -> pd.DataFrame:
 
 def trials_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row a trial: the profile, its role, its settings, how many of its runs were made and were ok, and the seconds they took."""
-    made = {trial.number: [run for run in runs if run.trial == trial.number] for trial in trials}
-    rows = [
-        {
-            "trial": trial.number,
-            "profile": trial.profile,
-            "role": trial.role.value,
-            "settings": dict(trial.settings),
-            "invalid": trial.invalid,
-            "runs": len(made[trial.number]),
-            "ok": sum(run.measurement is not None for run in made[trial.number]),
-            "wall_s": sum(run.wall_s for run in made[trial.number]),
-        }
-        for trial in trials
-    ]
-    return pd.DataFrame(rows)
+    made: dict[int, list[Run]] = {trial.number: [] for trial in trials}
+    for run in runs:
+        made[run.trial].append(run)
+    return pd.DataFrame([_trial(trial, made[trial.number]) for trial in trials], columns=_TRIAL)
+
+
+def _trial(trial: Trial, runs: Sequence[Run]) -> Mapping[str, Any]:
+    return {
+        "trial": trial.number,
+        "profile": trial.profile,
+        "role": trial.role.value,
+        "settings": dict(trial.settings),
+        "invalid": trial.invalid,
+        "runs": len(runs),
+        "ok": sum(run.measurement is not None for run in runs),
+        "wall_s": sum(run.wall_s for run in runs),
+    }
 
 
 def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row a run: its place in the session, how it ended and why, and every number that it measured."""
     names = {trial.number: trial.profile for trial in trials}
-    rows = [
-        {
-            "run": run.number,
-            "trial": run.trial,
-            "profile": names[run.trial],
-            "phase": run.phase.value,
-            "block": run.block,
-            "workload": run.workload,
-            "status": run.status.value,
-            "reason": run.reason,
-            "started_at": run.started_at,
-            "wall_s": run.wall_s,
-            **(_numbers(run.measurement.to_dict()) if run.measurement else {}),
-        }
-        for run in runs
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(started_at=pd.to_datetime(frame["started_at"])) if rows else frame
+    rows = [_run(run, names[run.trial]) for run in runs]
+    frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=_RUN)
+    return frame.assign(started_at=pd.to_datetime(frame["started_at"]))
+
+
+def _run(run: Run, profile: str) -> Mapping[str, Any]:
+    return {
+        "run": run.number,
+        "trial": run.trial,
+        "profile": profile,
+        "phase": run.phase.value,
+        "block": run.block,
+        "workload": run.workload,
+        "status": run.status.value,
+        "reason": run.reason,
+        "started_at": run.started_at,
+        "wall_s": run.wall_s,
+        **(_numbers(run.measurement.to_dict()) if run.measurement else {}),
+    }
 
 
 def _numbers(measured: Mapping[str, Any]) -> Mapping[str, Any]:
