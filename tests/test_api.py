@@ -285,6 +285,7 @@ def code_of(page: str) -> str:
     return "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # three sessions, each as long as its budget
 def test_the_pages_code_runs(tmp_path: Path) -> None:
     fake.install(tmp_path)

@@ -83,6 +83,7 @@ def test_a_terminated_session_says_how_to_go_on_and_leaves_nothing_running(tmp_p
     assert [row["state"] for row in json.loads(listed.stdout)] == ["stopped"]
 
 
+@pytest.mark.long
 def test_a_killed_session_keeps_its_runs_and_goes_on_to_its_verdict(tmp_path: Path, program: Path) -> None:
     interrupted(tmp_path, program, signal.SIGKILL)
     kept = stored_runs(tmp_path)

@@ -125,6 +125,7 @@ def test_a_profile_in_which_all_matters_stays_as_it_is(tmp_path: Path) -> None:
     assert found["winner"]["settings"] == both
 
 
+@pytest.mark.long
 def test_on_a_noisy_host_what_helps_is_wrongly_dropped_in_few_of_50_sessions(tmp_path: Path) -> None:
     wrong = 0
     for seed in range(50):

@@ -26,6 +26,7 @@ def commands(page: str) -> list[str]:
     return list({re.sub(r"--budget \w+", "--budget …", line): line for line in lines}.values())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # half a dozen sessions, each as long as its budget
 @pytest.mark.parametrize(("page", "least"), [(README, 10), (TUTORIAL, 5)], ids=["README", "tutorial"])
 def test_the_commands_of_a_page_run_one_after_the_other_in_a_new_folder(page: str, least: int, tmp_path: Path) -> None:
