@@ -149,8 +149,10 @@ def test_what_an_agent_and_its_guardian_left_that_were_killed_together_is_swept_
         assert guardian.swept_stale(tmp_path) == [stale]
         time.sleep(0.1)
         assert guardian.swept_stale(tmp_path) == []
-        assert folder_of(host).is_dir()
+        folder = folder_of(host)
+        assert folder.is_dir()
         assert link.is_symlink()
+    await_nothing(folder)  # its guardian removes it, and a moment earlier it would be swept here
     young.mkdir()
     assert guardian.swept_stale(tmp_path) == []
 
