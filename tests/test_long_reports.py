@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import many_trials
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.errors import UsageError
+from tuner.records import StoredSession
 from tuner.report import files
+from tuner.report.content import content
 from tuner.report.drawing import DrawnAs
 from tuner.report.shortened import MOST_CURVES_OF_ONE, MOST_LISTED, MOST_MARKS, MOST_RUNS, places, shortened
+from tuner.store import Store
 
 ROWS = 5000
 NEW_BEST, KNOWN, DISCARDED, ON_FRONT, CONFIRMING = 4321, 17, 4999, 1234, 3333
@@ -107,3 +112,24 @@ def test_pages_of_a_long_session_say_what_they_leave_out_and_json_has_it(
     told = json.loads(files.as_json(found))
     assert len(told["course"]) == 39
     assert len(told["runs"]) == runs > 30
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_report_that_fails_leaves_the_collector_of_cycles_as_it_was(
+    enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def fail(*_: object) -> None:
+        seen.append(gc.isenabled())
+        raise UsageError("no")
+
+    monkeypatch.setattr("tuner.report.content.Evidence.read", fail)
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(UsageError):
+            content(cast("Store", None), cast("StoredSession", None))
+        assert (seen, gc.isenabled()) == ([False], enabled)
+    finally:
+        (gc.enable if was else gc.disable)()
