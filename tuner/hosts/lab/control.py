@@ -179,7 +179,7 @@ def down(lab: Found) -> None:
 def _end(lab: Found) -> None:
     for number, limit_s in ((signal.SIGTERM, END_LIMIT_S), (signal.SIGKILL, _KILLED_LIMIT_S)):
         _tell(lab, number)
-        if _free(lab.folder, limit_s):
+        if _gone(lab, limit_s):
             return
     raise TunerError(
         f"the lab called {lab.name} does not end", advice=f"look for what holds {lab.folder}/lock: lsof, fuser"
@@ -199,11 +199,12 @@ def _tell(lab: Found, number: signal.Signals) -> None:
             os.close(handle)
 
 
-def _free(folder: Path, limit_s: float) -> bool:
-    """Return whether the lab's lock becomes free, as it does when its last process has gone."""
+def _gone(lab: Found, limit_s: float) -> bool:
+    """Return whether all of the lab ends in time: its lock is free once its last process closed it, which is a moment before that has gone."""
+    known = [lab.state.keeper, *lab.state.hosts.values()] if lab.state and lab.state.boot == state.boot_id() else []
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
-        if not files.is_locked(folder):
+        if not files.is_locked(lab.folder) and not any(each.lives() for each in known):
             return True
         time.sleep(_POLL_S)
     return False
