@@ -18,7 +18,7 @@ PACKAGE = Path(tuner.__file__).parent
 
 # Lowest first; modules of one floor may know each other only inside the same entry.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text"),
+    ("tuner.errors", "tuner.figures", "tuner.version", "tuner.terminal_text", "tuner.interruption"),
     ("tuner.measurement", "tuner.database_url"),
     ("tuner.records",),
     ("tuner.results",),
@@ -220,7 +220,8 @@ def test_completing_imports_no_heavy_library_and_only_the_command_that_is_comple
 
 def test_help_imports_neither_catalogues_nor_profiles_nor_sessions() -> None:
     mine = {name for name in imported_by(["--help"]) if name.startswith("tuner.")}
-    assert {name.split(".")[1] for name in mine} <= {"cli", "errors", "terminal_text", "figures", "version"}
+    light = {"cli", "errors", "terminal_text", "figures", "version", "interruption"}
+    assert {name.split(".")[1] for name in mine} <= light
 
 
 def test_no_function_is_longer_than_forty_lines() -> None:

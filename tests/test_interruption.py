@@ -9,10 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import fake
 import pytest
+
+from tuner.interruption import AtOnce
+from tuner.records import State
+from tuner.results import Results
+from tuner.store import Store
 
 PATIENCE_S = 30.0
 RUNS_BEFORE = 6
@@ -96,3 +102,28 @@ def test_a_killed_session_keeps_its_runs_and_goes_on_to_its_verdict(tmp_path: Pa
     assert found["runs"] > kept
     assert stored_runs(tmp_path) == found["runs"]
     assert found["time"]["wall_s"] <= 20 * 1.1 + 2
+
+
+def test_who_holds_the_key_down_stops_at_once_and_leaves_no_session_that_seems_to_run(
+    tmp_path: Path, program: Path
+) -> None:
+    process = tuner(tmp_path, "tune", "latency", "--budget", "20s", "--sockperf", str(program))
+    wait_for(lambda: stored_runs(tmp_path) >= RUNS_BEFORE)
+    until_s = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < until_s:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.002)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert "Traceback" not in err
+    assert "tuner sessions resume" in err
+    assert [each.state for each in Store.reading(Results(tmp_path / "results")).sessions()] == [State.STOPPED]
+
+
+def test_it_is_stopped_once_until_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"s": 100.0}
+    monkeypatch.setattr("tuner.interruption.time.monotonic", lambda: now["s"])
+    at_once = AtOnce()
+    for later_s, raises in ((0.0, True), (0.1, False), (2.0, False), (3.5, True), (3.6, False)):
+        now["s"] = 100.0 + later_s
+        with pytest.raises(KeyboardInterrupt) if raises else nullcontext():
+            at_once(signal.SIGINT, None)

@@ -6,6 +6,8 @@ import _signal  # type: ignore[import-not-found] # `signal` makes enumerations f
 import os
 import sys
 
+from tuner.interruption import AtOnce
+
 TYPE_CHECKING = False  # `typing` takes longer than all that is done here
 if TYPE_CHECKING:
     from types import FrameType
@@ -15,15 +17,22 @@ _INTERRUPTED: Final = 130
 
 
 def main() -> None:
-    """Run the command line, with all three streams and without a traceback for an early Ctrl-C."""
+    """Run the command line, with all three streams and without a traceback for a Ctrl-C at its beginning or end."""
     _open_missing_streams()
-    if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:  # as in the background of a shell
+    hears = _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN  # as in the background of a shell
+    if hears:
         _signal.signal(_signal.SIGINT, _leave)
     from tuner.cli.main import main as commands
 
-    if _signal.getsignal(_signal.SIGINT) is _leave:
-        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-    commands()
+    if hears:
+        _signal.signal(_signal.SIGINT, AtOnce())
+    try:
+        commands()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    finally:
+        if hears:  # all is said and stored: what is left is the interpreter's end
+            _signal.signal(_signal.SIGINT, _leave)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

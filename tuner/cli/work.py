@@ -95,9 +95,9 @@ def _watched(screen: _Screen, session: Ongoing) -> Iterator[Progress]:
     again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session, screen.pairs)}"
     budget_s = math.inf if session.plan.open_ended else session.plan.budget_s
     with _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
-        _tell_doubts(lines, session)
         try:
             with Interrupts(lambda: _end_early(session, lines), session.continued):
+                _tell_doubts(lines, session)  # who has read the name of the session may stop it
                 yield lines
         except KeyboardInterrupt:
             lines.note(f"stopped; every finished run is kept. To continue: {again}")

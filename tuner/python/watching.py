@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import FrameType
 
+from tuner.interruption import AtOnce
 from tuner.judging.statistics import Gain
 from tuner.records import Kind, Phase, Run, Trial
 from tuner.session.measuring.progress import Progress
@@ -126,7 +127,7 @@ def ending_early(session: Ongoing) -> Iterator[None]:
         return
 
     def first(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, AtOnce())
         session.end_early()
 
     signal.signal(signal.SIGINT, first)

@@ -16,7 +16,6 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -34,9 +33,9 @@ MOST_BYTES: Final = 65536
 MOST_SAID: Final = 4000
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _SESSION: Final = re.compile(r"^session (\S{1,128})$", re.MULTILINE)
-_ENDS_S: Final = 8.0
+_ENDS_S: Final = (0.3, 5.0, 5.0, 5.0)
+"""How long to wait after asking it to end: the second time it stops at once, unless it was not listening yet."""
 _ITS_END_S: Final = 1.0
-_BETWEEN_S: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,10 @@ class Starter:
 
     def end(self) -> None:
         """End what was started: asked twice, as by Ctrl-C, it stops where it is and keeps its runs."""
-        until_s = time.monotonic() + _ENDS_S
-        while self._now().running and time.monotonic() < until_s and self._program:
-            self._program.signal(signal.SIGINT)
-            self._program.ended(_BETWEEN_S)
+        for wait_s in _ENDS_S:
+            if self._program and self._now().running:
+                self._program.signal(signal.SIGINT)
+                self._program.ended(wait_s)
         if self._program:
             self._program.kill_group()
             self._program.reap()

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+from tuner.interruption import AtOnce
+
 # These stop at once: who sends them does not wait for a proof. A terminal that is closed hangs up.
 _AT_ONCE: Final = (signal.SIGTERM, signal.SIGHUP)
 _stops: Final[list[int]] = []
@@ -22,7 +24,7 @@ def watch_stops() -> None:
 
 
 class Interrupts:
-    """What signals mean inside the block: the first SIGINT calls `first`; the second, SIGTERM and SIGHUP raise KeyboardInterrupt.
+    """What signals mean inside the block: the first SIGINT calls `first`; the second, SIGTERM and SIGHUP stop at once.
 
     SIGCONT, which ends a stop, calls `continued`.
     """
@@ -32,6 +34,10 @@ class Interrupts:
         self._continued = continued
         self._asked = False
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGCONT, *_AT_ONCE)}
+        before = self._before[signal.SIGINT]
+        self._at_once = (
+            before if isinstance(before, AtOnce) else AtOnce()
+        )  # which then knows of it after the block, too
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGINT, self._interrupted)
@@ -41,15 +47,16 @@ class Interrupts:
             self._continued()
         for number in _AT_ONCE:
             if self._before[number] is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, self._at_once)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
-            raise KeyboardInterrupt
+            self._at_once(number, frame)
+            return
         self._asked = True
         self._first()
