@@ -28,7 +28,7 @@ from tuner.records import Kind, Status
 from tuner.runs import shipped_recipes
 from tuner.runs.recipe_file import of_text
 from tuner.session.phases.propose import search_space
-from tuner.session.setup import prepare
+from tuner.session.setup import prepare, rehearsal
 from tuner.session.setup.plan import Contender, Plan
 from tuner.session.setup.request import Request, Task
 
@@ -65,6 +65,12 @@ def test_a_simulated_session_finds_what_helps_by_the_metrics_of_a_recipe(tmp_pat
     assert found["winner"]["settings"].get(HELPS[0]) == HELPS[1]
     assert found["gain"]["ratio"] == pytest.approx(1.5, rel=0.15)
     assert {"requests_per_s", "p99_ms", "wall_s"} <= found["winner"]["metrics"].keys()
+
+
+def test_what_a_server_said_in_its_end_is_told_on_one_line() -> None:
+    assert rehearsal.told("the server ended during the run: ready\n\n  I die\n") == (
+        "the server ended during the run: ready / I die"
+    )
 
 
 def test_where_nothing_helps_a_simulated_session_claims_nothing(tmp_path: Path) -> None:

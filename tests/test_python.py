@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import doctest
 import inspect
+import math
+import pickle
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -122,6 +126,33 @@ def test_every_wrong_argument_is_told_at_once_with_the_nearest_name(tmp_path: Pa
     assert told.value.findings[0].suggestion == "did you mean budget?"
     assert any("did you mean budget?" in note for note in told.value.__notes__)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("budget", [math.nan, math.inf, -math.inf])
+def test_a_budget_without_an_end_is_refused(budget: float, tmp_path: Path) -> None:
+    with pytest.raises(tuner.UsageError, match=f"budget {budget} is not a duration"):
+        tuner.tune("latency", budget=budget, at=workspace(tmp_path))
+
+
+@pytest.mark.parametrize("runs", [0, -1])
+def test_no_runs_are_none(runs: int, tmp_path: Path) -> None:
+    for ask in (tuner.measure, tuner.calibrate):
+        with pytest.raises(tuner.UsageError, match=f"runs {runs} is too few"):
+            ask(runs=runs, at=workspace(tmp_path / "results"))
+    assert not (tmp_path / "results").exists()
+
+
+def test_python_shows_an_answer_on_one_line_which_says_what_it_is(tmp_path: Path) -> None:
+    at = workspace(tmp_path)
+    compared = tuner.compare("default", "latency", budget=30, at=at)
+    assert repr(compared) == f"<CompareAnswer {compared.session}: improved: {compared.why}>"
+    assert re.fullmatch(r"<MeasureAnswer \S+: latency, \d+ metrics>", repr(tuner.measure("latency", runs=2, at=at)))
+    assert re.fullmatch(r"<CalibrateAnswer \S+: default>", repr(tuner.calibrate(runs=4, at=at)))
+    assert repr(tuner.history("latency", at=at)).startswith("<History kernel/latency, latency_p50_us: 2 sessions")
+    checked = tuner.check_regression("latency", against="default", max=30, at=at)
+    assert repr(checked) == f"<Checked {checked.answer.session}: {checked.outcome}: {checked.why}>"
+    assert repr(tuner.open_store(tmp_path)) == f"<OpenStore {tmp_path / 'tuner.db'}>"
+    assert pickle.loads(pickle.dumps(checked)) == copy.deepcopy(checked) == checked  # noqa: S301 - made here
 
 
 def test_type_checkers_see_wrong_arguments_too() -> None:

@@ -303,6 +303,12 @@ def test_everything_that_a_run_lacks_is_told_with_its_place_in_the_recipe() -> N
     assert "no end left a file out.json" in told.value.message
 
 
+def test_a_client_that_fails_is_told_in_its_own_words_and_not_in_those_of_the_stacks_library() -> None:
+    said = "XLIO INFO   : Log Level                      INFO                       [XLIO_TRACELEVEL]\n"
+    with pytest.raises(ParseError, match=r"status 1: no such host$"):
+        measure(CLIENT, heard(f"{said}no such host\n{said}", 1))
+
+
 @pytest.mark.parametrize(
     ("output", "why"), [(heard("rps=5", 3), "ended with status 3: rps=5"), (heard("ERR x"), "said 'ERR'")]
 )

@@ -189,7 +189,9 @@ def measure(profile: str | Path = DEFAULT, *, runs: int = 5, **given: Unpack[Mea
     5
     """
     with _place(given) as at:
-        return api.measure(str(profile), runs=runs, task=_task(given), setup=_setup(given), at=at)
+        return api.measure(
+            str(profile), runs=options.at_least(1, runs, "runs"), task=_task(given), setup=_setup(given), at=at
+        )
 
 
 @options.called(CompareOptions)
@@ -226,7 +228,9 @@ def calibrate(profile: str | Path = DEFAULT, *, runs: int = 12, **given: Unpack[
     3
     """
     with _place(given) as at:
-        return api.calibrate(str(profile), runs=runs, task=_task(given), setup=_setup(given), at=at)
+        return api.calibrate(
+            str(profile), runs=options.at_least(4, runs, "runs"), task=_task(given), setup=_setup(given), at=at
+        )
 
 
 @options.called(CheckOptions)

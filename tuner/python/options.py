@@ -6,6 +6,7 @@ The command line hands its options to the same functions, so that an option mean
 from __future__ import annotations
 
 import functools
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -359,8 +360,19 @@ def setup(given: SetupOptions) -> Setup:
 
 
 def span_s(stated: str | float, what: str = "budget") -> float:
-    """Return seconds, of a number or of text such as `90s`; raise `UsageError` for other text."""
-    return seconds(stated, what) if isinstance(stated, str) else float(stated)
+    """Return seconds, of a number or of text such as `90s`; raise `UsageError` for other text, and for a number without an end."""
+    if isinstance(stated, str):
+        return seconds(stated, what)
+    if not math.isfinite(stated):
+        raise UsageError(f"{what} {stated} is not a duration", advice="give seconds, or text such as 90s, 10m or 1h")
+    return float(stated)
+
+
+def at_least(least: int, stated: int, what: str) -> int:
+    """Return a number of things; raise `UsageError` for one below the least that make sense."""
+    if stated < least:
+        raise UsageError(f"{what} {stated} is too few", advice=f"the least is {least}")
+    return stated
 
 
 def share(stated: str | float, what: str) -> float:

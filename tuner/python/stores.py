@@ -28,6 +28,9 @@ class OpenStore:
 
     _store: Store
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.where}>"
+
     @property
     def where(self) -> str:
         """The file, or the database without its password."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from tuner.errors import Finding, UsageError, error
 from tuner.hosts.pair import Place
+from tuner.hosts.processes import last_words
 from tuner.measurement import Measurement
 from tuner.runs import own_benchmark, recipe_text
 from tuner.runs.benchmark import Ends, Features, Heard, ParseError
@@ -206,5 +207,5 @@ def _lacking(recipe: Recipe, metric: OwnMetric, why: str, texts: Mapping[str, st
 
 
 def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in last_words(text).splitlines()]
     return " / ".join(lines[-_LAST_LINES:])[-_SHOWN:] or "nothing"

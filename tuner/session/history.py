@@ -137,6 +137,10 @@ class History:
     metrics: tuple[str, ...] = ()
     """Those that the sessions of this profile have, its gain first: of each there is a history."""
 
+    def __repr__(self) -> str:
+        counted = f"{len(self.points)} sessions, {len(self.changes)} changes"
+        return f"<{type(self).__name__} {self.stack}/{self.profile}, {self.metric}: {counted}>"
+
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)

@@ -64,6 +64,9 @@ class Checked:
     then: Mapping[str, Estimate] | None = None
     """The metrics of the profile as that session measured them, in other blocks: what is different may be the host."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.answer.session}: {self.outcome or 'not answered'}: {self.why}>"
+
     @property
     def outcome(self) -> Condition | None:
         """Good, rotted or undecided; None where the session ended before it could say so."""

@@ -34,6 +34,18 @@ from tuner.session.answer.parts import (
 )
 
 
+def _on_a_line(answer: Answer) -> str:
+    """Return an answer as Python shows it: what it is in one sentence, because all of it is a page (`to_dict()`)."""
+    match answer:
+        case MeasureAnswer():
+            said = answer.why or f"{answer.described.profile}, {len(answer.metrics)} metrics"
+        case CalibrateAnswer():
+            said = answer.profile
+        case _:
+            said = f"{answer.verdict}: {reason(answer)}"
+    return f"<{type(answer).__name__} {answer.session}: {said}>"
+
+
 @dataclass(frozen=True, slots=True)
 class TuneAnswer:
     """What a tuning found.
@@ -81,6 +93,8 @@ class TuneAnswer:
     on_pairs: OnPairs | None = field(default=None, metadata=OMIT)
     """What the winner is worth on each of many pairs of hosts; None where there is one."""
 
+    __repr__ = _on_a_line
+
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
@@ -117,6 +131,8 @@ class CompareAnswer:
     regression: Regression | None = field(default=None, metadata=OMIT)
     """Whether b still gives what was promised of it, where that was asked."""
 
+    __repr__ = _on_a_line
+
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
@@ -142,6 +158,8 @@ class MeasureAnswer:
     def metrics(self) -> Mapping[str, Estimate]:
         """The median of each metric with its interval."""
         return self.described.metrics
+
+    __repr__ = _on_a_line
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
@@ -177,6 +195,8 @@ class MinimiseAnswer:
     beside: Beside = field(default=Beside(), metadata=INLINE)
     """What the winner costs."""
 
+    __repr__ = _on_a_line
+
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
@@ -200,6 +220,8 @@ class CalibrateAnswer:
     """What a minute, five and an hour can detect."""
     circumstances: Circumstances = field(metadata=INLINE)
 
+    __repr__ = _on_a_line
+
     def to_dict(self) -> Json:
         """Return JSON-ready values."""
         return to_json(self)
@@ -217,6 +239,8 @@ class Failure:
     why: str
     """The error's message."""
     verdict: Decision = Decision.FAILED
+
+    __repr__ = _on_a_line
 
     def to_dict(self) -> Json:
         """Return JSON-ready values."""

@@ -47,11 +47,12 @@ def _wrong(run: Run, recipe: Recipe) -> Iterator[Finding]:
     yield from (error(each["where"], each["message"], each["suggestion"]) for each in lacking)
     if not lacking:
         where, advice = _place(run)
-        yield error(f"{recipe.name}: {where}", _short(run.reason), advice)
+        yield error(f"{recipe.name}: {where}", told(run.reason), advice)
 
 
-def _short(reason: str) -> str:
-    """Return a reason on a few lines: a program's last words are what counts."""
+def told(reason: str) -> str:
+    """Return a reason on one line, and not a long one: a program's last words are what counts."""
+    reason = " / ".join(filter(None, map(str.strip, reason.splitlines())))
     return reason if len(reason) <= _TOLD else f"{reason[: _TOLD // 4]} … {reason[-_TOLD:]}"
 
 
