@@ -17,6 +17,7 @@ from tuner.hosts.links import Link, Network, Route
 from tuner.hosts.pair import Pair
 
 LOOPBACK: Final = "127.0.0.1"
+_WITHOUT: Final = "without --address the best one is taken; `tuner check --server … --client …` shows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,11 @@ def _rank(offered: tuple[str, Link], there: Network, here: Network) -> tuple[boo
 
 
 def _not_there(server: Host, address: str, there: Network) -> UsageError:
-    message = f"{address} is no address of {server.name}"
     has = ", ".join(f"{own} ({link.name})" for own, link in _offered(there)) or "none that others can reach"
-    return UsageError(message, findings=[error("--address", message, f"it has {has}")])
+    listens = error(
+        "--address", "the server of a run listens there, so that it must be one of its host's own", f"it has {has}"
+    )
+    return UsageError(f"{address} is no address of {server.name}", findings=[listens], advice=_WITHOUT)
 
 
 def _out_of_reach(pair: Pair, address: str, *, own: bool, there: Network, here: Network) -> UsageError:
@@ -132,10 +135,10 @@ def _out_of_reach(pair: Pair, address: str, *, own: bool, there: Network, here: 
     message = f"{pair.client.name} has no route to {what}"
     if own:
         message = f"{address} is also an address of {pair.client.name}, which would measure itself"
-    theirs = ", ".join(each for each, _ in _offered(there)) or "none"
-    ours = ", ".join(each for each, _ in _offered(here)) or "none"
-    advice = f"{pair.server.name} has {theirs}; {pair.client.name} has {ours}: name one with --address, or add a route (ip route add)"
-    return UsageError(message, findings=[error("--address", message, advice)])
+    theirs, ours = (", ".join(each for each, _ in _offered(network)) or "none" for network in (there, here))
+    has = f"{pair.server.name} has {theirs}; {pair.client.name} has {ours}"
+    mends = f"name one of the server's that the client reaches, or let it: `ip route add {address or 'ADDRESS'} via GATEWAY` at {pair.client.name}"
+    return UsageError(message, findings=[error("--address", has, mends)])
 
 
 def _doubts(
