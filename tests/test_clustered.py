@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
 import subprocess
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -106,6 +109,30 @@ def test_a_scheduler_that_is_none_is_told_with_the_command_that_would_start_one(
     assert isinstance(reason, UsageError)
     assert "no Dask scheduler answers at tcp://" in reason.message
     assert "dask scheduler --port 8786" in reason.advice
+
+
+@pytest.mark.parametrize(("greeting", "why"), [(b"", "it hangs"), (b"SSH-2.0-OpenSSH_9.2", "it is another program")])
+def test_another_program_on_the_port_is_told_from_a_scheduler(
+    monkeypatch: pytest.MonkeyPatch, greeting: bytes, why: str
+) -> None:
+    monkeypatch.setattr(scheduler, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            one, _ = listener.accept()
+            with one, contextlib.suppress(ConnectionResetError):  # it goes without reading all
+                one.sendall(greeting)
+                one.recv(1)
+
+        threading.Thread(target=greet, daemon=True).start()
+        reason = refused(Cluster(f"tcp://127.0.0.1:{listener.getsockname()[1]}"))
+    assert isinstance(reason, UsageError)
+    assert why in reason.message
+    assert "dask scheduler --port 8786" in reason.advice
+
+
+def test_a_scheduler_whose_name_is_not_known_is_told_so() -> None:
+    assert "the name no-such-host.invalid is not known" in refused(Cluster("tcp://no-such-host.invalid:8786")).message
 
 
 def authority(folder: Path) -> dict[str, Path]:

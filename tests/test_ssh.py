@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import far_hosts
@@ -42,6 +43,9 @@ def test_a_host_is_named_by_a_url(text: str, named: Target | None) -> None:
         ("box", "did you mean ssh://box?"),
         ("me@box", "did you mean ssh://me@box?"),
         ("ssh://me:secret@box", "leave the password out"),
+        ("ssh://box:70000", "a port of 1 to 65535; ssh://box alone"),
+        ("ssh://me@fd00::1", "did you mean ssh://me@[fd00::1]?"),
+        ("ssh://jump,ssh://box", "ProxyJump"),
         ("ssh://-oProxyCommand=x", "write ssh://HOST"),
         ("ssh://box:99999", "write ssh://HOST"),
         ("ssh://box:0", "write ssh://HOST"),
@@ -169,3 +173,35 @@ def test_each_failure_says_what_mends_it(status: int | None, said: str, words: s
     assert words in found.message
     assert found.message.startswith("ssh://box: ")
     assert advice in found.advice
+
+
+def test_a_changed_key_is_removed_by_the_name_under_which_ssh_keeps_it() -> None:
+    said = "@ REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key for [10.0.0.1]:2222 has changed and you have requested strict checking."
+    found = ssh.explained("ssh alias", Target("alias"), "ssh://alias", NotStarted(255, said))
+    assert found.advice.endswith("ssh-keygen -R '[10.0.0.1]:2222'")
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "advice"),
+    [
+        (
+            "me@10.0.0.9: Permission denied (publickey).",
+            "its jump host ssh://me@jump:22: it does not accept our key",
+            "ssh-copy-id -p 22 me@jump",
+        ),
+        (
+            "channel 0: open failed: connect failed: Network is unreachable\nstdio forwarding failed",
+            "its jump host ssh://me@jump:22 does not reach it: channel 0",
+            "ssh -F x -l me -p 22 jump",
+        ),
+    ],
+)
+def test_what_fails_at_a_jump_host_is_told_of_it(said: str, words: str, advice: str) -> None:
+    closed = "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535"
+    explain = partial(ssh.explained, "ssh box", Target("box"))
+    lost = NotStarted(255, closed)
+    found = ssh.behind("me@jump:22,other", ["-F", "x"], lambda: f"{said}\n{closed}", explain, "ssh://box", lost)
+    assert f"ssh://box: {words}" in found.message
+    assert advice in found.advice
+    silent = ssh.behind("me@jump:22", [], lambda: closed, explain, "ssh://box", lost)
+    assert silent.message.startswith("ssh://box: it closed the connection")

@@ -11,12 +11,13 @@ import hashlib
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tuner.database_url import hidden
 from tuner.errors import HostLost, HostRefused, MissingTool, TunerError, UsageError, error
 from tuner.hosts.connection import CONNECT_LIMIT_S, NotStarted
 from tuner.hosts.local import LocalHost
@@ -29,17 +30,22 @@ CONFIGURATION: Final = "TUNER_SSH_CONFIG"
 """The variable that names a file for `ssh -F`, in place of the user's own configuration."""
 _URL: Final = re.compile(
     r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,63})@)?"
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,9}))?/?"
 )
 _OFFENDING: Final = re.compile(r"^Offending \S+ key in (.+):[0-9]+\s*$", re.MULTILINE)
 """Where ssh has another key of a host (sshconnect.c)."""
-_HIGHEST_PORT: Final = 65535
+HIGHEST_PORT: Final = 65535
 _NO_PROGRAM: Final = 127
 _SAYS_CONFIGURATION_BYTES: Final = 1 << 18
 _LONGEST_SOCKET: Final = 107 - 17
 """What the kernel takes as the path of a socket, less what ssh puts behind it for a moment."""
 _HASH: Final = 38
 """By how much longer the hash is than `%C`, which stands for it."""
+_CHANGED: Final = re.compile(r"^Host key for (\S{1,300}) has changed", re.MULTILINE)
+"""By which name ssh looked for the key of a host: the HostName and the port of its configuration, or its HostKeyAlias."""
+_CUT: Final = "Connection closed by"
+_NOT_FORWARDED: Final = "stdio forwarding failed"
+"""What the ssh of a jump host says last where that host does not reach the next one (ssh.c)."""
 _OFF: Final = frozenset({"no", "off", "false"})
 _OPTIONS: Final = (
     "BatchMode=yes",
@@ -54,6 +60,10 @@ _OPTIONS: Final = (
     "RequestTTY=no",
     "EscapeChar=none",
 )
+
+
+Explain = Callable[[str, NotStarted], TunerError]
+"""What makes an error, in words that say what to do, of a connection to a host of this name that did not come about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +92,31 @@ def target(text: str, option: str) -> Target | None:
         return None
     found = _URL.fullmatch(text)
     port = int(found["port"]) if found and found["port"] else None
-    if found is None or (port is not None and not 1 <= port <= _HIGHEST_PORT):
-        message = f"{text!r} does not name a host"
-        raise UsageError(message, findings=[error(option, message, _meant(text))])
+    if found is None or (port is not None and not 1 <= port <= HIGHEST_PORT):
+        raise UsageError(f"{hidden(text)!r} does not name a host", findings=[error(option, *_mistake(text))])
     return Target(found["six"] or found["host"], found["user"], port)
 
 
-def _meant(text: str) -> str:
+def _mistake(text: str) -> tuple[str, str]:
+    """Return what is wrong with a text that names no host, and what to write in its place."""
     if re.match(r"ssh://[^/@]*:[^/@]*@", text):
-        return "leave the password out: keys are used, and none is ever asked for"
-    plain = text.removeprefix("ssh://").strip("/")
-    hint = f"did you mean ssh://{plain}? " if _URL.fullmatch(f"ssh://{plain}") and "://" not in text else ""
-    return f"{hint}write ssh://HOST, ssh://USER@HOST:PORT, or {HERE} for this machine"
+        return "it holds a password", "leave the password out: keys are used, and none is ever asked for"
+    if "," in text:
+        return (
+            "it names more than one host",
+            "a jump host is named in ~/.ssh/config: ProxyJump, below Host and the name to write here",
+        )
+    user, _, host = text.removeprefix("ssh://").rstrip("/").rpartition("@")
+    before = f"ssh://{user}@" if user else "ssh://"
+    if _URL.fullmatch(f"{before}[{host}]") and ":" in host:
+        return "an IPv6 address stands in brackets", f"did you mean {before}[{host}]?"
+    if text.startswith("ssh://") and _URL.fullmatch(text):
+        return (
+            "its port is none",
+            f"write ssh://HOST:PORT with a port of 1 to {HIGHEST_PORT}; {before}{host.rpartition(':')[0]} alone takes that of ssh's configuration",
+        )
+    hint = f"did you mean {before}{host}? " if "://" not in text and _URL.fullmatch(f"{before}{host}") else ""
+    return "it is no address of ssh", f"{hint}write ssh://HOST, ssh://USER@HOST:PORT, or {HERE} for this machine"
 
 
 def reached(to: Target, environment: Mapping[str, str]) -> RemoteHost:
@@ -121,7 +144,42 @@ def way(to: Target, environment: Mapping[str, str], cache: Path) -> Way:
         further.append("StrictHostKeyChecking=yes")
     options = [word for each in further for word in ("-o", each)]
     typed = shlex.join(["ssh", *by[1:], *to.words])
-    return Way(str(to), (*by, "-T", *options, *to.words), partial(explained, typed, to), {**environment, "LC_ALL": "C"})
+    argv, spoken = (*by, "-T", *options, *to.words), {**environment, "LC_ALL": "C"}
+    explain = partial(explained, typed, to)
+    if (jump := told.get("proxyjump", "none")) != "none":
+        alone = (*by, "-T", "-o", "BatchMode=yes", "-o", "ControlPath=none", *to.words, "true")
+        explain = partial(behind, jump, by[1:], partial(_said_alone, alone, spoken), explain)
+    return Way(str(to), argv, explain, spoken)
+
+
+def _said_alone(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return what ssh says where no connection is shared: of shared ones it lets nobody hear the ssh of a jump host (sshconnect.c)."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of arguments that no shell reads
+            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=CONNECT_LIMIT_S, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stderr[:_SAYS_CONFIGURATION_BYTES].decode(errors="replace")
+
+
+def behind(
+    jump: str, options: Sequence[str], again: Callable[[], str], explain: Explain, name: str, reason: NotStarted
+) -> TunerError:
+    """Return why there is no agent on a host behind a jump host: where the connection was cut, the jump host says why."""
+    said = again() if _CUT in reason.said else ""
+    own = said.partition("kex_exchange_identification")[0].strip()
+    found = _URL.fullmatch(f"ssh://{jump.partition(',')[0]}")
+    if not own or found is None:
+        return explain(name, reason)
+    hop = Target(found["six"] or found["host"], found["user"], int(found["port"]) if found["port"] else None)
+    by_hand = shlex.join(["ssh", *options, *hop.words])
+    if _NOT_FORWARDED in own:
+        return HostLost(
+            f"{name}: its jump host {hop} does not reach it{_last(own.partition(_NOT_FORWARDED)[0])}",
+            advice=f"see from there: {by_hand}",
+        )
+    return explained(by_hand, hop, f"{name}: its jump host {hop}", replace(reason, said=own))
 
 
 def _configured(by: Sequence[str], to: Target, environment: Mapping[str, str]) -> dict[str, str]:
@@ -220,7 +278,8 @@ _REFUSALS: Final = frozenset(sign for sign, *_ in _REASONS[:4])
 def _filled(advice: str, typed: str, to: Target, said: str) -> str:
     kept = _OFFENDING.search(said)
     file = f" -f {shlex.quote(kept[1])}" if kept else ""
-    place = shlex.quote(f"[{to.host}]:{to.port}" if to.port else to.host) + file
+    looked_for = _CHANGED.search(said)
+    place = shlex.quote(looked_for[1] if looked_for else f"[{to.host}]:{to.port}" if to.port else to.host) + file
     port = f" -p {to.port}" if to.port else ""
     copies = f"ssh-copy-id{port} {f'{to.user}@' if to.user else ''}{to.host}"
     return advice.format(typed=typed, place=place, copies=copies)

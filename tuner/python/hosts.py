@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tuner.errors import UsageError, error
 from tuner.hosts import pairs_file, ssh
@@ -21,6 +21,10 @@ from tuner.session.workspace import Workspace
 
 if TYPE_CHECKING:  # loaded where a cluster is named
     from tuner.session.measuring.scheduler import Cluster
+
+
+_ADDRESS: Final = re.compile(r"(?:tcp|tls)://(?:\[[0-9A-Fa-f:.]{2,45}\]|[^/\s:@?#]{1,253}):(?P<port>[0-9]{1,5})")
+"""Of a Dask scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ def cluster(address: str, files: tuple[Path | None, ...], hosts: Hosts) -> Clust
     if not hosts.pairs:
         raise UsageError("--cluster measures on many pairs", advice="name them: --pairs pairs.toml")
     wrong = []
-    if not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}", address):
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not 1 <= int(found["port"]) <= ssh.HIGHEST_PORT:
         wrong.append(error("--cluster", f"{address!r} is no address", "write tcp://HOST:8786, or tls://HOST:8786"))
     names = ("--cluster-ca", "--cluster-cert", "--cluster-key")
     wrong += [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import socket
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tuner.errors import MissingTool, UsageError, error
 from tuner.session.measuring.losses import PATIENCE_S
@@ -25,6 +27,9 @@ RESOURCE: Final = "pair"
 CONNECT_S: Final = 10.0
 """So long a scheduler has for an answer."""
 CLOSE_S: Final = 5.0
+_LENGTH_BYTES: Final = 8
+_GREETING_BYTES: Final = 1 << 20
+"""More than a scheduler's greeting has, and less than the first eight letters of any other program are as a number."""
 SCHEDULER: Final = "dask scheduler --port 8786"
 WORKER: Final = "dask worker {address} --nthreads 1 --resources pair=1"
 INSTALL: Final = "pip install 'stack-tuner[cluster]'"
@@ -90,6 +95,8 @@ def connected(cluster: Cluster) -> Iterator[Scheduler]:
     """
     _quiet()
     security = _security(cluster)
+    if why := _no_scheduler(cluster):
+        raise _unanswered(cluster, why)
     try:
         _client(cluster, security, CONNECT_S).close(timeout=CLOSE_S)
         # Dask tries to reach a lost scheduler for as long as it waits for the first answer, and then gives up for good.
@@ -101,6 +108,34 @@ def connected(cluster: Cluster) -> Iterator[Scheduler]:
         yield Scheduler(cluster.address, client)
     finally:
         client.close(timeout=CLOSE_S)
+
+
+def _no_scheduler(cluster: Cluster) -> str:
+    """Return why what listens at an address is no scheduler, empty where it may be one: Dask waits for long for what never answers as one."""
+    to = urlsplit(cluster.address)
+    try:
+        with socket.create_connection((to.hostname or "", to.port or 0), CONNECT_S) as one:
+            return "" if cluster.is_tls else _no_greeting(one)
+    except socket.gaierror:
+        return f"the name {to.hostname} is not known"
+    except ConnectionRefusedError:
+        return "nothing listens on that port"
+    except TimeoutError:
+        return f"nothing is heard within {CONNECT_S:g} s"
+    except OSError as reason:
+        return reason.strerror or str(reason)
+
+
+def _no_greeting(one: socket.socket) -> str:
+    """Return why what is heard first is no greeting of a scheduler, which speaks at once, the length of its words first (distributed/comm/tcp.py)."""
+    try:
+        head = one.recv(_LENGTH_BYTES, socket.MSG_WAITALL)
+    except TimeoutError:
+        return f"what listens there says nothing within {CONNECT_S:g} s: it is another program, or it hangs"
+    if len(head) < _LENGTH_BYTES:
+        return "what listens there ends the connection at once"
+    right = int.from_bytes(head, "little") < _GREETING_BYTES
+    return "" if right else f"what listens there says {head!r} first: it is another program"
 
 
 def workers(client: Any) -> frozenset[str]:
