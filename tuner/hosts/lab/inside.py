@@ -117,10 +117,24 @@ def _own_files(host: LabHost, account: Account) -> None:
     account.home.mkdir(mode=0o700)
     (account.home / ".ssh").mkdir(mode=0o700)
     _put(account.home / ".ssh" / "authorized_keys", account.user_key, 0o600)
+    _own_etc()
     for name, text in _system_files(host, account).items():
         _put(_OWN / name, text, 0o644)
         if (at := Path("/etc", name)).exists():
             namespaces.bind(_OWN / name, at)
+
+
+def _own_etc() -> None:
+    """Have a view of /etc that is this host's own, where the kernel lays one file system over another for us.
+
+    What is bound to a file of the machine's own /etc goes as soon as the machine puts another file there, as `useradd` does (mount_namespaces(7)).
+    """
+    nothing = _OWN / "nothing"
+    nothing.mkdir()
+    with suppress(TunerError):
+        namespaces.mount(
+            "overlay", Path("/etc"), f"lowerdir={nothing}:/etc", namespaces.NO_SUID | namespaces.NO_DEVICES
+        )
 
 
 def _system_files(host: LabHost, account: Account) -> Mapping[str, str]:
