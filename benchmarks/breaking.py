@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ import postgres
 STAYING: Final = frozenset({"tmp/tuner-measures.lock"})
 """By which sessions of a host take turns; it is empty and stays, because who removes a lock may remove another one's."""
 _KEY: Final = "run/lab/host_key"
+HANG_S: Final = 20.0
+"""How long what hangs does, besides an outage: longer than a scheduler's answer is waited for."""
+LONG_HANG_S: Final = 60.0
+"""The same, of the server of a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,31 @@ def scheduler_killed(scene: Scene) -> Undo:
     return again
 
 
+def worker_stopped(scene: Scene) -> Undo:
+    """Stop a worker of the cluster, and never let it go on."""
+    _kill([_used(scene.cluster).workers[0].pid], signal.SIGSTOP)
+    return _nothing
+
+
+def scheduler_stopped(scene: Scene) -> Undo:
+    """Stop the scheduler for longer than its answer is waited for."""
+    return _stopped([_used(scene.cluster).scheduler[-1].pid], HANG_S)
+
+
+def postgresql_stopped(scene: Scene) -> Undo:
+    """Stop the store's server with all its processes, for longer than its answer is waited for."""
+    process = _used(scene.store).process
+    if process is None:
+        raise ValueError("the store's server does not run")
+    return _stopped([process.pid, *(pid for pid, _ in everyone() if _parent(pid) == process.pid)], LONG_HANG_S)
+
+
+def _stopped(pids: Sequence[int], for_s: float) -> Undo:
+    _kill(pids, signal.SIGSTOP)
+    time.sleep(for_s)
+    return lambda: _kill(pids, signal.SIGCONT)
+
+
 STRIKES: Final[Mapping[str, Callable[[Scene], Undo]]] = {
     "connection cut": cut,
     "sshd killed": sshd_killed,
@@ -227,10 +257,13 @@ STRIKES: Final[Mapping[str, Callable[[Scene], Undo]]] = {
     "PostgreSQL restarted": postgresql_restarted,
     "Dask worker killed": worker_killed,
     "scheduler killed": scheduler_killed,
+    "PostgreSQL stopped": postgresql_stopped,
+    "Dask worker stopped": worker_stopped,
+    "scheduler stopped": scheduler_stopped,
 }
-ON_A_SERVER: Final = frozenset({"PostgreSQL restarted"})
+ON_A_SERVER: Final = frozenset({"PostgreSQL restarted", "PostgreSQL stopped"})
 """The faults of sessions whose store is on a server."""
-ON_A_CLUSTER: Final = frozenset({"Dask worker killed", "scheduler killed"})
+ON_A_CLUSTER: Final = frozenset({"Dask worker killed", "scheduler killed", "Dask worker stopped", "scheduler stopped"})
 """The faults of sessions whose blocks a cluster carries."""
 
 _CONNECTION: Final = (
@@ -256,5 +289,8 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "PostgreSQL restarted": ("was lost; it is tried again", "cannot use"),
     "Dask worker killed": ("went away",),
     "scheduler killed": ("does not answer any more",),
+    "PostgreSQL stopped": ("was lost; it is tried again", "cannot use"),
+    "Dask worker stopped": ("went away",),
+    "scheduler stopped": ("does not answer any more",),
 }
 """What a message may give as the cause of each fault, beside the name of what was lost; nothing need be said by what was killed itself."""

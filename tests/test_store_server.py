@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+import signal
 import sys
 import threading
 import time
@@ -278,6 +280,23 @@ def test_a_server_that_stays_away_ends_the_session_with_the_way_to_go_on(
             postgresql.start()
     assert f"tuner sessions resume 20260101-a --store {store.where}" in caught.value.advice
     assert len(Store(url).runs("20260101-a")) == 1
+
+
+def test_a_server_that_hangs_is_called_lost_and_its_session_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HANG_S", 0.5)
+    store, said, waited_s = Store(url), list[str](), list[float]()
+    store.tell(said.append, waited_s.append)
+    with store.writing("20260101-a"):
+        store.add_trial("20260101-a", TRIAL)
+        with sa.create_engine(url, poolclass=sa.NullPool).connect() as other:
+            mine = sa.text("select pid from pg_stat_activity where starts_with(application_name, :name)")
+            number = other.execute(mine, {"name": f"tuner {os.getpid()} "}).scalar_one()
+        os.kill(number, signal.SIGSTOP)
+        threading.Timer(1.5, os.kill, [number, signal.SIGCONT]).start()
+        store.add_run("20260101-a", run(0), 1.0)
+        assert store.runs("20260101-a") == (run(0),)
+    assert sum(waited_s) > 1.0
+    assert [words for words in ("was lost", "again") if not any(words in line for line in said)] == []
 
 
 def test_a_run_whose_answer_was_lost_counts_once_and_that_of_another_writer_is_refused(url: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -28,6 +29,8 @@ from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA, 
 T = TypeVar("T")
 RETRY_S: Final = 30.0
 """How long a session waits for a server that was restarted."""
+HANG_S: Final = 60.0
+"""After so long without an answer a session calls its connection lost: the kernel of a server that hangs still answers for it (keep-alives)."""
 _PAUSE_S: Final = 0.5
 _CONNECT_S: Final = 10
 _STATEMENT_MS: Final = 300_000
@@ -156,21 +159,25 @@ class Server:
     def _done(self, work: Callable[[sa.Connection], T]) -> T:
         """Return what work on a connection gives, in one transaction that is begun again where the connection was lost."""
         until_s: float | None = None
+        began_s = time.monotonic()
         with self._told():
             while True:
                 try:
                     with self._connection() as connection, connection.begin():
                         done = work(connection)
                 except sa.exc.OperationalError as reason:
-                    until_s = self._await(reason, until_s)
+                    until_s = self._await(reason, until_s, lost=_is_lost(reason))
+                    continue
+                except Busy as reason:  # of a server that hung, which has not yet noticed that we hung up
+                    until_s = self._await(reason, until_s, lost=until_s is not None)
                     continue
                 if until_s is not None:
-                    self.waited(time.monotonic() - until_s + RETRY_S)
+                    self.waited(time.monotonic() - began_s)
                 return done
 
-    def _await(self, reason: sa.exc.OperationalError, until_s: float | None) -> float:
+    def _await(self, reason: Exception, until_s: float | None, *, lost: bool) -> float:
         """Wait a moment for the server and return until when that is worth it; raise the reason where it is not."""
-        if self._session is None or self._given_up or not _is_lost(reason):
+        if self._session is None or self._given_up or not lost:
             raise reason
         if until_s is None:
             until_s = time.monotonic() + RETRY_S
@@ -193,7 +200,8 @@ class Server:
                 self._held = self._locked(self._session)
                 self.note(f"connected to {self.where} again")
             try:
-                yield self._held
+                with _answered(self._held):
+                    yield self._held
             except BaseException:
                 if self._held.invalidated:
                     self._let_go()
@@ -241,6 +249,26 @@ class Server:
             return f"all that was stored is kept; when the server answers again: {again}"
         state = str(getattr(reason.orig, "sqlstate", None))
         return _advice(said) if _is_lost(reason) else _ANSWERED.get(state, "all that was stored is kept")
+
+
+@contextmanager
+def _answered(connection: sa.Connection) -> Iterator[None]:
+    """Hang up where the server says nothing for `HANG_S`; who waits for its answer then gets the error of a lost connection."""
+    timer = threading.Timer(HANG_S, _hang_up, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: sa.Connection) -> None:
+    """End the way to a server under the driver, which has no limit of its own to how long it waits."""
+    with suppress(OSError, sa.exc.DBAPIError, AttributeError, ValueError):  # it has ended meanwhile
+        driver: Any = connection.connection.dbapi_connection
+        with socket.socket(fileno=os.dup(driver.pgconn.socket)) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
 
 
 def _engine(url: str, where: str, *, write: bool) -> sa.Engine:

@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -45,6 +46,8 @@ from tuner.store import columns
 
 ASK_S: Final = 1.0
 """How often it is asked for its workers."""
+HANG_S: Final = 30.0
+"""After so long without a word to the scheduler a worker counts as gone, and its block as lost; it says something every few seconds."""
 RESULT_BYTES: Final = 1 << 28
 IDLE_S: Final = 120.0
 """So long after a block began a worker keeps its connections to the pair: longer than any block of runs takes."""
@@ -251,7 +254,9 @@ class Clustered:
         self._there = {name: json.dumps(each.to_dict()) for name, each in pairs.items()}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._tasks: dict[str, tuple[Job, Any]] = {}
-        self._workers = self._found = workers(scheduler.client)
+        self._workers = self._found = frozenset(workers(scheduler.client))
+        self._heard: dict[str, tuple[float, float]] = {}
+        """What each worker's last word is by the scheduler's clock, and since when it is, by the one here: clocks are not compared."""
         self._answered_s = time.monotonic()
         self._silent_since_s: float | None = None
         self._held: list[Event] = []
@@ -264,6 +269,8 @@ class Clustered:
         pair = job.lease.pair
         key = f"tuner-{self._session}-{pair}-{job.lease.fence}"
         options = {"key": key, "resources": {RESOURCE: 1}, "retries": 0, "pure": False}
+        if hung := self._heard.keys() - self._found:
+            options["workers"] = sorted(self._heard.keys() - hung)  # Dask takes one that hangs for one that is free
         future = self._client.submit(measured, self._there[pair], job_text(job), **options)
         self._tasks[pair] = job, future
         future.add_done_callback(partial(self._ended, job))
@@ -313,8 +320,30 @@ class Clustered:
         """Ask the scheduler for its workers again and again, in a thread of its own: one that hangs must hold nobody up."""
         while not self._over.wait(ASK_S):
             with suppress(Exception):  # no answer: how long there is none is what counts
-                self._found = workers(self._client)
+                self._found = self._alive(workers(self._client))
                 self._answered_s = time.monotonic()
+                self._give_up(self._heard.keys() - self._found)
+
+    def _alive(self, said: Mapping[str, float]) -> frozenset[str]:
+        """Return the workers of whom the scheduler has heard lately."""
+        now_s = time.monotonic()
+        before = self._heard
+        self._heard = {
+            name: before[name] if name in before and before[name][0] == at else (at, now_s) for name, at in said.items()
+        }
+        return frozenset(name for name, (_, since_s) in self._heard.items() if now_s - since_s < HANG_S)
+
+    def _give_up(self, hung: AbstractSet[str]) -> None:
+        """Call the blocks lost that workers have who hang, each once."""
+        if not hung or not self._tasks:
+            return
+        given = self._client.processing(workers=sorted(hung))
+        theirs = {str(key): name for name, keys in given.items() for key in keys}
+        for pair, (job, future) in list(self._tasks.items()):
+            if name := theirs.get(future.key):
+                del self._tasks[pair]
+                future.cancel()
+                self._events.put(Lost(job, f"the worker {name} has said nothing for {HANG_S:.0f} s"))
 
     def _answers(self) -> bool:
         """Return whether the scheduler is there."""

@@ -9,8 +9,10 @@ import logging
 import platform
 import socket
 import ssl
+import threading
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -138,10 +140,14 @@ def _no_greeting(one: socket.socket) -> str:
     return "" if right else f"what listens there says {head!r} first: it is another program"
 
 
-def workers(client: Any) -> frozenset[str]:
-    """Return the workers that may measure, by their addresses."""
+def workers(client: Any) -> Mapping[str, float]:
+    """Return the workers that may measure, by their addresses, and when the scheduler last heard of each, by its clock."""
     known = client.scheduler_info(n_workers=-1)["workers"]
-    return frozenset(name for name, each in known.items() if each.get("resources", {}).get(RESOURCE, 0) >= 1)
+    return {
+        name: float(each.get("last_seen", 0.0))
+        for name, each in known.items()
+        if each.get("resources", {}).get(RESOURCE, 0) >= 1
+    }
 
 
 def releases() -> str:
@@ -217,12 +223,30 @@ def _check_workers(client: Any, address: str) -> None:
         message = f"the scheduler {address} has no worker that may measure"
         what = f" ({others} without the resource {RESOURCE})" if others else ""
         raise UsageError(message + what, advice=f"start one near each pair: {WORKER.format(address=address)}")
-    mine, said = releases(), client.run(releases, workers=found, on_error="return")
+    mine, said = releases(), _answers(client, found)
     mend = f"there: {INSTALL[:-1]}=={__version__}' distributed=={version('distributed')}"
     wrong = [
         error(name, f"has {each}" if isinstance(each, str) else f"cannot load stack-tuner: {each}", mend)
         for name, each in sorted(said.items())
         if each != mine
     ]
+    hang = f"end it there, and start it again: {WORKER.format(address=address)}"
+    wrong += [error(name, f"does not answer within {CONNECT_S:g} s", hang) for name in found if name not in said]
     if wrong:
         raise MissingTool(f"workers need what is here: {mine}", findings=wrong)
+
+
+def _answers(client: Any, names: Sequence[str]) -> Mapping[str, object]:
+    """Return what each worker has, or why it cannot tell; nothing of one that does not answer in time, for which Dask waits for ever."""
+    said: dict[str, object] = {}
+
+    def ask(name: str) -> None:
+        said.update(client.run(releases, workers=[name], on_error="return"))
+
+    asking = [threading.Thread(target=ask, args=[name], daemon=True) for name in names]
+    for each in asking:
+        each.start()
+    until_s = time.monotonic() + CONNECT_S
+    for each in asking:
+        each.join(max(0.0, until_s - time.monotonic()))
+    return dict(said)
