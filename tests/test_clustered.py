@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from tuner.runs.block import RateSearch, Step
 from tuner.runs.rate_search import Start
 from tuner.runs.time_limits import TimeLimits, Took
 from tuner.session.measuring import clustered, scheduler
-from tuner.session.measuring.pairs import Done, Failed, Job, Lost
+from tuner.session.measuring.pairs import Done, Failed, Job, Lost, Said
 from tuner.session.measuring.scheduler import Cluster
 
 STEP = Step(
@@ -109,6 +110,64 @@ def test_a_scheduler_that_is_none_is_told_with_the_command_that_would_start_one(
     assert isinstance(reason, UsageError)
     assert "no Dask scheduler answers at tcp://" in reason.message
     assert "dask scheduler --port 8786" in reason.advice
+
+
+class Future:
+    """A task that never ends by itself."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.cancelled = False
+
+    def add_done_callback(self, _: object) -> None:
+        """Call nobody."""
+
+    def cancel(self) -> None:
+        """Note that nobody waits for it any more."""
+        self.cancelled = True
+
+
+class Scheduling:
+    """A scheduler of two workers, of whom the first has every task and says nothing more."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.futures = list[Future]()
+        self.options = list[dict[str, object]]()
+
+    def scheduler_info(self, n_workers: int) -> dict[str, object]:
+        """Return what it knows of its workers."""
+        assert n_workers == -1
+        resources = {"resources": {"pair": 1}}
+        return {"workers": {"one": {**resources, "last_seen": 1.0}, "two": {**resources, "last_seen": time.time()}}}
+
+    def submit(self, *_: object, **options: object) -> Future:
+        """Give a task to the first worker."""
+        self.options.append(options)
+        self.futures.append(Future(str(options["key"])))
+        return self.futures[-1]
+
+    def processing(self, workers: list[str]) -> dict[str, list[str]]:
+        """Return the tasks of workers."""
+        return {"one": [each.key for each in self.futures]} if workers == ["one"] else {}
+
+
+def test_the_block_of_a_worker_that_hangs_is_lost_and_measured_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustered, "ASK_S", 0.02)
+    monkeypatch.setattr(clustered, "HANG_S", 0.3)
+    client = Scheduling()
+    carrier = clustered.Clustered(
+        scheduler.Scheduler("tcp://s:1", client), "a", {"rack1": clustered.There("local", "local", sessions.PLAN)}
+    )
+    carrier.submit(JOB)
+    found = [carrier.wait(2.0) for _ in range(2)]
+    assert [each.why for each in found if isinstance(each, Lost)] == ["the worker one has said nothing for 0 s"]
+    assert any("1 of 2 workers" in each.text for each in found if isinstance(each, Said))
+    assert client.futures[0].cancelled
+    carrier.submit(JOB)
+    assert client.options[1]["workers"] == ["two"]
+    carrier._over.set()
 
 
 @pytest.mark.parametrize(("greeting", "why"), [(b"", "it hangs"), (b"SSH-2.0-OpenSSH_9.2", "it is another program")])
