@@ -37,7 +37,7 @@ from tuner.runs.run import Rig
 from tuner.runs.time_limits import TimeLimits, Took
 from tuner.session.measuring.losses import PATIENCE_S, PAUSE_S, unreached
 from tuner.session.measuring.pairs import Done, Event, Failed, Job, Lost, Reached, Said, carried
-from tuner.session.measuring.scheduler import CONNECT_S, RESOURCE, SCHEDULER, WORKER, Scheduler, workers
+from tuner.session.measuring.scheduler import CLOSE_S, CONNECT_S, RESOURCE, SCHEDULER, WORKER, Scheduler, asked, workers
 from tuner.session.setup import prepare, resumption
 from tuner.session.setup.plan import Plan
 from tuner.session.setup.readback import Readback
@@ -300,7 +300,7 @@ class Clustered:
         with suppress(Exception):  # workers that are gone have no connections, and the others end them by themselves
             for _, future in self._tasks.values():
                 future.cancel()
-            self._client.run(let_go, list(self._there.values()), on_error="ignore")
+            asked(self._client, sorted(self._found), let_go, CLOSE_S, list(self._there.values()))
 
     def _ended(self, job: Job, future: Any) -> None:
         """Note how a task ended; called by a thread of the client."""
