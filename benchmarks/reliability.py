@@ -1,9 +1,10 @@
 """Make `docs/reliability.md` again: every harness that tries to break this program, run now, with its figures, its command and the date.
 
-    .venv/bin/python benchmarks/reliability.py [--short] [HARNESS …]
+    .venv/bin/python benchmarks/reliability.py [--short] [HARNESS[=SIZE] …]
 
 The long form takes hours, the short one about twenty minutes. Harnesses that are named are run, and what the page has of the
-others is kept. Nothing else should run meanwhile. The exit status is not 0 where any harness found something.
+others is kept. `kills=120` takes 120 in place of the number in that harness's command: its moments, inputs, mutants, seconds.
+Nothing else should run meanwhile. The exit status is not 0 where any harness found something.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,10 +132,23 @@ def head() -> str:
     )
 
 
-def section(name: str, *, short: bool) -> tuple[str, bool]:
-    """Return the section of a harness that is run now, and whether it found nothing."""
+def command_of(asked: str, *, short: bool) -> tuple[str, tuple[str, ...]]:
+    """Return the harness that is asked for as `NAME` or `NAME=SIZE`, and its command; raise `ValueError` where there is none."""
+    name, sized, size = asked.partition("=")
+    if name not in HARNESSES:
+        raise ValueError(f"{name!r} is none of {', '.join(HARNESSES)}")
     harness = HARNESSES[name]
     command = harness.short if short else harness.command
+    if not sized:
+        return name, command
+    if not size.isdecimal() or not any(word.isdecimal() for word in command):
+        raise ValueError(f"{asked!r}: a size is a number, of a harness whose command has one")
+    at = next(at for at, word in enumerate(command) if word.isdecimal())
+    return name, (*command[:at], size, *command[at + 1 :])
+
+
+def section(name: str, command: Sequence[str]) -> tuple[str, bool]:
+    """Return the section of a harness that is run now by its command, and whether it found nothing."""
     print(f"{name}: {' '.join(command)}", file=sys.stderr)
     began, load = time.monotonic(), os.getloadavg()[0]  # of everything that runs here, before the harness begins
     done = subprocess.run(
@@ -144,7 +158,7 @@ def section(name: str, *, short: bool) -> tuple[str, bool]:
     words = " ".join(command).replace("-p no:cacheprovider ", "")
     line = f"`python {words}`, {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s at a load of {load:.0f}: exit status {done.returncode}."
     return "\n\n".join(
-        [f"## {name}", harness.claim, line, said(done.stdout or done.stderr)]
+        [f"## {name}", HARNESSES[name].claim, line, said(done.stdout or done.stderr)]
     ) + "\n", not done.returncode
 
 
@@ -230,11 +244,15 @@ def main() -> int:
     """Run what is asked for and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("names", nargs="*", metavar="HARNESS", choices=[*HARNESSES, []])
+    parser.add_argument("names", nargs="*", metavar="HARNESS")
     asked = parser.parse_args()
+    try:
+        wanted = [command_of(each, short=asked.short) for each in asked.names or HARNESSES]
+    except ValueError as reason:
+        parser.error(str(reason))
     sections, good = kept(), True
-    for name in asked.names or HARNESSES:
-        sections[name], fine = section(name, short=asked.short)
+    for name, command in wanted:
+        sections[name], fine = section(name, command)
         good = good and fine
         found = [sections[each] for each in HARNESSES if each in sections]
         PAGE.write_text("\n".join([head(), summed(sections), *found]), encoding="utf-8")

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from tuner.conformance import BenchmarkConformance
 from tuner.errors import UsageError
 from tuner.hosts.host import ProcessResult
-from tuner.runs import command, recipe_text, shipped_recipes
+from tuner.runs import command, matches, recipe_text, shipped_recipes
 from tuner.runs.benchmark import Heard, ParseError
+from tuner.runs.matches import Wanted
 from tuner.runs.recipe import Better, End, OwnMetric, Ready, Recipe, filled
 from tuner.runs.recipe_file import RECIPE_BYTES, of_text, read, recipe_of
-from tuner.runs.recipe_text import NotFound, led_to, matched, number, regex_problem
+from tuner.runs.recipe_text import NotFound, groups, led_to, number, numbers, regex_problem
 from tuner.runs.workload import Workload, from_dict
 
 GOOD: Final = """
@@ -206,6 +207,13 @@ def test_any_text_is_a_number_or_is_not_found(text: str) -> None:
         assert 0 <= number(text) < math.inf
 
 
+def matched(expression: str, text: str, unit: str = "", *, several: bool = False) -> list[float]:
+    wanted = Wanted(expression, "it", groups(expression))
+    found = matches.found([wanted], {"it": text})[wanted]
+    assert found is not None
+    return numbers(expression, found, unit, several=several)
+
+
 def test_a_regular_expression_that_matches_twice_says_what_it_matched() -> None:
     with pytest.raises(NotFound, match=r"matches 4 times: 1, 2, 3, …"):
         matched("([0-9])", "1 2 3 4")
@@ -366,3 +374,23 @@ def test_a_group_that_is_repeated_and_matches_in_several_ways_is_refused(express
 )
 def test_ordinary_groups_and_repeats_are_allowed(expression: str) -> None:
     assert regex_problem(expression, groups=0) == ""
+
+
+def test_an_expression_that_would_take_for_ever_is_given_up_and_named_with_the_longest_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matches, "LIMIT_S", 0.3)
+    slow = CLIENT.replace("'rps=([0-9.]+)'", "'(.*.*.*=)x'")
+    with pytest.raises(ParseError) as told:
+        measure(slow, heard("short\n" + "=" * 20_000, out='{"all": [{"ms": 1}]}'))
+    said = told.value.message
+    assert "metrics.rps.regex" in said
+    assert "took more than 0.3 s on 2 lines, the longest of which is line 2 with 20,000 characters" in said
+
+
+def test_what_a_client_must_not_say_is_given_up_in_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matches, "LIMIT_S", 0.3)
+    refusing = CLIENT.replace('failed = "ERR"', "failed = '.*.*.*=x'")
+    with pytest.raises(ParseError, match=r"took more than 0\.3 s") as told:
+        measure(refusing, heard("rps=1\n" + "=" * 20_000, out='{"all": [{"ms": 1}]}'))
+    assert [each.where for each in told.value.findings] == ["mine: client.failed"]

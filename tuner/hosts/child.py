@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,18 @@ from tuner.errors import TunerError
 from tuner.hosts import keeping
 
 _NO_FOLDERS: Final = frozenset({""})
+_ALONE: Final = ("-I", "-S", "-X", "utf8")
 
 
 class ChildFailed(TunerError):
     """The child did not do its work."""
 
 
-def answered(program: Path, question: bytes, limit_s: float, most_bytes: int) -> bytes:
+def answered(program: Path, question: bytes, limit_s: float, most_bytes: int, *, alone: bool = False) -> bytes:
     """Return what the Python program of a file answers on its output to what it is given on its input.
 
-    It has a session of its own, so that Ctrl-C is for this process alone, and is gone when this returns.
+    It has a session of its own, so that Ctrl-C is for this process alone, and is gone when this returns. One that is `alone`
+    has the standard library only, and starts sooner.
 
     Raises:
         ChildFailed: it failed, took longer than `limit_s`, or answered more than `most_bytes`.
@@ -31,7 +34,8 @@ def answered(program: Path, question: bytes, limit_s: float, most_bytes: int) ->
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answer:
         given.write(question)
         given.seek(0)
-        status = _status(program, given.fileno(), answer.fileno(), limit_s)
+        argv = [sys.executable, *(_ALONE if alone else ("-P",)), str(program)]
+        status = _status(argv, given.fileno(), answer.fileno(), limit_s)
         if status != 0:
             raise ChildFailed(f"{program.stem} {_ended(status)}")
         size = os.fstat(answer.fileno()).st_size
@@ -41,9 +45,8 @@ def answered(program: Path, question: bytes, limit_s: float, most_bytes: int) ->
         return answer.read()
 
 
-def _status(program: Path, given: int, answer: int, limit_s: float) -> int:
+def _status(argv: Sequence[str], given: int, answer: int, limit_s: float) -> int:
     folders = os.pathsep.join(folder for folder in sys.path if folder not in _NO_FOLDERS)
-    argv = [sys.executable, "-P", str(program)]
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": folders}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -58,7 +61,7 @@ def _status(program: Path, given: int, answer: int, limit_s: float) -> int:
         child.kill_group()
         status, _ = child.reap()
     if ended is None:
-        raise ChildFailed(f"{program.stem} did not end within {limit_s:g} s")
+        raise ChildFailed(f"{Path(argv[-1]).stem} did not end within {limit_s:g} s")
     return status
 
 

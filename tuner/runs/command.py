@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tuner.errors import Finding, UsageError, error
+from tuner.hosts.child import ChildFailed
 from tuner.hosts.pair import Place
 from tuner.hosts.processes import last_words
 from tuner.measurement import Measurement
-from tuner.runs import own_benchmark, recipe_text
+from tuner.runs import matches, own_benchmark, recipe_text
 from tuner.runs.benchmark import Ends, Features, Heard, ParseError
+from tuner.runs.matches import Found, Wanted
 from tuner.runs.metric import Metric
 from tuner.runs.recipe import FOLDER_MARK, WALL, Better, OwnMetric, Recipe, Source, filled
 from tuner.runs.recipe_text import NotFound
@@ -25,7 +27,10 @@ from tuner.runs.workload import Workload
 name: Final = "command"
 _LAST_LINES: Final = 3
 _SHOWN: Final = 300
-
+_SAID: Final = "what the client printed"
+"""Not the name of a file: both of its streams, in which a recipe's `failed` is looked for."""
+_SIMPLER: Final = "make it simpler: fewer `.*`, and `^` where its line begins"
+Matched = Mapping[Wanted, Found | None]
 
 questions: Final[tuple[tuple[str, ...], ...]] = ()
 install: Final = "install it with the package manager of this system, or put its folder into PATH"
@@ -113,14 +118,15 @@ def ends(
 
 def measured(heard: Heard, workload: Workload) -> Measurement:
     """Return what a run reported; raise `ParseError` with everything that is missing, or that says that it failed."""
-    recipe = recipe_of(workload)
-    if failed := list(_failures(heard, recipe)):
+    recipe, texts = recipe_of(workload), _texts(heard)
+    found = _found(recipe, texts)
+    if failed := list(_failures(heard, recipe, found)):
         raise ParseError("; ".join(each.message for each in failed), findings=failed)
-    texts, missing, own, read = _texts(heard), [], dict[str, float](), _read(heard, recipe)
+    missing, own, read = [], dict[str, float](), _read(heard, recipe)
     samples: dict[str, list[float]] = {}
     for metric in recipe.metrics:
         try:
-            values = read[metric.name] if metric.source == Source.READER else _values(metric, texts, heard)
+            values = read[metric.name] if metric.source == Source.READER else _values(metric, texts, heard, found)
         except NotFound as reason:
             missing.append(_lacking(recipe, metric, str(reason), texts))
             continue
@@ -158,7 +164,7 @@ def file_without_ports(text: str, given: Sequence[int]) -> str:
     return re.sub(rf"(?<!\d)(?:{'|'.join(map(str, given))})(?!\d)", "PORT", text) if given else text
 
 
-def _failures(heard: Heard, recipe: Recipe) -> Iterator[Finding]:
+def _failures(heard: Heard, recipe: Recipe, found: Matched) -> Iterator[Finding]:
     client = heard.client
     if client.exit_status not in recipe.exit_statuses:
         said = _last(client.stdout + client.stderr)
@@ -166,14 +172,33 @@ def _failures(heard: Heard, recipe: Recipe) -> Iterator[Finding]:
             f"{recipe.name}: client.exit_statuses", f"the client ended with status {client.exit_status}: {said}"
         )
     for expression in recipe.failed:
-        if found := re.search(expression, client.stdout + client.stderr, re.MULTILINE):
-            yield error(f"{recipe.name}: client.failed", f"the client said {found[0][:_SHOWN]!r}")
+        place, wanted = f"{recipe.name}: client.failed", Wanted(expression, _SAID)
+        matched = found[wanted]
+        if matched is None:
+            yield error(place, matches.too_long(wanted, _texts(heard)), _SIMPLER)
+        elif matched:
+            yield error(place, f"the client said {matched[0][0]!r}")
 
 
 def _texts(heard: Heard) -> dict[str, str]:
     servers = "".join(f"{each.stdout}\n{each.stderr}" for each in heard.servers)
     ours = {Source.STDOUT: heard.client.stdout, Source.STDERR: heard.client.stderr, Source.SERVER: servers}
-    return {**heard.written, **{source.value: text for source, text in ours.items()}}
+    said = {_SAID: heard.client.stdout + heard.client.stderr}
+    return {**heard.written, **{source.value: text for source, text in ours.items()}, **said}
+
+
+def _found(recipe: Recipe, texts: Mapping[str, str]) -> Matched:
+    """Return what the expressions of a recipe find; raise `ParseError` where nothing could be matched."""
+    failed = [Wanted(expression, _SAID) for expression in recipe.failed]
+    wanted = [_wanted(each) for each in recipe.metrics if each.regex and each.source in texts]
+    try:
+        return matches.found([*failed, *wanted], texts)
+    except ChildFailed as reason:
+        raise ParseError(f"{recipe.name}: its regular expressions could not be matched: {reason}") from reason
+
+
+def _wanted(metric: OwnMetric) -> Wanted:
+    return Wanted(metric.regex, metric.source, recipe_text.groups(metric.regex))
 
 
 def _read(heard: Heard, recipe: Recipe) -> dict[str, list[float]]:
@@ -184,14 +209,18 @@ def _read(heard: Heard, recipe: Recipe) -> dict[str, list[float]]:
         raise ParseError(str(reason), findings=[error(f"{recipe.name}: reader", str(reason))]) from reason
 
 
-def _values(metric: OwnMetric, texts: Mapping[str, str], heard: Heard) -> list[float]:
+def _values(metric: OwnMetric, texts: Mapping[str, str], heard: Heard, found: Matched) -> list[float]:
     if metric.source == Source.WALL:
         return [heard.client.lived_s]
     if metric.source not in texts:
         raise NotFound(f"no end left a file {metric.source}")
     if metric.json:
         return recipe_text.led_to(metric.json, texts[metric.source], several=metric.samples)
-    return recipe_text.matched(metric.regex, texts[metric.source], metric.unit, several=metric.samples)
+    wanted = _wanted(metric)
+    matched = found[wanted]
+    if matched is None:
+        raise NotFound(matches.too_long(wanted, texts))
+    return recipe_text.numbers(metric.regex, matched, metric.unit, several=metric.samples)
 
 
 _SAID_BY: Final = {Source.STDOUT.value: "the client's stdout", Source.STDERR.value: "the client's stderr"}
@@ -202,7 +231,7 @@ def _lacking(recipe: Recipe, metric: OwnMetric, why: str, texts: Mapping[str, st
     place = f"{recipe.name}: metrics.{metric.name}.{'json' if metric.json else 'regex'}"
     where = _SAID_BY.get(metric.source, f"the output of {metric.source}")
     ends = f"; {where} ends: {_last(texts[metric.source])}" if metric.source in texts else ""
-    advice = "samples = true takes all of them" if " times: " in why else ""
+    advice = "samples = true takes all of them" if " times: " in why else _SIMPLER if " took more than " in why else ""
     return error(place, f"{why}{ends}", advice)
 
 

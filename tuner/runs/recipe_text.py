@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from tuner.errors import nearest
 from tuner.json_text import parsed
+from tuner.runs.matches import MOST, Found
 
 LONGEST_EXPRESSION: Final = 500
-MOST_SAMPLES: Final = 1_000_000
+MOST_SAMPLES: Final = MOST - 1
 TIME_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 """Units of time in seconds."""
 MULTIPLES: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
@@ -68,30 +69,31 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def matched(expression: str, text: str, unit: str = "", *, several: bool = False) -> list[float]:
-    """Return the numbers that a regular expression finds in a text, in the metric's unit; raise `NotFound` for none.
+def groups(expression: str) -> tuple[int | str, ...]:
+    """Return the groups of a metric's expression that count: the number, and the unit where there is one."""
+    return (1, UNIT_GROUP) if UNIT_GROUP in re.compile(expression).groupindex else (1,)
 
-    Lines begin and end at `^` and `$`. More than one is `NotFound` too, unless there may be `several`.
+
+def numbers(expression: str, found: Found, unit: str = "", *, several: bool = False) -> list[float]:
+    """Return the numbers that a regular expression found, in the metric's unit; raise `NotFound` for none.
+
+    More than one is `NotFound` too, unless there may be `several`.
     """
-    found = []
-    for match in re.compile(expression, re.MULTILINE).finditer(text):
-        found.append(_of_match(match, unit))
-        if len(found) > MOST_SAMPLES:
-            raise NotFound(f"matches more than {MOST_SAMPLES} times")
+    if len(found) > MOST_SAMPLES:
+        raise NotFound(f"matches more than {MOST_SAMPLES} times")
     if not found:
         raise NotFound(f"the regex {expression!r} matches nothing in it")
-    if len(found) > 1 and not several:
-        values = ", ".join(f"{each:g}" for each in found[:3])
-        more = ", …" if len(found) > 3 else ""  # noqa: PLR2004 - as many as are shown
-        raise NotFound(f"the regex {expression!r} matches {len(found)} times: {values}{more}")
-    return found
+    values = [_of_match(match, unit) for match in found]
+    if len(values) > 1 and not several:
+        shown = ", ".join(f"{each:g}" for each in values[:3])
+        more = ", …" if len(values) > 3 else ""  # noqa: PLR2004 - as many as are shown
+        raise NotFound(f"the regex {expression!r} matches {len(values)} times: {shown}{more}")
+    return values
 
 
-def _of_match(match: re.Match[str], unit: str) -> float:
-    value = number(match[1] or "")
-    if UNIT_GROUP not in match.re.groupindex:
-        return value
-    return value * factor(match[UNIT_GROUP] or "", unit)
+def _of_match(match: Sequence[str], unit: str) -> float:
+    value = number(match[0])
+    return value * factor(match[1], unit) if len(match) > 1 else value
 
 
 def factor(written: str, unit: str) -> float:
