@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,10 @@ class Memory(Store):
 
     def amend_run(self, session: str, run: Run) -> None:
         """Forget it: the ledger knows."""
+
+    def one_by_one(self, session: str) -> Iterator[Run]:
+        """Return nothing."""
+        return iter(())
 
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return nothing."""

@@ -19,8 +19,9 @@ from tuner import json_text
 from tuner.errors import StoreError, UsageError
 from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, Status, Trial
+from tuner.report.frames import runs_frame, sessions_frame
 from tuner.results import Results
-from tuner.store import Store
+from tuner.store import Store, columns, reading
 from tuner.store.repair import examined, salvage
 from tuner.store.tables import APPLICATION_ID
 
@@ -96,6 +97,7 @@ def test_an_id_that_is_none_is_refused_when_it_is_read_and_in_every_path(
         ("delete from trials where number = 7", "table trials row 7, column number: the row is missing"),
         ("update sessions set plan = '[]'", "table sessions, column plan: is not an object"),
         ("update sessions set created_at = x'ff'", "table sessions, column created_at"),
+        ("update sessions set created_at = 'at noon'", "at noon is not a time such as 2026-01-31T12:00:00+00:00"),
         ("update runs set reason = cast(x'ff' as text) where number = 7", "row 7, column reason: is not UTF-8 text"),
     ],
 )  # fmt: skip
@@ -147,6 +149,40 @@ def test_a_value_of_many_megabytes_is_not_read(tuner: Tuner, results: Path, comm
     assert "tuner store salvage" in ended.err + ended.out
 
 
+@pytest.mark.parametrize(
+    ("altered", "command"),
+    [
+        ("update runs set evidence = json_object('x', printf('%.*c', 50000, 'x'))", ("sessions", "show")),
+        ("update sessions set verdict = json_set(verdict, '$.x', printf('%.*c', 3000000, 'x'))", ("sessions", "list")),
+    ],
+)
+def test_many_large_values_are_not_held_together(
+    tuner: Tuner, results: Path, monkeypatch: pytest.MonkeyPatch, altered: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 1 << 20)
+    spoil(results, altered)
+    ended = tuner(*command, "--results", "results")
+    assert ended.status == 1
+    assert "holds more than is read at once (1 MB in all, 16 MB a row)" in ended.err
+    assert "tuner sessions gc" in ended.err
+
+
+def test_what_is_too_much_to_be_read_at_once_can_be_dropped(
+    tuner: Tuner, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 4 << 20)
+    spoil(results, "update runs set evidence = json_set(evidence, '$.client.stdout', printf('%.*c', 100000, 'x'))")
+    assert tuner("sessions", "show", "--results", "results").status == 1
+    assert tuner("sessions", "gc", "--older-than", "0", "--results", "results").status == 0
+    assert tuner("sessions", "show", "--results", "results").status == 0
+
+
+def test_json_of_a_store_has_no_more_values_than_can_be_ours() -> None:
+    row = {"number": 0, "profile": "x", "role": "candidate", "invalid": None}
+    (wrong,) = (columns.trial_of("it", {**row, "settings": "[" + "1," * 200_000 + "1]"}),)
+    assert "more than 200,000 values" in str(wrong)
+
+
 def test_a_damaged_session_does_not_hide_the_others(tuner: Tuner, tmp_path: Path) -> None:
     store = Store(Results(tmp_path / "results").url)
     for name in ("20260101-a", "20260102-b"):
@@ -155,6 +191,23 @@ def test_a_damaged_session_does_not_hide_the_others(tuner: Tuner, tmp_path: Path
     ended = tuner("sessions", "list", "--results", "results", "--json")
     assert [row["session"] for row in ended.json] == ["20260102-b"]
     assert "session 20260101-a, table sessions, column state: asleep is not one of" in ended.err
+
+
+def test_times_that_a_wrong_clock_gave_are_told_as_they_are(tuner: Tuner, results: Path) -> None:
+    spoil(
+        results,
+        "update sessions set created_at = '2999-01-02T03:04:05.000+00:00'",
+        "update runs set started_at = '9999-12-31T00:00:00+00:00' where number = 3",
+    )
+    listed = tuner("sessions", "list", "--results", "results", "--json")
+    assert [row["created_at"] for row in listed.json] == ["2999-01-02T03:04:05.000+00:00"]
+    for reader in (("report", "--format", "json"), ("history",), ("recommend",), ("sessions", "show")):
+        assert "bug in tuner" not in tuner(*reader, "--results", "results").err
+    store = Store.reading(Results(results))
+    (session,) = store.sessions()
+    frame = sessions_frame([session])
+    assert frame["created_at"][0].year == 2999
+    assert runs_frame(store.trials(session.id), store.runs(session.id))["started_at"][3].year == 9999
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 65 + "]" * 65, '{"a":' * 70 + "1" + "}" * 70])

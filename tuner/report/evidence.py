@@ -78,7 +78,10 @@ def ports(run: Run) -> str:
 
 def versions(runs: Iterable[Run]) -> dict[str, list[str]]:
     """Return the versions of the benchmark, and those in the stack's banner, that the runs' own output names."""
-    outputs = [run.evidence.get(side, {}) for run in runs for side in ("client", "server")]
-    benchmark = [found for out in outputs for found in BENCHMARK.versions(out.get("stdout", ""))]
-    library = [found for out in outputs for found in _LIBRARY.findall(out.get("stderr", ""))]
-    return {"benchmark": [*dict.fromkeys(benchmark)], "library": [*dict.fromkeys(library)]}
+    benchmark: dict[str, None] = {}
+    library: dict[str, None] = {}
+    for run in runs:
+        for out in (run.evidence.get(side, {}) for side in ("client", "server")):
+            benchmark.update(dict.fromkeys(BENCHMARK.versions(out.get("stdout", ""))))
+            library.update(dict.fromkeys(_LIBRARY.findall(out.get("stderr", ""))))
+    return {"benchmark": [*benchmark], "library": [*library]}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from tuner.records import Run, StoredSession, Trial
@@ -17,7 +19,8 @@ _NO_COLUMNS: Final = ("histogram", "histogram_corrected", "lost_by_receiver", "o
 
 def sessions_frame(sessions: Sequence[StoredSession]) -> pd.DataFrame:
     """Return one row a session: what it was for, how it ended, and the gain with its interval where there is one."""
-    return pd.DataFrame([_session(each) for each in sessions], columns=list(_session(None)))
+    frame = pd.DataFrame([_session(each) for each in sessions], columns=list(_session(None)))
+    return frame.assign(created_at=_times(frame["created_at"]))
 
 
 def trials_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
@@ -46,7 +49,13 @@ def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
     names = {trial.number: trial.profile for trial in trials}
     rows = [_run(run, names[run.trial]) for run in runs]
     frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=_RUN)
-    return frame.assign(started_at=pd.to_datetime(frame["started_at"]))
+    return frame.assign(started_at=_times(frame["started_at"]))
+
+
+def _times(written: Iterable[str | None]) -> pd.Series[Any]:
+    """Return times in UTC to the microsecond: in nanoseconds, pandas ends at 2262, and a clock that is wrong does not."""
+    known = [datetime.fromisoformat(each).astimezone(UTC).replace(tzinfo=None) if each else None for each in written]
+    return pd.Series(np.array(known, dtype="datetime64[us]")).dt.tz_localize("UTC")
 
 
 def _run(run: Run, profile: str) -> Mapping[str, Any]:
@@ -79,7 +88,7 @@ def _session(stored: StoredSession | None) -> Mapping[str, Any]:
     gain: Mapping[str, Any] = answer.get("gain") or {}
     return {
         "session": stored.id if stored else None,
-        "created_at": pd.to_datetime(stored.created_at) if stored else None,
+        "created_at": stored.created_at if stored else None,
         "kind": plan.get("kind"),
         "stack": plan.get("stack"),
         "objective": plan.get("objective"),

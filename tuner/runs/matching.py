@@ -21,7 +21,7 @@ def main() -> None:
     """Answer what the input asks: for each expression a list of its matches' groups, or null where it took too long."""
     asked = json.load(sys.stdin)
     signal.signal(signal.SIGALRM, _late)
-    answers = []
+    answers: list[list[list[str]] | None] = []
     for expression, name, groups in asked["wanted"]:
         signal.setitimer(signal.ITIMER_REAL, asked["limit_s"])
         try:

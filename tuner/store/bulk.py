@@ -34,7 +34,7 @@ class Slimmed:
 def slimmed(store: Store, session: StoredSession) -> Slimmed:
     """Return what of a session's runs becomes of them without their bulk; only those that change."""
     changed, characters = [], 0
-    for run in store.runs(session.id):
+    for run in store.one_by_one(session.id):
         evidence = _without(run.evidence)
         if evidence != run.evidence:
             characters += _size(run.evidence) - _size(evidence)

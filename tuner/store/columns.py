@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
 from tuner.runs import command
 from tuner.runs.chosen import BENCHMARK
+from tuner.store.reading import MOST_VALUES, Said, values_in
 from tuner.store.shape import (
     Shape,
     anything,
@@ -139,6 +141,16 @@ def _text(value: Any) -> str:
     return value
 
 
+def _time(value: Any) -> str:
+    """Return a time as it is written, whatever a clock made of it; empty where nobody knew it."""
+    try:
+        if _text(value):
+            datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as reason:
+        raise ValueError(f"{_word(value)} is not a time such as 2026-01-31T12:00:00+00:00") from reason
+    return str(value)
+
+
 def _id(value: Any) -> str:
     if not is_session_id(_text(value)):
         raise ValueError(f"{_word(value)} is not the id of a session: letters, digits, '-', '_' and '.' only")
@@ -182,12 +194,20 @@ def _json(shape: Shape) -> Reader:
     def read(value: Any) -> Any:
         if not isinstance(value, str | bytes):
             raise ValueError(f"{_word(value)} is not JSON")  # noqa: TRY004 - what a store holds is a value
+        if values_in(value) > MOST_VALUES:
+            raise ValueError(f"holds more than {MOST_VALUES:,} values")
         found = parsed(value)
         if wrong := shape(found, ""):
             raise ValueError("; ".join(wrong))
         return found
 
     return read
+
+
+def _said(value: Any) -> Said:
+    """Return what a run's programs said, as its text: it is checked now, and parsed again when it is asked for."""
+    _json(_EVIDENCE)(value)
+    return Said(value if isinstance(value, str) else value.decode())
 
 
 def _maybe_json(shape: Shape) -> Reader:
@@ -304,7 +324,7 @@ _EVIDENCE: Final = having(
 
 _SESSION: Final[Mapping[str, Reader]] = {
     "id": _id,
-    "created_at": _text,
+    "created_at": _time,
     "state": _member(State),
     "spent_s": _seconds,
     "plan": _json(_PLAN),
@@ -327,8 +347,8 @@ _RUN: Final[Mapping[str, Reader]] = {
     "workload": _count,
     "status": _member(Status),
     "reason": _text,
-    "started_at": _text,
+    "started_at": _time,
     "wall_s": _seconds,
     "measurement": _measurement,
-    "evidence": _json(_EVIDENCE),
+    "evidence": _said,
 }

@@ -6,8 +6,9 @@ flight. Everything derived (gains, intervals, reports) is computed from here and
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from tuner import database_url
 from tuner.errors import Finding, StoreError, UsageError, did_you_mean, error
 from tuner.records import Lease, Run, State, StoredSession, Trial
 from tuner.results import Results
-from tuner.store import columns, opening
+from tuner.store import columns, opening, reading
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
 from tuner.store.place import AlreadyThere, Fenced, Place, Row, Steps, unheard
@@ -34,7 +35,6 @@ LATEST: Final = "latest"
 Stamp = tuple[object, object]
 """A session's state and its seconds, as they stand in the store."""
 _MOST_TOLD: Final = 5
-_RUNS_AT_ONCE: Final = 500
 
 
 class Store:
@@ -173,12 +173,12 @@ class Store:
     def amend_run(self, session: str, run: Run) -> None:
         """Store more evidence of a run that is stored already."""
         mine = (RUNS.c.session == session) & (RUNS.c.number == run.number)
-        self._write(sa.update(RUNS).where(mine).values(evidence=run.evidence))
+        self._write(sa.update(RUNS).where(mine).values(evidence=dict(run.evidence)))
 
     def amend_runs(self, session: str, runs: Sequence[Run]) -> None:
         """Store other evidence of runs that are stored already, in one transaction."""
         mine = (RUNS.c.session == session) & (RUNS.c.number == sa.bindparam("mine"))
-        rows = [{"mine": run.number, "evidence": run.evidence} for run in runs]
+        rows = [{"mine": run.number, "evidence": dict(run.evidence)} for run in runs]
         if rows:
             self._place.write([(sa.update(RUNS).where(mine), rows)])
 
@@ -191,21 +191,21 @@ class Store:
 
     def sessions(self) -> tuple[StoredSession, ...]:
         """Return all sessions, oldest first; raise `StoreError` where one of them cannot be read."""
-        return tuple(self._records(self._rows(_ALL), columns.session_of))
+        return tuple(self._records(self._read(_ALL), columns.session_of))
 
     def readable(self) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
         """Return the sessions that can be read, oldest first, and what is wrong with the others."""
         return self._readable(_ALL)
 
     def _readable(self, query: sa.Select[Any]) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
-        found = [columns.session_of(row) for row in self._rows(query)]
+        found = [columns.session_of(row) for row in self._read(query)]
         wrong = [error(self.where, str(each)) for one in found if isinstance(one, list) for each in one]
         return tuple(one for one in found if not isinstance(one, list)), tuple(wrong)
 
     def stamps(self) -> dict[str, Stamp]:
         """Return what of each session changes when it goes on, by its id, oldest first; nothing large is read."""
         wanted = (SESSIONS.c.id, SESSIONS.c.state, SESSIONS.c.spent_s)
-        rows = self._rows(sa.select(*wanted).order_by(SESSIONS.c.created_at, SESSIONS.c.id))
+        rows = self._read(sa.select(*wanted).order_by(SESSIONS.c.created_at, SESSIONS.c.id))
         return {row["id"]: (row["state"], row["spent_s"]) for row in rows if isinstance(columns.id_of(row), str)}
 
     def some(self, sessions: Sequence[str]) -> tuple[tuple[StoredSession, ...], tuple[Finding, ...]]:
@@ -222,8 +222,7 @@ class Store:
             query = query.where(SESSIONS.c.host == self._here)
         if until is not None:
             query = query.where(SESSIONS.c.created_at <= until)
-        rows = self._rows(query)
-        found = [columns.id_of(row) for row in rows]
+        found = [columns.id_of(row) for row in self._read(query)]
         return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
 
     def _named_latest(self) -> tuple[list[str], list[Wrong]]:
@@ -237,7 +236,7 @@ class Store:
         found = known[-1:] if session == LATEST else [each for each in known if session and each.startswith(session)]
         exact = [each for each in found if each == session] or found
         if len(exact) == 1:
-            rows = self._rows(sa.select(SESSIONS).where(SESSIONS.c.id == exact[0]))
+            rows = self._read(sa.select(SESSIONS).where(SESSIONS.c.id == exact[0]))
             return self._records(rows, columns.session_of)[0]
         if not exact:
             self._refuse(wrong)
@@ -251,25 +250,47 @@ class Store:
     def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
         """Return the trials of a session, from the `first` one on, in the order they were added."""
         mine = (TRIALS.c.session == session) & (TRIALS.c.number >= first)
-        rows = self._rows(sa.select(TRIALS).where(mine).order_by(TRIALS.c.number))
+        rows = self._read(sa.select(TRIALS).where(mine).order_by(TRIALS.c.number))
         found = self._records(rows, lambda row: columns.trial_of(session, row))
         self._refuse(_gaps(session, "trials", [trial.number for trial in found], first))
         return tuple(found)
 
     def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
         """Return the runs of a session, from the `first` one on, in the order they were made."""
-        found = list(self._runs(session, first))
+        rows = self._read(_runs_of(session, first))
+        found = self._records(rows, lambda row: columns.run_of(session, row))
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
         self._refuse([*_gaps(session, "runs", [run.number for run in found], first), *_stray(session, found, trials)])
         return tuple(found)
 
-    def _runs(self, session: str, first: int) -> Iterator[Run]:
-        """Yield the runs of a session, reading a slice of them at a time: their text is several times what they are made of."""
-        query = sa.select(RUNS).where(RUNS.c.session == session).order_by(RUNS.c.number).limit(_RUNS_AT_ONCE)
-        rows = self._rows(query.where(RUNS.c.number >= first))
-        while rows:
-            yield from self._records(rows, lambda row: columns.run_of(session, row))
-            rows = self._rows(query.where(RUNS.c.number > rows[-1]["number"]))
+    def one_by_one(self, session: str) -> Iterator[Run]:
+        """Yield the runs of a session, however much they are, for those who keep little of each."""
+        trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
+        for at, row in enumerate(self._read(_runs_of(session), all_of_them=False)):
+            (run,) = self._records([row], lambda row: columns.run_of(session, row))
+            self._refuse([*_gaps(session, "runs", [run.number], at), *_stray(session, [run], trials)])
+            yield run
+
+    def _read(self, query: sa.Select[Any], *, all_of_them: bool = True) -> Iterator[Row]:
+        """Yield the rows of a query, a slice at a time; raise `StoreError` where they take too much: each, or `all_of_them`."""
+        most = reading.MOST_BYTES if all_of_them else math.inf
+        sizes = [row["size"] for row in self._rows(query.with_only_columns(reading.size_of(query.selected_columns)))]
+        if max(sizes, default=0) > reading.LARGEST_ROW or sum(sizes) > most:
+            raise self._too_large()
+        at = held = 0
+        for count in reading.slices(sizes):
+            for row in self._rows(query.limit(count).offset(at)):
+                held += reading.taken(row)
+                if held > most:
+                    raise self._too_large()
+                yield row
+            at += count
+
+    def _too_large(self) -> StoreError:
+        most = f"{reading.MOST_BYTES >> 20} MB in all, {reading.LARGEST_ROW >> 20} MB a row"
+        message = f"{self.where} holds more than is read at once ({most})"
+        advice = "`tuner sessions gc` drops what programs printed; of a stranger's store `tuner sessions show ID` may read one session"
+        return StoreError(message, advice=advice)
 
     def _add(self, steps: Steps, what: str, there: Callable[[], bool]) -> None:
         """Add rows; a transaction whose answer was lost with its connection may have been carried out: `there` says so."""
@@ -288,7 +309,7 @@ class Store:
     def _rows(self, query: sa.Select[Any]) -> list[Row]:
         return self._place.rows(query)
 
-    def _records(self, rows: Sequence[Row], record_of: Callable[[Row], Record | list[Wrong]]) -> list[Record]:
+    def _records(self, rows: Iterable[Row], record_of: Callable[[Row], Record | list[Wrong]]) -> list[Record]:
         found = [record_of(row) for row in rows]
         self._refuse([each for one in found if isinstance(one, list) for each in one])
         return [one for one in found if not isinstance(one, list)]
@@ -306,11 +327,17 @@ class Store:
 _ALL: Final = sa.select(SESSIONS).order_by(SESSIONS.c.created_at, SESSIONS.c.id)
 
 
+def _runs_of(session: str, first: int = 0) -> sa.Select[Any]:
+    mine = (RUNS.c.session == session) & (RUNS.c.number >= first)
+    return sa.select(RUNS).where(mine).order_by(RUNS.c.number)
+
+
 def row_of(record: Trial | Run) -> Values:
     """Return a trial or a run as the columns of its table hold it."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     if isinstance(record, Run):
         values["measurement"] = record.measurement.to_dict() if record.measurement else None
+        values["evidence"] = dict(record.evidence)
     return values
 
 

@@ -38,7 +38,7 @@ class Journal:
     def resumed(store: Store, session: str) -> Journal:
         """Return the writer of a session that goes on with what the store has of it."""
         found = Journal(store, Ledger(session, store.trials(session)))
-        for run in store.runs(session):
+        for run in store.one_by_one(session):
             found._remember(run)
         return found
 

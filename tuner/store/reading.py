@@ -1,0 +1,85 @@
+"""How much of a store is read at once, and in all: a store may be anybody's, and its reader stays within some hundred megabytes.
+
+A database says how large rows are before any of them is read. Values become objects, which are several times their text: what
+they will take is estimated from it. What programs said of a run stays text (`Said`), because it is most of a long session
+and hardly ever asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tuner.json_text import parsed
+
+MOST_BYTES: Final = 256 << 20
+"""That one read may take, as estimated: some 40,000 runs of a session."""
+LARGEST_ROW: Final = 16 << 20
+MOST_VALUES: Final = 200_000
+"""Of one text of JSON; ours have some hundred."""
+_AT_ONCE_BYTES: Final = 8 << 20
+_AT_ONCE: Final = 500
+_OBJECT_BYTES: Final = 64
+"""That a value inside lists and objects takes beside its text, in the mean."""
+
+
+class Said(Mapping[str, Any]):
+    """An object of JSON that is kept as its text and parsed when something of it is asked for."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, name: str) -> Any:
+        return _object(self._text)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_object(self._text))
+
+    def __len__(self) -> int:
+        return len(_object(self._text))
+
+    def __repr__(self) -> str:
+        return repr(_object(self._text))
+
+
+@lru_cache(maxsize=1)
+def _object(text: str) -> dict[str, Any]:
+    """Return what a text says; the last one is remembered, because several things are asked of each run in turn."""
+    found: dict[str, Any] = parsed(text)
+    return found
+
+
+def size_of(columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[int]:
+    """Return how many characters these columns of a row have, as its database says it."""
+    texts = (sa.func.coalesce(sa.func.length(sa.cast(each, sa.Text)), 0) for each in columns)
+    return sum(texts, sa.literal(0)).label("size")
+
+
+def slices(sizes: Sequence[int]) -> Iterator[int]:
+    """Yield how many of the next rows are read at once."""
+    count = held = 0
+    for size in sizes:
+        if count and (held + size > _AT_ONCE_BYTES or count == _AT_ONCE):
+            yield count
+            count = held = 0
+        count, held = count + 1, held + size
+    if count:
+        yield count
+
+
+def taken(row: Mapping[str, Any]) -> int:
+    """Return how many bytes the objects of a row will take, about."""
+    texts = {name: text for name, text in row.items() if isinstance(text, str | bytes)}
+    said = len(texts.pop("evidence", ""))
+    return said + sum(len(text) + _OBJECT_BYTES * values_in(text) for text in texts.values())
+
+
+def values_in(text: str | bytes) -> int:
+    """Return how many values a text of JSON has at most, lists and objects among them."""
+    plain = text if isinstance(text, bytes) else text.encode(errors="replace")
+    return sum(map(plain.count, (b",", b"[", b"{")))
