@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -386,6 +387,14 @@ def test_an_expression_that_would_take_for_ever_is_given_up_and_named_with_the_l
     said = told.value.message
     assert "metrics.rps.regex" in said
     assert "took more than 0.3 s on 2 lines, the longest of which is line 2 with 20,000 characters" in said
+
+
+def test_threads_give_an_expression_up_in_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matches, "LIMIT_S", 0.3)
+    asked = [Wanted("(.*.*.*=)x", "it", (1,)), Wanted("=(y)", "it", (1,))]
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(matches.found, asked, {"it": "=" * 20_000 + "y"}).result()
+    assert found == dict(zip(asked, [None, [["y"]]], strict=True))
 
 
 def test_what_a_client_must_not_say_is_given_up_in_time_too(monkeypatch: pytest.MonkeyPatch) -> None:

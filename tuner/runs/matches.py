@@ -1,19 +1,22 @@
-"""What regular expressions of others find in what programs printed: matched in a child (`matching.py`), because each may take for ever."""
+"""What regular expressions of others find in what programs printed: each may take for ever, and is given up (`matching.py`)."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tuner.hosts import child
+from tuner.runs import matching
 
 MOST: Final = 1_000_001
 """Matches of one expression that are looked for."""
 LIMIT_S: Final = 5.0
-"""For one expression; what is meant to be matched takes milliseconds."""
-_PROGRAM: Final = Path(__file__).with_name("matching.py")
+"""Of CPU time for one expression; what is meant to be matched takes milliseconds."""
+_SLOWEST: Final = 4.0
+"""How much longer than that it may take on a busy machine."""
 _MOST_BYTES: Final = 1 << 28
 
 
@@ -34,12 +37,18 @@ def found(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> dict[Wanted, Fo
     if not wanted:
         return {}
     read = {name: texts[name] for name in {each.text for each in wanted}}
-    question = {"wanted": wanted, "texts": read, "limit_s": LIMIT_S, "most": MOST}
-    limit_s = LIMIT_S * (len(wanted) + 1)
-    answer: list[Any] = json.loads(
-        child.answered(_PROGRAM, json.dumps(question).encode(), limit_s, _MOST_BYTES, alone=True)
-    )
+    asked = {"wanted": wanted, "texts": read, "limit_s": LIMIT_S, "most": MOST}
+    here = threading.current_thread() is threading.main_thread()
+    answer: list[Any] = matching.answers(asked) if here else _by_a_child(asked)
     return dict(zip(wanted, answer, strict=True))
+
+
+def _by_a_child(asked: Mapping[str, Any]) -> list[Any]:
+    limit_s = _SLOWEST * LIMIT_S * (len(asked["wanted"]) + 1)
+    found: list[Any] = json.loads(
+        child.answered(Path(matching.__file__), json.dumps(asked).encode(), limit_s, _MOST_BYTES, alone=True)
+    )
+    return found
 
 
 def too_long(wanted: Wanted, texts: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
-"""The program that matches regular expressions of others against what programs printed; both come as JSON on its input.
+"""Matching regular expressions of others against what programs printed, for a limited time: `.*.*.*=x` takes hours on a long line.
 
-It runs as a child of its own (`matches.py`): an expression such as `.*.*.*=x` takes hours on a long line, and Python has no
-limit for that. It needs the standard library only, and starts without looking at anything else.
+Python has no limit for that, but a signal ends a match in the main thread. For other threads this file is a program of its own
+(`matches.py`), which needs the standard library only: what is asked is JSON on its input, what is answered on its output.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import re
 import signal
 import sys
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 _LONGEST: Final = 300
 """Of what is answered of one match, in characters: it is a number, or is shown."""
 
 
-def main() -> None:
-    """Answer what the input asks: for each expression a list of its matches' groups, or null where it took too long."""
-    asked = json.load(sys.stdin)
-    signal.signal(signal.SIGALRM, _late)
-    answers: list[list[list[str]] | None] = []
-    for expression, name, groups in asked["wanted"]:
-        signal.setitimer(signal.ITIMER_REAL, asked["limit_s"])
-        try:
-            answers.append(_found(expression, asked["texts"][name], groups, asked["most"]))
-        except TimeoutError:
-            answers.append(None)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    json.dump(answers, sys.stdout)
+def answers(asked: dict[str, Any]) -> list[list[list[str]] | None]:
+    """Return for each expression its matches' groups, None where that took more than `limit_s` of CPU time. In the main thread only."""
+    before = signal.signal(signal.SIGVTALRM, _late)
+    try:
+        return [_answer(each, asked) for each in asked["wanted"]]
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
 
 
-def _found(expression: str, text: str, groups: list[int | str], most: int) -> list[list[str]]:
-    matches = islice(re.compile(expression, re.MULTILINE).finditer(text), most)
-    return [[(match[group] or "")[:_LONGEST] for group in groups] for match in matches]
+def _answer(wanted: tuple[str, str, tuple[int | str, ...]], asked: dict[str, Any]) -> list[list[str]] | None:
+    expression, name, groups = wanted
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, asked["limit_s"])
+        matches = islice(re.compile(expression, re.MULTILINE).finditer(asked["texts"][name]), asked["most"])
+        return [[(match[group] or "")[:_LONGEST] for group in groups] for match in matches]
+    except TimeoutError:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def _late(_number: int, _frame: object) -> None:
@@ -43,4 +43,4 @@ def _late(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    json.dump(answers(json.load(sys.stdin)), sys.stdout)
