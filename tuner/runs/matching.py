@@ -10,6 +10,7 @@ import json
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ _LONGEST: Final = 300
 """Of what is answered of one match, in characters: it is a number, or is shown."""
 
 
-def answers(asked: dict[str, Any]) -> list[list[list[str]] | None]:
+def answers(asked: Mapping[str, Any]) -> list[list[list[str]] | None]:
     """Return for each expression its matches' groups, None where that took more than `limit_s` of CPU time. In the main thread only."""
     before = signal.signal(signal.SIGVTALRM, _late)
     try:
@@ -26,7 +27,7 @@ def answers(asked: dict[str, Any]) -> list[list[list[str]] | None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def _answer(wanted: tuple[str, str, tuple[int | str, ...]], asked: dict[str, Any]) -> list[list[str]] | None:
+def _answer(wanted: tuple[str, str, tuple[int | str, ...]], asked: Mapping[str, Any]) -> list[list[str]] | None:
     expression, name, groups = wanted
     try:
         signal.setitimer(signal.ITIMER_VIRTUAL, asked["limit_s"])

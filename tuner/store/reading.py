@@ -48,9 +48,9 @@ class Said(Mapping[str, Any]):
 
 
 @lru_cache(maxsize=1)
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str) -> Mapping[str, Any]:
     """Return what a text says; the last one is remembered, because several things are asked of each run in turn."""
-    found: dict[str, Any] = parsed(text)
+    found: Mapping[str, Any] = parsed(text)
     return found
 
 
