@@ -122,6 +122,8 @@ def test_merged_histograms_are_the_histogram_of_all(groups: list[list[int]]) -> 
     assert [histogram.percentile(apart, p) for p in (1, 50, 99, 100)] == [
         histogram.percentile(whole, p) for p in (1, 50, 99, 100)
     ]
+    steps = [(each.value_iterated_to, each.count_added_in_this_iter_step) for each in whole.get_recorded_iterator()]
+    assert list(histogram.recorded(whole)) == steps
 
 
 @pytest.mark.parametrize("stored", [{}, {"encoded": "?"}, {"encoded": "aGVsbG8="}, {"encoded": ""}])

@@ -101,7 +101,8 @@ def added(stored: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
 
 def _points(histogram: Any) -> list[list[float]]:
     percentiles = list(_percentiles(histogram.get_total_count()))
-    return [[round(p, 6), histogram.get_value_at_percentile(p) / NS_A_US] for p in percentiles]
+    latencies_ns = histogram.get_percentile_to_value_dict(percentiles)
+    return [[round(p, 6), latencies_ns[p] / NS_A_US] for p in percentiles]
 
 
 def _percentiles(count: int) -> Iterator[float]:
@@ -113,10 +114,12 @@ def _percentiles(count: int) -> Iterator[float]:
 
 def _distribution(histogram: Any) -> list[list[float]]:
     """Return bars of equal width in the logarithm: (from µs, to µs, share of the messages)."""
+    from tuner.runs.histogram import recorded
+
     bars: dict[int, int] = {}
-    for item in histogram.get_recorded_iterator():
-        at = math.floor(math.log10(max(item.value_iterated_to, 1) / NS_A_US) * BARS_A_DECADE)
-        bars[at] = bars.get(at, 0) + item.count_added_in_this_iter_step
+    for latency_ns, messages in recorded(histogram):
+        at = math.floor(math.log10(max(latency_ns, 1) / NS_A_US) * BARS_A_DECADE)
+        bars[at] = bars.get(at, 0) + messages
     total = histogram.get_total_count()
     return [
         [10 ** (at / BARS_A_DECADE), 10 ** ((at + 1) / BARS_A_DECADE), count / total]

@@ -6,7 +6,7 @@ The form is HdrHistogram's own (https://hdrhistogram.org, V2 compressed, base64)
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -49,6 +49,16 @@ def merge(histograms: Iterable[Histogram]) -> Histogram:
 def percentile(histogram: Histogram, percent: float) -> float:
     """Return the latency in ns that `percent` of the observations do not exceed, to three digits; 0 when empty."""
     return float(histogram.get_value_at_percentile(percent))
+
+
+def recorded(histogram: Histogram) -> Iterator[tuple[int, int]]:
+    """Return each latency in ns that was recorded, to three digits, and how many messages had it, in order.
+
+    The library's own iterator computes all of each of its 55,000 steps.
+    """
+    for index, count in enumerate(histogram.counts):
+        if count:
+            yield histogram.get_highest_equivalent_value(histogram.get_value_from_index(index)), count
 
 
 def encode(histogram: Histogram, kind: str) -> dict[str, str]:
