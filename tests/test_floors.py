@@ -194,6 +194,8 @@ def imported_by(arguments: list[str], **environment: str) -> set[str]:
         (["params", "show", "XLIO_RX_POLL"], ("params",)),
         (["params", "list"], ("params",)),
         (["report", "--help"], ("report",)),
+        (["run", "kernel/latency", "--print"], ("run",)),
+        (["export", "kernel/latency", "--to", "env"], ("export",)),
     ],
     ids=str,
 )

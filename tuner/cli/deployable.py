@@ -13,12 +13,13 @@ from tuner import catalogue, stacks
 from tuner.cli import options
 from tuner.errors import UsageError
 from tuner.export import Deployment, Form
+from tuner.hosts.local import LocalHost
 from tuner.intake.reference import meant
 from tuner.profiles.library import shelves
 from tuner.profiles.profile import Profile
-from tuner.python.profiles import preloaded
 from tuner.records import StoredSession
 from tuner.results import Results
+from tuner.stacks import probe
 from tuner.stacks.stack import Stack
 
 LATEST: Final = "latest"
@@ -114,7 +115,7 @@ def _says_winner(session: StoredSession) -> bool:
 
 
 def _preload(stack: Stack, lib: str | None) -> str:
-    found, is_here = preloaded(stack, lib)
+    found, is_here = probe.preloaded(stack, lib, LocalHost())
     if not is_here:
         typer.echo(f"warning: the library of stack {stack.name} is not on this host: the file names {found}", err=True)
     return found

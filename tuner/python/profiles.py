@@ -17,7 +17,6 @@ from tuner.profiles.profile import Difference, differences, errors_in, problems
 from tuner.profiles.profile import Profile as Record
 from tuner.session.workspace import Workspace
 from tuner.stacks import probe
-from tuner.stacks.stack import Stack, preloadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class Profile:
             defaults = {name: known.parameters[name].default(taken) for name in self.settings}
             deployment = Deployment(
                 self.record,
-                preloaded(stack, lib)[0] if wanted.preloads else "",
+                probe.preloaded(stack, lib, LocalHost())[0] if wanted.preloads else "",
                 stack.facts.prefix,
                 service,
                 {name: value for name, value in defaults.items() if value is not None},
@@ -142,17 +141,6 @@ class Profile:
         with places.using(self._at.data):
             files.save(replace(self.record, name=target.stem), target, overwrite=overwrite)
         return target
-
-
-def preloaded(stack: Stack, lib: str | None) -> tuple[str, bool]:
-    """Return what a file that deploys a stack preloads, and whether it is on this host.
-
-    Files are often written for another host; a bare name is looked for by the loader of the host that runs it.
-    """
-    if lib is not None and "/" not in lib:
-        return lib, True
-    found = probe.located(stack, Path(lib) if lib else None, LocalHost())
-    return (preloadable(found), True) if found is not None else (f"lib{stack.name}.so", False)
 
 
 def _usable(profile: Record) -> Record:

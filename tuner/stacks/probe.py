@@ -16,7 +16,7 @@ from tuner.errors import Finding, MissingTool, TunerError, UsageError, error
 from tuner.hosts.host import Command, Host, has_file, printed
 from tuner.stacks import library
 from tuner.stacks.banner import Banner
-from tuner.stacks.stack import Proof, Seen, Stack, environment, loader_words
+from tuner.stacks.stack import Proof, Seen, Stack, environment, loader_words, preloadable
 
 ONE_SOCKET: Final = (sys.executable, "-ISc", "import socket; socket.socket().close()")
 """The smallest program that uses a socket, which is when a library begins to take sockets over."""
@@ -33,6 +33,17 @@ def located(stack: Stack, named: Path | None, host: Host) -> Path | None:
         return named
     ours = stack.locate("")
     return stack.locate(_loader_cache(host)) if ours is None else host.brought(ours)
+
+
+def preloaded(stack: Stack, named: str | None, host: Host) -> tuple[str, bool]:
+    """Return what a file that deploys a stack preloads, and whether it is on the host.
+
+    Files are often written for another host; a bare name is looked for by the loader of the host that runs it.
+    """
+    if named is not None and "/" not in named:
+        return named, True
+    path = located(stack, Path(named) if named else None, host)
+    return (preloadable(path), True) if path is not None else (f"lib{stack.name}.so", False)
 
 
 def found(stack: Stack, named: Path | None, host: Host) -> Path:
