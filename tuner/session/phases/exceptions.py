@@ -28,8 +28,10 @@ from tuner.session.phases.worth import as_gain
 OF_A_FLEET: Final = (Phase.SEARCH, Phase.CHOOSE, Phase.CONFIRM, Phase.MINIMISE)
 ERROR: Final = 0.05
 """With what probability anything is told of pairs that do not differ, at most: half of it for classes, half for single pairs."""
-SURE: Final = 0.95
-"""How probable it must be that a setting harms where it is said to, and that it helps elsewhere: one that harms everywhere is no exception."""
+SURE_OF_HARM: Final = 0.975
+"""How probable it must be that a setting harms where it is said to: as much as puts the interval that is shown (95 %) below 1."""
+SURE_OF_HELP: Final = 0.95
+"""How probable it must be that it helps elsewhere: one that harms everywhere is no exception."""
 WHOLE: Final = ("",)
 """What stands for the name of a setting where a profile as a whole is looked at."""
 MOST_SEEN: Final = 4000
@@ -78,7 +80,7 @@ def _exceptions(told: _Told, trial: Trial) -> Iterator[Exceptional]:
     for at, name in enumerate(told.names):
         kind, there = _where(told, effects, at)
         elsewhere = effects.of(at, _rest(told, there))
-        if not there or elsewhere.above(0.0) < SURE:
+        if not there or elsewhere.above(0.0) < SURE_OF_HELP:
             continue
         pairs, blocks = tuple(told.pairs[pair] for pair in there), len({each.block for each in told.seen})
         harm, help_ = as_gain(effects.of(at, there), blocks), as_gain(elsewhere, blocks)
@@ -105,7 +107,7 @@ def _where(told: _Told, effects: PairEffects, at: int) -> tuple[str, list[int]]:
 
     def harmed(pairs: Sequence[int], groups: int) -> bool:
         otherwise = effects.between(at, pairs, _rest(told, pairs)).above(0.0) <= ERROR / (2 * len(told.names) * groups)
-        return otherwise and effects.of(at, pairs).above(0.0) <= 1 - SURE
+        return otherwise and effects.of(at, pairs).above(0.0) <= 1 - SURE_OF_HARM
 
     of_class = [(kind, list(pairs)) for kind, pairs in told.classes.items() if harmed(pairs, len(told.classes))]
     if len(of_class) == 1:
