@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -293,3 +294,16 @@ def test_a_rate_is_kept_and_what_the_kernel_lacks_is_said(tmp_path: Path) -> Non
         else:
             said = lab.tuner("lab", "exec", "server-1.slow", "--", "tc", "qdisc", "show", "dev", "data0")
             assert "delay 50us" in said.stdout
+
+
+def test_a_system_without_room_for_a_namespace_is_told_with_what_permits_one(tmp_path: Path) -> None:
+    none = 'for each in user net mnt; do echo 0 > /proc/sys/user/max_${each}_namespaces || exit 77; done; exec "$@"'
+    command = ["unshare", "-Ur", "sh", "-c", none, "sh", sys.executable, "-m", "tuner", "lab", "up"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"no user namespace on this machine: {done.stderr.strip()}")
+    assert done.returncode == 1
+    assert "this system permits no namespaces: there are as many as may be" in done.stderr
+    assert "sysctl user.max_user_namespaces" in done.stderr
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == []

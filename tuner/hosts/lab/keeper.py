@@ -175,7 +175,7 @@ def _watch(host: LabHost, account: inside.Account, sshd: str, line: socket.socke
         namespaces.unshare(_OF_A_HOST)
         first = os.fork()
     except OSError as reason:
-        line.send(f"! {reason.strerror}".encode())
+        line.send(f"! this system permits no namespaces: {reason.strerror}".encode())
         os._exit(1)
     if not first:
         namespaces.die_with(0)
@@ -199,14 +199,16 @@ def _expect(one: Up, word: bytes) -> None:
 def _isolated(*, rootless: bool) -> bool:
     """Give this process a network of its own; return whether that took a user namespace."""
     if not rootless:
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):  # what is wrong is said of the second try, where there is no other way
             namespaces.unshare(namespaces.NEW_NETWORK)
             return False
     try:
         namespaces.become(0, os.geteuid(), os.getegid())
         namespaces.unshare(namespaces.NEW_NETWORK)
     except OSError as reason:
-        advice = "become root (sudo), or permit user namespaces: man 7 user_namespaces"
+        advice = (
+            "become root (sudo), or permit user namespaces (sysctl user.max_user_namespaces): man 7 user_namespaces"
+        )
         raise TunerError(f"this system permits no namespaces: {reason.strerror}", advice=advice) from reason
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -43,8 +44,13 @@ _C: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces for new ones; raise `OSError` where that is not permitted."""
-    _call("unshare", ctypes.c_int(flags))
+    """Leave namespaces for new ones; raise `OSError` where that is not permitted, or there are as many as may be."""
+    try:
+        _call("unshare", ctypes.c_int(flags))
+    except OSError as reason:
+        if reason.errno == errno.ENOSPC:  # what the kernel says there (unshare(2)) would be read as a full disk
+            raise OSError(errno.ENOSPC, "there are as many as may be (/proc/sys/user/max_*_namespaces)") from reason
+        raise
 
 
 def become(inside: int, user: int, group: int) -> None:
