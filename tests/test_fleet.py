@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from command_line import Tuner
 from sessions import PLAN, nothing_helps, polling_helps, tune
 
+from tuner.cli.screen.recommended import lines
 from tuner.hosts import facts
 from tuner.judging.objective import objective
 from tuner.records import State, StoredSession
@@ -76,6 +78,18 @@ def test_what_hosts_alike_found_is_recommended_with_all_that_they_saw_of_it(flee
     assert not found.measured_here
     assert recommended(fleet, ASKED, {**FAST, "hostname": "fast1"}).measured_here
     assert found.agreement[0].winners == 2
+
+
+def test_sessions_that_make_no_sense_have_no_say_and_are_told(fleet: Store, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as copy, closing(sqlite3.connect(fleet.where)) as whole:
+        whole.backup(copy)
+        copy.execute("update sessions set facts = '{' where host = 'fast2'")
+        copy.commit()
+    found = recommended(Store.reading(Results(tmp_path)), ASKED, FAST)
+    assert [each.host for each in found.told] == ["fast1", "fast3"]
+    (told,) = [line for line in lines(found, defaultdict(str)) if line.startswith("Not all sessions can be read")]
+    assert "session 20260101-fast2, table sessions, column facts" in told
+    assert "`tuner store check`" in told
 
 
 def test_nothing_is_recommended_where_no_host_alike_measured_it(fleet: Store) -> None:

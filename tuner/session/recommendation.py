@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tuner import catalogue, stacks
 from tuner.catalogue import facts as catalogue_facts
-from tuner.errors import StoreError
+from tuner.errors import Finding, StoreError
 from tuner.hosts import path
 from tuner.hosts.pair import Pair
 from tuner.judging.objective import named_by, objective
@@ -107,6 +107,8 @@ class Recommendation:
     agreement: tuple[Agreement, ...] = ()
     budget_s: float = 0.0
     """What a comparison here needs to find a gain as small as the smallest that a session judged."""
+    faults: tuple[Finding, ...] = ()
+    """What makes no sense in sessions of the store, of which it is then not known what they were asked; they have no say."""
 
     @property
     def hosts(self) -> int:
@@ -144,11 +146,12 @@ def _facts(pair: Pair, way: path.Path | None) -> Mapping[str, Any]:
 
 def recommended(store: Store, asked: Asked, here: Mapping[str, Any]) -> Recommendation:
     """Return what the finished tunings of a store say of a host with these facts."""
-    same = [row for row in store.readable()[0] if row.state is State.DONE and asked_of(row) == asked]
+    readable, faults = store.readable()
+    same = [row for row in readable if row.state is State.DONE and asked_of(row) == asked]
     alike = [row for row in same if likeness(row.facts, here).alike]
     told = tuple(found for row in alike[-MOST_READ:] if (found := _told(row, here)) is not None)
     name = host_named(here.get("hostname"))
-    bare = Recommendation(asked, name, told, len(same) - len(alike), len(alike) - len(told))
+    bare = Recommendation(asked, name, told, len(same) - len(alike), len(alike) - len(told), faults=faults)
     if not bare.improved:
         return bare
     evidence = {row.id: read for row in alike if (read := _evidence(store, row, told)) is not None}

@@ -39,6 +39,7 @@ def to_json(found: Recommendation) -> dict[str, object]:
         "agreement": list(map(asdict, found.agreement)),
         "sessions_of_other_hosts": found.others,
         "sessions_not_read": found.unread,
+        "faults": [each.message for each in found.faults],
         "budget_s": found.budget_s,
     }
 
@@ -118,6 +119,8 @@ def _hosts(found: Recommendation) -> Iterator[str]:
         yield f"{_many(found.others, 'finished session')} asked the same on hosts that are not alike: they have no say."
     if found.unread:
         yield f"{_many(found.unread, 'session')} of hosts like this one are older or have no answer: they have no say."
+    if found.faults:
+        yield f"Not all sessions can be read, and those have no say: {found.faults[0].message}; `tuner store check` says what is wrong."
 
 
 def _to_be_sure(found: Recommendation, commands: Mapping[str, str]) -> Iterator[str]:
