@@ -2,8 +2,9 @@
 
     python benchmarks/serve.py                     a store of 1,000 sessions of about 1,000 runs (1 GB), and each page's time
     python benchmarks/serve.py --watchers 50       blocks with and without 50 watchers beside a session's runs, in random order
+    python benchmarks/serve.py --stop              seconds until a session has ended whose Stop was pressed in Chromium, once and twice
 
-The second needs a quiet machine and sockperf. Its watchers are a process of their own at the lowest priority, off the measured
+The second needs a quiet machine and sockperf, the third sockperf and Chromium. Its watchers are a process of their own at the lowest priority, off the measured
 CPUs where it can: what they cost is not the server's, but cannot be told apart from it where there are no CPUs to spare.
 """
 
@@ -26,12 +27,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import browser
 import many_trials
 
 from tuner.judging.statistics import gain
+from tuner.records import State
 from tuner.results import Results
 from tuner.store import Store
 
@@ -42,6 +46,8 @@ LIMIT_S: Final = 0.3
 TIMES: Final = 5
 FEWEST: Final = 6
 """Pairs below which there is no interval of signed ranks."""
+SOME_RUNS: Final = 8
+MOST_WAITED_S: Final = 240
 
 
 def many_sessions(folder: Path, sessions: int, trials: int) -> Path:
@@ -69,14 +75,24 @@ def _copied(store: sqlite3.Connection, table: str, copied: str, **other: str) ->
     store.execute(f"insert into {table} select {values} from {table} where {key} = ?", [*given, copied])  # noqa: S608 - names of ours
 
 
+@dataclass(frozen=True)
+class Serving:
+    """A server under way: its port, its process's number, and its token where it starts sessions."""
+
+    port: int
+    pid: int
+    token: str = ""
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, int]]:
-    """Serve a folder by the command; give its port and its process's number."""
+def serving(folder: Path, *, starts: bool = False) -> Iterator[Serving]:
+    """Serve a folder by the command, and let its pages start sessions if asked to."""
     argv = [sys.executable, "-m", "tuner", "serve", "--results", str(folder), "--port", "0"]
+    argv += ["--allow-start"] if starts else []
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
-            line = process.stdout.readline() if process.stdout else ""
-            yield int(re.findall(r":(\d+)/", line)[0]), process.pid
+            line, token = (process.stdout.readline() if process.stdout and at <= starts else "" for at in (0, 1))
+            yield Serving(int(re.findall(r":(\d+)/", line)[0]), process.pid, token.removeprefix("token: ").strip())
         finally:
             process.send_signal(signal.SIGINT)
 
@@ -93,7 +109,8 @@ def asked(port: int, path: str) -> tuple[int, float, int]:
 
 def pages(folder: Path) -> bool:
     """Print the time of each page, and return whether each is below the limit."""
-    with serving(folder) as (port, pid):
+    with serving(folder) as server:
+        port, pid = server.port, server.pid
         began_s = time.perf_counter()
         while b"are being read" in _text(port, "/profiles"):
             time.sleep(1.0)
@@ -192,10 +209,10 @@ def watchers(folder: Path, count: int, blocks: int, runs: int) -> None:
     """
     many_trials.stored(folder, 12)
     rng, ratios = random.Random(1), []  # noqa: S311 - an order is no secret
-    with serving(folder) as (port, _):
+    with serving(folder) as server:
         for block in range(blocks):
             values = {
-                watched: _measured(folder, port, count if watched else 0, runs)
+                watched: _measured(folder, server.port, count if watched else 0, runs)
                 for watched in rng.sample([True, False], 2)
             }
             ratios.append(math.log(values[False] / values[True]))
@@ -219,8 +236,47 @@ def _measured(folder: Path, port: int, count: int, runs: int) -> float:
         done = subprocess.run([*measuring, "--runs", str(runs)], capture_output=True, text=True, check=True)
         heard, _ = beside.communicate("")
     if count and int(heard) < count * 1000:
-        raise SystemExit(f"{count} watchers heard {heard} bytes: they did not watch")
+        raise SystemExit(f"{count} watchers heard {heard.strip()} bytes: they did not watch, as where no CPU is idle")
     return float(json.loads(done.stdout)["metrics"]["latency_p99_us"]["value"])
+
+
+def stopping(folder: Path, presses: int) -> None:
+    """Start a tuning from a page, press its Stop so often after some runs, and print the seconds until it has ended."""
+    many_trials.stored(folder, 6)
+    with serving(folder, starts=True) as server, browser.chromium() as chromium:
+        page = chromium.new_page()
+        page.set_default_timeout(1000 * MOST_WAITED_S)
+        page.goto(f"http://127.0.0.1:{server.port}/login")
+        page.get_by_label("Token").fill(server.token)
+        _pressed(page, "Let me in")
+        page.goto(f"http://127.0.0.1:{server.port}/start")
+        page.get_by_label("Budget").fill("900")
+        _pressed(page, "Start")
+        session = _begun(folder)
+        page.goto(f"http://127.0.0.1:{server.port}/sessions/{session}")
+        began_s = time.perf_counter()
+        if presses > 1:
+            _pressed(page, "Stop")
+        page.get_by_role("button", name=re.compile("^Stop")).first.click(no_wait_after=True)
+        while Store.reading(Results(folder)).session(session).state is State.RUNNING:
+            time.sleep(0.2)
+        ended_s, load = time.perf_counter() - began_s, os.getloadavg()[0]
+    print(f"Stop pressed {presses}×: the session had ended after {ended_s:.1f} s; load {load:.1f}", flush=True)
+
+
+def _pressed(page: Any, name: str) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def _begun(folder: Path) -> str:
+    """Return the session that a page started, once it has some runs."""
+    while True:
+        store = Store.reading(Results(folder))
+        session = next((row.id for row in store.sessions() if row.state is State.RUNNING), None)
+        if session and len(store.runs(session)) >= SOME_RUNS:
+            return session
+        time.sleep(0.5)
 
 
 def main() -> int:
@@ -230,6 +286,7 @@ def main() -> int:
     words.add_argument("--trials", type=int, default=TRIALS)
     words.add_argument("--store", type=Path, help="a results folder that was made before, or is to be kept")
     words.add_argument("--watchers", type=int, default=0)
+    words.add_argument("--stop", action="store_true")
     words.add_argument("--watch-port", type=int, default=0, help=argparse.SUPPRESS)
     words.add_argument("--blocks", type=int, default=12)
     words.add_argument("--runs", type=int, default=5, help="runs of one second in each half of a block")
@@ -240,6 +297,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         if asked_for.watchers:
             watchers(Path(folder), asked_for.watchers, asked_for.blocks, asked_for.runs)
+            return 0
+        if asked_for.stop:
+            stopping(Path(folder) / "once", 1)
+            stopping(Path(folder) / "twice", 2)
             return 0
         kept = asked_for.store or Path(folder)
         if not (kept / "tuner.db").exists():
