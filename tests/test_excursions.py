@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import islice
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.search import excursions
+from tuner.search.bayesian import BayesianSearch
 from tuner.search.dimension import Dimension, Scale
 from tuner.search.history import History
 from tuner.search.optimizer import Outcome
@@ -30,6 +31,12 @@ def told(gains: Sequence[float | None], variance: float = 0.0) -> History:
 
 def due_after(gains: Sequence[float | None], before: int = 0, variance: float = 0.0) -> bool:
     return excursions.due(SPACE, told(gains, variance), before)
+
+
+def drawn(history: History, rng: random.Random, count: int) -> list[dict[str, str]]:
+    """Return so many excursions, of the kind that chance has each time."""
+    samples, changed = excursions.samples(SPACE, rng), excursions.changed(SPACE, history, rng)
+    return [next(samples if excursions.sampled(history, rng) else changed) for _ in range(count)]
 
 
 def test_the_model_has_its_patience_and_then_all_turns_but_one_of_so_many() -> None:
@@ -85,12 +92,31 @@ def test_an_excursion_is_a_sample_or_a_leader_with_a_few_changes_and_always_of_t
     leader = {d.parameter: str(int(bit)) for d, bit in zip(YES_NO, bits, strict=True)} | {"OUTSIDE": "7"}
     history = History()
     history.tell(Outcome(leader, 0.3))
-    found = list(islice(excursions.excursions(SPACE, history, random.Random(seed)), 40))
+    found = drawn(history, random.Random(seed), 40)
     assert all(SPACE.covers(settings) for settings in found)
     changed = [sum(settings[d.parameter] != leader[d.parameter] for d in YES_NO) for settings in found]
     assert sum(count <= excursions.MOST_CHANGES for count in changed) >= 40 * (1 - excursions.SAMPLED) / 3
 
 
 def test_where_nothing_has_succeeded_every_excursion_is_a_sample() -> None:
-    found = islice(excursions.excursions(SPACE, told([None, None]), random.Random(1)), 10)
+    found = drawn(told([None, None]), random.Random(1), 10)
     assert all(settings["FIXED"] == "1" for settings in found)
+
+
+def test_of_four_samples_the_second_by_expectation_is_tried_and_of_fewer_the_worst_that_is_no_further_down() -> None:
+    assert excursions.second_best([0.1, 0.4, -2.0, 0.3]) == 3
+    assert excursions.second_best([0.1, 0.4]) == 0
+    assert excursions.second_best([0.1]) == 0
+
+
+def test_a_search_that_stands_still_hardly_samples_what_it_knows_to_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SAMPLED": 1.0, "PATIENCE": 0, "EVERY": 1}.items():
+        monkeypatch.setattr(excursions, name, value)
+    search = BayesianSearch(SPACE, 1, dict)
+    for number in range(30):
+        settings = SPACE.sample(random.Random(number))
+        search.tell(Outcome(settings, -2.0 * (settings["P1"] == "1") - 2.0 * (settings["P2"] == "1"), 0.0))
+    asked = [search.ask() for _ in range(40)]
+    both = sum(settings["P1"] == settings["P2"] == "1" for settings in asked)
+    assert both <= 5  # one in four of what chance draws, one in twenty of what is the second of four
+    assert {settings["P3"] for settings in asked} == {"0", "1"}

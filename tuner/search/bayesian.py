@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import islice
@@ -127,9 +127,23 @@ class BayesianSearch:
     def _excursion(self, rng: random.Random) -> Settings | None:
         if not excursions.due(self._space, self._history, before=0 if self._warm() else len(self._design)):
             return None
-        tried = islice(excursions.excursions(self._space, self._history, rng), MOST_REPAIRS)
-        found = runnable(tried, self._feasible, self._history)
-        return next((settings for settings in found if not self._hopeless(settings)), None)
+        if not excursions.sampled(self._history, rng):
+            return next(self._able(excursions.changed(self._space, self._history, rng)), None)
+        found = list(islice(self._able(excursions.samples(self._space, rng)), excursions.SAMPLES))
+        return found[excursions.second_best(self._expected(found))] if found else None
+
+    def _able(self, tried: Iterator[Settings]) -> Iterator[Settings]:
+        """Yield the settings that can be run, are new and are not almost certain to fail, out of as many as may be looked at."""
+        found = runnable(islice(tried, MOST_REPAIRS), self._feasible, self._history)
+        return (settings for settings in found if not self._hopeless(settings))
+
+    def _expected(self, found: list[Settings]) -> list[float]:
+        """Return what gains are expected of settings, as far as anything is known."""
+        outcomes = self._history.outcomes()
+        if sum(outcome.gain is not None for outcome in outcomes) < FEWEST_GAINS:
+            return [0.0] * len(found)
+        with _libraries().limit(limits=1):
+            return [float(mean) for mean in self._learned(outcomes).pending(self._history.pending).of(found).mean]
 
     def _hopeless(self, settings: Settings) -> bool:
         """Return whether settings are almost certain to fail, as far as anything is known."""
