@@ -91,6 +91,16 @@ class Table:
         along = zip(self.options, self._places, self.rows.T, strict=True)
         return [np.array([places[option.text(value)] for value in column]) for option, places, column in along]
 
+    @cached_property
+    def _exactly(self) -> dict[tuple[str, ...], int]:
+        """The first row with these texts: to look for the nearest of some ten thousand takes longer than a search thinks."""
+        along = [
+            {value: option.text(value) for value in set(column)}
+            for option, column in zip(self.options, self.rows.T, strict=True)
+        ]
+        texts = [tuple(texts[value] for texts, value in zip(along, row, strict=True)) for row in self.rows]
+        return {key: row for row, key in reversed(list(enumerate(texts)))}
+
     def repaired(self, settings: Settings) -> dict[str, str]:
         """Return the row that is nearest to settings, the first of equals; what they leave out is at its default."""
         return self._settings(self._row_of({**self.space.defaults, **settings}))
@@ -106,6 +116,8 @@ class Table:
 
     def _row_of(self, settings: Settings) -> int:
         key = tuple(settings[option.name] for option in self.options)
+        if key in self._exactly:
+            return self._exactly[key]
         if key not in self._nearest:
             along = zip(self.options, self._placed, self._places, key, strict=True)
             apart = [option.apart(placed, places[each]) for option, placed, places, each in along]
