@@ -75,3 +75,13 @@ def test_the_leanest_profile_is_the_shortest_that_loses_next_to_nothing(quickack
     shorter = [trial(1, ["XLIO_RX_POLL"]), trial(2, ["XLIO_RX_POLL", "XLIO_TCP_QUICKACK"]), trial(3, [])]
     found = lean.leanest(cast("Beliefs", Sums(worth, 0.01)), trial(0, list(WHOLE)), shorter)
     assert len(found.settings) == expected
+
+
+@pytest.mark.parametrize(("sd", "expected"), [(0.01, 1), (0.05, 2)])
+def test_of_two_believed_to_be_as_good_the_shorter_one_is_chosen_only_if_little_can_be_missed(
+    sd: float, expected: int
+) -> None:
+    worth = dict.fromkeys(WHOLE, 0.0) | {"XLIO_RX_POLL": 0.4, "XLIO_TCP_QUICKACK": policy.NEGLIGIBLE / 2}
+    trials = [trial(1, ["XLIO_RX_POLL"]), trial(2, ["XLIO_RX_POLL", "XLIO_TCP_QUICKACK"])]
+    found = lean.surely_leanest(cast("Beliefs", Sums(worth, sd)), trials)
+    assert len(found.settings) == expected

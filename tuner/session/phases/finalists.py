@@ -162,12 +162,12 @@ def _every(evidence: Evidence, wanted: int) -> int:
 
 
 def _best(evidence: Evidence, able: Sequence[Trial]) -> Trial | None:
-    """Return the trial believed to be the best; of those as good, one with fewest settings; None of none."""
+    """Return the trial believed to be the best; of those surely as good, one with fewest settings; None of none."""
     able = [trial for trial in able if not evidence.guarding.breaks(trial.number, EARLIER)] or able
     beliefs = believed(evidence, EARLIER)
     if beliefs is None or not able:
         return next(iter(able), None)
-    return lean.leanest(beliefs, able[0], able[1:])
+    return lean.surely_leanest(beliefs, able)
 
 
 def _by_belief(evidence: Evidence, able: Sequence[Trial], phases: Sequence[Phase]) -> list[Trial]:

@@ -39,6 +39,25 @@ def leanest(beliefs: Beliefs, whole: Trial, shorter: Sequence[Trial]) -> Trial:
     trials = [whole, *shorter]
     means = dict(zip(trials, beliefs.of([trial.settings for trial in trials]).mean, strict=True))
     bar = max(means.values()) - policy.NEGLIGIBLE
-    return min(
-        (trial for trial in trials if means[trial] >= bar), key=lambda trial: (len(trial.settings), -means[trial])
-    )
+    return _fewest([trial for trial in trials if means[trial] >= bar], means)
+
+
+def surely_leanest(beliefs: Beliefs, trials: Sequence[Trial]) -> Trial:
+    """Return the same of profiles that were measured a few times, where nobody has looked at single settings yet.
+
+    That two are believed to be as good says little while either may be much better: the shorter one is then as likely to
+    lack something as the other is to have something for nothing, and only the latter can be mended later. So it must also
+    be little that is missed where it is the worse one.
+    """
+    means = dict(zip(trials, beliefs.of([trial.settings for trial in trials]).mean, strict=True))
+    best = max(trials, key=lambda trial: means[trial])
+    missed = beliefs.over_each(best.settings, [trial.settings for trial in trials])
+    bar = means[best] - policy.NEGLIGIBLE
+    as_good = [
+        each for each, found in zip(trials, missed, strict=True) if means[each] >= bar and found.loss <= policy.LITTLE
+    ]
+    return _fewest(as_good or [best], means)
+
+
+def _fewest(trials: Sequence[Trial], means: Mapping[Trial, float]) -> Trial:
+    return min(trials, key=lambda trial: (len(trial.settings), -means[trial]))
