@@ -24,7 +24,7 @@ from tuner.results import Results
 from tuner.store import columns, opening, reading
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
-from tuner.store.place import AlreadyThere, Fenced, Place, Row, Steps, unheard
+from tuner.store.place import AlreadyThere, Fenced, Place, Row, Step, Steps, unheard
 from tuner.store.tables import BLOCKS, FORMAT, LEASES, RUNS, SESSIONS, TRIALS
 
 if TYPE_CHECKING:  # loaded where a URL names a server
@@ -35,6 +35,9 @@ LATEST: Final = "latest"
 Stamp = tuple[object, object]
 """A session's state and its seconds, as they stand in the store."""
 _MOST_TOLD: Final = 5
+# Made once: to make a statement and the key of its compiled form takes longer than to carry it out.
+_ADD_RUN: Final = sa.insert(RUNS)
+_SPENT: Final = sa.update(SESSIONS).where(SESSIONS.c.id == sa.bindparam("mine"))
 
 
 class Store:
@@ -108,8 +111,7 @@ class Store:
 
     def add_run(self, session: str, run: Run, spent_s: float) -> None:
         """Store one run and the session's wall time so far, in one transaction."""
-        spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
-        steps = [(sa.insert(RUNS).values(session=session, **row_of(run)), ()), (spent, ())]
+        steps = [(_ADD_RUN, [{"session": session} | row_of(run)]), _spent(session, spent_s)]
         self._add(steps, f"run {run.number}", lambda: any(is_same_run(run, each) for each in self.runs(session)))
 
     def lease(self, session: str, pair: str, block: int) -> Lease:
@@ -141,12 +143,11 @@ class Store:
             sa.select(LEASES.c.fence).where(held).scalar_subquery()
         )  # nothing where the lease is over, which no row may hold
         row = {"session": session, "number": lease.block, "pair": lease.pair, "fence": fence}
-        spent = sa.update(SESSIONS).where(SESSIONS.c.id == session).values(spent_s=spent_s)
         rows = [{"session": session} | row_of(run) for run in runs]
         steps: Steps = [(sa.insert(BLOCKS).values(**row), ()), (sa.update(LEASES).where(held).values(block=None), ())]
         try:
             self._add(
-                [*steps, *([(sa.insert(RUNS), rows)] if rows else []), (spent, ())],
+                [*steps, *([(_ADD_RUN, rows)] if rows else []), _spent(session, spent_s)],
                 f"block {lease.block}",
                 lambda: self._closed(session, lease),
             )
@@ -364,6 +365,11 @@ def _server(url: str, *, write: bool) -> Server:
     from tuner.store.server import Server
 
     return Server(database_url.checked(url), write=write)
+
+
+def _spent(session: str, spent_s: float) -> Step:
+    """Return what stores the wall time that a session has used."""
+    return _SPENT, [{"mine": session, "spent_s": spent_s}]
 
 
 def _whole(session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> Steps:

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 Row = Mapping[str, Any]
-Steps = Sequence[tuple[sa.Executable, Sequence[Row]]]
-"""What one transaction does: statements, each with the rows that it is carried out for, none for a statement that is whole."""
+Step = tuple[sa.Executable, Sequence[Row]]
+"""A statement with the rows that it is carried out for, none for a statement that is whole."""
+Steps = Sequence[Step]
+"""What one transaction does."""
 
 
 class Place(Protocol):
