@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error
@@ -157,7 +157,8 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurement as plain values for JSON; what came after the first release only where it is there."""
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in _LATER}
+        held = {name: getattr(self, name) for name in _NAMES}  # `asdict` would copy all that is in it
+        return {name: value for name, value in held.items() if value is not None or name not in _LATER}
 
 
 def percentile_of(metric: str) -> float | None:
