@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -113,8 +114,8 @@ def soaked(folder: Path, trials: int, optimizer: str) -> tuple[list[Sample], flo
     return watch.samples, verdict_s
 
 
-def grown(folder: Path, trials: int, target: Path) -> Store:
-    """Return a store of a finished session with the runs of its search copied, with new settings, until it has so many trials."""
+def grown(folder: Path, trials: int, target: Path) -> None:
+    """Copy a finished session and the runs of its search, with new settings, until it has so many trials."""
     store = Store.reading(Results(folder))
     session = store.session("latest")
     rows, runs = list(store.trials(session.id)), list(store.runs(session.id))
@@ -128,9 +129,7 @@ def grown(folder: Path, trials: int, target: Path) -> Store:
         for run in searched:
             place = next_block + run.block - first_block
             runs.append(replace(run, number=len(runs), trial=places.get(run.trial, 0), block=place))
-    other = Store(Results(target).url)
-    other.add_whole(session, rows, runs)
-    return other
+    Store(Results(target).url).add_whole(session, rows, runs)
 
 
 def _again(trial: Trial, number: int) -> Trial:
@@ -200,7 +199,9 @@ def main() -> None:
     optimizer = sys.argv[2] if sys.argv[2:] else "skopt"
     with tempfile.TemporaryDirectory() as name:
         samples, verdict_s = soaked(Path(name, "session"), trials, optimizer)
-        store = grown(Path(name, "session"), TRIALS, Path(name, "long"))
+        with ProcessPoolExecutor(1) as apart:  # this process's memory is to be that of the program
+            apart.submit(grown, Path(name, "session"), TRIALS, Path(name, "long")).result()
+        store = Store(Results(Path(name, "long")).url)
         report = reported(store, Path(name, "report.html"))
         print(section(samples, verdict_s, report))
         print(dropped(store))

@@ -12,15 +12,23 @@ from tuner.stacks.preloads import kernel_library
 
 SOURCES: Final = Path(__file__).parent / "preload"
 LIBRARY_SOURCES: Final = Path(__file__).parent.parent / "tuner" / "preload"
-CHECKS: Final = sorted(
-    name
-    for file in ("receives.c", "signals.c", "watches.c")
-    for name in re.findall(r"^CHECK_THAT\((\w+)\)$", (SOURCES / file).read_text(), re.MULTILINE)
-)
+
+
+def _checks(*files: str) -> list[str]:
+    """Return the names of the checks in files."""
+    texts = [(SOURCES / file).read_text() for file in files]
+    return sorted(name for text in texts for name in re.findall(r"^CHECK_THAT\((\w+)\)$", text, re.MULTILINE))
+
+
+CHECKS: Final = _checks("receives.c", "signals.c", "watches.c")
+UNSIGNALLED: Final = _checks("receives.c", "watches.c")
+"""Those without signal handlers, which the thread sanitizer takes for its own: on plain sockets too it calls them later."""
 # Libraries of their own, with nothing of the kernel stack.
 APART: Final = ("faststart.c", "stackname.c")
 LIMIT_S: Final = 60.0
 SANITIZE: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
+SANITIZE_THREADS: Final = ("-fsanitize=thread", "-fno-omit-frame-pointer")
+"""Its runtime comes with the program: preloaded before a library that is made with it, it ends both at their start."""
 _C: Final = ("cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-U_FORTIFY_SOURCE", "-Wno-deprecated-declarations")
 
 
@@ -39,11 +47,11 @@ def compile_library(directory: Path, source: str) -> Path:
     return library
 
 
-def compile_sanitized_kernel(directory: Path) -> Path:
-    """Return the kernel stack's library, compiled from its sources with the sanitizers."""
+def compile_sanitized_kernel(directory: Path, sanitize: Sequence[str] = SANITIZE) -> Path:
+    """Return the kernel stack's library, compiled from its sources with sanitizers."""
     library = directory / "libtuner_kernel_sanitized.so"
     sources = [str(path) for path in sorted(LIBRARY_SOURCES.glob("*.c")) if path.name not in APART]
-    options = [*SANITIZE, "-fPIC", "-shared", "-fvisibility=hidden", "-fexceptions", '-DTUNER_VERSION="0.0.0"']
+    options = [*sanitize, "-fPIC", "-shared", "-fvisibility=hidden", "-fexceptions", '-DTUNER_VERSION="0.0.0"']
     _compile([*options, *sources, "-o", str(library), "-lpthread", "-ldl"])
     return library
 

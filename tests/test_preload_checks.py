@@ -10,6 +10,8 @@ import pytest
 from preload_builds import (
     CHECKS,
     SANITIZE,
+    SANITIZE_THREADS,
+    UNSIGNALLED,
     compile_library,
     compile_program,
     compile_sanitized_kernel,
@@ -97,6 +99,13 @@ def test_with_sanitizers(sanitized: tuple[Path, list[Path]], check: str) -> None
     program, preloads = sanitized
     settings = {**SETTINGS["all"], "XLIO_RX_POLL": "100", "ASAN_OPTIONS": "detect_leaks=0"}
     run_quietly([program, check], settings, preloads)
+
+
+def test_no_thread_races_with_another_in_the_library(tmp_path: Path) -> None:
+    program = compile_program(tmp_path, *SANITIZE_THREADS)
+    library = compile_sanitized_kernel(tmp_path, SANITIZE_THREADS)
+    for check in UNSIGNALLED[::3]:  # all of them take a minute on a busy machine
+        run_quietly([program, check], {**SETTINGS["all"], "XLIO_RX_POLL": "100"}, [library])
 
 
 def test_the_sanitized_library_is_put_to_work(sanitized: tuple[Path, list[Path]]) -> None:
