@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,20 @@ def test_only_the_latest_finished_sessions_are_used(tmp_path: Path) -> None:
         store.add_session(name, PLAN.to_dict(), FACTS)
         store.close_session(name, State.STOPPED if name == names[-1] else State.DONE, 1.0, None)
     assert warm_plan(tmp_path).warm_start == tuple(names[1:-1])
+
+
+def test_an_earlier_session_that_cannot_be_read_is_said_and_left_out(tmp_path: Path) -> None:
+    store = Store(Results(tmp_path).url)
+    for name in ("whole", "damaged"):
+        store.add_session(name, PLAN.to_dict(), FACTS)
+        store.close_session(name, State.DONE, 1.0, None)
+    with sqlite3.connect(tmp_path / "tuner.db") as database:
+        database.execute("update sessions set spent_s='long' where id='damaged'")
+    said: list[str] = []
+    assert with_prior_sessions(store, WARM, FACTS, said.append).warm_start == ("whole",)
+    assert len(said) == 1
+    assert "damaged" in said[0]
+    assert "tuner store check" in said[0]
 
 
 def test_without_being_asked_nothing_is_recalled(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def _begun(plan: Plan, said: Sequence[Finding], clock: Clock, at: Workspace) -> 
     facts = _facts(plan, at, said)
     plan = many.with_kinds(plan, facts)
     clock.hold(clock.now() - began_s)  # a look at the host takes half a second, which would be a run less
-    plan = prior.with_prior_sessions(store, plan, facts)
+    plan = prior.with_prior_sessions(store, plan, facts, at.note)
     return Ongoing(tuning.begin(store, plan, facts), plan, store, clock)
 
 

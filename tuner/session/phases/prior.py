@@ -6,7 +6,7 @@ praises has to be measured here like any other proposal before it can be a final
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from tuner.session.measuring.ledger import Ledger
 from tuner.session.setup.likeness import Asked, asked_of, likeness
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+from tuner.store.place import unheard
 
 MOST_SESSIONS: Final = 5
 """The latest sessions that are used: older ones are further from what the host is now."""
@@ -54,15 +55,21 @@ class Prior:
         return f"warm start: the search uses {counted}; they do not count as measurements"
 
 
-def with_prior_sessions(store: Store, plan: Plan, facts: Mapping[str, Any]) -> Plan:
+def with_prior_sessions(
+    store: Store, plan: Plan, facts: Mapping[str, Any], note: Callable[[str], None] = unheard
+) -> Plan:
     """Return the plan with the ids of the sessions that it starts from; unchanged when it asks for none.
 
     They are finished tunings of the same stack, objective, workloads and baseline on hosts alike. The ids are
-    in the plan, and finished sessions do not change, so that a resumed session starts from the same.
+    in the plan, and finished sessions do not change, so that a resumed session starts from the same. `note` hears of
+    sessions that cannot be read.
     """
     if plan.warm_start is None:
         return plan
-    alike = [row.id for row in store.readable()[0] if _alike(row, plan, facts)]
+    readable, wrong = store.readable()
+    if wrong:
+        note(f"warm start: what cannot be read teaches nothing: {wrong[0].message} (all of it: `tuner store check`)")
+    alike = [row.id for row in readable if _alike(row, plan, facts)]
     return replace(plan, warm_start=tuple(alike[-MOST_SESSIONS:]))
 
 
