@@ -48,6 +48,7 @@ BECOMES = {
     "python/functions.py": ["os.environ"],  # ssh is the user's own, with the agent that it names
     "session/measuring/clustered.py": ["os.environ"],  # of the worker, for its ssh
     "report/vega.py": ["sys.stdout"],
+    "runs/matching.py": ["sys.stdout"],
     "temporary.py": ["sys.argv"],
 }
 """The modules that are programs of their own, and those whose reason stands beside them."""
