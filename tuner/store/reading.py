@@ -34,6 +34,8 @@ class Said(Mapping[str, Any]):
         self._text = text
 
     def __getitem__(self, name: str) -> Any:
+        if f'"{name}"' not in self._text:  # our names need no escapes; most that is asked for is not there
+            raise KeyError(name)
         return _object(self._text)[name]
 
     def __iter__(self) -> Iterator[str]:
