@@ -251,6 +251,7 @@ def test_a_tuning_prints_the_fixed_json_shape_and_leaves_what_it_names(tuner: Tu
     assert (Path("results") / found["session"] / "summary.md").read_text(encoding="utf-8") == shown.out
     unknown = tuner("sessions", "show", "yesterday")
     assert (unknown.status, "session 'yesterday' is not here" in unknown.err) == (2, True)
+    assert "did you mean latest?" in tuner("sessions", "show", "latst").err
     unset = tuner("sessions", "show", "", "--results", "results")  # as "$ID" of a script that has none
     assert (unset.status, "session '' is not here" in unset.err) == (2, True)
     again = tuner("sessions", "resume", found["session"], "--json")

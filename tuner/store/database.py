@@ -246,7 +246,7 @@ class Store:
                 f"host {self._here} has no session in {self.where}", advice="`tuner sessions list --all-hosts`"
             )
         what = "is not unique" if exact else "is not here"
-        raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, known))
+        raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, [*known, LATEST]))
 
     def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
         """Return the trials of a session, from the `first` one on, in the order they were added."""
