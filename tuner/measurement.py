@@ -133,10 +133,8 @@ class Measurement:
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
-        names = (*LATENCIES, "latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s")
-        of_host = ("cpu_s", "server_memory_mb")
-        present = ((name, getattr(self, name)) for name in (*names, *of_host, *CORRECTED_LATENCIES))
-        return {name: value for name, value in present if value is not None} | dict(self.own or {})
+        found = {name: value for name in _JUDGED if (value := getattr(self, name)) is not None}
+        return found | dict(self.own or {})
 
     def beyond(self, metric: str) -> float:
         """Return how many observations lie above a metric that is a percentile; infinite for others."""
@@ -167,6 +165,9 @@ def percentile_of(metric: str) -> float | None:
     return float(sampled["percentile"]) if sampled else PERCENTILES.get(metric)
 
 
+_TRAFFIC: Final = ("latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s")
+_OF_HOST: Final = ("cpu_s", "server_memory_mb")
+_JUDGED: Final = (*LATENCIES, *_TRAFFIC, *_OF_HOST, *CORRECTED_LATENCIES)
 _NAMES: Final = tuple(field.name for field in fields(Measurement))
 _LATER: Final = ("own", "samples")
 _COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")

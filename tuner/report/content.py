@@ -31,7 +31,6 @@ from tuner.session.answer.json_form import plain, to_json
 from tuner.session.answer.pareto_front import OnFront, front_of
 from tuner.session.answer.parts import Decision, Described, Worth
 from tuner.session.answer.stored import answer_of
-from tuner.session.measuring import quarantine
 from tuner.session.measuring.culprits import of_disturbed
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.ledger import Ledger
@@ -62,6 +61,7 @@ def content(store: Store, session: StoredSession) -> Row:
     """Return a session's report as JSON-ready values: one key a section, each with its `why` where it can be empty."""
     seen, answer = Evidence.read(store, session), answer_of(session)
     ledger, counted = seen.ledger, totals(seen.ledger.runs)
+    launched = evidence.launched(ledger.runs)
     cast = _cast(ledger, session, answer)
     told = {role: described(seen, trial) for role, trial in cast.items()}
     failed_headers, failed = failure_rows(ledger.trials, ledger.runs)
@@ -92,9 +92,11 @@ def content(store: Store, session: StoredSession) -> Row:
             *map(dict, session.facts.get("doubts", ())),
             *map(doubt_to_json, answers.doubts(answer) if answer else ()),
         ],
-        "facts": _facts(seen, session),
-        "evidence": evidence.launches(ledger.trials, ledger.runs),
-        "runs": [_run(ledger, run, of_a_run(seen.plan)) for run in ledger.runs],
+        "facts": _facts(seen, session, launched),
+        "evidence": evidence.launches(ledger.trials, ledger.runs, launched),
+        "runs": [
+            _run(ledger, run, each.ports, of_a_run(seen.plan)) for run, each in zip(ledger.runs, launched, strict=True)
+        ],
     }
 
 
@@ -284,7 +286,7 @@ def _point(seen: Evidence, trial: Trial, latency: str) -> Row:
 
 def _noise(seen: Evidence, answer: Answer | None) -> Row:
     term, ledger = seen.objective.terms[0], seen.ledger
-    why, calm = quarantine.disturbed(ledger.runs), host(seen)
+    why, calm = ledger.disturbed, host(seen)
     mine = [run for run in ledger.runs if run.trial == 0 and run.workload == term.workload]
     runs = [_of_baseline(run, term.metric, ledger.quarantined) for run in mine if term.metric in run.metrics()]
     calibration = answers.noise(answer) if answer else None
@@ -312,10 +314,10 @@ def _of_baseline(run: Run, metric: str, quarantined: frozenset[int]) -> Row:
     return named | {"value": run.metrics()[metric]}
 
 
-def _facts(seen: Evidence, session: StoredSession) -> Row:
+def _facts(seen: Evidence, session: StoredSession, launched: Sequence[evidence.Launched]) -> Row:
     host = _of_hosts(session.facts)
     plan = session.plan
-    found = evidence.versions(seen.ledger.runs)
+    found = evidence.versions(launched)
     measured = {"stack": plan["stack"], "in its banner": ", ".join(found["library"]) or None}
     measured |= {"preloaded": ", ".join(plan["preloads"]), **_programs(seen.plan, found["benchmark"])}
     measured |= {"optimizer": plan["optimizer"], "seed": plan["seed"], "tuner": session.facts.get("tuner")}
@@ -341,7 +343,7 @@ def _device(link: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in link.items() if value is not None)
 
 
-def _run(ledger: Ledger, run: Run, shown: Sequence[str]) -> Row:
+def _run(ledger: Ledger, run: Run, ports: str, shown: Sequence[str]) -> Row:
     metrics = run.metrics()
     return {
         "run": run.number,
@@ -353,7 +355,7 @@ def _run(ledger: Ledger, run: Run, shown: Sequence[str]) -> Row:
         "reason": run.reason,
         "started_at": run.started_at,
         "wall_s": run.wall_s,
-        "ports": evidence.ports(run),
+        "ports": ports,
         "quarantined": run.block in ledger.quarantined,
         **{metric: metrics.get(metric) for metric in shown},
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tuner.records import Run, Trial
@@ -21,33 +22,54 @@ Items = frozenset[tuple[str, Any]]
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
 
 
-def launches(trials: Sequence[Trial], runs: Sequence[Run]) -> Row:
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What the evidence of one run says of how it was launched, and of which versions."""
+
+    environment: Items
+    launch: Row
+    line: tuple[Items, Items]
+    """The launch as a key."""
+    ports: str
+    """As the client named them or its feed file did."""
+    benchmark: tuple[str, ...]
+    """Versions of the benchmark that the output names."""
+    library: tuple[str, ...]
+    """Those in the stack's banner."""
+
+
+def launched(runs: Iterable[Run]) -> list[Launched]:
+    """Read the evidence of each run, once: it is kept as text. What many runs have in common is held once."""
+    same: dict[object, Any] = {}
+    return [_launched(run, same) for run in runs]
+
+
+def _launched(run: Run, same: dict[object, Any]) -> Launched:
+    launch, (benchmark, library) = _launch(run), _versions(run)
+    line = frozenset({**launch, "files": ""}.items()), frozenset(launch["files"].items())
+    environment = frozenset(run.evidence.get("environment", {}).items())
+    line, launch = same.setdefault(line, (line, launch))
+    environment = same.setdefault(environment, environment)
+    return Launched(environment, launch, line, _ports(run), same.setdefault(benchmark, benchmark), library)
+
+
+def launches(trials: Sequence[Trial], runs: Sequence[Run], launched: Sequence[Launched]) -> Row:
     """Return how all runs were launched as JSON: the variables common to all, each environment and command once.
 
     `of_runs` holds, for each run, the index of its environment and of its command (their `number`).
     """
-    common = _common([run.evidence.get("environment", {}) for run in runs])
+    common = frozenset.intersection(*(each.environment for each in launched)) if launched else frozenset()
     environments: dict[tuple[int, Items], Row] = {}
     commands: dict[tuple[Items, Items], Row] = {}
     of_runs = []
-    for run in runs:
-        own = {name: value for name, value in run.evidence.get("environment", {}).items() if name not in common}
-        launch = _launch(run)
-        key = run.trial, frozenset(own.items())
-        line = frozenset({**launch, "files": ""}.items()), frozenset(launch["files"].items())
-        environment = {"profile": trials[run.trial].profile, "trial": run.trial, "variables": own}
-        first = environments.setdefault(key, environment | {"number": len(environments)})
-        command = commands.setdefault(line, launch | {"number": len(commands)})
+    for run, each in zip(runs, launched, strict=True):
+        own = each.environment - common
+        environment = {"profile": trials[run.trial].profile, "trial": run.trial, "variables": dict(sorted(own))}
+        first = environments.setdefault((run.trial, own), environment | {"number": len(environments)})
+        command = commands.setdefault(each.line, each.launch | {"number": len(commands)})
         of_runs.append([first["number"], command["number"]])
-    named = {"common": common, "environments": [*environments.values()], "commands": [*commands.values()]}
+    named = {"common": dict(sorted(common)), "environments": [*environments.values()], "commands": [*commands.values()]}
     return named | {"of_runs": of_runs}
-
-
-def _common(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    if not environments:
-        return {}
-    shared = set(environments[0].items()).intersection(*(each.items() for each in environments))
-    return dict(sorted(shared))
 
 
 def _launch(run: Run) -> Row:
@@ -70,18 +92,23 @@ def _benchmark(given: Sequence[int]) -> Benchmark:
     return command if given else BENCHMARK
 
 
-def ports(run: Run) -> str:
-    """Return the ports of a run, as its client named them or its feed file did."""
+def _ports(run: Run) -> str:
     argv, given = run.evidence.get("client", {}).get("argv", ()), run.evidence.get("ports", ())
     return ", ".join(dict.fromkeys(_benchmark(given).ports(argv, run.evidence.get("files", {}), given)))
 
 
-def versions(runs: Iterable[Run]) -> dict[str, list[str]]:
+def _versions(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    ends = [run.evidence.get(side, {}) for side in ("client", "server")]
+    benchmark = [version for out in ends for version in BENCHMARK.versions(out.get("stdout", ""))]
+    library = [version for out in ends for version in _LIBRARY.findall(out.get("stderr", ""))]
+    return tuple(dict.fromkeys(benchmark)), tuple(dict.fromkeys(library))
+
+
+def versions(launched: Iterable[Launched]) -> dict[str, list[str]]:
     """Return the versions of the benchmark, and those in the stack's banner, that the runs' own output names."""
     benchmark: dict[str, None] = {}
     library: dict[str, None] = {}
-    for run in runs:
-        for out in (run.evidence.get(side, {}) for side in ("client", "server")):
-            benchmark.update(dict.fromkeys(BENCHMARK.versions(out.get("stdout", ""))))
-            library.update(dict.fromkeys(_LIBRARY.findall(out.get("stderr", ""))))
+    for each in launched:
+        benchmark.update(dict.fromkeys(each.benchmark))
+        library.update(dict.fromkeys(each.library))
     return {"benchmark": [*benchmark], "library": [*library]}

@@ -31,7 +31,7 @@ def circumstances(evidence: Evidence) -> Circumstances:
 def host(evidence: Evidence) -> HostCalm:
     """Return how many blocks the host disturbed, and who did."""
     runs = evidence.ledger.runs
-    why = quarantine.disturbed(runs)
+    why = evidence.ledger.disturbed
     blocks = len({run.block for run in runs})
     counted = Counter(reason for all_of_block in why.values() for reason in all_of_block)
     found = {block: of_disturbed(evidence.ledger.runs_in(block)) for block in why}

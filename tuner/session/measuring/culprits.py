@@ -1,6 +1,6 @@
 """Who disturbed a block: what the telemetry of its runs names, beside what is usual in the session.
 
-A disturbed block (`quarantine.disturbed`) has a culprit: time that the hypervisor took, throttling, or programs, by name. Interrupts,
+A disturbed block (`Ledger.disturbed`) has a culprit: time that the hypervisor took, throttling, or programs, by name. Interrupts,
 preemptions and frequency vary with what is measured. So they are compared with the median of the session's runs of the same
 profile under the same workload; where the baseline's own run stands out, a block counts as unusual and is not left out.
 """

@@ -69,7 +69,7 @@ class Ledger:
         if run.status is Status.OK and (took := Took.read(run.evidence.get(TOOK))):
             self._took.setdefault(run.workload, deque(maxlen=LATEST)).append(took)
         if why := quarantine.reasons(run):
-            self._disturbed[run.block] = why
+            self._disturbed[run.block] = tuple(dict.fromkeys([*self._disturbed.get(run.block, ()), *why]))
             self._quarantined = quarantine.quarantined(self._disturbed)
             self._counted = {phase: sorted(blocks - self._quarantined) for phase, blocks in self._blocks.items()}
 
@@ -104,6 +104,11 @@ class Ledger:
     def unit_s(self) -> float:
         """What one profile took once under one workload, in seconds, in the mean: a run, or a whole search over the load."""
         return self._runs_s / (len(self._series) or len(self._runs))
+
+    @property
+    def disturbed(self) -> Mapping[int, tuple[str, ...]]:
+        """The blocks in which the host spoiled a run, and why, in the order of the blocks."""
+        return dict(sorted(self._disturbed.items()))
 
     @property
     def quarantined(self) -> frozenset[int]:

@@ -23,15 +23,6 @@ def reasons(run: Run) -> tuple[str, ...]:
     return spoiled(run.evidence.get("telemetry", {}))
 
 
-def disturbed(runs: Iterable[Run]) -> dict[int, tuple[str, ...]]:
-    """Return the blocks in which the host spoiled a run, and why, in the order of the blocks."""
-    found: dict[int, tuple[str, ...]] = {}
-    for run in runs:
-        if why := reasons(run):
-            found[run.block] = tuple(dict.fromkeys([*found.get(run.block, ()), *why]))
-    return dict(sorted(found.items()))
-
-
 def quarantined(disturbed_blocks: Iterable[int]) -> frozenset[int]:
     """Return the blocks that do not count: the disturbed ones, up to a fifth of those measured so far and at least one.
 
