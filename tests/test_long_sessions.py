@@ -134,8 +134,8 @@ def test_a_session_keeps_of_its_runs_what_is_compared_and_the_last_one_whole(tmp
         def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
             return (Trial(0, "default", Role.BASELINE, {}),)
 
-        def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
-            return tuple(rows)
+        def one_by_one(self, session: str) -> Iterator[Run]:
+            return iter(rows)
 
     *before, last = Journal.resumed(Stored(), "s").ledger.runs
     assert last == rows[-1]

@@ -17,7 +17,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 # A fake run ends at once, so a session of any budget would only repeat itself: the shortest that can be judged will do.
 SHORTEST = "13s"
-RUN_S = 0.3  # a little more than a run of the real program takes
 
 
 def commands(page: str) -> list[str]:
@@ -31,7 +30,7 @@ def commands(page: str) -> list[str]:
 @pytest.mark.timeout(300)  # half a dozen sessions, each as long as its budget
 @pytest.mark.parametrize(("page", "least"), [(README, 10), (TUTORIAL, 5)], ids=["README", "tutorial"])
 def test_the_commands_of_a_page_run_one_after_the_other_in_a_new_folder(page: str, least: int, tmp_path: Path) -> None:
-    fake.install(tmp_path, slow_s=RUN_S)
+    fake.install(tmp_path)
     path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "TUNER_LOCKS": str(tmp_path)}
     folder = tmp_path / "work"

@@ -13,6 +13,7 @@ from sessions import PLAN, tune, xlio_host, xlio_plan
 from tuner import catalogue
 from tuner.catalogue.room import Room
 from tuner.errors import UsageError
+from tuner.profiles.files import read
 from tuner.report.summary import summary
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost, stopping
@@ -184,3 +185,16 @@ def test_many_known_profiles_leave_a_search_its_proposals(tmp_path: Path) -> Non
     found = tune(tmp_path, xlio_host("3.40.2"), replace(plan, known=(*plan.known, *more)))
     assert found["proposals"]["proposed"] >= 10
     assert len(found["known"]) >= 5
+
+
+def test_a_winner_that_only_its_own_release_runs_is_written_for_that_release(tmp_path: Path) -> None:
+    small = {"XLIO_MEMORY_LIMIT": "134217728", "XLIO_RX_WRE": "2048"}  # later releases do not start with this
+    host = xlio_host(
+        "3.940.2", lambda environment: 3.0 if environment.get("XLIO_MEMORY_LIMIT") == "134217728" else 36.0
+    )
+    plan = xlio_plan("3.940.2", "latency", known=(Contender("default", {}), Contender("small", small)), budget_s=30.0)
+    found = tune(tmp_path, host, plan)
+    assert found["verdict"] == "improved"
+    written = read(Path(found["winner"]["path"]))
+    assert small.items() <= written.settings.items()
+    assert str(written.releases) == "==3.940.2"

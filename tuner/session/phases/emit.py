@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tuner.catalogue.releases import Releases
 from tuner.profiles.files import save
-from tuner.profiles.profile import Place, Profile
+from tuner.profiles.profile import Place, Profile, errors_in, problems
 from tuner.records import Role, Trial
 from tuner.results import BEST, MINIMAL, Results
 from tuner.session.answer import words
@@ -22,9 +23,11 @@ def emit(evidence: Evidence, answer: Answer, results: Results) -> Answer:
     if not isinstance(answer, TuneAnswer | MinimiseAnswer) or not emits(answer):
         return answer
     best, minimal = results.best(answer.session), results.minimal(answer.session)
-    save(_best(evidence, answer), best, overwrite=True, follow=False)
+    release = evidence.plan.release
+    save(_for(release, _best(evidence, answer)), best, overwrite=True, follow=False)
     if isinstance(answer, TuneAnswer) and answer.advice.minimal:
-        save(_minimal(evidence, answer, answer.advice.minimal), minimal, overwrite=True, follow=False)
+        shorter = _minimal(evidence, answer, answer.advice.minimal)
+        save(_for(release, shorter), minimal, overwrite=True, follow=False)
     return with_paths(answer, str(best), str(minimal))
 
 
@@ -41,6 +44,13 @@ def with_paths(answer: Answer, best: str | None, minimal: str | None) -> Answer:
     if isinstance(found, TuneAnswer) and found.advice.minimal:
         return replace(found, advice=replace(found.advice, minimal=replace(found.advice.minimal, path=minimal)))
     return found
+
+
+def _for(release: str | None, profile: Profile) -> Profile:
+    """Return a profile, said to be for the release that it was measured under where the newest one would not run it."""
+    if release is None or not errors_in(problems(profile)):
+        return profile
+    return replace(profile, releases=Releases((("==", release),)))
 
 
 def _best(evidence: Evidence, answer: TuneAnswer | MinimiseAnswer) -> Profile:
