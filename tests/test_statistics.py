@@ -155,6 +155,13 @@ def test_a_median_lies_inside_its_interval_and_the_interval_among_the_values(val
     assert found.count == len(values)
 
 
+def test_a_median_of_many_thousands_has_its_interval_too() -> None:
+    found = median_interval([float(value) for value in range(40_001)])
+    assert found.value == 20_000.0
+    assert 0.95 <= found.confidence <= 0.951
+    assert 20_000 - found.low == found.high - 20_000 == pytest.approx(0.98 * math.sqrt(40_001), rel=0.01)
+
+
 def test_the_interval_of_a_median_covers_it_at_least_as_often_as_it_says() -> None:
     rng = random.Random(11)
     found = [median_interval([rng.expovariate(1.0) for _ in range(9)]) for _ in range(2000)]

@@ -203,8 +203,9 @@ def _lower_rank(count: int, confidence: float) -> int:
 
 def _coverage(count: int, rank: int) -> float:
     """Return how surely the median lies between the order statistics `rank` and `count − 1 − rank` (from 0)."""
-    outside = sum(math.comb(count, below) for below in range(rank + 1))
-    return max(0.0, 1.0 - 2.0 * outside / 2.0**count)
+    from scipy.special import bdtr
+
+    return max(0.0, 1.0 - 2.0 * float(bdtr(rank, count, 0.5)))
 
 
 def pooled_sd(groups: Iterable[Sequence[float]], over_itself: Sequence[float] = ()) -> float:
