@@ -20,6 +20,7 @@ from typing import Final
 from tuner.database_url import hidden
 from tuner.errors import HostLost, HostRefused, MissingTool, TunerError, UsageError, error
 from tuner.hosts.connection import CONNECT_LIMIT_S, NotStarted
+from tuner.hosts.lab import control, ssh_files
 from tuner.hosts.local import LocalHost
 from tuner.hosts.remote import RemoteHost, Way
 from tuner.hosts.unpack import TOO_OLD
@@ -32,6 +33,8 @@ _URL: Final = re.compile(
     r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,63})@)?"
     r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,9}))?/?"
 )
+_OF_LAB: Final = re.compile(r"(?:server|client)-[0-9]{1,4}\.(?P<lab>[A-Za-z0-9_-]{1,64})")
+"""What `tuner lab up` calls its hosts."""
 _OFFENDING: Final = re.compile(r"^Offending \S+ key in (.+):[0-9]+\s*$", re.MULTILINE)
 """Where ssh has another key of a host (sshconnect.c)."""
 HIGHEST_PORT: Final = 65535
@@ -136,10 +139,10 @@ def way(to: Target, environment: Mapping[str, str], cache: Path) -> Way:
     program = LocalHost().which("ssh")
     if program is None:
         raise MissingTool("there is no program ssh", advice="apt-get install openssh-client")
-    named = environment.get(CONFIGURATION)
+    named = _configuration(to, environment)
     by = (program, *(("-F", named) if named else ()))
     told = _configured(by, to, environment)
-    further = [*_OPTIONS, *_shared(told, cache, named or "")]
+    further = [*_OPTIONS, *_shared(told, cache, named)]
     if told.get("stricthostkeychecking") in _OFF:
         further.append("StrictHostKeyChecking=yes")
     options = [word for each in further for word in ("-o", each)]
@@ -195,6 +198,15 @@ def _configured(by: Sequence[str], to: Target, environment: Mapping[str, str]) -
         raise HostLost(f"{to}: ssh refuses its configuration: {words}", advice="mend what it names")
     lines = said.stdout[:_SAYS_CONFIGURATION_BYTES].decode(errors="replace").splitlines()
     return {name: value for name, _, value in (line.partition(" ") for line in lines)}
+
+
+def _configuration(to: Target, environment: Mapping[str, str]) -> str:
+    """Return the file for `ssh -F`: what is named, or that of the lab whose host is meant; empty for the user's own."""
+    named, of_lab = environment.get(CONFIGURATION, ""), _OF_LAB.fullmatch(to.host)
+    if named or not of_lab:
+        return named
+    file = control.home(environment) / of_lab["lab"] / ssh_files.CONFIGURATION
+    return str(file) if file.is_file() else ""
 
 
 def _shared(told: Mapping[str, str], cache: Path, configuration: str) -> list[str]:

@@ -183,7 +183,6 @@ def _advice(made: Found) -> str:
     assert made.state is not None  # noqa: S101 # it is up
     pair = _pairs(made.state)[0]
     return (
-        f"\nexport TUNER_SSH_CONFIG={shlex.quote(str(made.ssh_config))}\n"
-        f"tuner tune latency --server {pair['server']} --client {pair['client']} --address {pair['address']}\n"
+        f"\ntuner tune latency --server {pair['server']} --client {pair['client']} --address {pair['address']}\n"
         f"tuner lab down{'' if made.name == DEFAULT else f' {made.name}'}"
     )
