@@ -82,18 +82,10 @@ def changed_in_place(node: ast.AST) -> bool:
     return True
 
 
-# Imported by every Python that has the copy in its path: without it, what is installed to be edited is found first, and no
-# mistake in the copy would ever be seen.
-ONLY_THE_COPY: Final = """import sys
-sys.meta_path[:] = [each for each in sys.meta_path if "editable" not in type(each).__module__]
-"""
-
-
 def copied(copy: Path) -> None:
     """Copy what is here; raise `SystemExit` where tests would not see the package of the copy."""
     skipped = shutil.ignore_patterns(".venv", ".git", "build", ".*_cache", "__pycache__", ".hypothesis")
     shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=skipped)
-    (copy / "sitecustomize.py").write_text(ONLY_THE_COPY, encoding="utf-8")
     where = [sys.executable, "-c", "import tuner.judging.statistics as module; print(module.__file__)"]
     found = subprocess.run(where, cwd=copy, env=environment(copy), capture_output=True, text=True, check=True).stdout
     if not Path(found.strip()).is_relative_to(copy):

@@ -41,9 +41,8 @@ class Cost:
 
 
 LEAST = Case('python -c "import typer"', (sys.executable, "-c", "import typer"))
-# Without site packages, because those of a checkout find this package by a hook of their own, which an installed one does not need.
-EMPTY = Case('python -S -c ""', (sys.executable, "-S", "-c", ""))
-LIBRARY = Case('python -S -c "import tuner"', (sys.executable, "-S", "-c", "import tuner"), 1.3)
+EMPTY = Case('python -c ""', (sys.executable, "-c", ""))
+LIBRARY = Case('python -c "import tuner"', (sys.executable, "-c", "import tuner"), 1.3)
 CASES = (
     LEAST,
     Case("tuner --help", (TUNER, "--help"), 2.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def test_the_library_is_a_shared_object(find: Callable[[], Path]) -> None:
 @pytest.mark.parametrize("find", FINDERS)
 def test_a_library_that_was_not_built_is_told(find: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuner, "__path__", ["/nonexistent"])
+    monkeypatch.setattr(sys, "prefix", "/nonexistent")
     with pytest.raises(MissingTool, match=r"libtuner_\w+\.so was not built") as caught:
         find()
     assert "install the package again" in caught.value.advice
