@@ -187,3 +187,11 @@ def test_the_summary_shows_the_doubts_of_the_answer(tmp_path: Path) -> None:
     found = tune(tmp_path, SimulatedHost(nothing_helps, noise=0.4))
     store = Store(Results(tmp_path).url)
     assert found["doubts"][0]["what"] in summary(store, store.session(found["session"]))
+
+
+def test_a_budget_that_had_too_few_blocks_is_never_named_as_the_one_that_has_enough(tmp_path: Path) -> None:
+    plan = replace(PLAN, kind=Kind.COMPARE, known=PLAN.known[:1], blocks=5)
+    found = tune(tmp_path, SimulatedHost(nothing_helps, noise=0.01), plan)
+    advice = next(each["advice"] for each in found["doubts"] if "confirmation blocks" in each["what"])
+    budget_s = float(advice.split("--budget ")[1].removesuffix("s"))
+    assert budget_s == pytest.approx(plan.budget_s * 6 / 5, abs=1.0)

@@ -20,8 +20,10 @@ import simulation
 from command_line import Tuner
 
 from tuner.cli.recipe_trust import Trusted
+from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import Pair
+from tuner.hosts.simulated import Words
 from tuner.judging.objective import objective
 from tuner.profiles import library
 from tuner.records import Kind, Status
@@ -318,3 +320,18 @@ def test_a_recipe_runs_between_two_hosts_each_with_its_own_programs() -> None:
     assert list(plan.programs) == ["server", "client"]
     assert all(list(paths) == [sys.executable] for paths in plan.programs.values())
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+class Constant(own_commands.CommandHost):
+    """A host whose client prints one number, whatever it measures."""
+
+    def client(self, command: Command) -> Words:
+        """Return what the client prints."""
+        return replace(super().client(command), stdout="rate: 5\np99: 7\n")
+
+
+def test_a_number_that_is_the_same_in_every_run_is_doubted(tmp_path: Path) -> None:
+    host = Constant(helped, simulation.Noise(), simulation.chances("constant"))
+    found = simulation.carried_out(tmp_path, host, own_commands.plan(), "constant")
+    doubts = [each["what"] for each in found["doubts"]]
+    assert [each for each in doubts if each.startswith("requests_per_s was 5 in each of ")], doubts

@@ -155,3 +155,15 @@ def test_tables_show_a_recipes_metrics_and_of_samples_the_median_and_the_tail() 
         ["latency_us.p50", "latency_us.p90", "latency_us.max", "latency_us.p99", "queue", "server_memory_mb", "cpu_s"]
     )
     assert shown == ["latency_us.p50", "latency_us.p99", "queue", "cpu_s"]
+
+
+def test_a_limit_may_have_the_time_that_its_metrics_name_ends_in() -> None:
+    plain = of_text('name = "r"\n[client]\ncommand = "c"\n[metrics.late_ms]\nregex = "(x)"\n', "r.toml")
+    assert own_goal("min late_ms where late_ms < 0.5s", Workload(recipe=plain)).limits[0].limit == 500.0
+
+
+def test_an_objective_that_is_not_understood_gets_an_example_in_the_right_direction() -> None:
+    only_time = of_text('name = "r"\n[client]\ncommand = "sleep 0.1"\n', "r.toml")
+    with pytest.raises(UsageError) as told:
+        own_goal("wall_s", Workload(recipe=only_time))
+    assert told.value.advice == "for example 'min wall_s'"

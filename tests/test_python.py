@@ -27,6 +27,7 @@ from tuner.cli.group import Listed
 from tuner.cli.main import program
 from tuner.python import functions, options
 from tuner.records import State
+from tuner.report.frames import own_column
 from tuner.runs.recipe import Recipe
 from tuner.runs.simulated import SimulatedHost
 
@@ -375,3 +376,20 @@ def test_the_page_names_everything_of_the_api() -> None:
 
 if __name__ == "__main__":
     KEPT.write_text(surface(), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "column"),
+    [
+        ("rate", "requests/s", "rate_requests_per_s"),
+        ("requests_per_s", "requests/s", "requests_per_s"),
+        ("late.p99", "us", "late_us.p99"),
+        ("p99_ms", "ms", "p99_ms"),
+        ("hits", "%", "hits_percent"),
+        ("items", "", "items"),
+        ("wall_s", "s", "own_wall_s"),
+        ("block", "", "own_block"),
+    ],
+)
+def test_a_recipes_metric_is_a_column_with_its_unit_and_hides_none_of_ours(metric: str, unit: str, column: str) -> None:
+    assert own_column(metric, unit) == column

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tuner.conformance import BenchmarkConformance
 from tuner.errors import UsageError
 from tuner.hosts.host import ProcessResult
-from tuner.runs import command, matches, recipe_text, shipped_recipes
+from tuner.runs import command, matches, recipe_text, samples, shipped_recipes
 from tuner.runs.benchmark import Heard, ParseError
 from tuner.runs.matches import Wanted
 from tuner.runs.recipe import Better, End, OwnMetric, Ready, Recipe, filled
@@ -403,3 +403,53 @@ def test_what_a_client_must_not_say_is_given_up_in_time_too(monkeypatch: pytest.
     with pytest.raises(ParseError, match=r"took more than 0\.3 s") as told:
         measure(refusing, heard("rps=1\n" + "=" * 20_000, out='{"all": [{"ms": 1}]}'))
     assert [each.where for each in told.value.findings] == ["mine: client.failed"]
+
+
+def _with_unit(name: str, unit: str, place: str = "regex = '([0-9]+)'") -> str:
+    return f'name = "r"\n[client]\ncommand = "c"\n[metrics.{name}]\nunit = "{unit}"\n{place}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "why"),
+    [
+        ("delay", "usec", "write us"),
+        ("delay", "Seconds", "write s"),
+        ("delay", "miliseconds", "write ms"),
+        ("delay", "MS", "write ms"),
+        ("delay", "mss", "write ms"),
+        ("p99_ms", "us", "write ms"),
+        ("p99_us", "s", "write us"),
+    ],
+)
+def test_a_unit_of_time_that_is_not_what_was_meant_is_told_with_the_one_that_was(
+    name: str, unit: str, why: str
+) -> None:
+    with pytest.raises(UsageError) as told:
+        of_text(_with_unit(name, unit), "r.toml")
+    assert f"r.toml: metrics.{name}.unit" in str(told.value.findings[0])
+    assert why in str(told.value.findings[0])
+
+
+def test_a_wall_time_is_in_seconds_whatever_a_recipe_says() -> None:
+    with pytest.raises(UsageError) as told:
+        of_text(_with_unit("wall_s", "min", ""), "r.toml")
+    assert "wall time is in s" in str(told.value.findings[0])
+
+
+@pytest.mark.parametrize("unit", ["requests/s", "mps", "bus", "MB", "gets", "segments", "%", "", "us", "h", "ms/op"])
+def test_other_units_are_the_words_of_their_recipe(unit: str) -> None:
+    assert of_text(_with_unit("found", unit), "r.toml").metrics[0].unit == unit
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("p99_ms", "ms"), ("late_us", "us"), ("requests_per_s", ""), ("seconds_s", ""), ("items", "")]
+)
+def test_a_metric_without_a_unit_has_the_time_that_its_name_ends_in(name: str, unit: str) -> None:
+    recipe = recipe_of({"client": {"command": "c"}, "metrics": {name: {"regex": "(x)"}}}, "command line")
+    assert {each.unit for each in command.metrics(Workload(recipe=recipe)) if each.name == name} == {unit}
+
+
+def test_a_median_of_few_samples_is_judged_and_a_tail_of_few_is_not() -> None:
+    of_run = samples.summed_up({}, {"rate": [1.0, 2.0, 3.0, 4.0, 50.0]}, {"rate": "1/s"})
+    assert math.isinf(of_run.beyond("rate.p50"))
+    assert of_run.beyond("rate.p90") == pytest.approx(0.5)

@@ -46,6 +46,7 @@ CORRECTED: Final = {
     "latency_p99_99_corrected_us": 99.99,
 }
 """The metrics that are percentiles of latencies corrected for stalls of the sender, and which."""
+_MEDIAN: Final = 50.0
 OF_SAMPLES: Final = re.compile(r"(?P<metric>[a-z][a-z0-9_]*)\.p(?P<percentile>[0-9]{1,2}(?:\.[0-9]{1,3})?)")
 """A percentile of the samples of a metric of one's own: `latency_ms.p99`."""
 CORRECTED_LATENCIES: Final = (*CORRECTED, "latency_max_corrected_us", "latency_mean_corrected_us")
@@ -137,13 +138,18 @@ class Measurement:
         return found | dict(self.own or {})
 
     def beyond(self, metric: str) -> float:
-        """Return how many observations lie above a metric that is a percentile; infinite for others."""
+        """Return how many observations lie above a metric that is a percentile; infinite for others.
+
+        So it is for the median of samples, which is no tail: that of a few is a sound number too, as noisy as blocks show.
+        """
         percentile = percentile_of(metric)
         if percentile is None:
             return math.inf
         sampled = OF_SAMPLES.fullmatch(metric)
         if sampled is None:
             return self.observations_beyond(percentile)
+        if percentile == _MEDIAN:
+            return math.inf
         return (self.samples or {}).get(sampled["metric"], 0) * (100.0 - percentile) / 100.0
 
     def observations_beyond(self, percentile: float) -> float:

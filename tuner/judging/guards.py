@@ -173,7 +173,8 @@ def _amount_problems(said: str, guarded: Guardable, amount: str, match: re.Match
         yield error(said, f"{amount!r} is not a limit", f"write for example 1.1x or 50{units[1]}")
     elif match["unit"].casefold() not in known:
         what = f"unknown unit {match['unit']!r}" if match["unit"] else "the limit has no unit"
-        advice = did_you_mean(match["unit"], units) if match["unit"] else f"allowed: {', '.join(units)}"
+        named = [unit for unit in units if unit]
+        advice = did_you_mean(match["unit"], named) if match["unit"] else f"allowed: {', '.join(named)}"
         yield error(said, what, f"{advice}; {RELATIVE} is times the baseline's value")
     elif float(match["number"]) <= 0:
         yield error(said, "no value is 0 or less", "name a limit above 0")

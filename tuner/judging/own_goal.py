@@ -77,9 +77,14 @@ def own_goal(text: str, workload: Workload) -> OwnGoal:
     findings += _twice(goals)
     limits = _limits([" ".join(each.split()) for each in rest], workload, findings)
     if findings:
-        example = GOAL_EXAMPLE if "requests_per_s" in known else f"max {next(iter(known), 'METRIC')}"
+        example = GOAL_EXAMPLE if "requests_per_s" in known else _example(known)
         raise UsageError(f"objective {text!r} is not understood", findings=findings, advice=f"for example {example!r}")
     return OwnGoal(tuple(goals), limits)
+
+
+def _example(known: Mapping[str, Metric]) -> str:
+    first = next(iter(known.values()))  # a workload reports something
+    return f"{'min' if first.higher_is_better is False else 'max'} {first.name}"
 
 
 def _limits(texts: Sequence[str], workload: Workload, findings: list[Finding]) -> tuple[Guard, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.errors import StoreError
+from tuner.judging.metrics import reported
 from tuner.python.functions import workspace
+from tuner.records import StoredSession
 from tuner.session.answer.answers import Answer
 from tuner.session.answer.stored import answer_of
 from tuner.session.workspace import Workspace
@@ -52,16 +56,29 @@ class OpenStore:
     def runs(self, session: str = "latest") -> pd.DataFrame:
         """Return one row a run, in the order in which they were made; numbers have their unit in the name (`latency_p99_us`).
 
+        A recipe's metric has its own where the name lacks it: `rate` in requests/s is `rate_requests_per_s`. One that is called
+        as a column of every run has `own_` before it (`own_wall_s`: of the client alone).
         Runs of different workloads are never comparable, and those of one workload only inside their `block`.
         """
         from tuner.report.frames import runs_frame
 
-        found = self._store.session(session).id
-        return runs_frame(self._store.trials(found), self._store.runs(found))
+        stored = self._store.session(session)
+        return runs_frame(self._store.trials(stored.id), self._store.runs(stored.id), _units(stored))
 
     def answer(self, session: str = "latest") -> Answer | None:
         """Return what a session answered, None while it has no answer."""
         return answer_of(self._store.session(session))
+
+
+def _units(stored: StoredSession) -> Mapping[str, str]:
+    """Return the units of what a session's recipes report, none where its plan cannot be read."""
+    from tuner.session.setup.plan import Plan
+
+    try:
+        workloads = Plan.from_dict(stored.plan).workloads
+    except StoreError:
+        return {}
+    return {each.name: each.unit for each in reported(each for each in workloads if each.recipe).values()}
 
 
 def open_store(

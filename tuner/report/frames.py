@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,7 @@ from tuner.records import Run, StoredSession, Trial
 # What a frame has in any case: a session without trials or runs has empty columns, not none.
 _TRIAL: Final = ("trial", "profile", "role", "settings", "invalid", "runs", "ok", "wall_s")
 _RUN: Final = ("run", "trial", "profile", "phase", "block", "workload", "status", "reason", "started_at", "wall_s")
+_NO_LETTER: Final = re.compile(r"\W+")
 _NO_COLUMNS: Final = ("histogram", "histogram_corrected", "lost_by_receiver", "own", "samples")
 
 
@@ -44,10 +46,13 @@ def _trial(trial: Trial, runs: Sequence[Run]) -> Mapping[str, Any]:
     }
 
 
-def runs_frame(trials: Sequence[Trial], runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row a run: its place in the session, how it ended and why, and every number that it measured."""
+def runs_frame(trials: Sequence[Trial], runs: Sequence[Run], units: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return one row a run: its place in the session, how it ended and why, and every number that it measured.
+
+    `units` are those of a recipe's metrics, by their names.
+    """
     names = {trial.number: trial.profile for trial in trials}
-    rows = [_run(run, names[run.trial]) for run in runs]
+    rows = [_run(run, names[run.trial], units or {}) for run in runs]
     frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=_RUN)
     return frame.assign(started_at=_times(frame["started_at"]))
 
@@ -58,7 +63,7 @@ def _times(written: Iterable[str | None]) -> pd.Series[Any]:
     return pd.Series(np.array(known, dtype="datetime64[us]")).dt.tz_localize("UTC")
 
 
-def _run(run: Run, profile: str) -> Mapping[str, Any]:
+def _run(run: Run, profile: str, units: Mapping[str, str]) -> Mapping[str, Any]:
     return {
         "run": run.number,
         "trial": run.trial,
@@ -70,15 +75,26 @@ def _run(run: Run, profile: str) -> Mapping[str, Any]:
         "reason": run.reason,
         "started_at": run.started_at,
         "wall_s": run.wall_s,
-        **(_numbers(run.measurement.to_dict()) if run.measurement else {}),
+        **(_numbers(run.measurement.to_dict(), units) if run.measurement else {}),
     }
 
 
-def _numbers(measured: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the columns of a measurement: its numbers, those of a recipe by their own names; histograms are none."""
-    return {name: value for name, value in measured.items() if name not in _NO_COLUMNS} | dict(
-        measured.get("own") or {}
-    )
+def _numbers(measured: Mapping[str, Any], units: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the columns of a measurement: its numbers, those of a recipe with their units; histograms are none."""
+    own = {own_column(name, units.get(name, "")): value for name, value in (measured.get("own") or {}).items()}
+    return {name: value for name, value in measured.items() if name not in _NO_COLUMNS} | own
+
+
+def own_column(metric: str, unit: str) -> str:
+    """Return the column of a recipe's metric: its name, its unit where the name does not end in it, and apart from ours.
+
+    >>> own_column("p99_ms", "ms"), own_column("rate.p50", "requests/s"), own_column("wall_s", "s")
+    ('p99_ms', 'rate_requests_per_s.p50', 'own_wall_s')
+    """
+    name, dot, of_samples = metric.partition(".")
+    said = _NO_LETTER.sub("_", unit.replace("/", "_per_").replace("%", "percent")).strip("_")
+    named = name if not said or name == said or name.endswith(f"_{said}") else f"{name}_{said}"
+    return f"{'own_' if named in _RUN else ''}{named}{dot}{of_samples}"
 
 
 def _session(stored: StoredSession | None) -> Mapping[str, Any]:

@@ -53,11 +53,12 @@ def metrics(workload: Workload) -> tuple[Metric, ...]:
 def _reported(metric: OwnMetric) -> Iterator[Metric]:
     higher = None if metric.better is None else metric.better is Better.HIGHER
     if not metric.samples:
-        unit = metric.unit or (WALL.unit if metric.source == Source.WALL else "")
-        yield Metric(metric.name, unit, False if metric.source == Source.WALL else higher, short=True)
+        higher = False if metric.source == Source.WALL else higher
+        yield Metric(metric.name, metric.measured_in, higher, short=True)
         return
+    tails = {"p50"} if higher else {"p50", "p99"}  # where higher is better, the best of a run are beyond its p99
     for word in SAMPLED:
-        yield Metric(f"{metric.name}.{word}", metric.unit, higher, short=word in {"p50", "p99"})
+        yield Metric(f"{metric.name}.{word}", metric.measured_in, higher, short=word in tails)
 
 
 def programs(workload: Workload, named: str) -> dict[str, tuple[str, ...]]:
@@ -141,7 +142,7 @@ def measured(heard: Heard, workload: Workload) -> Measurement:
         raise ParseError("; ".join(f"{each.where}: {each.message}" for each in missing), findings=missing)
     if not recipe.is_timed:
         own.setdefault(WALL.name, heard.client.lived_s)
-    return summed_up(own, samples, {each.name: each.unit for each in recipe.metrics})
+    return summed_up(own, samples, {each.name: each.measured_in for each in recipe.metrics})
 
 
 def versions(output: str) -> list[str]:
@@ -220,7 +221,7 @@ def _values(metric: OwnMetric, texts: Mapping[str, str], heard: Heard, found: Ma
     matched = found[wanted]
     if matched is None:
         raise NotFound(matches.too_long(wanted, texts))
-    return recipe_text.numbers(metric.regex, matched, metric.unit, several=metric.samples)
+    return recipe_text.numbers(metric.regex, matched, metric.measured_in, several=metric.samples)
 
 
 _SAID_BY: Final = {Source.STDOUT.value: "the client's stdout", Source.STDERR.value: "the client's stderr"}

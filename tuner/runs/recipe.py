@@ -25,6 +25,7 @@ FIRST, SECOND = "first", "second"
 WALL: Final = Metric("wall_s", "s")
 """How long the client lived: known of every recipe whose client is not told how long to run."""
 BOTH_ENDS: Final = frozenset({"server", "client"})
+_TIME_IN_NAME: Final = re.compile(r"_(?P<unit>ns|us|ms)")
 _PLACEHOLDER: Final = re.compile(r"\{\{([a-z]+)\}\}|\{([a-z]+)\}")
 
 
@@ -62,6 +63,11 @@ class OwnMetric:
     json: str = ""
     source: str = Source.STDOUT.value
     samples: bool = False
+
+    @property
+    def measured_in(self) -> str:
+        """The unit of its numbers: the one that it says, else the time that its name ends in."""
+        return self.unit or (WALL.unit if self.source == Source.WALL else unit_in_name(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,12 @@ def filled(text: str, values: Mapping[str, str]) -> str:
         return values.get(found[2], found[0])
 
     return _PLACEHOLDER.sub(replaced, text)
+
+
+def unit_in_name(name: str) -> str:
+    """Return the unit of time that a metric's name ends in (`p99_ms`), empty for none; `_s` may mean "a second" or "seconds"."""
+    found = _TIME_IN_NAME.fullmatch(name[-3:])
+    return found["unit"] if found else ""
 
 
 def _tables(recipe: Recipe) -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tuner import toml_text
 from tuner.errors import Finding, UsageError, did_you_mean, error
+from tuner.runs import recipe_units
 from tuner.runs.recipe import PLACEHOLDERS, WALL, Better, End, OwnMetric, Ready, Recipe, Source
 from tuner.runs.recipe_text import path_problem, regex_problem
 from tuner.terminal_text import CONTROL
@@ -21,6 +22,7 @@ MOST_METRICS: Final = 32
 MOST_WORDS: Final = 256
 MOST_FILES: Final = 16
 LONGEST_RUN_S: Final = 3600
+_NO_PORT: Final = "write {port} for its port, or say by what it is ready instead: ready, ready_file, or --ready"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _METRIC_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
@@ -66,7 +68,17 @@ def of_text(text: str, source: str) -> Recipe:
         data = toml_text.parsed(text)
     except ValueError as reason:
         raise UsageError(f"{source} is not TOML: {reason}", advice="docs/workloads.md has an example") from reason
-    return recipe_of(data, source)
+    return with_sound_units(recipe_of(data, source), source)
+
+
+def with_sound_units(recipe: Recipe, source: str) -> Recipe:
+    """Return a recipe that somebody wrote; raise `UsageError` for units that are not what was meant.
+
+    A stored one is not asked: its runs are as they are.
+    """
+    if findings := [*recipe_units.problems(recipe.metrics, source)]:
+        raise UsageError(f"{source} is not a recipe", findings=findings, advice="docs/workloads.md has the keys")
+    return recipe
 
 
 def recipe_of(data: Mapping[str, Any], source: str) -> Recipe:
@@ -290,7 +302,7 @@ def _together(recipe: Recipe, source: str) -> Iterable[Finding]:
     if recipe.ready.port and "port" not in Recipe.left_open(
         (*(recipe.server or recipe.client).command, *dict(recipe.files).values())
     ):
-        yield error(f"{source}: server.ready_port", "the server's command names no {port}", "write {port} for its port")
+        yield error(f"{source}: server.ready_port", "the server's command names no {port}", _NO_PORT)
     if not recipe.other and not any(end.stack for end in recipe.ends.values()):
         yield error(f"{source}: client.stack", "no end runs under the stack's library: nothing could be tuned")
     clash = {name for name, _ in recipe.files} & {recipe.ready.file, *(each.source for each in recipe.metrics)}

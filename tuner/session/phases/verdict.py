@@ -106,7 +106,7 @@ def _judged(evidence: Evidence, trial: Trial, ending: Ending, judged: int) -> Ve
     if found_none := no_rate_holds(evidence):
         return found_none
     unjudged = _unjudged(evidence, trial)
-    doubts = list(_doubts_of_runs(evidence, unjudged))
+    doubts = [*_doubts_of_runs(evidence, unjudged), *_doubts_of_constants(evidence)]
     goal = judged_objective(evidence, trial)
     gains = evidence.gains.confirmed(evidence.baseline.number, trial.number, goal) if goal.terms else []
     if not sound(evidence, trial):
@@ -115,7 +115,7 @@ def _judged(evidence: Evidence, trial: Trial, ending: Ending, judged: int) -> Ve
         return Verdict(Decision.FAILED, None, (), _too_few(evidence, goal, ending), doubts=tuple(doubts))
     found = until_decided.judged(evidence.plan, gains, judged)
     doubts += _doubts_of_limits(evidence, trial)
-    doubts += _doubts_of_gain(evidence, found)
+    doubts += _doubts_of_gain(evidence, found, ending)
     verdict = _improved(evidence, trial, found, goal) if found.low > 1.0 else _not_improved(evidence, trial, found)
     return replace(verdict, doubts=tuple(doubts))
 
@@ -180,6 +180,18 @@ def _doubts_of_runs(evidence: Evidence, unjudged: dict[str, float]) -> Iterator[
         yield doubt(what, "the comparison is no more reliable than its baseline")
 
 
+def _doubts_of_constants(evidence: Evidence) -> Iterator[Finding]:
+    """Yield the metrics that are the same in every run: what a recipe reads there may be no measurement."""
+    for term in evidence.objective.terms:
+        mine = (run for run in evidence.ledger.runs if run.workload == term.workload and run.status is Status.OK)
+        values = [value for run in mine if (value := run.metrics().get(term.metric)) is not None]
+        if len(values) >= policy.ENOUGH_BLOCKS and len({*values}) == 1:
+            yield doubt(
+                f"{term.metric} was {values[0]:g} in each of {len(values)} runs",
+                "what never changes is seldom a measurement: see that its recipe reads the right number",
+            )
+
+
 def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
     """Yield what to doubt of a search over the load: a rate of 0, percentiles of few observations, limits that say nothing."""
     limits = evidence.objective.limits
@@ -199,9 +211,10 @@ def _doubts_of_limits(evidence: Evidence, trial: Trial) -> Iterator[Finding]:
         yield doubt(line, "leave it out")
 
 
-def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
+def _doubts_of_gain(evidence: Evidence, found: Gain, ending: Ending) -> Iterator[Finding]:
+    had = None if ending.stopped else found.blocks
     if found.blocks < policy.ENOUGH_BLOCKS:
-        needed_s = _budget_for(evidence, policy.ENOUGH_BLOCKS)
+        needed_s = _budget_for(evidence, policy.ENOUGH_BLOCKS, had)
         what = f"only {found.blocks} confirmation blocks: the interval assumes normally distributed noise"
         yield doubt(what, f"with {policy.ENOUGH_BLOCKS} blocks it does not: use --budget {needed_s:.0f}s")
     least = detectable(found)
@@ -209,18 +222,24 @@ def _doubts_of_gain(evidence: Evidence, found: Gain) -> Iterator[Finding]:
         return  # it says itself whether its blocks were enough
     if found.low <= 1.0 and least > math.log(WORTH_DETECTING):
         unseen = f"gains below {100 * math.expm1(least):.0f} % are" if least < 1.0 else "any gain is"
-        needed_s = _budget_for(evidence, math.ceil(blocks_for(found, math.log(WORTH_DETECTING))))
+        wanted_blocks = math.ceil(blocks_for(found, math.log(WORTH_DETECTING)))
+        needed_s = _budget_for(evidence, wanted_blocks, had)
         wanted = f"--budget {needed_s:.0f}s detects {words.coarse()} with 80 % power"
         yield doubt(f"{unseen} under the detection limit (n = {found.blocks} blocks, this noise)", wanted)
 
 
-def _budget_for(evidence: Evidence, blocks: int) -> float:
-    """Return the budget, in seconds, with which a session of this kind measures so many blocks like those it has."""
+def _budget_for(evidence: Evidence, blocks: int, had: int | None) -> float:
+    """Return the budget, in seconds, with which a session of this kind measures so many blocks like those that it `had`.
+
+    None where it was stopped. What its whole budget should have been enough for and was not, because blocks were discarded or single
+    runs took long, needs as much more of it as there are to be more blocks.
+    """
     begun = evidence.ledger.blocks(Phase.CONFIRM)
     sizes = [len({run.trial for run in evidence.ledger.runs_in(block)}) for block in begun]
     before = [run for run in evidence.ledger.runs if run.phase in _BEFORE]
     block_s = rate_searches.unit_s(before) * max([2, *sizes]) * len(evidence.plan.workloads)
-    return budget_shares.budget_s(evidence.plan, block_s * blocks)
+    needed_s, budget_s = budget_shares.budget_s(evidence.plan, block_s * blocks), evidence.plan.budget_s
+    return needed_s if had is None or needed_s > budget_s else math.ceil(budget_s * blocks / max(1, had))
 
 
 def _failure(evidence: Evidence, trial: Trial) -> str:
@@ -236,5 +255,5 @@ def _too_few(evidence: Evidence, goal: Objective, ending: Ending) -> str:
     bad = [run for run in runs if run.status != Status.OK]
     if bad:
         return words.confirmation_failed(bad[-1])
-    needed_s = _budget_for(evidence, FEWEST_BLOCKS + 1)
+    needed_s = _budget_for(evidence, FEWEST_BLOCKS + 1, None if ending.stopped else FEWEST_BLOCKS - 1)
     return words.too_few_blocks(FEWEST_BLOCKS, needed_s, stopped=ending.stopped)
