@@ -3,9 +3,12 @@
     python benchmarks/fuzz.py conf --seconds 60      one reader, with its executions per second
     python benchmarks/fuzz.py all --seconds 60       each reader in a process of its own
     python benchmarks/fuzz.py conf --runs 10000000   so many inputs
+    python benchmarks/fuzz.py all --seconds 60 --keep   and keep what reached something new
 
 Needs the group `fuzz` (atheris). Only a TunerError may come out of a reader; an input that takes longer than five
-seconds is a hang. What libFuzzer finds it writes to ./crash-… or ./timeout-…, and the exit status is not 0.
+seconds is a hang. What libFuzzer finds it writes to build/fuzz/crash-… or timeout-…, and the exit status is not 0.
+Inputs that reached something new stay in build/fuzz/READER, where the next fuzzing of that reader begins; `--keep` writes
+the fewest that reach the same to tests/data/corpus/READER.json, which `tests/test_fuzzed.py` reads at every `make test`.
 """
 
 from __future__ import annotations
@@ -13,27 +16,38 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import json
+import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+ROOT: Final = Path(__file__).parents[1]
+WORK: Final = ROOT / "build" / "fuzz"
+CORPUS: Final = ROOT / "tests" / "data" / "corpus"
 HANG_S: Final = 5
 LONGEST_BYTES: Final = 512
-MILLIONS: Final = 10_000_000
+MOST_KEPT: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One reader: the modules and functions that an input goes through, and text that is of its kind."""
+    """One reader: the modules and functions that an input goes through, and text that is of its kind, some of it in files."""
 
     calls: tuple[tuple[str, str, tuple[Any, ...]], ...]
     seeds: tuple[str, ...]
     words: tuple[str, ...] = ()
+    files: str = ""
+    longest_bytes: int = LONGEST_BYTES
+
+    def texts(self) -> list[str]:
+        """Return all text to begin with."""
+        found = sorted(ROOT.glob(self.files)) if self.files else []
+        return [*self.seeds, *(path.read_text(encoding="utf-8")[: self.longest_bytes] for path in found)]
 
 
 CONF: Final = (
@@ -74,6 +88,23 @@ IMPORTED: Final = (
     'job "f" {\n task "t" {\n  config { args = ["env", "VMA_A=1", "x"] }\n  env { VMA_B = "2" }\n }\n}\n',
 )
 
+TOLD: Final = (
+    '00000011 {"hello":{"pid":1}}\n', '0000001c {"id":1,"answer":{"out":"x"}}\n',
+)  # fmt: skip
+STORED: Final = (
+    '{"id": "20260101T000000-abc", "settings": "{}", "plan": "{}", "facts": "{}", "state": "done", "number": 1}',
+    '{"number": 1, "session": "s", "outcome": "ok", "measurement": "{}", "evidence": "{}", "at": "2026-01-01T00:00:00"}',
+)
+PAIRS: Final = ('[[pairs]]\nname = "a"\nserver = "one"\nclient = "two"\naddress = "192.0.2.1"\n',)
+RULES: Final = ("XLIO_RX_POLL < 0 and not XLIO_SELECT_POLL == 0", "A in {1, 2} or (B >= 3 -> C != 4)", "a * 2 + 1 <= b")
+LIMITS: Final = ("p99 < 50us", "p99.9 < 1.5ms, drops < 0.1%", "max requests_per_s and 0.5 min latency where cpu < 80 %")
+SPACE: Final = ("XLIO_RX_POLL=-1|1..1000,XLIO_SPEC", "XLIO_RX_POLL=1..1000000", "XLIO_TCP_NODELAY=0|1")
+URLS: Final = ("postgresql+psycopg://user:secret@host:5432/name?x=1", "sqlite:///a%20b", "postgresql://[::1]/x")
+SAID: Final = (
+    "oo:sfnt-pingpong[123]: Using Onload 9.0.2 [7]\noo:app[1]: Importing EF_POLL_USEC\n",
+    "ERROR: ld.so: object 'libonload.so' from LD_PRELOAD cannot be preloaded: ignored.\nonload_stackname: EF_NAME\n",
+)
+
 TARGETS: Final[Mapping[str, Target]] = {
     "banner": Target((("tuner.stacks.banner", "read", ()),), BANNER, ("[XLIO_RX_POLL]", "XLIO_VERSION: ")),
     "conf": Target(
@@ -103,6 +134,51 @@ TARGETS: Final[Mapping[str, Target]] = {
     "opf": Target(
         (("tuner.stacks.onload.opf", "read_opf", ("f", {}.get)),), OPF, ("onload_set ", "onload_import ", "EF_")
     ),
+    "profile": Target(
+        (("tuner.profiles.files", "parse", ("f",)),),
+        (),
+        ("[settings]", 'stack = "', "XLIO_"),
+        "profiles/*/*.toml",
+        1024,
+    ),
+    "recipe": Target(
+        (("tuner.runs.recipe_file", "of_text", ("f",)),),
+        (),
+        ("[client]", "{port}", "[[metrics]]"),
+        "tuner/recipes/*.toml",
+        2048,
+    ),
+    "apply": Target((("fuzzed_forms", "every_edit", ()),), IMPORTED, ("XLIO_RX_POLL=", "LD_PRELOAD=", "environment:")),
+    "sockperf": Target(
+        (("fuzzed_forms", "benchmark_output", ()),),
+        (),
+        ("percentile ", "observation", "[Valid Duration] RunTime="),
+        "tests/data/sockperf/3.7--*.client.out",
+        4096,
+    ),
+    "full log": Target(
+        (("fuzzed_forms", "logged", ()),), (), ("packet, txTime(sec)", "---"), "tests/data/sockperf/*.csv", 1024
+    ),
+    "output": Target(
+        (("fuzzed_forms", "recipe_output", ()),), ('{"a": [{"b": 1.5}]}', "1,234.5", "took +([0-9.]+) *us")
+    ),
+    "limits": Target(
+        (("fuzzed_forms", "limits", ()), ("tuner.judging.slo", "parse", ())), LIMITS, ("p99", " and ", "us")
+    ),
+    "rules": Target((("tuner.catalogue.expressions", "parse", ()),), RULES, (" and ", " in ", "not ")),
+    "space": Target((("fuzzed_forms", "space_option", ()),), SPACE, ("XLIO_RX_POLL=", "..", "|")),
+    "url": Target(
+        tuple(("tuner.database_url", name, ()) for name in ("checked", "file_of", "shown", "hidden")),
+        URLS,
+        ("://", "%"),
+    ),
+    "pairs": Target((("tuner.hosts.pairs_file", "of_text", ("f",)),), PAIRS, ("[[pairs]]", "address = ")),
+    "notices": Target((("fuzzed_forms", "notices", ()),), SAID, ("EF_", "Onload ", "ld.so")),
+    "messages": Target((("fuzzed_forms", "messages", ()),), TOLD, ("00000010 ",)),
+    "stored": Target((("fuzzed_forms", "stored", ()),), STORED, ('"settings": ', '"evidence": ', '"facts": ')),
+    "screen": Target(
+        (("tuner.terminal_text", "safe", ()), ("tuner.terminal_text", "escaped", ())), BANNER, ("\x1b]0;",)
+    ),
 }
 
 
@@ -123,21 +199,56 @@ def reader(name: str) -> Callable[[bytes], None]:
     return one_input
 
 
-def fuzz(name: str, seconds: int, runs: int) -> None:
+def corpus(name: str) -> Path:
+    """Return the folder of a reader's inputs, with those that are known."""
+    folder = WORK / name.replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate([*TARGETS[name].texts(), *kept(name)]):
+        (folder / f"known-{number}").write_text(text, encoding="utf-8", errors="replace")
+    return folder
+
+
+def kept(name: str) -> list[str]:
+    """Return the inputs of a reader that are kept; none where there are none."""
+    path = CORPUS / f"{name.replace(' ', '-')}.json"
+    found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return found
+
+
+def keep(name: str) -> None:
+    """Keep the fewest inputs that reach what all of a reader's reach, the shortest first."""
+    folder = corpus(name)
+    fewest = folder.with_name(f"{folder.name}.fewest")
+    fewest.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, name, "--raw", "--merge", str(fewest)]
+    subprocess.run(command, capture_output=True, check=True)
+    seeds = set(TARGETS[name].texts())
+    texts = {path.read_bytes().decode(errors="replace") for path in fewest.iterdir()} - seeds
+    CORPUS.mkdir(exist_ok=True)
+    chosen = sorted(texts, key=lambda text: (len(text), text))[:MOST_KEPT]
+    (CORPUS / f"{folder.name}.json").write_text(json.dumps(chosen, indent=0) + "\n", encoding="utf-8")
+
+
+def fuzz(name: str, seconds: int, runs: int, merge: str | None) -> None:
     """Fuzz one reader until time or inputs are used up; libFuzzer ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["tuner"]):
         one_input = reader(name)
-    corpus = Path(tempfile.mkdtemp(prefix="tuner-fuzz-"))
-    for number, seed in enumerate(TARGETS[name].seeds):
-        (corpus / str(number)).write_text(seed, encoding="utf-8")
-    words = corpus.with_suffix(".dict")
-    words.write_text("".join(f'"{_escaped(word)}"\n' for word in TARGETS[name].words), encoding="ascii")
+    folder = corpus(name)
+    words = WORK / f"{folder.name}.dict"
+    words.write_text("# words\n" + "".join(f'"{_escaped(word)}"\n' for word in TARGETS[name].words), encoding="ascii")
     limits = [f"-max_total_time={seconds}"] if seconds else []
     limits += [f"-runs={runs}"] if runs else []
-    options = [f"-timeout={HANG_S}", f"-max_len={LONGEST_BYTES}", f"-dict={words}", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *limits, *options, str(corpus)], one_input)
+    folders = [merge, str(folder)] if merge else [str(folder)]
+    options = [
+        f"-timeout={HANG_S}",
+        f"-max_len={TARGETS[name].longest_bytes}",
+        f"-dict={words}",
+        f"-artifact_prefix={WORK}/",
+    ]
+    options += ["-merge=1"] if merge else ["-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], *limits, *options, *folders], one_input)
     atheris.Fuzz()
 
 
@@ -146,33 +257,29 @@ def _escaped(word: str) -> str:
 
 
 def each(names: list[str], seconds: int, runs: int) -> int:
-    """Fuzz several readers one after the other, and print a line for each: executions, rate, hours for 10 million."""
-    failed = 0
+    """Fuzz several readers one after the other, and print a row for each: inputs, their rate, what was found."""
+    print("| reader | inputs | a second | reached, of branches | kept | crashes and hangs |\n|---|---|---|---|---|---|")
+    failed = False
     for name in names:
         command = [sys.executable, __file__, name, "--seconds", str(seconds), "--runs", str(runs), "--raw"]
         began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        took_s = time.monotonic() - began
-        executed = next(
-            (int(line.split()[-1]) for line in done.stderr.splitlines() if "number_of_executed_units" in line), 0
-        )
-        if "ModuleNotFoundError" in done.stderr and not executed:
-            print(f"{name:9} not in this checkout")
-            continue
-        failed += done.returncode != 0
-        rate = executed / took_s
-        hours = MILLIONS / rate / 3600 if rate else float("inf")
-        print(
-            f"{name:9} {executed:>10} inputs  {rate:>8.0f}/s  {hours:>6.1f} h for 10 million  {_verdict(done)}",
-            flush=True,
-        )
-    return 1 if failed else 0
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        rate = _last_number(r"number_of_executed_units: (\d+)", done.stderr) / (time.monotonic() - began)
+        inputs, reached = (_last_number(form, done.stderr) for form in (r"_executed_units: (\d+)", r" cov: (\d+)"))
+        failed |= done.returncode != 0 or not reached
+        print(f"| {name} | {inputs:,} | {rate:,.0f} | {reached:,} | {len(kept(name))} | {_found(done)} |", flush=True)
+    return int(failed)
 
 
-def _verdict(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode == 0:
-        return "nothing found"
-    return "FOUND: " + " | ".join(line for line in done.stderr.splitlines() if "rror" in line or "ALARM" in line)[:500]
+def _last_number(form: str, text: str) -> int:
+    return int((re.findall(form, text) or ["0"])[-1])
+
+
+def _found(done: subprocess.CompletedProcess[str]) -> str:
+    """Return how much was found, which libFuzzer tells of."""
+    if done.returncode:
+        print(done.stderr[-4000:], file=sys.stderr)
+    return str(int(done.returncode != 0))
 
 
 def main() -> None:
@@ -181,11 +288,18 @@ def main() -> None:
     parser.add_argument("target", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--runs", type=int, default=0)
+    parser.add_argument("--keep", action="store_true")
     parser.add_argument("--raw", action="store_true", help="libFuzzer's own output, in this process")
+    parser.add_argument("--merge", metavar="FOLDER", help="with --raw: the fewest inputs that reach the same, into it")
     asked = parser.parse_args()
     if asked.raw:
-        fuzz(asked.target, asked.seconds if not asked.runs else 0, asked.runs)
-    sys.exit(each(list(TARGETS) if asked.target == "all" else [asked.target], asked.seconds, asked.runs))
+        fuzz(asked.target, asked.seconds if not asked.runs else 0, asked.runs, asked.merge)
+    names = list(TARGETS) if asked.target == "all" else [asked.target]
+    status = each(names, asked.seconds, asked.runs)
+    if asked.keep:
+        for name in names:
+            keep(name)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ def test_without_a_constant_rate_nothing_is_corrected() -> None:
         b"sockperf: nothing\n",
         b"packet, txTime(sec), rxTime(sec), latency(usec)\n",
         b"packet, txTime(sec)\n1, x, y\n",
+        b"packet, txTime(sec)\n\n\n---\n",
     ],
 )
 def test_a_log_without_rows_is_a_parse_error(text: bytes) -> None:

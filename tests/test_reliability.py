@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
+import kills
+import memory_checks
 import mutants
+import pytest
 import reliability
+import surroundings
 
 KILLS = """| sessions | moments | reported runs | of them lost | processes after 3 s | longest until the last is gone |
 |---|---|---|---|---|---|
@@ -15,7 +20,7 @@ KILLS = """| sessions | moments | reported runs | of them lost | processes after
 
 
 def test_figures_are_the_sums_of_the_tables_and_of_what_tests_say() -> None:
-    found = reliability.figures(KILLS + "6 passed in 3.01s\n12,000 inputs\n")
+    found = reliability.figures(KILLS + "6 passed in 3.01s\n| reader | inputs |\n|---|---|\n| conf | 12,000 |\n")
     assert found["moments killed"] == 1008
     assert found["reported runs lost"] == 1
     assert found["processes left"] == 0
@@ -36,3 +41,58 @@ def test_every_mistake_changes_what_a_module_does() -> None:
         assert len(found) > 10
         assert all(mutant.text != plain for mutant in found)
         assert len({mutant.text for mutant in found}) == len(found)
+
+
+def test_a_survivor_that_nobody_explains_is_counted_apart() -> None:
+    one, other = (f"judging/slo.py: `{what}` in `x`" for what in ("a → b", "c → d"))
+    said = mutants.section({one: False, other: False, f"{one} ": True}, {one: "it does not matter"})
+    assert "| judging/slo.py | 3 | 1 | 2 | 1 |" in said
+    assert f"- {one}. it does not matter" in said
+
+
+def test_every_explained_survivor_is_a_mistake_that_can_be_made() -> None:
+    names = mutants.explained()
+    modules = {name.partition(":")[0] for name in names}
+    assert set(names) <= {each.name for module in modules for each in mutants.mutants(module)}
+
+
+def test_what_was_found_before_a_harness_was_ended_is_not_made_again(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    found = kills.Found("simulated", "kill", 0.5, "search", 3, 0, 0, True, True, 0, 0.1, 0)
+    kept.write_text("".join(kills.line(number, found) for number in (0, 2)), encoding="utf-8")
+    assert kills.read(kept) == {0: found, 2: found}
+    assert [each.kind for each in kills.measured(1, kept=kept)] == ["simulated"]
+
+
+def test_an_answer_of_few_runs_in_real_time_is_not_compared() -> None:
+    gain = {"low": 2.0, "high": 2.0}
+    wanted, failed = {"verdict": "improved", "gain": gain, "runs": 40}, {"verdict": "failed", "gain": None, "runs": 9}
+    assert kills.agree(failed, wanted, kills.STAND_IN)
+    assert not kills.agree(failed, wanted, kills.SIMULATED)
+    assert not kills.agree({**failed, "runs": 30}, wanted, kills.STAND_IN)
+    assert not kills.agree({"failed": "a traceback"}, wanted, kills.STAND_IN)
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("definitely lost: 1,024 bytes in 2 blocks\n   indirectly lost: 24 bytes in 1 blocks\n", 1048),
+        ("SUMMARY: AddressSanitizer: 17 byte(s) leaked in 1 allocation(s).", 17),
+        ("All heap blocks were freed -- no leaks are possible", 0),
+    ],
+)
+def test_bytes_that_are_leaked_are_counted_in_the_words_of_each_tool(said: str, lost: int) -> None:
+    assert memory_checks.leaked_bytes(said) == lost
+
+
+def test_tests_of_a_surrounding_are_counted_from_their_last_line() -> None:
+    assert surroundings.counted("12 passed in 1s\n2 failed, 30 passed, 1 skipped, 1 error in 3.2s\n") == {
+        "passed": 30,
+        "failed": 3,
+        "skipped": 1,
+    }
+    assert surroundings.counted("") == {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def test_the_tests_of_surroundings_are_there() -> None:
+    assert all((Path(__file__).parent / f"{name}.py").exists() for name in surroundings.TESTS)

@@ -56,7 +56,7 @@ class Log:
 
 def read(stream: BinaryIO) -> Log:
     """Return the next rows of a log; raise `ParseError` when it holds none or one of them is no row."""
-    if not (rows := _rows(stream)):
+    if not (rows := _rows(stream).strip()):
         raise ParseError("sockperf's full log holds no observation")
     try:
         table = np.loadtxt(BytesIO(rows), delimiter=",", usecols=(1, 2), ndmin=2, comments=None)
