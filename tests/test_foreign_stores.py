@@ -21,7 +21,7 @@ from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, Status, Trial
 from tuner.report.frames import runs_frame, sessions_frame
 from tuner.results import Results
-from tuner.store import Store, columns, reading
+from tuner.store import Store, columns, opening, reading
 from tuner.store.repair import examined, salvage
 from tuner.store.tables import APPLICATION_ID
 
@@ -300,6 +300,45 @@ def test_a_log_that_a_writer_left_is_read_where_nothing_can_be_written(
 
     monkeypatch.setattr(sqlite3, "connect", refusing)
     assert Store.reading(Results(tmp_path / "b")).ids() == ["20260101-a"]
+
+
+def test_a_reader_in_the_same_process_leaves_a_session_its_locks_on_the_file(tmp_path: Path) -> None:
+    def locks() -> list[str]:
+        inode = f":{(tmp_path / 'tuner.db').stat().st_ino} "
+        held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        return [line.partition(":")[2] for line in held if inode in line]
+
+    writing = Store(Results(tmp_path).url)
+    writing.add_session("20260101-a", {}, {})
+    before = locks()
+    assert before, "without it another process ends the log under the session, and what that stores is lost"
+    assert Store.reading(Results(tmp_path)).ids() == Store(Results(tmp_path).url).ids() == ["20260101-a"]
+    examined(Results(tmp_path))
+    assert locks() == before
+
+
+def test_a_file_that_was_written_while_it_was_read_without_locks_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(session: str) -> None:
+        writing = Store(Results(tmp_path).url)
+        writing.add_session(session, {}, {})
+        writing.engine.dispose()
+
+    add("20260101-a")
+    store, real = Store.reading(Results(tmp_path)), opening._open
+    seen: list[str] = []
+
+    def meanwhile(uri: str) -> sqlite3.Connection:
+        found = real(uri)
+        seen.append(uri)
+        if len(seen) == 1:
+            add("20260102-b")
+        return found
+
+    monkeypatch.setattr(opening, "_open", meanwhile)
+    assert store.ids() == ["20260101-a", "20260102-b"]
+    assert "immutable" in seen[0]
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "empty", "text"])

@@ -35,17 +35,30 @@ def is_session_id(text: str) -> bool:
 
 def logs(database: Path) -> list[Path]:
     """Return the files beside a database that hold changes that are not, or only half, in it."""
-    beside = [database.with_name(database.name + end) for end in ("-wal", "-journal")]
-    return [log for log in beside if log.is_file() and log.stat().st_size]
+    return [log for log in _beside(database, "-wal", "-journal") if log.stat().st_size]
+
+
+def in_use(database: Path) -> bool:
+    """Return whether somebody seems to have a database open: SQLite's files of a writer, empty ones too, stand beside it."""
+    return bool(_beside(database, "-wal", "-shm", "-journal"))
+
+
+def _beside(database: Path, *ends: str) -> list[Path]:
+    return [each for end in ends if (each := database.with_name(database.name + end)).is_file()]
 
 
 def uri_to_read(database: Path) -> str:
     """Return the URI by which SQLite reads a database.
 
-    Where nobody writes it is opened as one that does not change: otherwise SQLite would make two files beside it.
+    Where nobody has it open it is read as one that does not change: otherwise SQLite would make two files beside it. That is
+    without locks, and its end takes those of this process away: never beside a writer.
     """
-    still = "" if logs(database) else "&immutable=1"
-    return f"{database.absolute().as_uri()}?mode=ro{still}"
+    return f"{database.absolute().as_uri()}?mode=ro" if in_use(database) else uri_of_still(database)
+
+
+def uri_of_still(database: Path) -> str:
+    """Return the URI by which SQLite reads a database that does not change meanwhile."""
+    return f"{database.absolute().as_uri()}?mode=ro&immutable=1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -16,6 +16,9 @@ from tuner.store import formats, opening
 from tuner.store.place import AlreadyThere, Fenced, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import FORMAT, FORMATS, METADATA, SESSIONS
 
+T = TypeVar("T")
+_LOOKS: Final = 5
+"""So often is a query asked of a file that somebody begins or ends to write meanwhile."""
 _TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
 
 
@@ -36,7 +39,7 @@ class File:
             if write:
                 self.upgraded_from = self._upgraded()
             else:
-                self.engine.connect().close()
+                self._settled(lambda _: None)
 
     @property
     def where(self) -> str:
@@ -45,8 +48,23 @@ class File:
 
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return what a query finds."""
-        with self._told(), self.engine.connect() as connection:
-            return found(connection, query)
+        return self._settled(lambda connection: found(connection, query))
+
+    def _settled(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what work on a connection finds; it is done again where somebody began or ended to write meanwhile."""
+        with self._told():
+            for _ in range(_LOOKS):
+                before = opening.Looked.at(self.path)
+                try:
+                    with self.engine.connect() as connection:
+                        done = work(connection)
+                except (sqlite3.Error, sa.exc.DBAPIError, StoreError):
+                    if before == opening.Looked.at(self.path):
+                        raise
+                    continue
+                if before.was_still(opening.Looked.at(self.path)):
+                    return done
+        raise StoreError(f"{self.path} changes whenever it is read", advice="wait until the session has ended")
 
     def write(self, steps: Steps, *, lasting: bool = True) -> None:
         """Carry out one transaction; one that is not `lasting` does not wait for the disk."""

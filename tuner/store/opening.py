@@ -1,8 +1,9 @@
 """Connections to the SQLite file of a store: it is recognised before anything is written, and readers write nothing.
 
-A reader needs neither a writable folder nor room on the disk. Where nobody writes, the file is opened as one that does
-not change (`immutable=1`), because SQLite would otherwise make two files beside it; where a log of a writer stands
-there, it is read with it, from a private copy if its folder does not allow that.
+A reader needs neither a writable folder nor room on the disk. Where nobody has it open, the file is opened as one that does
+not change (`immutable=1`), because SQLite would otherwise make two files beside it; who reads it so looks afterwards whether
+that was true (`Looked`). Where a writer's files stand beside it, it is read with them, from a private copy if its folder does not
+allow that.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tuner import temporary
 from tuner.errors import StoreError
-from tuner.results import ACTIVE, logs, uri_to_read
+from tuner.results import ACTIVE, in_use, logs, uri_of_still, uri_to_read
 from tuner.store.tables import APPLICATION_ID, FORMAT, SIGNS
 from tuner.terminal_text import shown
 
-_HEADER: Final = b"SQLite format 3\0"
 _WAIT_S: Final = 30.0
 _ANOTHER: Final = "name another folder with --results DIR"
 REPAIR: Final = "`tuner store check` says what is damaged, `tuner store salvage` copies what can be read"
@@ -75,26 +76,25 @@ def writer(path: Path) -> sqlite3.Connection:
 
 def _writable(path: Path) -> None:
     """Raise `OSError`, which says why and SQLite does not, where a store cannot be written."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
+    if not (path.exists() and os.access(path, os.W_OK)):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
     if not os.access(path.parent, os.W_OK):
         raise OSError(errno.EACCES, "its folder may not be written to, and SQLite has files beside it")
 
 
 def checked(path: Path) -> None:
-    """Raise `StoreError` unless a regular file that begins as a SQLite database stands at `path`."""
+    """Raise `StoreError` unless a regular file stands at `path` that is not empty.
+
+    It is not opened: closing any descriptor of a file ends all locks of this process on it, those of SQLite too, and then
+    another process takes the log away under a session that goes on writing to it (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
     if not path.exists():
         raise StoreError(f"there is no store {path}", advice=_ANOTHER)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreError(f"{path} is not a file", advice=_ANOTHER)
-        header = os.read(descriptor, len(_HEADER))
-        if not header:
-            raise StoreError(f"{path} is empty: nothing was stored in it", advice=f"measure, or {_ANOTHER}")
-        if header != _HEADER:
-            raise StoreError(f"{path} is not a database", advice=f"{_ANOTHER}, or move that file away")
-    finally:
-        os.close(descriptor)
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"{path} is not a file", advice=_ANOTHER)
+    if not found.st_size:
+        raise StoreError(f"{path} is empty: nothing was stored in it", advice=f"measure, or {_ANOTHER}")
 
 
 def recognised(connection: sqlite3.Connection, path: Path) -> None:
@@ -140,6 +140,8 @@ def told(path: Path | str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as reason:
+        if _primary(reason) == sqlite3.SQLITE_NOTADB:
+            raise StoreError(f"{path} is not a database", advice=f"{_ANOTHER}, or move that file away") from reason
         raise StoreError(f"cannot use {path}: {reason}", advice=advice(reason)) from reason
     except OSError as reason:
         raise StoreError(f"cannot use {path}: {reason.strerror}", advice=_ANOTHER) from reason
@@ -147,8 +149,7 @@ def told(path: Path | str) -> Iterator[None]:
 
 def advice(reason: BaseException) -> str:
     """Return what to do about what SQLite said."""
-    code = getattr(reason, "sqlite_errorcode", None)
-    primary = code & _PRIMARY if isinstance(code, int) else None
+    primary = _primary(reason)
     if primary in _DAMAGED or "decode" in str(reason):
         return REPAIR
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
@@ -158,22 +159,49 @@ def advice(reason: BaseException) -> str:
     return f"{_ANOTHER}, or make room and run `tuner sessions resume`"
 
 
+def _primary(reason: BaseException) -> int | None:
+    code = getattr(reason, "sqlite_errorcode", None)
+    return code & _PRIMARY if isinstance(code, int) else None
+
+
 def _stands(path: Path) -> bool:
     """Return whether anything stands in a store's file; SQLite makes a database of an empty one."""
     return path.exists() and (not path.is_file() or path.stat().st_size > 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a file looked like from outside: whether somebody has it open, and its last change."""
+
+    in_use: bool
+    inode: int
+    size: int
+    changed_ns: int
+
+    @staticmethod
+    def at(path: Path) -> Looked:
+        """Look; raise `OSError` where there is no file."""
+        found = path.stat()
+        return Looked(in_use(path), found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def was_still(self, later: Looked) -> bool:
+        """Return whether what was read meanwhile is of one moment: nothing changed, or SQLite's locks saw to it."""
+        return self == later or (self.in_use and later.in_use)
+
+
 def _reading(path: Path) -> sqlite3.Connection:
     try:
-        return _open(path)
+        return _open(uri_to_read(path))
     except sqlite3.OperationalError:
-        if not logs(path):
+        if logs(path):
+            return _copied(path)
+        if not in_use(path):
             raise
-        return _copied(path)
+        return _open(uri_of_still(path))  # what stands beside it is empty, and its folder is not ours
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri_to_read(path), uri=True, timeout=_WAIT_S)
+def _open(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
