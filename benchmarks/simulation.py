@@ -161,7 +161,7 @@ class Memory(Store):
     def amend_run(self, session: str, run: Run) -> None:
         """Forget it: the ledger knows."""
 
-    def one_by_one(self, session: str) -> Iterator[Run]:
+    def one_by_one(self, session: str, most: int | None = None) -> Iterator[Run]:
         """Return nothing."""
         return iter(())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -167,14 +168,28 @@ def test_many_large_values_are_not_held_together(
     assert "tuner sessions gc" in ended.err
 
 
-def test_what_is_too_much_to_be_read_at_once_can_be_dropped(
+def test_what_programs_printed_is_left_out_where_it_is_too_much_and_that_is_said_until_it_is_dropped(
     tuner: Tuner, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MOST_BYTES", 4 << 20)
+    show, report = ("sessions", "show", "--results", "results"), ("report", "--format", "json", "--results", "results")
+    before, whole = tuner(*show), tuner(*report)
     spoil(results, "update runs set evidence = json_set(evidence, '$.client.stdout', printf('%.*c', 100000, 'x'))")
-    assert tuner("sessions", "show", "--results", "results").status == 1
+    for command in (show, report):
+        ended = tuner(*command)
+        assert (ended.status, "MB that programs printed were not read" in ended.out) == (0, True)
+    assert tuner(*report).json["runs"] == whole.json["runs"]
+    copied = tuner("store", "copy", "results", "copied", "--json")
+    assert (copied.status, copied.json["sessions"][0]["runs"]) == (0, 131)
+    assert stored_outputs(results) == stored_outputs(results.parent / "copied") == [100_000] * 131
     assert tuner("sessions", "gc", "--older-than", "0", "--results", "results").status == 0
-    assert tuner("sessions", "show", "--results", "results").status == 0
+    assert tuner(*show) == before
+
+
+def stored_outputs(folder: Path) -> list[int]:
+    with closing(sqlite3.connect(folder / "tuner.db")) as store:
+        query = "select length(json_extract(evidence, '$.client.stdout')) from runs"
+        return [length for (length,) in store.execute(query)]
 
 
 def test_json_of_a_store_has_no_more_values_than_can_be_ours() -> None:
@@ -383,20 +398,25 @@ def test_salvage_copies_all_but_what_is_wrong_and_keeps_runs_with_their_trials(r
     )
     found = salvage(Results(results), Results(tmp_path / "saved"))
     saved = Store.reading(Results(tmp_path / "saved"))
-    old = {row.number: row for row in examined(Results(results)).kept[0].trials}
+    old = {number: json.loads(settings) for number, settings in stored_settings(results) if number != 2}
     runs, trials = saved.runs(before), saved.trials(before)
     assert len(trials) == 45
     assert [trial.number for trial in trials] == list(range(45))
     assert {run.trial for run in runs} <= set(range(45))
-    assert [trial.settings for trial in trials] == [old[number].settings for number in sorted(old)]
+    assert [trial.settings for trial in trials] == [old[number] for number in sorted(old)]
     assert saved.session(before).verdict is None
     assert any("column verdict" in str(each) for each in found.wrong)
+
+
+def stored_settings(folder: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(folder / "tuner.db")) as store:
+        return store.execute("select number, settings from trials").fetchall()
 
 
 def test_salvage_does_not_make_another_trial_the_baseline(results: Path, tmp_path: Path) -> None:
     spoil(results, "update trials set role = 'hero' where number = 0")
     found = salvage(Results(results), Results(tmp_path / "saved"))
-    assert found.kept[0].runs == ()
+    assert found.kept[0].runs == 0
     assert any("its baseline is lost" in each.message for each in found.wrong)
 
 

@@ -15,7 +15,8 @@ from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.judgement import judge
 from tuner.store import Store
-from tuner.store.bulk import DROPPED, KEPT_CHARACTERS
+from tuner.store.bulk import DROPPED
+from tuner.store.outputs import KEPT_CHARACTERS
 
 LONG = " XLIO INFO   : something that a library says at length\n" * 60
 

@@ -134,7 +134,7 @@ def test_a_session_keeps_of_its_runs_what_is_compared_and_the_last_one_whole(tmp
         def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
             return (Trial(0, "default", Role.BASELINE, {}),)
 
-        def one_by_one(self, session: str) -> Iterator[Run]:
+        def one_by_one(self, session: str, most: int | None = None) -> Iterator[Run]:
             return iter(rows)
 
     *before, last = Journal.resumed(Stored(), "s").ledger.runs

@@ -68,7 +68,7 @@ def write(
 @contextmanager
 def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
     """Yield a file beside `path` that holds `data` on the disk; it is removed unless it was renamed."""
-    whole = path.with_name(f"{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}")
+    whole = drafted(path)
     try:
         descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 # a Path cannot open a descriptor
@@ -83,6 +83,11 @@ def draft(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
         raise
     finally:
         whole.unlink(missing_ok=True)
+
+
+def drafted(path: Path) -> Path:
+    """Return the name of a new file beside `path` that `sweep` takes away when this process has ended."""
+    return path.with_name(f"{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}")
 
 
 def sweep(folder: Path) -> None:

@@ -91,6 +91,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "doubts": [
             *map(dict, session.facts.get("doubts", ())),
             *map(doubt_to_json, answers.doubts(answer) if answer else ()),
+            *map(doubt_to_json, evidence.unread(ledger.runs)),
         ],
         "facts": _facts(seen, session, launched),
         "evidence": evidence.launches(ledger.trials, ledger.runs, launched),

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tuner.errors import Finding, doubt
 from tuner.records import Run, Trial
 from tuner.report.rows import Row
 from tuner.runs import command
 from tuner.runs.benchmark import Benchmark
 from tuner.runs.chosen import BENCHMARK
+from tuner.store.outputs import KEPT_CHARACTERS, left_out
 
 Items = frozenset[tuple[str, Any]]
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
@@ -51,6 +53,16 @@ def _launched(run: Run, same: dict[object, Any]) -> Launched:
     line, launch = same.setdefault(line, (line, launch))
     environment = same.setdefault(environment, environment)
     return Launched(environment, launch, line, _ports(run), same.setdefault(benchmark, benchmark), library)
+
+
+def unread(runs: Sequence[Run]) -> list[Finding]:
+    """Return what to say where a session is too large for all that its programs printed to be read."""
+    characters = left_out(runs)
+    if not characters:
+        return []
+    what = f"{characters / 1e6:.1f} MB that programs printed were not read, because it is too much at once"
+    beginnings = f"of each output the first {KEPT_CHARACTERS:,} characters were, and every number is here"
+    return [doubt(what, f"{beginnings}; `tuner sessions gc` drops the rest")]
 
 
 def launches(trials: Sequence[Trial], runs: Sequence[Run], launched: Sequence[Launched]) -> Row:

@@ -10,6 +10,7 @@ from tuner.figures import shown
 from tuner.judging.metrics import short
 from tuner.records import StoredSession
 from tuner.report.costs import HEADERS, costs
+from tuner.report.evidence import unread
 from tuner.report.pairs import pairs
 from tuner.report.tables import escaped, failure_table, markdown, phase_table, profile_table
 from tuner.session.answer import answers, disturbance, proposals, words
@@ -63,7 +64,7 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
         yield failures
     yield "## Warnings\n"
     of_host = list(map(doubt_from_json, session.facts.get("doubts", ())))
-    yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ())])
+    yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ()), *unread(runs)])
 
 
 def _verdict(answer: Answer | None) -> str:

@@ -6,40 +6,42 @@ need. What is dropped is named in its place, so that nobody takes it for an empt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from itertools import islice
+from typing import Final
 
 from tuner.records import Run, State, StoredSession
+from tuner.store import outputs
 from tuner.store.database import Store
 
 DROPPED: Final = "dropped by `tuner sessions gc`"
-_ENDS: Final = ("server", "client")
-_FURTHER: Final = "further_servers"
-_STREAMS: Final = ("stdout", "stderr")
-KEPT_CHARACTERS: Final = 1000
-"""Of an output: its beginning, in which programs say their version."""
+_AT_ONCE: Final = 200
+"""Runs of a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slimmed:
-    """A session, and how many characters of output it has that may go."""
+class Bulk:
+    """A session, how many of its runs have output that may go, and how many characters."""
 
     session: StoredSession
-    runs: tuple[Run, ...]
+    runs: int
     characters: int
 
 
-def slimmed(store: Store, session: StoredSession) -> Slimmed:
-    """Return what of a session's runs becomes of them without their bulk; only those that change."""
-    changed, characters = [], 0
-    for run in store.one_by_one(session.id):
-        evidence = _without(run.evidence)
+def bulk_of(store: Store, session: StoredSession) -> Bulk:
+    """Return what of a session may go."""
+    sizes = [outputs.size(run.evidence) - outputs.size(less.evidence) for run, less in _slimmed(store, session.id)]
+    return Bulk(session, len(sizes), sum(sizes))
+
+
+def _slimmed(store: Store, session: str) -> Iterator[tuple[Run, Run]]:
+    """Yield the runs of a session that have bulk, each with what becomes of it."""
+    for run in store.one_by_one(session):
+        evidence = outputs.cut(run.evidence, DROPPED)
         if evidence != run.evidence:
-            characters += _size(run.evidence) - _size(evidence)
-            changed.append(replace(run, evidence=evidence))
-    return Slimmed(session, tuple(changed), characters)
+            yield run, replace(run, evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,21 @@ class Asked:
     larger_than: int = 0
 
 
-def bulky(store: Store, asked: Asked) -> list[Slimmed]:
+def bulky(store: Store, asked: Asked) -> list[Bulk]:
     """Return the finished sessions that are meant and have bulk, oldest first."""
     before = (datetime.now(UTC) - timedelta(days=asked.older_than_days)).isoformat()
     meant = (each for each in store.sessions() if is_over(each) and each.created_at <= before)
-    found = (slimmed(store, each) for each in meant)
+    found = (bulk_of(store, each) for each in meant)
     return [each for each in found if each.runs and each.characters >= asked.larger_than]
 
 
-def drop(store: Store, found: Sequence[Slimmed]) -> None:
-    """Drop the bulk of these sessions, each in one transaction, and give its room back."""
+def drop(store: Store, found: Sequence[Bulk]) -> None:
+    """Drop the bulk of these sessions and give its room back; who is ended half-way has dropped that of some runs."""
     for each in found:
         with store.writing(each.session.id):
-            store.amend_runs(each.session.id, each.runs)
+            slimmed = (less for _, less in _slimmed(store, each.session.id))
+            while some := list(islice(slimmed, _AT_ONCE)):
+                store.amend_runs(each.session.id, some)
     if found:
         store.compact()
 
@@ -70,29 +74,3 @@ def drop(store: Store, found: Sequence[Slimmed]) -> None:
 def is_over(session: StoredSession) -> bool:
     """Return whether nobody goes on with a session, which would want to know how its runs failed."""
     return session.state in {State.DONE, State.FAILED}
-
-
-def _without(evidence: Mapping[str, Any]) -> dict[str, object]:
-    found = dict(evidence)
-    for end in _ENDS:
-        if isinstance(found.get(end), Mapping):
-            found[end] = _quiet(found[end])
-    if isinstance(found.get(_FURTHER), Sequence):
-        found[_FURTHER] = [_quiet(each) if isinstance(each, Mapping) else each for each in found[_FURTHER]]
-    return found
-
-
-def _quiet(process: Mapping[str, Any]) -> dict[str, object]:
-    return {name: _cut(value) if name in _STREAMS else value for name, value in process.items()}
-
-
-def _cut(text: object) -> object:
-    if not isinstance(text, str) or len(text) <= KEPT_CHARACTERS + len(DROPPED) + 3:
-        return text
-    return f"{text[:KEPT_CHARACTERS]}\n[{DROPPED}]"
-
-
-def _size(evidence: Mapping[str, Any]) -> int:
-    ends = [evidence.get(end) for end in _ENDS] + list(evidence.get(_FURTHER) or ())
-    texts = [end.get(stream) for end in ends if isinstance(end, Mapping) for stream in _STREAMS]
-    return sum(len(text) for text in texts if isinstance(text, str))

@@ -21,6 +21,7 @@ from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import is_session_id
 from tuner.runs import command
 from tuner.runs.chosen import BENCHMARK
+from tuner.store import outputs
 from tuner.store.reading import MOST_VALUES, Said, values_in
 from tuner.store.shape import (
     Shape,
@@ -204,7 +205,7 @@ def _json(shape: Shape) -> Reader:
     return read
 
 
-def _said(value: Any) -> Said:
+def said(value: Any) -> Said:
     """Return what a run's programs said, as its text: it is checked now, and parsed again when it is asked for."""
     _json(_EVIDENCE)(value)
     return Said(value if isinstance(value, str) else value.decode())
@@ -318,6 +319,7 @@ _EVIDENCE: Final = having(
         "round": count,
         "pair": text,
         "load": _SEARCH_OF_LOAD,
+        outputs.LEFT_OUT: count,
     }
 )
 
@@ -350,5 +352,5 @@ _RUN: Final[Mapping[str, Reader]] = {
     "started_at": _time,
     "wall_s": _seconds,
     "measurement": _measurement,
-    "evidence": _said,
+    "evidence": said,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import eq
 from typing import Final
 
 from tuner.errors import Busy, StoreError
@@ -37,24 +38,49 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
+    """A session as it was at one moment; its runs are read when they are gone through, because they may be many."""
+
     session: StoredSession
     trials: tuple[Trial, ...]
-    runs: tuple[Run, ...]
+    runs: _Runs
 
     @staticmethod
     def read(store: Store, session: str) -> _Whole:
-        """Return a session as it is now; the runs first, so that none is of a trial that a running session added meanwhile."""
-        row, runs = store.session(session), store.runs(session)
+        """Return a session as it is now; the runs are counted first, so that none is of a trial that a running session added meanwhile."""
+        row, runs = store.session(session), _Runs(store, session, store.count(session))
         return _Whole(row, store.trials(session), runs)
+
+    def checked(self) -> _Whole:
+        """Return the same if all its runs can be read; raise `StoreError` if not."""
+        for _ in self.runs:
+            pass
+        return self
+
+    def is_same(self, other: _Whole) -> bool:
+        """Return whether the other is this session, as far as it is here and in everything."""
+        alike = (self.session, self.trials, self.runs.count) == (other.session, other.trials, other.runs.count)
+        return alike and all(map(eq, self.runs, other.runs))
 
     def begins(self, other: _Whole) -> bool:
         """Return whether the other is this session, gone on with."""
-        runs = zip(self.runs, other.runs, strict=False)
         return (
-            len(self.runs) <= len(other.runs)
+            self.runs.count <= other.runs.count
             and self.trials == other.trials[: len(self.trials)]
-            and all(is_same_run(mine, theirs) for mine, theirs in runs)
+            and all(map(is_same_run, self.runs, other.runs))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The first runs of a stored session."""
+
+    store: Store
+    session: str
+    count: int
+
+    def __iter__(self) -> Iterator[Run]:
+        """Read them."""
+        return self.store.one_by_one(self.session, self.count)
 
 
 def copied(source: Store, target: Store) -> Iterator[Copied]:
@@ -65,12 +91,12 @@ def copied(source: Store, target: Store) -> Iterator[Copied]:
     there = set(target.ids())
     for session in source.ids():
         try:
-            whole = _Whole.read(source, session)
+            whole = _Whole.read(source, session).checked()
         except StoreError as reason:
             yield Copied(session, Outcome.LEFT_OUT, why="; ".join([reason.message, *map(str, reason.findings[:1])]))
             continue
         outcome, why = _put(whole, target) if session in there else _added(whole, target)
-        yield Copied(session, outcome, len(whole.trials), len(whole.runs), why)
+        yield Copied(session, outcome, len(whole.trials), whole.runs.count, why)
 
 
 def _added(whole: _Whole, target: Store) -> tuple[Outcome, str]:
@@ -81,7 +107,7 @@ def _added(whole: _Whole, target: Store) -> tuple[Outcome, str]:
 def _put(whole: _Whole, target: Store) -> tuple[Outcome, str]:
     """Bring a session that the target has up to date, where it is the beginning of this one and nobody writes it."""
     known = _Whole.read(target, whole.session.id)
-    if known == whole:
+    if known.is_same(whole):
         return Outcome.SAME, ""
     try:
         with target.writing(whole.session.id):

@@ -6,11 +6,12 @@ flight. Everything derived (gains, intervals, reports) is computed from here and
 
 from __future__ import annotations
 
+import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,7 +22,7 @@ from tuner import database_url
 from tuner.errors import Finding, StoreError, UsageError, did_you_mean, error
 from tuner.records import Lease, Run, State, StoredSession, Trial
 from tuner.results import Results
-from tuner.store import columns, opening, reading
+from tuner.store import columns, opening, outputs, reading
 from tuner.store.columns import Values, Wrong
 from tuner.store.file import File
 from tuner.store.place import AlreadyThere, Fenced, Place, Row, Step, Steps, unheard
@@ -162,14 +163,13 @@ class Store:
         rows = self._rows(sa.select(BLOCKS).where((BLOCKS.c.session == session) & (BLOCKS.c.number == lease.block)))
         return any((row["pair"], row["fence"]) == (lease.pair, lease.fence) for row in rows)
 
-    def add_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
-        """Store a session of another store as it was, with its trials and runs, in one transaction."""
-        self._add(_whole(session, trials, runs), f"session {session.id}", lambda: False)
+    def add_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Iterable[Run]) -> None:
+        """Store a session of another store as it was, with its trials and runs, in one transaction; see `Whole` for the runs."""
+        self._add(Whole(session, trials, runs), f"session {session.id}", lambda: False)
 
-    def replace_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> None:
+    def replace_whole(self, session: StoredSession, trials: Sequence[Trial], runs: Iterable[Run]) -> None:
         """Store a session as it is now in place of what is stored of it, in one transaction."""
-        gone = sa.delete(SESSIONS).where(SESSIONS.c.id == session.id)
-        self._place.write([(gone, ()), *_whole(session, trials, runs)])
+        self._place.write(Whole(session, trials, runs, instead=True))
 
     def amend_run(self, session: str, run: Run) -> None:
         """Store more evidence of a run that is stored already."""
@@ -257,34 +257,51 @@ class Store:
         return tuple(found)
 
     def runs(self, session: str, first: int = 0) -> tuple[Run, ...]:
-        """Return the runs of a session, from the `first` one on, in the order they were made."""
-        rows = self._read(_runs_of(session, first))
+        """Return the runs of a session, from the `first` one on, in the order they were made: to be judged and shown.
+
+        Where they are more than is read at once, what their programs printed is cut, and `outputs.left_out` says by how much.
+        """
+        rows = self._read(_runs_of(session, first), cut=_cut)
         found = self._records(rows, lambda row: columns.run_of(session, row))
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
         self._refuse([*_gaps(session, "runs", [run.number for run in found], first), *_stray(session, found, trials)])
         return tuple(found)
 
-    def one_by_one(self, session: str) -> Iterator[Run]:
-        """Yield the runs of a session, however much they are, for those who keep little of each."""
+    def count(self, session: str) -> int:
+        """Return how many runs a session has."""
+        mine = sa.select(sa.func.count().label("count")).select_from(RUNS).where(RUNS.c.session == session)
+        return int(self._rows(mine)[0]["count"])
+
+    def one_by_one(self, session: str, most: int | None = None) -> Iterator[Run]:
+        """Yield the first runs of a session, all unless `most` is said, however much they are, for those who keep little of each."""
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
-        for at, row in enumerate(self._read(_runs_of(session), all_of_them=False)):
+        query = _runs_of(session) if most is None else _runs_of(session).where(RUNS.c.number < most)
+        for at, row in enumerate(self._read(query, all_of_them=False)):
             (run,) = self._records([row], lambda row: columns.run_of(session, row))
             self._refuse([*_gaps(session, "runs", [run.number], at), *_stray(session, [run], trials)])
             yield run
 
-    def _read(self, query: sa.Select[Any], *, all_of_them: bool = True) -> Iterator[Row]:
-        """Yield the rows of a query, a slice at a time; raise `StoreError` where they take too much: each, or `all_of_them`."""
+    def unchecked(self, query: sa.Select[Any]) -> Iterator[Row]:
+        """Yield the rows of a query as they are stored, a slice at a time."""
+        return self._read(query, all_of_them=False)
+
+    def _read(
+        self, query: sa.Select[Any], *, all_of_them: bool = True, cut: Callable[[Row], Row] | None = None
+    ) -> Iterator[Row]:
+        """Yield the rows of a query, a slice at a time; raise `StoreError` where they take too much: each, or all, even if `cut`."""
         most = reading.MOST_BYTES if all_of_them else math.inf
         sizes = [row["size"] for row in self._rows(query.with_only_columns(reading.size_of(query.selected_columns)))]
-        if max(sizes, default=0) > reading.LARGEST_ROW or sum(sizes) > most:
+        fits = sum(sizes) <= most
+        if max(sizes, default=0) > reading.LARGEST_ROW or (not fits and cut is None):
             raise self._too_large()
         at = held = 0
         for count in reading.slices(sizes):
             for row in self._rows(query.limit(count).offset(at)):
-                held += reading.taken(row)
+                kept = row if fits or cut is None else cut(row)
+                held += reading.taken(kept)
                 if held > most:
                     raise self._too_large()
-                yield row
+                yield kept
             at += count
 
     def _too_large(self) -> StoreError:
@@ -333,6 +350,15 @@ def _runs_of(session: str, first: int = 0) -> sa.Select[Any]:
     return sa.select(RUNS).where(mine).order_by(RUNS.c.number)
 
 
+def _cut(row: Row) -> Row:
+    """Return the row of a run with the beginning of its outputs; evidence that is none stays, to be refused by its name."""
+    try:
+        evidence = columns.said(row["evidence"])
+    except ValueError:
+        return row
+    return {**row, "evidence": json.dumps(outputs.to_be_shown(evidence))}
+
+
 def row_of(record: Trial | Run) -> Values:
     """Return a trial or a run as the columns of its table hold it."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
@@ -372,12 +398,28 @@ def _spent(session: str, spent_s: float) -> Step:
     return _SPENT, [{"mine": session, "spent_s": spent_s}]
 
 
-def _whole(session: StoredSession, trials: Sequence[Trial], runs: Sequence[Run]) -> Steps:
-    """Return what adds a session with its trials and runs."""
-    row = {each.name: getattr(session, each.name) for each in fields(session)}
-    parts = ((TRIALS, [row_of(each) for each in trials]), (RUNS, [row_of(each) for each in runs]))
-    beneath = [(sa.insert(table), [{"session": session.id} | each for each in rows]) for table, rows in parts if rows]
-    return [(sa.insert(SESSIONS).values(**row), ()), *beneath]
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The steps that add a session with its trials and runs, which are taken as they are needed, and anew where a connection is lost."""
+
+    session: StoredSession
+    trials: Sequence[Trial]
+    runs: Iterable[Run]
+    """Can be gone through again."""
+    instead: bool = False
+    """Whether what the store has of the session goes first."""
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield the steps."""
+        mine = {"session": self.session.id}
+        if self.instead:
+            yield sa.delete(SESSIONS).where(SESSIONS.c.id == self.session.id), ()
+        row = {each.name: getattr(self.session, each.name) for each in fields(self.session)}
+        yield sa.insert(SESSIONS).values(**row), ()
+        if self.trials:
+            yield sa.insert(TRIALS), [mine | row_of(each) for each in self.trials]
+        for some in reading.some_at_once(self.runs):
+            yield _ADD_RUN, [mine | row_of(each) for each in some]
 
 
 def is_same_run(run: Run, stored: Run) -> bool:

@@ -54,6 +54,7 @@ class File:
         """Return what work on a connection finds; it is done again where somebody began or ended to write meanwhile."""
         with self._told():
             for _ in range(_LOOKS):
+                opening.checked(self.path)
                 before = opening.Looked.at(self.path)
                 try:
                     with self.engine.connect() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 Row = Mapping[str, Any]
 Step = tuple[sa.Executable, Sequence[Row]]
 """A statement with the rows that it is carried out for, none for a statement that is whole."""
-Steps = Sequence[Step]
-"""What one transaction does."""
+Steps = Iterable[Step]
+"""What one transaction does; can be gone through again."""
 
 
 class Place(Protocol):

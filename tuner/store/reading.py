@@ -8,11 +8,14 @@ and hardly ever asked for.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
+
+from tuner.records import Run
 
 MOST_BYTES: Final = 256 << 20
 """That one read may take, as estimated: some 40,000 runs of a session."""
@@ -32,6 +35,11 @@ class Said(Mapping[str, Any]):
 
     def __init__(self, text: str) -> None:
         self._text = text
+
+    @property
+    def size(self) -> int:
+        """How many characters it is."""
+        return len(self._text)
 
     def __getitem__(self, name: str) -> Any:
         if f'"{name}"' not in self._text:  # our names need no escapes; most that is asked for is not there
@@ -73,11 +81,26 @@ def slices(sizes: Sequence[int]) -> Iterator[int]:
         yield count
 
 
+def some_at_once(runs: Iterable[Run]) -> Iterator[list[Run]]:
+    """Yield so many runs as are held at once."""
+    some: list[Run] = []
+    held = 0
+    for run in runs:
+        said = run.evidence.size if isinstance(run.evidence, Said) else 0
+        if some and (held + said > _AT_ONCE_BYTES or len(some) == _AT_ONCE):
+            yield some
+            some, held = [], 0
+        some.append(run)
+        held += said
+    if some:
+        yield some
+
+
 def taken(row: Mapping[str, Any]) -> int:
     """Return how many bytes the objects of a row will take, about."""
     texts = {name: text for name, text in row.items() if isinstance(text, str | bytes)}
-    said = len(texts.pop("evidence", ""))
-    return said + sum(len(text) + _OBJECT_BYTES * values_in(text) for text in texts.values())
+    said = sys.getsizeof(texts.pop("evidence", ""))
+    return said + sum(sys.getsizeof(text) + _OBJECT_BYTES * values_in(text) for text in texts.values())
 
 
 def values_in(text: str | bytes) -> int:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -93,7 +94,7 @@ class Server:
     def write(self, steps: Steps, *, lasting: bool = True) -> None:
         """Carry out one transaction; one that is not `lasting` does not wait for the disk."""
         first: Steps = [] if lasting else [(sa.text("SET LOCAL synchronous_commit TO OFF"), ())]
-        self._done(lambda connection: carried_out(connection, [*first, *steps]))
+        self._done(lambda connection: carried_out(connection, chain(first, steps)))
 
     @contextmanager
     def writing(self, session: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from tuner.runs.chosen import BENCHMARK
 
 if TYPE_CHECKING:
     from tuner.records import StoredSession
-    from tuner.store.bulk import Slimmed
+    from tuner.store.bulk import Bulk
 
 _HEADS: Final = ("session", "state", "verdict", "ratio", "spent s", "host")
 AllHosts = Annotated[bool, typer.Option("--all-hosts", help="Also the sessions that other hosts began.")]
@@ -182,8 +182,8 @@ def gc(
     typer.echo(f"{'would drop' if dry_run else 'dropped'} {dropped / 1e6:.1f} MB of output of {len(found)} sessions")
 
 
-def _bulk(found: Slimmed) -> tuple[str, ...]:
-    return found.session.id, str(len(found.runs)), f"{found.characters / 1e6:.1f}"
+def _bulk(found: Bulk) -> tuple[str, ...]:
+    return found.session.id, str(found.runs), f"{found.characters / 1e6:.1f}"
 
 
 def _days(text: str) -> float:

@@ -120,7 +120,7 @@ def _tell_copied(found: Sequence[Copied], to: str, *, json: bool) -> None:
 
 
 def _tell(found: Examined, *, json: bool, to: str | None = None) -> None:
-    counted = [{"session": each.session.id, "trials": len(each.trials), "runs": len(each.runs)} for each in found.kept]
+    counted = [{"session": each.id, "trials": each.trials, "runs": each.runs} for each in found.kept]
     if json:
         copied = {} if to is None else {"copied_to": to}
         print_json({"sessions": counted, "damaged": list(map(asdict, found.wrong))} | copied)
