@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import http.client
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -27,7 +29,11 @@ from served import served
 from tuner.errors import UsageError
 from tuner.records import State
 from tuner.results import Results
-from tuner.serve.starting import OBJECTIVES, Asking, Starter, wish
+from tuner.serve import doorman
+from tuner.serve.doorman import Doorman, Handed
+from tuner.serve.gate import Gate
+from tuner.serve.server import Address, listening
+from tuner.serve.starting import OBJECTIVES, Asking, Started, Starter, wish
 from tuner.store import Store
 
 ASKED = {"stack": "kernel", "profile": "latency", "objective": "latency", "budget_s": "600"}
@@ -157,3 +163,93 @@ def test_why_a_session_did_not_begin_is_shown_and_the_server_ends_with_who_start
         server.process.kill()
         with pytest.raises(OSError, match=r"refused|reset|closed"):
             server.until("/start", "never said")
+
+
+@contextmanager
+def _at_the_door(token: str, heard: list[dict[str, object]]) -> Iterator[tuple[int, socket.socket]]:
+    """Give the port of a doorman in a thread, and where it hands connections on; what it asks goes into `heard`."""
+    (mine, its), (ask, starter) = socket.socketpair(), socket.socketpair()
+    listener = listening(Address(port=0))
+    port = listener.getsockname()[1]
+
+    def answer() -> None:
+        for line in starter.makefile("rb"):
+            heard.append(json.loads(line))
+            known = heard[-1]["stop"] == "20260101-000000-mine"
+            starter.sendall(json.dumps(asdict(Started(stops=1)) if known else {"refused": "not mine"}).encode() + b"\n")
+
+    door = Doorman(listener, its, Gate(port, frozenset(), token=token), Asking(ask))
+    threads = [threading.Thread(target=each, daemon=True) for each in (answer, door.serve)]
+    for each in threads:
+        each.start()
+    with Handed(fileno=mine.detach()) as handed, ask, starter:
+        yield port, handed
+        handed.shutdown(socket.SHUT_RDWR)
+        threads[1].join(30)
+        assert not threads[1].is_alive()
+    listener.close()
+    its.close()
+
+
+def _asked(port: int, path: str, body: str | None, **headers: str) -> tuple[int, str, str]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST" if body is not None else "GET", path, body, named)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("location") or "", answer.read().decode()
+
+
+def test_stop_is_answered_at_the_door_by_who_has_the_token_and_everything_else_is_handed_on() -> None:
+    heard: list[dict[str, object]] = []
+    with _at_the_door("secret", heard) as (port, handed):
+        mine = "session=20260101-000000-mine"
+        assert _asked(port, "/stop", mine, authorization="Bearer wrong")[0] == http.HTTPStatus.UNAUTHORIZED
+        assert _asked(port, "/stop", mine, origin="http://evil.example")[0] == http.HTTPStatus.FORBIDDEN
+        assert _asked(port, "/stop", mine, host="evil.example")[0] == http.HTTPStatus.MISDIRECTED_REQUEST
+        assert heard == []
+        own = {"authorization": "Bearer secret"}
+        assert _asked(port, "/stop", mine, **own)[:2] == (http.HTTPStatus.SEE_OTHER, "/sessions/20260101-000000-mine")
+        assert _asked(port, "/stop", "session=other", **own)[0] == http.HTTPStatus.BAD_REQUEST
+        assert _asked(port, "/stop", "x" * 9000, **own)[0] == http.HTTPStatus.BAD_REQUEST
+        assert [each["stop"] for each in heard] == ["20260101-000000-mine", "other"]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /stop HTTP/1.1\r\n")
+            taken, _ = handed.accept()
+            with taken:
+                assert taken.recv(100) == b"GET /stop HTTP/1.1\r\n"
+
+
+def test_what_never_asks_is_let_go_and_a_doorman_ends_with_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorman, "_SILENT_S", 0.1)
+    monkeypatch.setattr(doorman, "_LOOK_S", 0.05)
+    with _at_the_door("secret", []) as (port, _), socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        assert client.recv(1) == b""
+
+
+def test_a_server_without_its_doorman_takes_nothing_any_more() -> None:
+    mine, its = socket.socketpair()
+    with Handed(fileno=mine.detach()) as handed:
+        its.close()
+        with pytest.raises(ConnectionAbortedError):
+            handed.accept()
+        assert handed.gone
+
+
+def test_a_session_is_stopped_while_its_server_has_no_cpu(tmp_path: Path) -> None:
+    with starting(tmp_path) as server:
+        server.ask("/start", ASKED)
+        session = server.until("/start", r"\d{8}-\d{6}-tune-[\w.-]+")
+        pages = _forked(server.process.pid)
+        os.kill(pages, signal.SIGSTOP)
+        try:
+            assert server.ask("/stop", {"session": session})[0] == http.HTTPStatus.SEE_OTHER
+        finally:
+            os.kill(pages, signal.SIGCONT)
+        server.until("/start", r"asked to end|It ended with status")
+
+
+def _forked(parent: int) -> int:
+    """Return the child of a process that runs the same command."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    words = Path(f"/proc/{parent}/cmdline").read_bytes()
+    return next(int(each) for each in children if Path(f"/proc/{each}/cmdline").read_bytes() == words)

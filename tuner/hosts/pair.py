@@ -19,6 +19,8 @@ from tuner.hosts.host import HERE, Command, Host, Process, ProcessResult, Site
 from tuner.hosts.processes import KILL_AFTER_S
 from tuner.hosts.telemetry import Counters, Telemetry
 
+BEFORE, WARM_UP = "before the server", "warm-up"
+"""What a command is that ends before a server begins, or before its client does."""
 PORT_TAKEN: Final = "Address already in use"
 """The C library's words for EADDRINUSE: another process took the port after it was found free."""
 PORT_ATTEMPTS: Final = 5
@@ -206,13 +208,13 @@ class Pair:
             there = [folders.enter_context(self.server.site(job.files)) for _ in job.servers]
             here = folders.enter_context(self.client.site(job.files))
             sites = (*there, here)
-            failure = _all_well(sites, sites[0], job.before, job.before_limit_s)
+            failure = _all_well(sites, sites[0], job.before, job.before_limit_s, BEFORE)
             began_s = time.monotonic()
             starting = [] if failure else zip(there, job.servers, strict=True)
             servers = [site.start(command, job.server_limit_s) for site, command in starting]
             failure = failure or self._await_ready(there, servers, job)
             ready_s = time.monotonic() - began_s
-            failure = failure or _all_well(sites, here, job.warm_up, job.before_limit_s)
+            failure = failure or _all_well(sites, here, job.warm_up, job.before_limit_s, WARM_UP)
             client = None if failure else here.start(job.client, job.time_limit_s)
             if client is not None:
                 failure = _await_client(sites, servers, client, watch=job.watch_sockets)
@@ -281,10 +283,10 @@ def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: floa
     return True
 
 
-def _all_well(sites: Sequence[Site], site: Site, commands: Sequence[Command], limit_s: float) -> str | None:
-    """Start commands one after the other; return why one did not end well, None where all did."""
+def _all_well(sites: Sequence[Site], site: Site, commands: Sequence[Command], limit_s: float, what: str) -> str | None:
+    """Start commands one after the other; return why one did not end well and `what` it was, None where all did."""
     made = (_ended_well(sites, site, command, limit_s) for command in commands)
-    return next(filter(None, made), None)
+    return next((f"{what}: {why}" for why in made if why), None)
 
 
 def _ended_well(sites: Sequence[Site], site: Site, command: Command, limit_s: float) -> str | None:

@@ -22,6 +22,7 @@ from tuner.runs.metric import Metric
 from tuner.runs.workload import Workload
 
 GOAL_EXAMPLE: Final = "max requests_per_s where p99_ms < 2"
+_SHOWN: Final = 200
 _WAYS: Final = {"max": True, "min": False}
 _WEIGHT: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 _WHERE: Final = re.compile(r"\swhere\s", re.IGNORECASE)
@@ -78,7 +79,9 @@ def own_goal(text: str, workload: Workload) -> OwnGoal:
     limits = _limits([" ".join(each.split()) for each in rest], workload, findings)
     if findings:
         example = GOAL_EXAMPLE if "requests_per_s" in known else _example(known)
-        raise UsageError(f"objective {text!r} is not understood", findings=findings, advice=f"for example {example!r}")
+        raise UsageError(
+            f"objective {text[:_SHOWN]!r} is not understood", findings=findings, advice=f"for example {example!r}"
+        )
     return OwnGoal(tuple(goals), limits)
 
 

@@ -185,16 +185,19 @@ def guarded(inner: ASGIApp, site: Site) -> ASGIApp:
         refusal = site.gate.refusal(Asked(scope["method"], scope["path"], headers))
         wants_page = "text/html" in headers.get("accept", "")
         chosen = inner if refusal is None else _refused(refusal, wants_page=wants_page)
-        await chosen(scope, receive, _strict(send))
+        await chosen(scope, receive, _strict(send, closing=site.asking is not None))
 
     return answer
 
 
-def _strict(send: Send) -> Send:
+def _strict(send: Send, *, closing: bool) -> Send:
+    """Return what sends an answer with what every one says; `closing` where the next request is to come past the doorman again."""
+    closes = [(b"connection", b"close")] if closing else []
+
     async def strictly(message: Message) -> None:
         if message["type"] == "http.response.start":
             ours = [(name.encode(), value.encode()) for name, value in gate.HEADERS.items()]
-            message["headers"] = [*message.get("headers", ()), *ours]
+            message["headers"] = [*message.get("headers", ()), *ours, *closes]
         await send(message)
 
     return strictly

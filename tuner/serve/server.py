@@ -62,15 +62,26 @@ def serve(results: Results, address: Address, say: Callable[[str], None], asking
     check_installed()
     reader = Reader(results)
     with listening(address) as listener:
-        step_back()
-        _warm_up(reader)
         secret = secrets.token_urlsafe(_TOKEN_BYTES) if _needs_token(address, asking) else None
         port = listener.getsockname()[1]
+        rules = _gate(address, port, secret)
+        taken = _taken(listener, rules, asking)
+        step_back()
+        _warm_up(reader)
         say(f"serving {reader.store.where} at http://{_in_url(address.host)}:{port}/ (Ctrl-C ends it)")
         if secret:
             say(f"token: {secret}")
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_until_stopped(reader, _gate(address, port, secret), listener, asking))
+            asyncio.run(_until_stopped(reader, rules, taken, asking))
+
+
+def _taken(listener: socket.socket, rules: Gate, asking: Asking | None) -> socket.socket:
+    """Return what connections come from: where sessions may be stopped, who stands before the server."""
+    if asking is None or asking.stopping is None:
+        return listener
+    from tuner.serve import doorman
+
+    return doorman.before(listener, rules, asking)
 
 
 def _warm_up(reader: Reader) -> None:
@@ -139,12 +150,12 @@ async def _until_stopped(reader: Reader, gate: Gate, listener: socket.socket, as
         timeout_graceful_shutdown=_END_S,
     )
     server = uvicorn.Server(config)
-    ending = asyncio.create_task(_end_streams(server, site))
+    ending = asyncio.create_task(_end_streams(server, site, listener))
     await server.serve(sockets=[listener])
     ending.cancel()
 
 
-async def _end_streams(server: uvicorn.Server, site: Site) -> None:
+async def _end_streams(server: uvicorn.Server, site: Site, listener: socket.socket) -> None:
     """Let those who watch go once the server is to end, because it waits for every answer that is not whole.
 
     Until then connections over which nobody asks for anything are closed: enough of them would keep everybody else out.
@@ -153,7 +164,7 @@ async def _end_streams(server: uvicorn.Server, site: Site) -> None:
     while not server.should_exit:
         await asyncio.sleep(_LOOK_FOR_END_S)
         silent = without_silent(server.server_state.connections, silent, time.monotonic())
-        if site.asking is not None and site.asking.is_orphan:
+        if site.asking is not None and (site.asking.is_orphan or getattr(listener, "gone", False)):
             server.should_exit = True
     site.watch.close()
 

@@ -95,6 +95,8 @@ class Asking:
 
     connection: socket.socket
     parent: int = field(default_factory=os.getppid)
+    stopping: socket.socket | None = None
+    """Another one, over which can only be asked to stop: for who stands before the server."""
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -136,6 +138,7 @@ class Starter:
     started: Started = field(default_factory=Started)
     _program: Kept | None = None
     _said: IO[bytes] | None = None
+    _turn: threading.RLock = field(default_factory=threading.RLock)
 
     def serve(self, connection: socket.socket) -> None:
         """Answer until the server ends; then end what was started."""
@@ -144,17 +147,25 @@ class Starter:
                 connection.sendall(json.dumps(self.answer(request)).encode() + b"\n")
         self.end()
 
+    def serve_stops(self, connection: socket.socket) -> None:
+        """Answer, beside `serve`, to who can only ask to stop, until he is gone."""
+        with contextlib.suppress(OSError):
+            while (request := _line(connection)) is not None:
+                only = {"stop": str(request.get("stop", ""))}
+                connection.sendall(json.dumps(self.answer(only)).encode() + b"\n")
+
     def answer(self, request: Mapping[str, Any]) -> dict[str, object]:
         """Return the answer to one request."""
-        try:
-            match request:
-                case {"start": dict(told)}:
-                    self._start(wish({str(name): str(value) for name, value in told.items()}))
-                case {"stop": str(session)}:
-                    self._stop(session)
-            return asdict(self._now())
-        except TunerError as reason:
-            return {"refused": reason.message}
+        with self._turn:
+            try:
+                match request:
+                    case {"start": dict(told)}:
+                        self._start(wish({str(name): str(value) for name, value in told.items()}))
+                    case {"stop": str(session)}:
+                        self._stop(session)
+                return asdict(self._now())
+            except TunerError as reason:
+                return {"refused": reason.message}
 
     def end(self) -> None:
         """End what was started: asked twice, as by Ctrl-C, it stops where it is and keeps its runs."""
@@ -235,17 +246,21 @@ def with_starter(
     results: Results, environment: Mapping[str, str], folder: Path, serve: Callable[[Asking], None]
 ) -> None:
     """Carry out `serve` in a process of its own, and start sessions for it in `folder` meanwhile, until that has ended."""
-    mine, theirs = socket.socketpair()
+    (mine, theirs), (mine_too, stopping) = socket.socketpair(), socket.socketpair()
     server = os.fork()
     if server == 0:
         mine.close()
+        mine_too.close()
         os.setpgid(0, 0)  # so that Ctrl-C in a terminal comes to it once
-        serve(Asking(theirs))
+        serve(Asking(theirs, stopping=stopping))
         return
     theirs.close()
-    with mine, _signals_go_to(server):
+    stopping.close()
+    with mine, mine_too, _signals_go_to(server):
         url = {"TUNER_STORE": results.store} if results.store else {}
-        Starter(results, {**environment, **url}, folder).serve(mine)
+        starter = Starter(results, {**environment, **url}, folder)
+        threading.Thread(target=starter.serve_stops, args=(mine_too,), daemon=True).start()
+        starter.serve(mine)
         os.waitpid(server, 0)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tuner.errors import Finding, UsageError, error
-from tuner.hosts.pair import PORT_TAKEN
+from tuner.hosts.pair import BEFORE, PORT_TAKEN, WARM_UP
 from tuner.records import Run, Status
 from tuner.runs.recipe import Recipe
 from tuner.runs.run import LACKING, Rig
@@ -18,6 +18,17 @@ from tuner.runs.workload import Workload
 from tuner.session.setup.plan import Plan
 
 _TOLD: Final = 300
+_BY_HAND: Final = "start it by hand to see why; it must end by itself"
+_PLACES: Final = {
+    f"{BEFORE}: ": ("server.prepare", _BY_HAND),
+    f"{WARM_UP}: ": ("client.warm_up", _BY_HAND),
+    PORT_TAKEN: ("server.command", "write {port} for its port: a free one is found for each run"),
+    "not ready": (
+        "server.ready",
+        "say what it prints, or ready_port = true; or give it more time with ready_limit_s",
+    ),
+}
+"""Which part of a recipe is meant where a reason has some words, and what to do; the first that is there."""
 
 
 def rehearsed(plan: Plan, rig: Rig) -> Plan:
@@ -64,10 +75,8 @@ def _place(run: Run) -> tuple[str, str]:
             f"{end}.stack",
             f"write stack = false in [{end}] where it is not to run under the library; a static program cannot",
         )
-    if PORT_TAKEN in run.reason:
-        return "server.command", "write {port} for its port: a free one is found for each run"
-    if "not ready" in run.reason:
-        return "server.ready", "say what it prints, or ready_port = true; or give it more time with ready_limit_s"
+    if found := next((place for sign, place in _PLACES.items() if sign in run.reason), None):
+        return found
     if run.reason.startswith("the server"):
         return "server.command", "start it by hand to see why"
     if run.status is Status.TIMEOUT:
