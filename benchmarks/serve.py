@@ -257,11 +257,15 @@ def stopping(folder: Path, presses: int) -> None:
         began_s = time.perf_counter()
         if presses > 1:
             _pressed(page, "Stop")
-        page.get_by_role("button", name=re.compile("^Stop")).first.click(no_wait_after=True)
+        pressed_s = time.perf_counter()
+        with page.expect_response(lambda answer: answer.url.endswith("/stop")):
+            page.get_by_role("button", name=re.compile("^Stop")).first.click(no_wait_after=True)
+        asked_s = time.perf_counter() - pressed_s
         while Store.reading(Results(folder)).session(session).state is State.RUNNING:
             time.sleep(0.2)
         ended_s, load = time.perf_counter() - began_s, os.getloadavg()[0]
-    print(f"Stop pressed {presses}×: the session had ended after {ended_s:.1f} s; load {load:.1f}", flush=True)
+    said = f"asked to end after {asked_s:.2f} s (the last press), and the session had ended after {ended_s:.1f} s"
+    print(f"Stop pressed {presses}×: {said}; load {load:.1f}", flush=True)
 
 
 def _pressed(page: Any, name: str) -> None:

@@ -23,7 +23,7 @@ from tuner.catalogue.room import Room
 from tuner.errors import MissingTool, UsageError
 from tuner.hosts.host import Command, Host, Process, Site, has_file
 from tuner.hosts.local import LocalHost
-from tuner.hosts.pair import Job, Pair, Place, on_one
+from tuner.hosts.pair import BEFORE, WARM_UP, Job, Pair, Place, on_one
 from tuner.hosts.simulated import Machine, Words
 from tuner.hosts.telemetry import Counters, between, spoiled, stored
 from tuner.records import Status
@@ -336,6 +336,7 @@ def test_what_comes_before_an_end_and_goes_wrong_fails_the_run_in_its_own_words(
     )
     assert output.client is None
     assert (output.failure or "").startswith(why)
+    assert (output.failure or "").endswith(f"({BEFORE if place == 'before' else WARM_UP})")
 
 
 def test_a_command_is_told_its_own_folder_and_its_file_shows_that_it_is_ready() -> None:

@@ -22,11 +22,11 @@ from command_line import Tuner
 from tuner.cli.recipe_trust import Trusted
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
-from tuner.hosts.pair import Pair
+from tuner.hosts.pair import BEFORE, WARM_UP, Pair
 from tuner.hosts.simulated import Words
 from tuner.judging.objective import objective
 from tuner.profiles import library
-from tuner.records import Kind, Status
+from tuner.records import Kind, Run, Status
 from tuner.runs import shipped_recipes
 from tuner.runs.recipe_file import of_text
 from tuner.session.phases.propose import search_space
@@ -335,3 +335,14 @@ def test_a_number_that_is_the_same_in_every_run_is_doubted(tmp_path: Path) -> No
     found = simulation.carried_out(tmp_path, host, own_commands.plan(), "constant")
     doubts = [each["what"] for each in found["doubts"]]
     assert [each for each in doubts if each.startswith("requests_per_s was 5 in each of ")], doubts
+
+
+@pytest.mark.parametrize(
+    ("reason", "place"),
+    [
+        (f"sh ended with status 9: no disk ({BEFORE})", "server.prepare"),
+        (f"false ended with status 1: it printed nothing ({WARM_UP})", "client.warm_up"),
+    ],
+)
+def test_a_command_before_a_run_is_told_by_its_own_key(reason: str, place: str) -> None:
+    assert rehearsal.place(Run(Status.FAILED, reason, "", 1.0, None, {}))[0] == place

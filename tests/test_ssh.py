@@ -205,3 +205,19 @@ def test_what_fails_at_a_jump_host_is_told_of_it(said: str, words: str, advice: 
     assert advice in found.advice
     silent = ssh.behind("me@jump:22", [], lambda: closed, explain, "ssh://box", lost)
     assert silent.message.startswith("ssh://box: it closed the connection")
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "names_lab"),
+    [
+        ("server-1.mine", "ssh: Could not resolve hostname server-1.mine: Name or service not known", True),
+        ("client-2.mine", "ssh: connect to host 198.18.0.2 port 22: Connection refused", True),
+        ("server-1.mine", "me@server-1.mine: Permission denied (publickey).", False),
+        ("box.mine", "ssh: Could not resolve hostname box.mine: Name or service not known", False),
+    ],
+)
+def test_a_host_of_a_lab_that_is_gone_is_told_how_the_lab_is_made_again(
+    host: str, said: str, *, names_lab: bool
+) -> None:
+    found = ssh.explained(f"ssh {host}", Target(host), f"ssh://{host}", NotStarted(255, said))
+    assert ("tuner lab up --name mine; else " in found.advice) is names_lab

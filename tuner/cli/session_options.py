@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +12,7 @@ from tuner.cli import options, recipe_options, traffic_options
 from tuner.python import options as meant
 from tuner.session.setup.request import Search, Setup, Task
 
+T = TypeVar("T")
 Baseline = Annotated[str, typer.Option("--baseline", help="Profile that the answer is compared with.")]
 Guards = Annotated[
     list[str] | None,
@@ -232,3 +234,8 @@ def setup(
             "stackname_who": stackname_who,
         }
     )
+
+
+def measuring(ends: Callable[..., Any], **more: Callable[..., Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Give a command the options of all that measure, and `more` of its own; `ends` are those of where it measures."""
+    return options.made_from_options(where=options.where, task=task, **more, workload=workload, setup=setup, ends=ends)

@@ -286,7 +286,7 @@ def _listen_until(sites: Sequence[Site], done: Callable[[], bool], limit_s: floa
 def _all_well(sites: Sequence[Site], site: Site, commands: Sequence[Command], limit_s: float, what: str) -> str | None:
     """Start commands one after the other; return why one did not end well and `what` it was, None where all did."""
     made = (_ended_well(sites, site, command, limit_s) for command in commands)
-    return next((f"{what}: {why}" for why in made if why), None)
+    return next((f"{why} ({what})" for why in made if why), None)
 
 
 def _ended_well(sites: Sequence[Site], site: Site, command: Command, limit_s: float) -> str | None:

@@ -226,8 +226,8 @@ def explained(typed: str, to: Target, name: str, reason: NotStarted) -> TunerErr
     said = reason.said
     for sign, what, advice in _REASONS:
         if sign in said:
-            kind = HostRefused if sign in _REFUSALS else HostLost
-            return kind(f"{name}: {what}{_quoted(said, sign)}", advice=_filled(advice, typed, to, said))
+            kind, lab = (HostRefused, "") if sign in _REFUSALS else (HostLost, _of_lab(to))
+            return kind(f"{name}: {what}{_quoted(said, sign)}", advice=f"{lab}{_filled(advice, typed, to, said)}")
     if reason.exit_status == TOO_OLD:
         old = said.splitlines()[-1] if said else "Python is too old"
         return HostLost(
@@ -295,6 +295,12 @@ def _filled(advice: str, typed: str, to: Target, said: str) -> str:
     port = f" -p {to.port}" if to.port else ""
     copies = f"ssh-copy-id{port} {f'{to.user}@' if to.user else ''}{to.host}"
     return advice.format(typed=typed, place=place, copies=copies)
+
+
+def _of_lab(to: Target) -> str:
+    """Return what to do first where a host that is not reached is called as those of a lab are, else nothing."""
+    found = _OF_LAB.fullmatch(to.host)
+    return f"if it is a host of a lab, that is gone: tuner lab up --name {found['lab']}; else " if found else ""
 
 
 def _quoted(said: str, sign: str) -> str:

@@ -13,13 +13,7 @@ from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(
-    where=options.where,
-    task=session_options.task,
-    workload=session_options.workload,
-    setup=session_options.setup,
-    ends=ends,
-)
+@session_options.measuring(ends)
 def check_regression(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile that is in use: its name or file.")],
     against: Annotated[

@@ -30,13 +30,7 @@ Most = Annotated[
 ]
 
 
-@options.made_from_options(
-    where=options.where,
-    task=session_options.task,
-    workload=session_options.workload,
-    setup=session_options.setup,
-    ends=ends_or_pairs,
-)
+@session_options.measuring(ends_or_pairs)
 def compare(
     a: Annotated[
         str | None, typer.Argument(metavar="A", help="Profile that the other is compared with.", show_default=False)

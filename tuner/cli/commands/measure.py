@@ -13,13 +13,7 @@ from tuner.results import Results
 from tuner.session.setup.request import Setup, Task
 
 
-@options.made_from_options(
-    where=options.where,
-    task=session_options.task,
-    workload=session_options.workload,
-    setup=session_options.setup,
-    ends=ends_or_pairs,
-)
+@session_options.measuring(ends_or_pairs)
 def measure(
     profile: Annotated[
         str, typer.Argument(metavar="PROFILE", help="Name (latency), stack and name (kernel/latency), or file.")

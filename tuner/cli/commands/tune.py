@@ -13,14 +13,7 @@ from tuner.results import Results
 from tuner.session.setup.request import Search, Setup, Task
 
 
-@options.made_from_options(
-    where=options.where,
-    task=session_options.task,
-    search=session_options.search,
-    workload=session_options.workload,
-    setup=session_options.setup,
-    ends=ends_or_pairs,
-)
+@session_options.measuring(ends_or_pairs, search=session_options.search)
 def tune(
     profile: Annotated[
         str | None,

@@ -20,8 +20,8 @@ from tuner.session.setup.plan import Plan
 _TOLD: Final = 300
 _BY_HAND: Final = "start it by hand to see why; it must end by itself"
 _PLACES: Final = {
-    f"{BEFORE}: ": ("server.prepare", _BY_HAND),
-    f"{WARM_UP}: ": ("client.warm_up", _BY_HAND),
+    f"({BEFORE})": ("server.prepare", _BY_HAND),
+    f"({WARM_UP})": ("client.warm_up", _BY_HAND),
     PORT_TAKEN: ("server.command", "write {port} for its port: a free one is found for each run"),
     "not ready": (
         "server.ready",
@@ -57,7 +57,7 @@ def _wrong(run: Run, recipe: Recipe) -> Iterator[Finding]:
     lacking = run.evidence.get(LACKING, ())
     yield from (error(each["where"], each["message"], each["suggestion"]) for each in lacking)
     if not lacking:
-        where, advice = _place(run)
+        where, advice = place(run)
         yield error(f"{recipe.name}: {where}", told(run.reason), advice)
 
 
@@ -67,7 +67,7 @@ def told(reason: str) -> str:
     return reason if len(reason) <= _TOLD else f"{reason[: _TOLD // 4]} … {reason[-_TOLD:]}"
 
 
-def _place(run: Run) -> tuple[str, str]:
+def place(run: Run) -> tuple[str, str]:
     """Return which part of a recipe a reason is about, and what to do."""
     if run.status is Status.NOT_LOADED:
         end = run.reason.partition(":")[0]
@@ -75,7 +75,7 @@ def _place(run: Run) -> tuple[str, str]:
             f"{end}.stack",
             f"write stack = false in [{end}] where it is not to run under the library; a static program cannot",
         )
-    if found := next((place for sign, place in _PLACES.items() if sign in run.reason), None):
+    if found := next((known for sign, known in _PLACES.items() if sign in run.reason), None):
         return found
     if run.reason.startswith("the server"):
         return "server.command", "start it by hand to see why"
