@@ -167,11 +167,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "rules": Target((("tuner.catalogue.expressions", "parse", ()),), RULES, (" and ", " in ", "not ")),
     "space": Target((("fuzzed_forms", "space_option", ()),), SPACE, ("XLIO_RX_POLL=", "..", "|")),
-    "url": Target(
-        tuple(("tuner.database_url", name, ()) for name in ("checked", "file_of", "shown", "hidden")),
-        URLS,
-        ("://", "%"),
-    ),
+    "url": Target((("fuzzed_forms", "store_url", ()),), URLS, ("://", "%")),
     "pairs": Target((("tuner.hosts.pairs_file", "of_text", ("f",)),), PAIRS, ("[[pairs]]", "address = ")),
     "notices": Target((("fuzzed_forms", "notices", ()),), SAID, ("EF_", "Onload ", "ld.so")),
     "messages": Target((("fuzzed_forms", "messages", ()),), TOLD, ("00000010 ",)),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
-from tuner import intake, json_text
+from tuner import database_url, intake, json_text
 from tuner.errors import TunerError
 from tuner.export import forms, merge
 from tuner.export.form import Deployment
@@ -87,6 +87,13 @@ def _space() -> space.SearchSpace:
 def space_option(text: str) -> None:
     """Read a text as `--space` has it."""
     restriction.restrict(_space(), text)
+
+
+def store_url(text: str) -> None:
+    """Read a text as the URL of a store, and show it."""
+    database_url.hidden(text)
+    database_url.shown(database_url.checked(text))
+    database_url.file_of(text)
 
 
 def notices(text: str) -> None:

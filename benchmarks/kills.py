@@ -399,8 +399,11 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.real and shutil.which("sockperf") is None:
         sys.exit("sockperf is not installed here")
+    before = len(read(asked.kept)) if asked.kept else 0
     found = measured(asked.moments, asked.seed, (REAL,) if asked.real else KINDS, asked.kept)
     print(section(found))
+    if before:
+        print(f"\n{before} of these moments were made by earlier starts of this command, which were ended.")
     sys.exit(len(found) < asked.moments or any(not each.good for each in found))
 
 

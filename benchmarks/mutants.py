@@ -213,9 +213,12 @@ def main() -> int:
     every = [(module, at) for module in TESTS for at in places(module)]
     chosen = random.Random(asked.seed).sample(every, min(asked.mutants, len(every)))  # noqa: S311 - no secret
     made = [mutant(module, at) for module, at in chosen]
+    before = len(read(asked.kept))
     tried = tried_out({each.name: each for each in made}, asked.kept)
     reasons = explained()
     print(section(tried, reasons))
+    if before:
+        print(f"\n{before} mistakes were tried by earlier starts of this command, which were ended.")
     return int(any(not dead and name not in reasons for name, dead in tried.items()))
 
 

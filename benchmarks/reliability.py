@@ -109,6 +109,11 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         ("benchmarks/oracle.py", "--seconds", "3600"),
         ("benchmarks/oracle.py", "--seconds", "10"),
     ),
+    "known programs": Harness(
+        "Servers and clients that everybody knows, and Python's own tests of sockets, do under the library what they do without.",
+        ("benchmarks/known_programs.py",),
+        ("benchmarks/known_programs.py", "redis, redis-benchmark", "nginx, curl"),
+    ),
     "mutants": Harness(
         "Mistakes put into the modules that decide and parse are noticed by their tests.",
         ("benchmarks/mutants.py", "400", "--kept", str(KEPT / "mutants")),
@@ -119,6 +124,11 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         "and time zones.",
         ("benchmarks/surroundings.py",),
         ("benchmarks/surroundings.py", "random order", "ordinary user"),
+    ),
+    "versions": Harness(
+        "The same part passes with other Pythons, and with the lowest and the newest releases of what the package needs.",
+        ("benchmarks/versions.py",),
+        ("benchmarks/versions.py", "3.11:lowest-direct"),
     ),
     "memory": Harness(
         "The kernel stack's library leaks nothing, touches nothing that is not its own, and no threads race in it.",
@@ -204,6 +214,7 @@ COUNTED: Final[Mapping[str, str]] = {
     "crashes and hangs": "crashes and hangs of readers",
     "bytes leaked": "bytes leaked",
     "with errors": "errors of memory and threads",
+    "went otherwise": "known programs that went otherwise",
     "tests passed": "tests passed in other surroundings",
     "tests failed": "tests failed there",
 }

@@ -117,3 +117,9 @@ def test_no_text_crashes_the_reader(text: str) -> None:
     counts = read(text)
     assert all(value >= 0 for value in counts.values.values())
     findings(counts, "x")
+
+
+@pytest.mark.parametrize(("polls", "percent"), [("0 / 5", 100), ("5 / 0", 0), ("0 / 0", 100), ("1 / 2", 66)])
+def test_the_share_of_polls_that_found_something_is_in_whole_percent(polls: str, percent: int) -> None:
+    said = FILE.replace("50 / 950 (95.00%)", polls)
+    assert read(said).sums["rx_hit_percent"] == percent

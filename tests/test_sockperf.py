@@ -242,3 +242,11 @@ def test_ipv6_is_refused_for_a_sockperf_that_cannot() -> None:
     assert "3.7 takes IPv4 addresses only" in problem.message
     assert sockperf.unsupported(workload, Features((3, 10))) == []
     assert sockperf.feed_file(workload, (80,)) == "T:[::1]:80\n"
+
+
+def test_each_receiver_has_lost_what_it_says_itself() -> None:
+    case = "3.7--multicast-3-receivers-ping-pong"
+    client, server = outputs(case)
+    before, _, rest = client.partition("# dropped messages = 0")
+    found = parse(f"{before}# dropped messages = 4{rest}", server, from_dict(expected(case)["workload"]))
+    assert (found.dropped, found.lost_by_receiver) == (4, (4, 0, 0))

@@ -204,3 +204,12 @@ def test_the_normal_limit_of_signed_ranks_takes_over_where_it_agrees(
     limit = statistics._signed_rank_quantile(count, tail)
     statistics._signed_rank_quantile.cache_clear()
     assert limit == pytest.approx(exact, rel=0.005)
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_the_centre_is_the_median_of_the_means_of_all_pairs(count: int) -> None:
+    values = [2.0**power for power in range(count)]
+    means = sorted((one + other) / 2 for at, one in enumerate(values) for other in values[at:])
+    found = signed_rank_interval(values)
+    assert found is not None
+    assert found.value == (means[(len(means) - 1) // 2] + means[len(means) // 2]) / 2

@@ -188,6 +188,12 @@ def test_what_is_no_url_of_a_store_is_refused_with_an_example(url: str) -> None:
     assert "p/w" not in caught.value.message
 
 
+@pytest.mark.parametrize("host", ["[::1", "[::x]", "[]"])
+def test_a_host_in_brackets_that_is_no_address_is_not_told_as_a_port(host: str) -> None:
+    with pytest.raises(UsageError, match="a host in brackets that is no address"):
+        database_url.checked(f"postgresql://{host}:5432/d")
+
+
 def test_without_psycopg_the_command_that_installs_it_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

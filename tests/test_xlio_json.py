@@ -285,3 +285,8 @@ def test_a_profile_that_json_cannot_say_is_refused(tmp_path: Path, monkeypatch: 
     Path("bad.json").write_text('{"network": 1}')
     with pytest.raises(UsageError, match="cannot be imported"):
         run("import", "bad.json", "-o", "x.toml")
+
+
+def test_blanks_around_an_inline_value_are_left_out_from_3_70_on() -> None:
+    assert from_inline("cpu_affinity = 0-0 ", "f", "3.70.0") == from_inline("cpu_affinity=0-0", "f", "3.70.0")
+    assert from_inline("cpu_affinity = 0-0 ", "f", "3.61.2") != from_inline("cpu_affinity=0-0", "f", "3.61.2")

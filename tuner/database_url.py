@@ -65,7 +65,11 @@ def hidden(text: str) -> str:
 
 def _with_port(url: str) -> str:
     try:
-        _ = urlsplit(url).port
+        parts = urlsplit(url)
+    except ValueError:
+        raise UsageError(f"{hidden(url)!r} has a host in brackets that is no address", advice=_EXAMPLES) from None
+    try:
+        _ = parts.port
     except ValueError:
         raise UsageError(f"{hidden(url)!r} has a port that is no number", advice=_EXAMPLES) from None
     return url
