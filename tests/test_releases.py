@@ -165,7 +165,8 @@ def test_the_bounds_of_a_range_agree_with_each_other(release: str, bound: str) -
 
 
 def test_text_without_a_number_is_no_release() -> None:
-    with pytest.raises(ValueError, match="'newest' is not a known release of xlio"):
+    known = f"known are {XLIO.releases[0]} to {XLIO.releases[-1]}"
+    with pytest.raises(ValueError, match=f"'newest' is not a known release of xlio: {known}"):
         taken("xlio", XLIO.releases, "newest")
 
 

@@ -204,3 +204,9 @@ def test_too_little_memory_to_start_cannot_be_repaired_but_is_found() -> None:
 
 def test_defaults_break_no_rule_that_concerns_a_setting() -> None:
     assert [XLIO.broken({}, release) for release in XLIO.releases] == [[]] * len(XLIO.releases)
+
+
+@pytest.mark.parametrize(("text", "place"), [("$a", 1), ("a == $", 6), ("a and ?", 7)])
+def test_the_character_that_cannot_be_read_is_counted_from_one(text: str, place: int) -> None:
+    with pytest.raises(UsageError, match=f"cannot be read at character {place}$"):
+        parse(text)

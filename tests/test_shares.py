@@ -57,3 +57,13 @@ def test_a_budget_that_is_advised_judges_for_as_long_as_was_asked(kind: Kind, ju
 def test_a_tuning_that_judges_too_little_is_never_advised_a_smaller_budget() -> None:
     had_s = budget_shares.judging(LONG) * LONG.budget_s
     assert budget_shares.budget_s(LONG, 1.01 * had_s) > LONG.budget_s
+
+
+@pytest.mark.parametrize("budget_s", [300.0, 420.0, 900.0])
+def test_a_clear_lead_is_judged_by_as_many_blocks_as_leave_the_runs_to_minimise(budget_s: float) -> None:
+    few, many = budget_shares.CLEAR_LEAD_BLOCKS
+    plan = replace(LONG, budget_s=budget_s)
+    left = 1.0 - budget_shares._first_search_ends(plan)
+    after = budget_shares.CLEAR_LEAD_REST_RUNS / budget_shares._runs(plan)
+    fits = [blocks for blocks in range(few, many + 1) if budget_shares._clear_lead_share(plan, blocks) + after <= left]
+    assert list(budget_shares.clear_lead_blocks(plan)) == fits

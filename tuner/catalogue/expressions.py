@@ -95,6 +95,7 @@ def _tokens(text: str) -> list[_Token]:
     while place < end:
         match = _TOKEN.match(text, place)
         if match is None:
+            place = len(text) - len(text[place:].lstrip())
             raise UsageError(f"{text!r} cannot be read at character {place + 1}")
         kind = str(match.lastgroup)
         found.append(_Token(kind, match[kind], match.start(kind)))
