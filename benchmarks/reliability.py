@@ -125,6 +125,11 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         ("benchmarks/surroundings.py",),
         ("benchmarks/surroundings.py", "random order", "ordinary user"),
     ),
+    "branches": Harness(
+        "The tests reach the statements and branches of the package; what they do not reach is listed.",
+        ("benchmarks/branches.py",),
+        ("benchmarks/branches.py", "tests/test_slo.py", "tests/test_statistics.py"),
+    ),
     "versions": Harness(
         "The same part passes with other Pythons, and with the lowest and the newest releases of what the package needs.",
         ("benchmarks/versions.py",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import branches
 import kills
 import memory_checks
 import mutants
@@ -96,3 +97,22 @@ def test_tests_of_a_surrounding_are_counted_from_their_last_line() -> None:
 
 def test_the_tests_of_surroundings_are_there() -> None:
     assert all((Path(__file__).parent / f"{name}.py").exists() for name in surroundings.TESTS)
+
+
+def test_a_module_that_is_hardly_reached_is_listed_with_its_lines_and_counted_in_its_part() -> None:
+    sums = {"num_statements": 10, "num_branches": 10, "covered_lines": 9, "covered_branches": 9}
+    whole = {"num_statements": 20, "num_branches": 0, "covered_lines": 20, "covered_branches": 0}
+    said = branches.section(
+        branches.found(
+            {
+                "files": {
+                    "/x/tuner/hosts/one.py": {"summary": sums, "missing_lines": [7]},
+                    "/x/tuner/api.py": {"summary": whole, "missing_lines": []},
+                }
+            }
+        )
+    )
+    assert "| hosts | 20 | 90.0 % |" in said
+    assert "| all | 40 | 95.0 % |" in said
+    assert "- hosts/one.py: 90 %, not the lines 7" in said
+    assert "api.py:" not in said
