@@ -111,11 +111,11 @@ class Going:
     stored: int = field(default=0)
 
     @staticmethod
-    def begun(folder: Path, session: str = "20260303-live") -> Going:
-        """Begin a session in a folder's store."""
+    def begun(folder: Path, session: str = "20260303-live", into: Store | None = None) -> Going:
+        """Begin a session in a folder's store, or in another one."""
         made = many_trials.stored(folder.with_name(f"{folder.name}-made"), 12, session="made")
         whole = made.session("made")
-        store = Store(Results(folder).url)
+        store = into or Store(Results(folder).url)
         store.add_session(session, whole.plan, whole.facts)
         for trial in made.trials("made"):
             store.add_trial(session, trial)

@@ -346,3 +346,11 @@ def test_a_number_that_is_the_same_in_every_run_is_doubted(tmp_path: Path) -> No
 )
 def test_a_command_before_a_run_is_told_by_its_own_key(reason: str, place: str) -> None:
     assert rehearsal.place(Run(Status.FAILED, reason, "", 1.0, None, {}))[0] == place
+
+
+@pytest.mark.serial
+def test_a_budget_is_held_against_what_a_run_takes_and_not_against_a_guess(tuner: Tuner) -> None:
+    short = tuner("compare", "--client-cmd", "true", "--other-cmd", "true", "--budget", "5s", "--json")
+    assert json.loads(short.out)["verdict"] in {"improved", "not improved"}, short.err
+    long = tuner("compare", "--client-cmd", "sleep 1.5", "--other-cmd", "sleep 1.5", "--budget", "5s")
+    assert "a budget of 5 s is too small" in long.err

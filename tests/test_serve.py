@@ -20,6 +20,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import many_trials
+import postgres
 import pytest
 import stores
 from command_line import Tuner
@@ -39,6 +40,7 @@ from tuner.serve.reader import Reader, Seen
 from tuner.serve.reports import Crowded, Made, Reports, Waiting
 from tuner.serve.watch import Watch
 from tuner.store import Store
+from tuner.store.copying import copied
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 EVIL = '</script><img src=x onerror="alert(1)"> {{ 7 * 7 }} \u202e'
@@ -467,6 +469,29 @@ def test_a_session_that_begins_and_goes_on_comes_by_itself(tmp_path: Path) -> No
         going.store.close_session(going.session, State.STOPPED, 20.0, None)
         while "20260303-live" in _parts(stream)["running"]:
             pass
+
+
+def test_pages_of_a_server_show_what_those_of_a_file_do_and_what_begins_there_live(
+    postgresql: postgres.Server, tmp_path: Path
+) -> None:
+    history = compared(tmp_path)
+    shared = Results(tmp_path, postgresql.schema())
+    assert [str(each.outcome) for each in copied(Store(Results(tmp_path).url), Store(shared.url))]
+    session = history.partition("s=")[2].partition("&")[0]
+    with served(Results(tmp_path)) as of_file, served(shared) as of_server, of_server.stream("/events") as stream:
+        for path in ("/profiles", f"/sessions/{session}", f"/sessions/{session}/report", history):
+            there, here = (_main(each.whole(path).text) for each in (of_server, of_file))
+            assert there == here, path
+        assert "20260303-live" not in _parts(stream)["running"]
+        going = Going.begun(tmp_path, into=Store(shared.url))
+        going.measure(2)
+        while "20260303-live" not in _parts(stream)["running"]:
+            pass
+
+
+def _main(page: str) -> str:
+    """Return what a page says, without its foot, which names the server and its store."""
+    return page.partition("<footer")[0]
 
 
 def _parts(stream: http.client.HTTPResponse) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +153,8 @@ def test_options_that_contradict_each_other_are_refused(tuner: Tuner, options: l
     done = tuner("compare", "default", "latency", *options)
     assert done.status == 2
     assert what in done.err.replace("\n", " ")
+
+
+def test_signed_ranks_need_about_the_blocks_of_the_best_test_where_that_is_known() -> None:
+    normal = lambda values: -(values**2) / (2 * 0.15**2)  # noqa: E731 - one line of mathematics
+    assert until_decided.efficiency(normal) == pytest.approx(3 / math.pi, abs=0.01)

@@ -159,6 +159,11 @@ class Workload:
         return 0 if self.feed else self.connections
 
     @property
+    def lasts_as_planned(self) -> bool:
+        """Return whether it is known how long a run takes: of a client that is not told, one run says it (`rehearsed_s`)."""
+        return self.recipe is None or self.recipe.is_timed or self.rehearsed_s is not None
+
+    @property
     def client_threads(self) -> int:
         """Return how many threads of the client are busy: where replies are rare, one sends and another receives."""
         return 2 if self.mode in {Mode.UNDER_LOAD, Mode.PLAYBACK} else 1

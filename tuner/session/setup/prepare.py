@@ -65,7 +65,8 @@ def plan(request: Request, pair: Pair, shelves: Sequence[Shelf]) -> Plan:
     workloads = workloads_of(found.objective, request.task.workload, pair, way)
     setup = _setup(request.setup, workloads)
     request = replace(request, setup=setup)
-    check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
+    if all(each.lasts_as_planned for each in workloads):
+        check_budget(request.kind, request.budget_s, found.objective, workloads, fast_start=setup.fast_start)
     _check_way(pair, way, workloads)
     guards = guards_of(request, found.objective, workloads)
     installed = installed_on(pair, setup, found.stack, workloads)
@@ -90,7 +91,7 @@ def check_decidable(made: Plan) -> None:
         raise UsageError(f"{what} cannot be judged after each block", advice="use `tuner compare --budget`")
     most = budget_shares.most_blocks(made)
     fewest = sequential.fewest_blocks(most)
-    if most < fewest:
+    if most < fewest and all(each.lasts_as_planned for each in made.workloads):
         needed_s = 1 + 2 * fewest * budget_shares.run_s(made)
         what = f"{made.budget_s:g} s have time for {most} blocks, and {fewest} are the fewest that can decide"
         raise UsageError(what, advice=f"--max {needed_s:.0f}s is the least")
