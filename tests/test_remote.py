@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import far_hosts
@@ -25,13 +28,14 @@ from hypothesis import strategies as st
 from tuner import json_text
 from tuner.errors import HostLost, TunerError
 from tuner.exclusive import Taken
-from tuner.hosts import bundle, foreign, guardian, received, wire
+from tuner.hosts import bundle, connection, foreign, guardian, received, wire
 from tuner.hosts.activity import Activity, Counted, Program
 from tuner.hosts.cpus import Cpu, Topology
 from tuner.hosts.facts import Facts
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.pair import Job, Pair
 from tuner.hosts.remote import RemoteHost, Way
+from tuner.hosts.remote_site import RemoteSite
 from tuner.hosts.telemetry import Counters, Telemetry
 from tuner.stacks.preloads import kernel_library
 
@@ -206,6 +210,55 @@ def test_a_run_on_a_lost_host_is_an_error_and_the_other_end_is_left_clean(host: 
         # The folder goes after the last process of the run.
         while len(guardian.inhabitants(others)) > 2 or list(others.glob("tuner-run-*")):
             assert time.monotonic() < deadline
+
+
+def test_what_is_still_sent_to_a_process_that_ended_is_written_to_no_file_that_was_opened_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(descriptor: int, data: bytes) -> int:
+        time.sleep(0.3)  # the time between looking a number up and the system call, on a machine that has much to do
+        return os.write(descriptor, data)
+
+    monkeypatch.setattr(connection, "os", SimpleNamespace(**vars(os) | {"write": late}))
+    with pytest.raises(connection.NotStarted):
+        connection.Connection(("sh", "-c", "exit 1"), os.environ, "0123456789abcdef")
+    with ExitStack() as stack:
+        files = [stack.enter_context((tmp_path / str(number)).open("w+b")) for number in range(20)]
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join(5.0)
+        assert [os.fstat(each.fileno()).st_size for each in files] == [0] * len(files)
+
+
+def test_a_connection_that_is_closed_while_it_says_something_writes_to_no_file_that_was_opened_since(
+    tmp_path: Path, host: RemoteHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, write = threading.Event(), os.write
+
+    def late(descriptor: int, data: bytes) -> int:
+        began.set()
+        time.sleep(0.3)
+        return write(descriptor, data)
+
+    assert host.which("sh")
+    monkeypatch.setattr(connection, "os", SimpleNamespace(**vars(os) | {"write": late}))
+    telling = threading.Thread(target=host.tell, args=("listen_no_more", {}))
+    telling.start()
+    assert began.wait(5.0)
+    host._connection.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context((tmp_path / str(number)).open("w+b")) for number in range(20)]
+        telling.join(5.0)
+        assert [os.fstat(each.fileno()).st_size for each in files] == [0] * len(files)
+
+
+def test_who_rings_at_a_site_that_was_left_writes_to_no_file_that_was_opened_since(tmp_path: Path) -> None:
+    quiet: Any = SimpleNamespace(entered=lambda _site: 1, left=lambda _number: None)
+    with RemoteSite(quiet, {}) as site:
+        number = site.fileno()
+    with (tmp_path / "next").open("w+b") as following:
+        assert following.fileno() == number
+        site.ring(None)
+        assert os.fstat(number).st_size == 0
 
 
 def pythons() -> list[tuple[str, tuple[int, int]]]:

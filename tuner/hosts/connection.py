@@ -58,6 +58,9 @@ class Connection:
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the connection
         self._answers: dict[int, Answer] = {}
         self._turn = threading.Lock()
+        """Held by who writes or closes: a number that was closed is the next file's, and what is still written goes there."""
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="tuner-connection")
+        self._over = threading.Event()
         self._number = 0
         self.hear: Callable[[Mapping[str, Any]], None] = lambda _message: None
         self.on_loss: Callable[[], None] = lambda: None
@@ -79,13 +82,12 @@ class Connection:
             self._end()
             self._close_streams()
             raise
-        self._listener = threading.Thread(target=self._listen, daemon=True, name="tuner-connection")
         self._listener.start()
 
     def _greeted(self, text: bytes) -> Mapping[str, Any]:
         """Send the agent and return its first message; raise `NotStarted` where none comes."""
         heard, deadline = bytearray(), time.monotonic() + CONNECT_LIMIT_S
-        sender = threading.Thread(target=self._send_all, args=(text,), daemon=True)
+        sender = threading.Thread(target=self._send_in_turn, args=(text,), daemon=True)
         sender.start()
         self._incoming = Incoming(json_text.parsed)
         while GREETING not in heard:
@@ -116,6 +118,10 @@ class Connection:
         if stream is None:
             raise TypeError("the process has no such stream")
         return stream.fileno()
+
+    def _send_in_turn(self, data: bytes) -> None:
+        with self._turn:
+            self._send_all(data)
 
     def _send_all(self, data: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):  # it ended, or was closed
@@ -159,6 +165,8 @@ class Connection:
         stream = self._descriptor(self._process.stdout)
         try:
             while time.monotonic() < last + SILENCE_S:
+                if self._over.is_set():
+                    return None
                 if time.monotonic() >= pinged + BEAT_S:
                     pinged = self._ping()
                 if not select.select([stream], [], [], BEAT_S)[0]:
@@ -207,17 +215,29 @@ class Connection:
     def close(self) -> None:
         """End the connection in good order: the agent sees the end of its input and ends."""
         self.lost = self.lost or "the connection was closed"
-        with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        self._close_input()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_LIMIT_S)
         self._end()
+        self._over.set()
         self._listener.join(END_LIMIT_S)
         self._close_streams()
 
+    def _close_input(self) -> None:
+        """Close the process's input unless somebody still writes to it, whom the process's end will stop."""
+        if self._turn.acquire(timeout=END_LIMIT_S):
+            try:
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+            finally:
+                self._turn.release()
+
     def _close_streams(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout, self._words):
+        """Close what no thread uses any more; what one still holds stays open."""
+        self._close_input()
+        if self._listener.is_alive():
+            return
+        for stream in (self._process.stdout, self._words):
             if stream is not None:
                 stream.close()
 

@@ -196,7 +196,9 @@ class _Reaper:
         if self.owner == os.getpid():
             self.tell({"leave": True})
             self.popen.send_signal(signal.SIGCONT)
-        self.connection.close()
+        if self.turn.acquire(timeout=_LEAVE_LIMIT_S):  # not below who still writes: the number would be the next file's
+            self.connection.close()
+            self.turn.release()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(_LEAVE_LIMIT_S)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
 import time
 import zlib
 from base64 import b64decode
@@ -119,6 +120,7 @@ class RemoteSite:
         self._processes: dict[int, RemoteProcess] = {}
         self._entered_s = time.monotonic()
         self._bell = -1
+        self._ringing = threading.Lock()
         self._number = 0
         self.started_at = ""
 
@@ -133,13 +135,17 @@ class RemoteSite:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         """Let the agent end what still runs and take the folder away; where there is none any more, its guardian does it."""
         self._host.left(self._number)
-        os.close(self._bell)
+        with self._ringing:  # who rings late would write to whatever has the number by then
+            bell, self._bell = self._bell, -1
+        os.close(bell)
 
     def ring(self, message: Mapping[str, Any] | None) -> None:
         """Note what is said of a process, None where the connection is lost; called by the thread that listens."""
         if message is not None and (process := self._processes.get(message["process"])):
             process.take(message)
-        os.eventfd_write(self._bell, 1)
+        with self._ringing:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def fileno(self) -> int:
         """Return a descriptor that can be read when there is something to hear."""
