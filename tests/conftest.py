@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,21 @@ from hypothesis import settings
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of this user's own in it, which others cannot enter
+ENOUGH_BYTES = 4 << 30
+
+
+def in_memory() -> bool:
+    """Return whether tests can keep their files in memory, and start from there what they put into it."""
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK)):
+        return False
+    return not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES
+
+
+# A run is on the disk before it is reported: with thousands of them tests would wait for the disk more than for anything else.
+if in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 # A shell starts what it puts into the background deaf to Ctrl-C, and a program hands that on to those that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -307,7 +307,6 @@ def test_the_pages_code_runs(tmp_path: Path) -> None:
     assert (tmp_path / "nightly" / "tuner.db").is_file()
 
 
-@pytest.mark.serial
 def test_a_real_call_measures_with_the_real_benchmark(tmp_path: Path) -> None:
     found = tuner.api.measure(
         runs=1, task=Task(workload={"duration_s": 1}), at=Workspace(tmp_path, host=LocalHost(turns=tmp_path))

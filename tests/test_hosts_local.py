@@ -495,7 +495,6 @@ needs_sockperf = pytest.mark.skipif(shutil.which("sockperf") is None, reason="so
 
 
 @needs_sockperf
-@pytest.mark.serial
 @pytest.mark.parametrize(
     "workload",
     [
@@ -532,7 +531,6 @@ def ports_of(p: Job) -> tuple[int, ...]:
 
 
 @needs_sockperf
-@pytest.mark.serial
 def test_the_real_program_s_taken_port_is_noticed() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -542,7 +540,6 @@ def test_the_real_program_s_taken_port_is_noticed() -> None:
 
 
 @needs_sockperf
-@pytest.mark.serial
 def test_the_installed_program_says_what_it_can_do() -> None:
     texts = [HOST.output_of(Command(("sockperf", *a), {})).stdout for a in (("--version",), ("ping-pong", "--help"))]
     found = sockperf.features(*texts)
