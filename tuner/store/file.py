@@ -48,10 +48,13 @@ class File:
 
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return what a query finds."""
-        return self._settled(lambda connection: found(connection, query))
+        if not self._write:
+            return self._settled(lambda connection: found(connection, query))
+        with self._told(), self.engine.connect() as connection:  # whose locks see to it that nothing changes meanwhile
+            return found(connection, query)
 
     def _settled(self, work: Callable[[sa.Connection], T]) -> T:
-        """Return what work on a connection finds; it is done again where somebody began or ended to write meanwhile."""
+        """Return what work on a reader's connection finds; it is done again where somebody began or ended to write meanwhile."""
         with self._told():
             for _ in range(_LOOKS):
                 opening.checked(self.path)
