@@ -3,10 +3,13 @@
 The recommended profile is what `best.toml` holds, the baseline where there is none. It loses what the best profile that the
 session measured among its finalists and known profiles truly performs better, in percent of that one's performance.
 
-    .venv/bin/python benchmarks/advice.py [--sessions 200] [--rows NAME,…] [--budgets 90s,180s,…] [--processes 2] [--write]
+    .venv/bin/python benchmarks/advice.py [--sessions 200] [--rows NAME,…] [--budgets 90s,180s,…] [--processes 2]
+                                          [--hours 1] [--kept FILE] [--write]
 
-The rows are those of `truths.py`. A session takes one to five seconds of computing, all rows and budgets with 200 sessions
-hours. The same sessions have the same noise, whatever the code makes of it.
+The rows are those of `truths.py`. A session takes two to ten seconds of computing, all rows and budgets with 200 sessions ten
+hours of a core. So what was computed is kept (`advice_kept.py`), and the next call goes on where this one ended: first sessions of all
+cells, smallest budgets first, then the next ones. With `--hours 0` nothing is computed and the table is made of what is kept. The same sessions have the
+same noise, whatever the code makes of it.
 """
 
 from __future__ import annotations
@@ -19,18 +22,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import advice_kept
 import beliefs
 import joblib  # type: ignore[import-untyped]  # ships none
 import simulation
+from advice_kept import Kept, Session
 from advised import MUCH, Advice, Files, advised
 from decisions import mean, share
+from promises import PROMISES, Word, percent
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships none
 from truths import TRUTHS
 
@@ -40,6 +46,9 @@ from tuner.session.measuring.clock import seconds
 SESSIONS: Final = 200
 BUDGETS: Final = "90s,180s,300s,600s"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "advice.md"
+KEPT: Final = Path(__file__).with_name("data") / "advice.jsonl"
+ROUND: Final = 4
+"""Sessions of a cell that are computed before those of the next cell."""
 HEADERS: Final = (
     "truth",
     "budget",
@@ -94,8 +103,8 @@ def row(case: Case, found: Sequence[Advice]) -> str:
         case.truth,
         f"{case.budget_s:g} s",
         f"{sum(one.improved for one in found)} of {many}",
-        percent(statistics.fmean(one.loss for one in found)),
-        percent(max(one.loss for one in found)),
+        mean([one.loss for one in found]),
+        f"{100 * max(one.loss for one in found):.2f} %",
         share(sum(one.loss > MUCH for one in found), many),
         share(sum(one.below_known > MUCH for one in found), many),
         share(sum(one.false_claim for one in found), many),
@@ -112,61 +121,28 @@ def row(case: Case, found: Sequence[Advice]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def percent(part: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * part:.2f} %"
-
-
 Rows = Mapping[Case, Sequence[Advice]]
-Rule = Callable[[Sequence[Advice]], bool]
-
-
-def rate(held: Iterable[bool]) -> float:
-    """Return the share of what holds, nan where there is nothing."""
-    every = list(held)
-    return sum(every) / len(every) if every else math.nan
-
-
-def average(values: Iterable[float]) -> float:
-    """Return the mean, nan where there is nothing."""
-    every = list(values)
-    return statistics.fmean(every) if every else math.nan
-
-
-def _covers_as_said(found: Sequence[Advice]) -> bool:
-    covers = rate(one.claim.covers for one in found if one.claim)
-    return math.isnan(covers) or 0.92 <= covers <= 0.98
-
-
-def _overclaims_little(found: Sequence[Advice]) -> bool:
-    overclaim = average(one.claim.overclaim for one in found if one.claim)
-    return math.isnan(overclaim) or overclaim <= 0.005
-
-
-RULES: Final[Mapping[str, Rule]] = {
-    "mean loss at most 0.5 %": lambda found: average(one.loss for one in found) <= 0.005,
-    "more than 1 % lost in at most 5 % of sessions": lambda found: rate(one.loss > MUCH for one in found) <= 0.05,
-    "more than 1 % below the best known in at most 3 %": lambda found: (
-        rate(one.below_known > MUCH for one in found) <= 0.03
-    ),
-    "false claims in at most 5 %": lambda found: rate(one.false_claim for one in found) <= 0.05,
-    "intervals cover in 92 to 98 %": _covers_as_said,
-    "overclaim at most 0.5 %": _overclaims_little,
-    "no setting in `minimal.toml` whose interval holds 1": lambda found: not any(one.unshown for one in found),
-    "a worse tail is always told": lambda found: all(one.told for one in found if one.harmed),
-}
-"""What must hold of the sessions of a row, by the counts themselves and not by their intervals."""
 
 
 def verdicts(rows: Rows) -> str:
-    """Return which rules hold, over all sessions and row by row, as Markdown."""
+    """Return what is shown of each promise, over all sessions and row by row, as Markdown."""
     every = [one for found in rows.values() for one in found]
-    lines = ["| what must hold | in all sessions together | rows in which it does not |", "|---|---|---|"]
-    for what, rule in RULES.items():
-        failing = [f"{case.truth} {case.budget_s:g} s" for case, found in rows.items() if not rule(found)]
-        lines.append(f"| {what} | {'met' if rule(every) else 'not met'} | {_listed(failing)} |")
+    lines = [
+        "| promise | in all sessions | which | rows: holds, or never seen | too few to say | does not hold |",
+        f"|{'---|' * 6}",
+    ]
+    lines += [f"| {what} | {_judged(what, every, rows)} |" for what in PROMISES]
     rising = [truth for truth in dict.fromkeys(case.truth for case in rows) if not _falls(rows, truth)]
-    return "\n".join([*lines, f"| worthless settings fall with the budget | – | {_listed(rising)} |", ""])
+    return "\n".join([*lines, f"\nWorthless settings do not fall with the budget in {_listed(rising)}.\n"])
+
+
+def _judged(what: str, every: Sequence[Advice], rows: Rows) -> str:
+    """Return the cells of one promise."""
+    promise = PROMISES[what]
+    words = {case: promise.word(found) for case, found in rows.items()}
+    broken = [f"{case.truth} {case.budget_s:g} s" for case, word in words.items() if word is Word.BROKEN]
+    counts = (str(sum(word in each for word in words.values())) for each in ((Word.HOLDS, Word.UNSEEN), (Word.UNSAID,)))
+    return " | ".join([percent(promise.figure(every)), promise.word(every), *counts, _listed(broken)])
 
 
 def _listed(failing: Sequence[str]) -> str:
@@ -175,50 +151,88 @@ def _listed(failing: Sequence[str]) -> str:
 
 def _falls(rows: Rows, truth: str) -> bool:
     """Return whether sessions with the largest budget have fewer worthless settings than those with the least, or none."""
-    of = {case.budget_s: average(one.worthless for one in found) for case, found in rows.items() if case.truth == truth}
+    mine = {case.budget_s: found for case, found in rows.items() if case.truth == truth}
+    of = {budget_s: statistics.fmean(one.worthless for one in found) for budget_s, found in mine.items()}
     return of[max(of)] < of[min(of)] or of[max(of)] == 0.0 or len(of) == 1
 
 
-def played(cases: Sequence[Case], sessions: int, processes: int) -> Iterator[tuple[Case, Sequence[Advice]]]:
-    """Yield what the sessions of each case recommend, one case after the other."""
+def in_turn(cases: Sequence[Case], sessions: int) -> Iterator[Session]:
+    """Yield the sessions of all cases, the first of each before the next ones, smallest budgets first."""
+    for first in range(0, sessions, ROUND):
+        for case in sorted(cases, key=lambda case: case.budget_s):
+            for number in range(first, min(first + ROUND, sessions)):
+                yield Session(case.truth, case.budget_s, number)
+
+
+def advise(session: Session) -> Advice:
+    """Return what a session recommends."""
+    return Case(session.truth, session.budget_s).advise(session.number)
+
+
+def play(missing: Sequence[Session], processes: int, until_s: float) -> Iterator[tuple[Session, Advice]]:
+    """Yield what sessions recommend, until so many seconds of the monotonic clock; those that have begun are ended."""
     # No process is forked: threads of a numerical library would not be there in the child.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        for case in cases:
-            yield case, list(_told(case, pool.map(case.advise, range(sessions)), sessions))
+        for first in range(0, len(missing), processes):
+            if time.monotonic() >= until_s:
+                return
+            together = missing[first : first + processes]
+            yield from zip(together, pool.map(advise, together), strict=True)
 
 
-def _told(case: Case, found: Iterable[Advice], sessions: int) -> Iterator[Advice]:
-    """Yield the same with a line of progress on stderr."""
-    lost = 0
-    for count, one in enumerate(found, 1):
-        lost += one.loss > MUCH
-        print(f"\r{case.truth} {case.budget_s:g} s: {count} of {sessions}, {lost} lost > 1 %", end="", file=sys.stderr)
-        yield one
-    print(file=sys.stderr)
+def completed(wanted: Sequence[Session], processes: int, hours: float, path: Path) -> dict[Session, Kept]:
+    """Return what is kept of the sessions, after as many of the missing ones as the hours allow; each is kept as it comes."""
+    known = advice_kept.read(path)
+    missing = [session for session in wanted if session not in known]
+    until_s = time.monotonic() + 3600 * hours
+    for done, (session, found) in enumerate(play(missing, processes, until_s), start=1):
+        known[session] = Kept(found, advice_kept.code())
+        advice_kept.append(path, session, known[session])
+        said = f"{session.truth} {session.budget_s:g} s {session.number}: lost {100 * found.loss:.2f} %"
+        print(f"{said} ({found.cpu_s:.1f} s); {len(missing) - done} left", file=sys.stderr)
+    return {session: known[session] for session in wanted if session in known}
 
 
-def page(rows: Rows, command: str) -> str:
+def by_case(cases: Sequence[Case], found: Mapping[Session, Kept]) -> Rows:
+    """Return the advice of each case, without cases of which there is none."""
+    rows = {case: [kept.advice for session, kept in found.items() if _of(case, session)] for case in cases}
+    return {case: advice for case, advice in rows.items() if advice}
+
+
+def _of(case: Case, session: Session) -> bool:
+    return (case.truth, case.budget_s) == (session.truth, session.budget_s)
+
+
+def page(rows: Rows, found: Mapping[Session, Kept], command: str) -> str:
     """Return the whole of the page."""
-    every = [belief for found in rows.values() for one in found for belief in one.beliefs]
-    sessions = max(map(len, rows.values()))
+    counts = sorted(map(len, rows.values()))
+    now = sum(kept.code == advice_kept.code() for kept in found.values())
     return "\n".join(
         [
             "# Advice\n",
-            f"Made {datetime.now(UTC):%Y-%m-%d} by `{command}`: {sessions} simulated sessions a row.\n",
-            *(
-                "Truths: `benchmarks/truths.py`; noise: `benchmarks/simulation.py`. The recommended profile is what `best.toml`",
-            ),
+            f"Made {datetime.now(UTC):%Y-%m-%d} by `{command}`: {counts[0]} to {counts[-1]} simulated sessions a row, {len(found)}",
+            f"together, {now} of them by the code as it is and {len(found) - now} by earlier states of it. They are kept in",
+            f"`benchmarks/data/{KEPT.name}`; the same command goes on where it ended.\n",
+            "Truths: `benchmarks/truths.py`; noise: `benchmarks/simulation.py`. The recommended profile is what `best.toml`",
             "holds, the baseline where there is none; its loss is what the best finalist or known profile that was measured",
             "truly performs better, in percent of that one's performance. Counts with exact binomial 95 % intervals, means with",
             "standard errors. Worthless settings are those of the recommended profile without which it would be as good.\n",
             *table(rows),
-            "\n## What must hold\n",
+            "\n## What is promised\n",
+            "A promise holds where the whole 95 % interval (exact for shares, Student's t for means of ten or more) is within its bound,",
+            "does not hold where the whole interval is outside, and between the two there are too few sessions to say. Of what must",
+            "never happen one case is too many. Of so many rows a few are outside by chance: one in forty.\n",
             verdicts(rows),
             "## What was believed\n",
             "Of each finalist and known profile's log gain: the posterior (`beliefs` in the JSON) against the truth.\n",
-            beliefs.section(every),
+            believed(rows),
         ]
     )
+
+
+def believed(rows: Rows) -> str:
+    """Return how well what was believed in all rows was calibrated."""
+    return beliefs.section([belief for found in rows.values() for one in found for belief in one.beliefs])
 
 
 def table(rows: Rows) -> list[str]:
@@ -236,6 +250,12 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", default=",".join(TRUTHS), help=f"of {', '.join(TRUTHS)}")
     parser.add_argument("--budgets", default=BUDGETS)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--hours", type=float, default=math.inf, help="begin no session after so long; 0: of what is kept"
+    )
+    parser.add_argument(
+        "--kept", type=Path, default=KEPT, help=f"where sessions are kept, {KEPT.name} beside this file"
+    )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} too")
     found = parser.parse_args(arguments)
     if unknown := [name for name in found.rows.split(",") if name not in TRUTHS]:
@@ -244,23 +264,17 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print the table row by row, then what must hold; write the page where that is asked for."""
+    """Compute what is missing, print the table and what it shows, and write the page where that is asked for."""
     asked = _parsed(sys.argv[1:])
     cases = [Case(name, seconds(text)) for name in asked.rows.split(",") for text in asked.budgets.split(",")]
-    rows: dict[Case, Sequence[Advice]] = {}
-    print(HEAD, RULE, sep="\n", flush=True)
-    for case, found in played(cases, asked.sessions, asked.processes):
-        rows[case] = found
-        print(row(case, found), flush=True)
-    command = shlex.join([".venv/bin/python", "benchmarks/advice.py", *sys.argv[1:]])
-    print(
-        "",
-        verdicts(rows),
-        beliefs.section([each for found in rows.values() for one in found for each in one.beliefs]),
-        sep="\n",
-    )
+    found = completed(list(in_turn(cases, asked.sessions)), asked.processes, asked.hours, asked.kept)
+    rows = by_case(cases, found)
+    if not rows:
+        sys.exit(f"{asked.kept} holds none of these sessions: give --hours")
+    print(*table(rows), "", verdicts(rows), believed(rows), sep="\n")
     if asked.write:
-        PAGE.write_text(page(rows, command), encoding="utf-8")
+        command = shlex.join([".venv/bin/python", "benchmarks/advice.py", *sys.argv[1:]])
+        PAGE.write_text(page(rows, found, command), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ rivals, whose users set one, `HANG_RUNS`; for ours what the session itself waits
 Ours is the session itself on a host whose truth is known: calibration, search, choice and proof, all out of the same runs;
 where nothing is proved it recommends the defaults. Beside it stands what the same session had chosen before the proof.
 
-    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 60] [--complete] [--only NAME …]
+    .venv/bin/python benchmarks/search.py [--quick | --runs 60 --seeds 60] [--complete] [--only NAME …] [--landscape NAME]
 
 Ours and random search are always computed anew. What libraries recommended is kept in `data/search-gains.csv` (`kept.py`);
 `--complete` computes what is missing there, seed by seed: several hours, interrupted and resumed at will. The rivals that
@@ -285,11 +285,11 @@ class Comparison:
 
     def duel(self, name: str) -> str:
         """Return the row of what ours recommends over what each rival does, seed by seed: median with 95 % interval."""
-        cells = [self._duel(self.outcomes(OURS, name), self.outcomes(rival, name)) for rival in self.rivals]
+        cells = [self.over(self.outcomes(OURS, name), self.outcomes(rival, name)) for rival in self.rivals]
         return f"| {_title(name)} | {' | '.join(cells)} |"
 
-    def _duel(self, mine: Sequence[Outcome], other: Sequence[Outcome]) -> str:
-        """Return one cell; the outcomes of both begin with the same seeds. What does not run is worth nothing."""
+    def over(self, mine: Sequence[Outcome], other: Sequence[Outcome]) -> str:
+        """Return what one's outcomes are over the other's, in a cell; those of both begin with the same seeds. What does not run is worth nothing."""
         if not other:
             return "–"
         found = median_interval([a.gains[0] - b.gains[0] for a, b in zip(mine, other, strict=False)])
@@ -315,13 +315,28 @@ def _title(name: str) -> str:
     return f"{name} parameters" if name.isdigit() else "recorded kernel stack"
 
 
-def compare(runs: int, seeds: int, only: Sequence[str], *, complete: bool, path: Path | None) -> Comparison:
-    """Return the comparison: ours and random search anew, the libraries as they are kept or, when wanted, completed."""
+def compare(
+    runs: int,
+    seeds: int,
+    only: Sequence[str],
+    *,
+    complete: bool,
+    path: Path | None,
+    names: Sequence[str] = (),
+) -> Comparison:
+    """Return the comparison on these landscapes, on all where none is named.
+
+    Ours and random search are computed anew, the libraries are taken as they are kept or, when wanted, completed.
+    """
     named = [name for name in rivals.versioned() if not only or name in only]
     present = {OURS, *rivals.present()}
-    names = _names()
     known = kept.read(path) if path else {}
-    every = [played(rival, name, runs, seed) for seed in range(seeds) for name in names for rival in (*named, OURS)]
+    every = [
+        played(rival, name, runs, seed)
+        for seed in range(seeds)
+        for name in names or _names()
+        for rival in (*named, OURS)
+    ]
     missing = [job for job in every if job not in known and job.rival in present and (complete or not job.versions)]
     found = known | outcomes(missing, path)
     taking_part = tuple(rival for rival in named if any(job.rival == rival and job in found for job in every))
@@ -359,6 +374,25 @@ def section(runs: int = RUNS, seeds: int = SEEDS, only: Sequence[str] = (), *, c
     )
 
 
+def beside(name: str, runs: int, seeds: int, only: Sequence[str], *, complete: bool = False) -> str:
+    """Return the comparison on one landscape alone: a row for each who takes part."""
+    found = compare(runs, seeds, only, complete=complete, path=KEPT, names=(name,))
+    mine = found.outcomes(OURS, name)
+    lines = [
+        f"### {_title(name)}, {runs} runs\n",
+        f"True gain of what each one recommends, times the defaults, {counted(seeds)}: median (worst decile).\n",
+        "| | gain | ours over it, seed by seed | CPU s |",
+        "|---|---|---|---|",
+        f"| {OURS} | {cell([each.gains[0] for each in mine], seeds)} | | {seconds(mine)} |",
+    ]
+    for rival in found.rivals:
+        other = found.outcomes(rival, name)
+        cells = (cell([each.gains[0] for each in other], seeds), found.over(mine, other), seconds(other))
+        lines.append(f"| {rival} | {' | '.join(cells)} |")
+    asked = ["--landscape", name, "--runs", str(runs), "--seeds", str(seeds), *(["--only", *only] if only else [])]
+    return "\n".join([*lines, f"\n`.venv/bin/python benchmarks/search.py {shlex.join(asked)}`\n"])
+
+
 def main() -> None:
     """Print the section that the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -369,9 +403,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", nargs="*", default=(), help="these rivals beside ours")
     parser.add_argument("--complete", action="store_true", help="compute what is missing of the libraries: hours")
+    parser.add_argument("--landscape", choices=_names(), help="this one alone: a row for each who takes part")
     given = parser.parse_args()
     if given.complete and (absent := rivals.absent()):
         print(f"not installed here, so not completed: {', '.join(absent)}", file=sys.stderr)
+    if given.landscape:
+        print(beside(given.landscape, given.runs, given.seeds, given.only, complete=given.complete))
+        return
     asked = (*QUICK, QUICK_RIVALS) if given.quick else (given.runs, given.seeds, given.only)
     print(section(*asked, complete=given.complete))
 

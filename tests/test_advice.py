@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import advice
+import advice_kept
+import promises
 import pytest
+from advice_kept import Kept, Session
 from advised import Claim, Files, advised
 from beliefs import Role, beliefs, section
+from promises import Word
 from truths import PRESET, TRUTHS, Truth
 
 POLLING, QUICK = {"XLIO_RX_POLL": "-1"}, {"XLIO_TCP_QUICKACK": "1"}
@@ -119,12 +123,71 @@ def test_beliefs_are_held_against_the_truth_of_each_profile() -> None:
     assert section(beliefs(answer(BOTH), TRUTHS["preset-5"])).startswith("No beliefs")
 
 
-def test_rules_say_in_which_rows_they_do_not_hold() -> None:
+def test_promises_say_in_which_rows_they_do_not_hold() -> None:
     good, bad = (advised(TRUTHS["polling"], answer(winner), NOTHING) for winner in (BOTH, POLLING))
-    rows = {advice.Case("polling", 90.0): [good], advice.Case("polling", 180.0): [good, bad]}
+    rows = {advice.Case("polling", 90.0): [good] * 100, advice.Case("polling", 180.0): [good] * 50 + [bad] * 50}
     said = advice.verdicts(rows).splitlines()
-    assert "| mean loss at most 0.5 % | not met | 1: polling 180 s |" in said
-    assert "| false claims in at most 5 % | met | none |" in said
+    assert (
+        "| mean loss at most 0.5 % | 2.27 % (1.72 to 2.82), n = 200 | does not hold | 1 | 0 | 1: polling 180 s |"
+        in said
+    )
+    assert "| false claims in at most 5 % | 0.00 % (0.00 to 1.83), n = 200 | holds | 2 | 0 | none |" in said
+    assert "| a worse tail is always told | – | – | 0 | 0 | none |" in said
+
+
+@pytest.mark.parametrize(
+    ("held", "of", "said"),
+    [(0, 20, Word.UNSAID), (0, 100, Word.HOLDS), (1, 20, Word.UNSAID), (5, 20, Word.BROKEN), (0, 0, Word.EMPTY)],
+)
+def test_a_promise_is_judged_by_its_interval_and_not_by_its_count(held: int, of: int, said: Word) -> None:
+    sessions = [advised(TRUTHS["polling"], answer(POLLING if each < held else BOTH), NOTHING) for each in range(of)]
+    assert promises.PROMISES["more than 1 % lost in at most 5 % of sessions"].word(sessions) is said
+
+
+def test_what_must_never_happen_is_broken_by_one_case() -> None:
+    told, silent = (
+        advised(TRUTHS["tail"], answer(POLLING, costs=costs), NOTHING)
+        for costs in ([{"metric": "latency_p99_9_us"}], [])
+    )
+    promise = promises.PROMISES["a worse tail is always told"]
+    assert [promise.word([told] * 50), promise.word([told] * 50 + [silent])] == [Word.UNSEEN, Word.BROKEN]
+
+
+def test_sessions_are_kept_and_read_again_as_they_were(tmp_path: Path) -> None:
+    told = [{"profile": "candidate-7", "mean": 0.5, "sd": 0.1}]
+    over = {**gained(1.1, 1.05, None), "profile": "latency"}
+    costs = [{"metric": "latency_p99_9_us"}]
+    found = advised(TRUTHS["tail"], answer(BOTH, beliefs=told, over_known=over, costs=costs), NOTHING)
+    session, path = Session("tail", 90.0, 3), tmp_path / "kept.jsonl"
+    advice_kept.append(path, session, Kept(found, "an earlier state"))
+    advice_kept.append(path, session, Kept(found, advice_kept.code()))
+    (kept,) = advice_kept.read(path).values()
+    assert kept.code == advice_kept.code()
+    assert advice_kept.line(session, kept) == path.read_text(encoding="utf-8").splitlines()[1]
+    assert (kept.advice.costs, kept.advice.loss) == (found.costs, found.loss)
+    assert kept.advice.over_known == Claim(1.1, 1.05, 1e9, 1.65)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"truth":"tail","budget_s":90.0,"number":0}'])
+def test_a_line_that_is_no_session_is_named(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    path.write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"kept\.jsonl, line 1: no session"):
+        advice_kept.read(path)
+
+
+def test_a_table_goes_on_where_it_ended_smallest_budgets_first(tmp_path: Path) -> None:
+    cases = [advice.Case("tail", 180.0), advice.Case("tail", 90.0)]
+    turns = list(advice.in_turn(cases, 5))
+    assert [turns[0], turns[4], turns[8]] == [
+        Session("tail", 90.0, 0),
+        Session("tail", 180.0, 0),
+        Session("tail", 90.0, 4),
+    ]
+    path, found = tmp_path / "kept.jsonl", advised(TRUTHS["tail"], answer(BOTH), NOTHING)
+    advice_kept.append(path, turns[0], Kept(found, "an earlier state"))
+    rows = advice.by_case(cases, advice.completed(turns, 1, 0.0, path))
+    assert {case: len(each) for case, each in rows.items()} == {cases[1]: 1}
 
 
 @pytest.mark.parametrize("truth", TRUTHS.values(), ids=list(TRUTHS))
