@@ -219,7 +219,7 @@ def page(rows: Rows, found: Mapping[Session, Kept], command: str) -> str:
             "standard errors. Worthless settings are those of the recommended profile without which it would be as good.\n",
             *table(rows),
             "\n## What is promised\n",
-            "A promise holds where the whole 95 % interval (exact for shares, Student's t for means of ten or more) is within its bound,",
+            "A promise holds where the whole 95 % interval (exact for shares, Student's t for means of thirty or more) is within its bound,",
             "does not hold where the whole interval is outside, and between the two there are too few sessions to say. Of what must",
             "never happen one case is too many. Of so many rows a few are outside by chance: one in forty.\n",
             verdicts(rows),

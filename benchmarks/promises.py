@@ -18,8 +18,8 @@ from advised import MUCH, Advice
 from scipy.stats import binomtest, t
 
 LEVEL: Final = 0.95
-FEWEST: Final = 10
-"""A mean of fewer says nothing: losses are rare and large, and ten without one are no sign that there is none."""
+FEWEST: Final = 30
+"""A mean of fewer says nothing: losses are rare and large, and ten sessions without one are no sign that there is none."""
 
 
 class Word(StrEnum):
