@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pytest
 
 from tuner import database_url, exclusive, stacks, temporary
 from tuner.errors import StoreError
-from tuner.hosts import turns
+from tuner.hosts import keeping, turns
 from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
@@ -247,6 +248,16 @@ def test_the_time_that_a_process_was_stopped_is_not_its_budgets() -> None:
     assert not clock.stood_still()
     now[0] = 51.0
     assert clock.spent_s() == 3.0
+
+
+def test_an_end_that_two_threads_wait_for_is_taken_once(tmp_path: Path) -> None:
+    with (tmp_path / "nothing").open("w+b") as nothing:
+        kept = keeping.start(("/bin/sleep", "0.3"), (nothing.fileno(),) * 3, tmp_path, {})
+        with ThreadPoolExecutor() as pool:
+            ends = list(pool.map(lambda _: kept.ended(PATIENCE_S), range(8)))
+    assert ends == [ends[0]] * 8
+    assert ends[0] is not None
+    assert ends[0][0] == 0
 
 
 def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_path: Path) -> None:

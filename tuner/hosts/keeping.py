@@ -92,6 +92,8 @@ class Kept:
     ends: int
     reaper: _Reaper
     end: tuple[int, float] | None = None
+    telling: threading.Lock = field(default_factory=threading.Lock)
+    """Held by who takes the end from `ends` and closes it: whoever did it again would close what has its number by then."""
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens where it has ended."""
@@ -109,14 +111,20 @@ class Kept:
         What is left of its group has ended then too.
         """
         if self.end is None and self._told(limit_s):
-            said = os.read(self.ends, 256).split()
-            os.close(self.ends)
-            if not said:
-                self._kill_orphan()
-            self.end = (int(said[0]), float(said[1])) if said else _LOST
-            if said:
-                _used.add(float(said[1]), int(said[2]))
+            with self.telling:
+                self._hear()
         return self.end
+
+    def _hear(self) -> None:
+        if self.end is not None:
+            return
+        said = os.read(self.ends, 256).split()
+        os.close(self.ends)
+        if not said:
+            self._kill_orphan()
+        self.end = (int(said[0]), float(said[1])) if said else _LOST
+        if said:
+            _used.add(float(said[1]), int(said[2]))
 
     def reap(self) -> tuple[int, float]:
         """Return its exit status and CPU seconds, waiting for its end."""
