@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Final
 
 from tuner.errors import Finding, UsageError, did_you_mean, error
@@ -134,8 +135,8 @@ class Measurement:
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
-        found = {name: value for name in _JUDGED if (value := getattr(self, name)) is not None}
-        return found | dict(self.own or {})
+        found = {name: value for name, value in zip(_JUDGED, _judged(self), strict=True) if value is not None}
+        return found | self.own if self.own else found
 
     def beyond(self, metric: str) -> float:
         """Return how many observations lie above a metric that is a percentile; infinite for others.
@@ -174,27 +175,33 @@ def percentile_of(metric: str) -> float | None:
 _TRAFFIC: Final = ("latency_mean_us", "latency_std_us", "rate_mps", "bandwidth_mbytes_per_s")
 _OF_HOST: Final = ("cpu_s", "server_memory_mb")
 _JUDGED: Final = (*LATENCIES, *_TRAFFIC, *_OF_HOST, *CORRECTED_LATENCIES)
+_judged: Final = attrgetter(*_JUDGED)
 _NAMES: Final = tuple(field.name for field in fields(Measurement))
 _LATER: Final = ("own", "samples")
+_NUMBERS: Final = (float, int)
 _COUNTS: Final = ("observations", "sent", "received", "dropped", "duplicated", "out_of_order")
 
 
 def from_dict(data: Mapping[str, Any]) -> Measurement:
     """Return the measurement that `to_dict` wrote; raise `UsageError` with everything that is not of its form."""
-    findings = [finding for name, value in data.items() for finding in _problems(name, value)]
-    if findings:
+    if not all(map(_fits, data, data.values())):
+        findings = [finding for name, value in data.items() for finding in _problems(name, value)]
         raise UsageError("this is not a measurement", findings=findings)
     lost = data.get("lost_by_receiver")
     return Measurement(**{**data, "lost_by_receiver": None if lost is None else tuple(lost)})
 
 
+def _fits(name: str, value: Any) -> bool:
+    """Return whether a value may stand under this name: asked of each of the numbers of a long session."""
+    if value is None:
+        return name in _MAY_LACK
+    return name in _KINDS and _KINDS[name][0](value)
+
+
 def _problems(name: str, value: Any) -> list[Finding]:
     if name not in _NAMES:
         return [error(f"measurement.{name}", "is not a part of a measurement", did_you_mean(name, _NAMES))]
-    right, words = _KINDS[name]
-    if (value is None and name in _MAY_LACK) or right(value):
-        return []
-    return [error(f"measurement.{name}", words(value))]
+    return [] if _fits(name, value) else [error(f"measurement.{name}", _KINDS[name][1](value))]
 
 
 def _is_histogram(value: Any) -> bool:
@@ -211,7 +218,7 @@ def _are_numbers(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < math.inf
+    return type(value) is not bool and isinstance(value, _NUMBERS) and 0 <= value < math.inf
 
 
 def _are_named_counts(value: Any) -> bool:

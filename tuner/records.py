@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from tuner.measurement import Measurement
@@ -67,6 +68,11 @@ class Trial:
     role: Role
     settings: Mapping[str, str] = field(hash=False)
     invalid: str | None = None
+
+
+def settings_key(settings: Mapping[str, str]) -> str:
+    """Return a text that settings have in common exactly where they are the same: no variable holds the NUL between its parts."""
+    return "\0".join(chain.from_iterable(sorted(settings.items())))
 
 
 @dataclass(frozen=True, slots=True)

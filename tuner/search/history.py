@@ -11,10 +11,9 @@ from statistics import fmean
 from typing import Final
 
 from tuner.errors import UsageError
+from tuner.records import settings_key
 from tuner.search.optimizer import Outcome, Repair
 from tuner.search.space import SearchSpace
-
-Key = frozenset[tuple[str, str]]
 
 TRIES: Final = 400
 """Random candidates looked at before a space is suspected of being used up."""
@@ -40,14 +39,14 @@ class History:
     """What an optimizer was told, by settings, and what it asked and has not been told yet."""
 
     def __init__(self) -> None:
-        self._told: dict[Key, list[Outcome]] = {}
-        self._observed: dict[Key, Observation] = {}
-        self._prior: dict[Key, list[Outcome]] = {}
-        self._pending: dict[Key, dict[str, str]] = {}
+        self._told: dict[str, list[Outcome]] = {}
+        self._observed: dict[str, Observation] = {}
+        self._prior: dict[str, list[Outcome]] = {}
+        self._pending: dict[str, dict[str, str]] = {}
 
     def tell(self, outcome: Outcome) -> None:
         """Keep an outcome; unless it is a prior one, its settings are no longer pending."""
-        key = _key(outcome.settings)
+        key = settings_key(outcome.settings)
         if outcome.prior:
             self._prior.setdefault(key, []).append(outcome)
             return
@@ -57,11 +56,11 @@ class History:
 
     def asked(self, settings: Mapping[str, str]) -> None:
         """Keep settings that were proposed and whose outcome is awaited."""
-        self._pending[_key(settings)] = dict(settings)
+        self._pending[settings_key(settings)] = dict(settings)
 
     def knows(self, settings: Mapping[str, str]) -> bool:
         """Return whether `settings` were told or are pending."""
-        return _key(settings) in self._told or _key(settings) in self._pending
+        return settings_key(settings) in self._told or settings_key(settings) in self._pending
 
     @property
     def pending(self) -> list[dict[str, str]]:
@@ -100,10 +99,6 @@ class History:
         if self._pending:
             return self.pending[0]
         raise UsageError("no candidate of the search space can be run", advice="widen it with --space")
-
-
-def _key(settings: Mapping[str, str]) -> Key:
-    return frozenset(settings.items())
 
 
 def _together(outcomes: list[Outcome]) -> Observation:

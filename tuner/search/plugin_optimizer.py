@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from tuner.errors import TunerError, UsageError
@@ -43,8 +43,9 @@ class PluginOptimizer:
         return found
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell it an outcome."""
-        self._tried("tell", lambda: self.inner.tell(outcome))
+        """Tell it an outcome, whose settings it may change."""
+        own = replace(outcome, settings=dict(outcome.settings))
+        self._tried("tell", lambda: self.inner.tell(own))
 
     def _tried(self, what: str, call: Callable[[], object]) -> object:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,18 +10,18 @@ from typing import Final
 from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.session.measuring.ledger import Ledger
 from tuner.store import Store
+from tuner.store.reading import Said
 
 _TEXTS: Final = ("environment", "files")
 _SIDES: Final = frozenset({"server", "client"})
 
 
 def _lean(run: Run) -> Run:
-    """Return a run without its environment, its commands, what they printed, and its histograms."""
+    """Return a run without its environment, its commands, what they printed, and its histograms; the rest of its evidence is text."""
     kept = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
     measured = run.measurement and replace(run.measurement, histogram=None, histogram_corrected=None)
-    return replace(
-        run, measurement=measured, evidence=kept | {side: _numbers(kept[side]) for side in kept.keys() & _SIDES}
-    )
+    kept |= {side: _numbers(kept[side]) for side in kept.keys() & _SIDES}
+    return replace(run, measurement=measured, evidence=Said(json.dumps(kept)))
 
 
 def _numbers(side: Mapping[str, object]) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from tuner.records import Phase, Run, Status, Trial
+from tuner.records import Phase, Run, Status, Trial, settings_key
 from tuner.runs.run import TOOK
 from tuner.runs.time_limits import Took
 from tuner.session.measuring import quarantine, rate_searches
@@ -23,12 +23,11 @@ class Ledger:
     def __init__(self, session: str, trials: Iterable[Trial] = (), runs: Iterable[Run] = ()) -> None:
         self.session = session
         self._trials: list[Trial] = []
-        self._by_settings: dict[frozenset[tuple[str, str]], Trial] = {}
+        self._by_settings: dict[str, Trial] = {}
         self._runs: list[Run] = []
         self._disturbed: dict[int, tuple[str, ...]] = {}
         self._quarantined: frozenset[int] = frozenset()
         self._of: dict[int, list[Run]] = {}
-        self._placed: dict[tuple[int, int], list[Run]] = {}
         self._in: dict[int, list[Run]] = {}
         self._bad: dict[int, list[Run]] = {}
         self._blocks: dict[Phase, set[int]] = {}
@@ -51,13 +50,12 @@ class Ledger:
     def add_trial(self, trial: Trial) -> None:
         """Take note of a new trial."""
         self._trials.append(trial)
-        self._by_settings.setdefault(frozenset(trial.settings.items()), trial)
+        self._by_settings.setdefault(settings_key(trial.settings), trial)
 
     def add_run(self, run: Run) -> None:
         """Take note of a new run."""
         self._runs.append(run)
         self._of.setdefault(run.trial, []).append(run)
-        self._placed.setdefault((run.trial, run.block), []).append(run)
         self._in.setdefault(run.block, []).append(run)
         if run.status is not Status.OK:
             self._bad.setdefault(run.trial, []).append(run)
@@ -82,7 +80,7 @@ class Ledger:
     def amend_run(self, run: Run) -> None:
         """Take note that the last run has more evidence; what it counts for is as it was."""
         bad = [self._bad[run.trial]] if run.status is not Status.OK else []
-        for runs in (self._runs, self._of[run.trial], self._placed[run.trial, run.block], self._in[run.block], *bad):
+        for runs in (self._runs, self._of[run.trial], self._in[run.block], *bad):
             runs[-1] = run
 
     @property
@@ -117,7 +115,7 @@ class Ledger:
 
     def find(self, settings: Mapping[str, str]) -> Trial | None:
         """Return the trial of these settings, None when there is none."""
-        return self._by_settings.get(frozenset(settings.items()))
+        return self._by_settings.get(settings_key(settings))
 
     def next_block(self) -> int:
         """Return the number of the next block."""
@@ -168,7 +166,9 @@ class Ledger:
 
     def runs_of(self, trial: int, block: int | None = None) -> Sequence[Run]:
         """Return the runs of a trial, or those of them in one block, in the order they were made."""
-        return self._of.get(trial, ()) if block is None else self._placed.get((trial, block), ())
+        if block is None:
+            return self._of.get(trial, ())
+        return [run for run in self._in.get(block, ()) if run.trial == trial]
 
     def took(self, workload: int) -> Sequence[Took]:
         """Return what the latest runs of a workload took that ended well."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from tuner.judging.statistics import gain
-from tuner.records import Phase, Role, Status, Trial
+from tuner.records import Phase, Role, Status, Trial, settings_key
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session, Turn, always
@@ -113,7 +113,7 @@ class _Lessons:
         self.session = session
         self.optimizer = optimizer
         self._told_failures: set[tuple[int, int]] = set()
-        self._heard: set[frozenset[tuple[str, str]]] = set()
+        self._heard: set[str] = set()
 
     def recall(self) -> None:
         """Tell what earlier attempts at this session measured, block by block as it came."""
@@ -129,7 +129,7 @@ class _Lessons:
         for number in sorted({run.trial for run in ledger.runs_in(block)} - {0}):
             found = gain_in(self.session.evidence.gains, number, block)
             if found is not None and (number, block) not in self._told_failures:
-                self._tell(Outcome(dict(ledger.trials[number].settings), found, variance, block=block))
+                self._tell(Outcome(ledger.trials[number].settings, found, variance, block=block))
 
     def tell_failures(self, block: int) -> None:
         """Tell which trials have failed in a block so far, unless that was told."""
@@ -137,11 +137,11 @@ class _Lessons:
             new = run.status != Status.OK and (run.trial, block) not in self._told_failures
             if new and run.trial != self.session.baseline.number:
                 self._told_failures.add((run.trial, block))
-                settings = dict(self.session.ledger.trials[run.trial].settings)
+                settings = self.session.ledger.trials[run.trial].settings
                 self._tell(Outcome(settings, None, block=block))
 
     def _tell(self, outcome: Outcome) -> None:
-        self._heard.add(frozenset(outcome.settings.items()))
+        self._heard.add(settings_key(outcome.settings))
         self.optimizer.tell(outcome)
 
     def contender(self, taken: set[int]) -> Trial | None:
@@ -162,10 +162,10 @@ class _Lessons:
         if self.session.proposals.used_up:
             return None
         settings = self.optimizer.ask()
-        if frozenset(settings.items()) in self._heard:
+        if settings_key(settings) in self._heard:
             self._say_used_up()
             return None
-        self._heard.add(frozenset(settings.items()))
+        self._heard.add(settings_key(settings))
         ledger = self.session.ledger
         return self.session.journal.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
 
