@@ -136,7 +136,7 @@ class Measurement:
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, by the names that results use; absent ones are left out."""
         found = {name: value for name, value in zip(_JUDGED, _judged(self), strict=True) if value is not None}
-        return found | self.own if self.own else found
+        return {**found, **self.own} if self.own else found
 
     def beyond(self, metric: str) -> float:
         """Return how many observations lie above a metric that is a percentile; infinite for others.
