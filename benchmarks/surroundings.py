@@ -24,8 +24,8 @@ ROOT: Final = Path(__file__).parents[1]
 LIMIT_S: Final = 1800.0
 TESTS: Final = (
     "test_banner", "test_banner_forms", "test_clock", "test_configured", "test_counters", "test_culprits", "test_deploy",
-    "test_facts", "test_launch", "test_objective", "test_profiles", "test_releases", "test_schema", "test_shares", "test_slo",
-    "test_sockperf", "test_statistics", "test_store", "test_terminal_text",
+    "test_facts", "test_objective", "test_profiles", "test_releases", "test_shares", "test_slo", "test_sockperf",
+    "test_streams", "test_terminal_text",
 )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ import surroundings
 ROOT: Final = Path(__file__).parents[1]
 LIMIT_S: Final = 1800.0
 LOWEST, HIGHEST = "lowest-direct", "highest"
+# Old releases are warned by newer ones beside them of what they will lack one day.
+OPTIONS: Final = {LOWEST: ("-W", "ignore::DeprecationWarning"), HIGHEST: ()}
 ASKED: Final = (f"3.11:{LOWEST}", f"3.11:{HIGHEST}", f"3.12:{HIGHEST}", f"3.13:{HIGHEST}", f"3.14:{HIGHEST}")
 TOLD: Final = ("numpy", "pandas", "scipy", "sqlalchemy", "typer", "rich")
 TESTED_WITH: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "jsonschema", "pyte")
@@ -47,7 +49,7 @@ def made(folder: Path, python: str, resolution: str) -> str:
     """Make an environment with this package in it; return its interpreter."""
     uv("venv", "--quiet", "--python", python, str(folder))
     inside = str(folder / "bin" / "python")
-    uv("pip", "install", "--quiet", "--python", inside, "--resolution", resolution, "-e", ".")
+    uv("pip", "install", "--quiet", "--python", inside, "--resolution", resolution, "-e", ".[postgresql]")
     uv("pip", "install", "--quiet", "--python", inside, *TESTED_WITH)
     return inside
 
@@ -73,7 +75,7 @@ def row(asked: str) -> tuple[str, bool]:
             return f"| {release} | {resolution} | | | | cannot be installed here |", False
         found = releases(inside)
         done = subprocess.run(
-            surroundings.words(inside), cwd=ROOT, env=surroundings.environment(folder, {}), capture_output=True, text=True,
+            surroundings.words(inside, *OPTIONS[resolution]), cwd=ROOT, env=surroundings.environment(folder, {}), capture_output=True, text=True,
             errors="replace", timeout=LIMIT_S, check=False,
         )  # fmt: skip
     if done.returncode:
