@@ -291,3 +291,13 @@ def test_settings_in_a_rule_file_are_told_where_they_belong() -> None:
 def test_an_id_is_compared_with_the_variable_of_the_library_that_reads_the_file(file: str, says: str) -> None:
     first = explain((FIELD / "l_rule.conf").read_text(), file)[0]
     assert first.programs == f"programs called feed_app* {says}"
+
+
+def test_an_answer_says_which_line_decides_or_that_none_does() -> None:
+    socket = Socket("x", "tcp_server", Address(IPv4Address("10.0.0.1"), 99))
+    for text, why in (
+        ("application-id x *\nuse os tcp_server *:99", "line 2: "),
+        ("application-id x *\nuse os tcp_server *:98", "no rule of its application-id matches"),
+        ("application-id y *\nuse os tcp_server *:99", "no application-id of the file is for this program"),
+    ):
+        assert answer(parse(text), socket).why.startswith(why)

@@ -365,3 +365,11 @@ def test_ring_logic_30_with_migrating_sockets_is_a_caution_for_multicast() -> No
     assert cautions(moving) == ["ring_per_cpu"]
     assert cautions(moving | {"XLIO_RING_MIGRATION_RATIO_RX": "-1"}) == []
     assert cautions({"XLIO_RING_ALLOCATION_LOGIC_RX": "31"}) == []
+
+
+def test_a_switch_that_is_off_as_written_has_nothing_to_explain() -> None:
+    off, below = (
+        in_effect({"XLIO_DISABLE_FLOW_TAG": value}).settings["XLIO_DISABLE_FLOW_TAG"] for value in ("0", "-1")
+    )
+    assert (off.value, off.why) == ("0", "as set")
+    assert "only a number above 0" in below.why

@@ -210,3 +210,10 @@ def test_defaults_break_no_rule_that_concerns_a_setting() -> None:
 def test_the_character_that_cannot_be_read_is_counted_from_one(text: str, place: int) -> None:
     with pytest.raises(UsageError, match=f"cannot be read at character {place}$"):
         parse(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("a / 1", 7), ("a % 1", 0), ("a % 4", 3), ("a / 2", 3)])
+def test_a_number_is_divided_by_any_but_zero(text: str, value: int) -> None:
+    assert parse(text).value({"a": 7}) == value
+    with pytest.raises(UsageError, match="cannot be evaluated"):
+        parse(f"{text[:-1]}0").value({"a": 7})

@@ -9,6 +9,7 @@ from sessions import PLAN
 
 from tuner.records import Kind
 from tuner.session.setup import budget_shares
+from tuner.session.setup.plan import ClearLead, Plan
 
 LONG = replace(PLAN, budget_s=400.0)
 SHORT = replace(PLAN, budget_s=40.0)
@@ -67,3 +68,33 @@ def test_a_clear_lead_is_judged_by_as_many_blocks_as_leave_the_runs_to_minimise(
     after = budget_shares.CLEAR_LEAD_REST_RUNS / budget_shares._runs(plan)
     fits = [blocks for blocks in range(few, many + 1) if budget_shares._clear_lead_share(plan, blocks) + after <= left]
     assert list(budget_shares.clear_lead_blocks(plan)) == fits
+
+
+def of_runs(plan: Plan, runs: float) -> Plan:
+    """Return a plan with the budget of so many runs."""
+    return replace(plan, budget_s=runs * budget_shares.run_s(plan))
+
+
+def test_a_search_owes_proposals_from_the_runs_on_that_all_phases_need() -> None:
+    enough = budget_shares.SEARCHING_RUNS + budget_shares.CALIBRATING_RUNS + budget_shares.JUDGING_RUNS
+    assert budget_shares.owes_proposals(of_runs(LONG, enough + 0.5))
+    assert not budget_shares.owes_proposals(of_runs(LONG, enough - 0.5))
+
+
+def test_a_tuning_of_several_workloads_is_short_of_runs_between_what_searching_and_what_all_phases_need() -> None:
+    least = budget_shares.SEARCHING_RUNS + budget_shares.LEAST_JUDGING_RUNS
+    most = budget_shares.SEARCHING_RUNS + budget_shares.CALIBRATING_RUNS + budget_shares.JUDGING_RUNS
+    two = replace(LONG, workloads=(*LONG.workloads, *LONG.workloads))
+    runs = (least - 0.5, least + 0.5, most - 0.5, most + 0.5)
+    assert [budget_shares.is_short_of_runs(of_runs(two, each)) for each in runs] == [False, True, True, False]
+    assert not budget_shares.is_short_of_runs(of_runs(LONG, least + 0.5))
+
+
+def test_a_clear_lead_is_confirmed_in_its_blocks_after_the_search() -> None:
+    plan = replace(LONG, clear_lead=ClearLead("found", 2.0, 20))
+    after = budget_shares.search_ends(plan) + budget_shares._clear_lead_share(plan, 20)
+    assert budget_shares.confirm_ends(plan) == max(after, budget_shares.SEARCH_SHARE + budget_shares.CONFIRM_SHARE)
+    assert budget_shares.confirm_ends(replace(plan, budget_s=100.0)) == pytest.approx(
+        budget_shares.search_ends(replace(plan, budget_s=100.0))
+        + budget_shares._clear_lead_share(replace(plan, budget_s=100.0), 20)
+    )

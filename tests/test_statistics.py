@@ -20,6 +20,7 @@ from tuner.judging.statistics import (
     median_interval,
     pooled_sd,
     promise,
+    signed_rank,
     signed_rank_interval,
     student_quantile,
 )
@@ -213,3 +214,11 @@ def test_the_centre_is_the_median_of_the_means_of_all_pairs(count: int) -> None:
     found = signed_rank_interval(values)
     assert found is not None
     assert found.value == (means[(len(means) - 1) // 2] + means[len(means) // 2]) / 2
+
+
+@given(st.lists(st.integers(-60, 60), min_size=6, max_size=40), st.integers(-60, 60))
+def test_the_side_of_a_value_is_that_of_the_signed_rank_interval(whole: list[int], centre: int) -> None:
+    values = [float(each) for each in whole]
+    found = signed_rank_interval(values)
+    assert found is not None
+    assert signed_rank(values, centre) == (found.low > centre) - (found.high < centre)

@@ -144,3 +144,9 @@ def test_this_machine_is_read_without_waiting() -> None:
     # Twenty in a second is 25 times the 2 ms that a reading may take: it fails for a wait, not for a slow machine.
     assert time.perf_counter() - began < 1.0
     assert found[0].context_switches is not None
+
+
+def test_a_clock_that_went_back_leaves_no_time() -> None:
+    now, before = (Counters(at_s, 0.0, 0.0, 0.0, 0.0, 0.0) for at_s in (5.0, 9.0))
+    assert between(before, now).wall_s == 0.0
+    assert between(now, before).wall_s == 4.0
