@@ -1,8 +1,9 @@
 """Does the kernel stack's library leak, touch what is not its own, or race? Its checks under valgrind and the sanitizers.
 
 Every check of `tests/preload` is played with all settings on: under valgrind with the library as it is installed, and with the
-library made with the sanitizers of addresses and undefined behaviour, and with that of threads. A check that a tool fails
-without the library too says nothing of the library: such checks are counted as not judged, with their names.
+library made with the sanitizers of addresses and undefined behaviour, and with that of threads; the last takes signal handlers for its
+own, so that it gets only the checks without them. A check that a tool fails without the library too says nothing of the library:
+such checks are counted as not judged, with their names.
 
     .venv/bin/python benchmarks/memory_checks.py [CHECKS]     about 2 s each; without a number all of them
 """
@@ -53,6 +54,7 @@ class Tool:
     program: Path
     library: tuple[Path, ...]
     runtime: tuple[Path, ...] = ()
+    checks: tuple[str, ...] = tuple(builds.CHECKS)
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ def tools(folder: Path) -> list[Tool]:
     return [
         *([Tool("valgrind", VALGRIND, *made["plain"])] if shutil.which("valgrind") else []),
         Tool("addresses and undefined behaviour", (), *made["addresses"], (builds.sanitizer_runtime(),)),
-        Tool("threads", (), *made["threads"]),
+        Tool("threads", (), *made["threads"], checks=tuple(builds.UNSIGNALLED)),
     ]
 
 
@@ -99,10 +101,10 @@ def leaked_bytes(said: str) -> int:
     return sum(int((first or second).replace(",", "")) for first, second in lost)
 
 
-def judged(tool: Tool, checks: Sequence[str]) -> Found:
-    """Return what a tool finds in the checks under the library, and not without it."""
+def judged(tool: Tool, wanted: int) -> Found:
+    """Return what a tool finds in about so many of its checks under the library, and not without it."""
     found = Found()
-    for check in checks:
+    for check in tool.checks[:: max(1, len(tool.checks) // wanted)]:
         good, said = played(tool, check, [*tool.runtime, *tool.library])
         found.checks += 1
         if good:
@@ -134,9 +136,8 @@ def section(found: Mapping[str, Found]) -> str:
 def main() -> int:
     """Play so many checks under every tool."""
     wanted = int(sys.argv[1]) if sys.argv[1:] else len(builds.CHECKS)
-    checks = builds.CHECKS[:: max(1, len(builds.CHECKS) // wanted)]
     with tempfile.TemporaryDirectory(prefix="tuner-memory-") as folder:
-        found = {tool.name: judged(tool, checks) for tool in tools(Path(folder))}
+        found = {tool.name: judged(tool, wanted) for tool in tools(Path(folder))}
     print(section(found))
     return int(any(each.wrong or each.leaked_bytes for each in found.values()))
 

@@ -6,7 +6,8 @@ copied; nothing here is changed. The exit status is not 0 where a survivor is no
 
     .venv/bin/python benchmarks/mutants.py [MUTANTS] [SEED] [--kept FILE]     about 4 s each
 
-`--kept` keeps what became of each mistake in a file as it is found: what was ended goes on with the mistakes that the file has not.
+`--kept` keeps what became of each mistake in a file as it is found: what was ended goes on with as many others as are missing, and
+tries those that no test noticed again, because a test may have been added.
 """
 
 from __future__ import annotations
@@ -183,24 +184,44 @@ def section(tried: Mapping[str, bool], reasons: Mapping[str, str]) -> str:
 
 
 def read(kept: Path | None) -> dict[str, bool]:
-    """Return what became of mistakes, by their names, as a file has it; none where there is no file."""
+    """Return what became of mistakes that can still be made, by their names, as a file has it; none where there is no file."""
     if kept is None or not kept.exists():
         return {}
-    return dict(map(json.loads, kept.read_text(encoding="utf-8").splitlines()))
+    found = dict(map(json.loads, kept.read_text(encoding="utf-8").splitlines()))
+    names = {each.name for module in {name.partition(":")[0] for name in found} for each in mutants(module)}
+    return {name: dead for name, dead in found.items() if name in names}
 
 
-def tried_out(chosen: Mapping[str, Mutant], kept: Path | None) -> dict[str, bool]:
-    """Return which of some mistakes a test notices; those that `kept` has are not tried again."""
-    found = read(kept)
+def chosen(count: int, seed: int, found: Mapping[str, bool]) -> dict[str, Mutant]:
+    """Return the mistakes that are to be tried: those of before that no test noticed, and random others up to so many in all."""
+    alive = {name for name, dead in found.items() if not dead}
+    again = [
+        each for module in {name.partition(":")[0] for name in alive} for each in mutants(module) if each.name in alive
+    ]
+    every = [(module, at) for module in TESTS for at in places(module)]
+    random.Random(seed).shuffle(every)  # noqa: S311 - no secret
+    made = {each.name: each for each in again}
+    for module, at in every:
+        if len(found.keys() | made.keys()) >= count:
+            break
+        each = mutant(module, at)
+        if each.name not in found:
+            made[each.name] = each
+    return made
+
+
+def tried_out(tried: Mapping[str, Mutant], kept: Path | None) -> dict[str, bool]:
+    """Return which of some mistakes a test notices."""
+    found = {}
     with tempfile.TemporaryDirectory(prefix="tuner-mutants-") as folder:
         copied(Path(folder))
-        for name in chosen.keys() - found.keys():
-            found[name] = killed(chosen[name], Path(folder))
-            print(f"{len(found)} of {len(chosen)}: {found[name]} {name}", file=sys.stderr)
+        for name, each in tried.items():
+            found[name] = killed(each, Path(folder))
+            print(f"{len(found)} of {len(tried)}: {found[name]} {name}", file=sys.stderr)
             if kept:
                 with kept.open("a", encoding="utf-8") as file:
                     print(json.dumps([name, found[name]]), file=file)
-    return {name: found[name] for name in chosen}
+    return found
 
 
 def main() -> int:
@@ -210,16 +231,15 @@ def main() -> int:
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--kept", type=Path, metavar="FILE")
     asked = parser.parse_args()
-    every = [(module, at) for module in TESTS for at in places(module)]
-    chosen = random.Random(asked.seed).sample(every, min(asked.mutants, len(every)))  # noqa: S311 - no secret
-    made = [mutant(module, at) for module, at in chosen]
-    before = len(read(asked.kept))
-    tried = tried_out({each.name: each for each in made}, asked.kept)
+    before = read(asked.kept)
+    found = {**before, **tried_out(chosen(asked.mutants, asked.seed, before), asked.kept)}
     reasons = explained()
-    print(section(tried, reasons))
+    print(section(found, reasons))
     if before:
-        print(f"\n{before} mistakes were tried by earlier starts of this command, which were ended.")
-    return int(any(not dead and name not in reasons for name, dead in tried.items()))
+        print(
+            f"\n{len(before)} of them were tried by earlier starts of this command, and again where no test noticed them."
+        )
+    return int(any(not dead and name not in reasons for name, dead in found.items()))
 
 
 if __name__ == "__main__":

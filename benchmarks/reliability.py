@@ -30,6 +30,7 @@ KEPT: Final = Path("build") / "reliability"
 LIMIT_S: Final = 12 * 3600
 PYTEST: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 LONGEST_LINES: Final = 100
+LONGEST_WORDS: Final = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,10 @@ def section(name: str, command: Sequence[str]) -> tuple[str, bool]:
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S
     )
     took_s = time.monotonic() - began
-    (ROOT / KEPT / name).unlink(missing_ok=True)
+    if done.returncode:
+        print(done.stderr[-LONGEST_WORDS:], file=sys.stderr)
+    if done.stdout:  # it came to its end, where it prints
+        (ROOT / KEPT / name).unlink(missing_ok=True)
     words = " ".join(command).replace("-p no:cacheprovider ", "")
     line = f"`python {words}`, {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s at a load of {load:.0f}: exit status {done.returncode}."
     return "\n\n".join(

@@ -373,3 +373,12 @@ def test_a_switch_that_is_off_as_written_has_nothing_to_explain() -> None:
     )
     assert (off.value, off.why) == ("0", "as set")
     assert "only a number above 0" in below.why
+
+
+@pytest.mark.parametrize(
+    ("stack", "name", "low", "high"), [("vma", "VMA_RX_WRE_BATCHING", "1", "1024"), ("onload", "EF_ACCEPTQ_MIN_BACKLOG", "0", "65535")]
+)  # fmt: skip
+def test_a_number_out_of_range_becomes_the_nearest_in_it(stack: str, name: str, low: str, high: str) -> None:
+    found = [in_effect({name: value}, None, stack).settings[name] for value in ("-3", "7", "99999")]
+    assert [each.value for each in found] == [low, "7", high]
+    assert [each.fate for each in found] == [Fate.CLAMPED, Fate.APPLIED, Fate.CLAMPED]

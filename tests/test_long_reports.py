@@ -133,3 +133,9 @@ def test_a_report_that_fails_leaves_the_collector_of_cycles_as_it_was(
         assert (seen, gc.isenabled()) == ([False], enabled)
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_where_nothing_is_left_out_nothing_is_said(long: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("MOST_MARKS", "MOST_LISTED", "MOST_RUNS", "MOST_CURVES_OF_ONE"):
+        monkeypatch.setattr(f"tuner.report.shortened.{limit}", 10**9)
+    assert shortened(long)["left_out"] == {}

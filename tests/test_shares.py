@@ -68,6 +68,7 @@ def test_a_clear_lead_is_judged_by_as_many_blocks_as_leave_the_runs_to_minimise(
     after = budget_shares.CLEAR_LEAD_REST_RUNS / budget_shares._runs(plan)
     fits = [blocks for blocks in range(few, many + 1) if budget_shares._clear_lead_share(plan, blocks) + after <= left]
     assert list(budget_shares.clear_lead_blocks(plan)) == fits
+    assert list(budget_shares.clear_lead_blocks(replace(plan, kind=Kind.MEASURE))) == []
 
 
 def of_runs(plan: Plan, runs: float) -> Plan:
@@ -98,3 +99,9 @@ def test_a_clear_lead_is_confirmed_in_its_blocks_after_the_search() -> None:
         budget_shares.search_ends(replace(plan, budget_s=100.0))
         + budget_shares._clear_lead_share(replace(plan, budget_s=100.0), 20)
     )
+
+
+def test_the_blocks_of_a_clear_lead_take_their_runs_and_the_choosing_before_them() -> None:
+    share = budget_shares._clear_lead_share(of_runs(LONG, 200.0), 10)
+    runs = 200.0 * share
+    assert runs * (1.0 - budget_shares.CHOOSING_PART) == pytest.approx(10 * budget_shares.RUNS_A_BLOCK)

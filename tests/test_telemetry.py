@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_every_counter_is_read_from_its_file(tmp_path: Path) -> None:
         proc__stat=STAT,
         proc__loadavg="1.25 1.0 0.5 2/100 4711\n",
         proc__net__snmp=SNMP,
-        proc__net__softnet_stat="00000001 0000000a 0\n00000001 00000001 0\n",
+        proc__net__softnet_stat="00000001 0000000a 0\n00000001 00000010 0\n",
         proc__pressure__cpu="some avg10=1.00 avg60=0.00 avg300=0.00 total=5000\nfull avg10=0 total=1\n",
         sys__devices__system__cpu__cpu1__thermal_throttle__core_throttle_count="2\n",
         sys__devices__system__cpu__cpu1__cpufreq__scaling_cur_freq="2400000\n",
@@ -64,7 +65,7 @@ def test_every_counter_is_read_from_its_file(tmp_path: Path) -> None:
     found = read((1,), tmp_path)
     assert (found.busy_s, found.idle_s, found.interrupts_s, found.steal_s) == (6.5, 25.05, 0.3, 0.1)
     assert (found.context_switches, found.softirqs, found.throttles, found.frequency_khz) == (7000, 900, 2, 2400000)
-    assert (found.udp_drops, found.tcp_retransmissions, found.softnet_drops) == (9, 3, 11)
+    assert (found.udp_drops, found.tcp_retransmissions, found.softnet_drops) == (9, 3, 26)
     assert (found.pressure_us, found.load_1min) == (5000, 1.25)
     assert read((), tmp_path).busy_s == 11.0
 
@@ -150,3 +151,15 @@ def test_a_clock_that_went_back_leaves_no_time() -> None:
     now, before = (Counters(at_s, 0.0, 0.0, 0.0, 0.0, 0.0) for at_s in (5.0, 9.0))
     assert between(before, now).wall_s == 0.0
     assert between(now, before).wall_s == 4.0
+
+
+def test_pressure_is_the_share_of_the_time_in_which_somebody_waited() -> None:
+    before, after = (Counters(at_s, 0.0, 0.0, 0.0, 0.0, 0.0, pressure_us=us) for at_s, us in ((1.0, 0.0), (3.0, 5e5)))
+    assert between(before, after).pressure_share == pytest.approx(0.25)
+
+
+def test_our_own_time_is_that_of_all_our_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    times = iter([os.times_result((1.0, 2.0, 4.0, 8.0, 0.0)), os.times_result((2.0, 4.0, 8.0, 16.0, 0.0))])
+    monkeypatch.setattr("os.times", lambda: next(times))
+    before, after = read((0,), tmp_path), read((0,), tmp_path)
+    assert after.own_cpu_s - before.own_cpu_s == pytest.approx(15.0, abs=1.0)

@@ -290,3 +290,11 @@ def test_a_profile_that_json_cannot_say_is_refused(tmp_path: Path, monkeypatch: 
 def test_blanks_around_an_inline_value_are_left_out_from_3_70_on() -> None:
     assert from_inline("cpu_affinity = 0-0 ", "f", "3.70.0") == from_inline("cpu_affinity=0-0", "f", "3.70.0")
     assert from_inline("cpu_affinity = 0-0 ", "f", "3.61.2") != from_inline("cpu_affinity=0-0", "f", "3.61.2")
+
+
+def test_what_has_no_key_is_told_from_what_is_misspelled() -> None:
+    idle = next(name for name in catalogue.load("xlio").parameters if name not in keys("3.70.2"))
+    _, findings = to_json({idle: "1", "XLIO_RX_POL": "1"}, "3.70.2")
+    hints = {each.message.partition(" ")[0]: each.suggestion for each in findings}
+    assert hints[idle] == "it has no effect in JSON mode"
+    assert "XLIO_RX_POLL" in hints["XLIO_RX_POL"]
