@@ -8,7 +8,7 @@
 Needs the group `fuzz` (atheris). Only a TunerError may come out of a reader; an input that takes longer than five
 seconds is a hang. What libFuzzer finds it writes to build/fuzz/crash-… or timeout-…, and the exit status is not 0.
 Inputs that reached something new stay in build/fuzz/READER, where the next fuzzing of that reader begins; `--keep` writes
-the fewest that reach the same to tests/data/corpus/READER.json, which `tests/test_fuzzed.py` reads at every `make test`.
+the shortest of them to tests/data/corpus/READER.json, which `tests/test_fuzzed.py` reads at every `make test`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORK: Final = ROOT / "build" / "fuzz"
 CORPUS: Final = ROOT / "tests" / "data" / "corpus"
 HANG_S: Final = 5
 LONGEST_BYTES: Final = 512
-MOST_KEPT: Final = 150
+MOST_KEPT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,20 +212,15 @@ def kept(name: str) -> list[str]:
 
 
 def keep(name: str) -> None:
-    """Keep the fewest inputs that reach what all of a reader's reach, the shortest first."""
-    folder = corpus(name)
-    fewest = folder.with_name(f"{folder.name}.fewest")
-    fewest.mkdir(exist_ok=True)
-    command = [sys.executable, __file__, name, "--raw", "--merge", str(fewest)]
-    subprocess.run(command, capture_output=True, check=True)
-    seeds = set(TARGETS[name].texts())
-    texts = {path.read_bytes().decode(errors="replace") for path in fewest.iterdir()} - seeds
+    """Keep the shortest inputs of a reader that reached something new."""
+    texts = {path.read_bytes().decode(errors="replace") for path in corpus(name).iterdir()} - set(TARGETS[name].texts())
+    shortest = sorted(texts, key=lambda text: (len(text), text))[:MOST_KEPT]
     CORPUS.mkdir(exist_ok=True)
-    chosen = sorted(texts, key=lambda text: (len(text), text))[:MOST_KEPT]
-    (CORPUS / f"{folder.name}.json").write_text(json.dumps(chosen, indent=0) + "\n", encoding="utf-8")
+    path = CORPUS / f"{name.replace(' ', '-')}.json"
+    path.write_text(json.dumps(shortest, indent=0) + "\n", encoding="utf-8")
 
 
-def fuzz(name: str, seconds: int, runs: int, merge: str | None) -> None:
+def fuzz(name: str, seconds: int, runs: int) -> None:
     """Fuzz one reader until time or inputs are used up; libFuzzer ends the process."""
     import atheris
 
@@ -236,15 +231,14 @@ def fuzz(name: str, seconds: int, runs: int, merge: str | None) -> None:
     words.write_text("# words\n" + "".join(f'"{_escaped(word)}"\n' for word in TARGETS[name].words), encoding="ascii")
     limits = [f"-max_total_time={seconds}"] if seconds else []
     limits += [f"-runs={runs}"] if runs else []
-    folders = [merge, str(folder)] if merge else [str(folder)]
     options = [
         f"-timeout={HANG_S}",
         f"-max_len={TARGETS[name].longest_bytes}",
         f"-dict={words}",
         f"-artifact_prefix={WORK}/",
     ]
-    options += ["-merge=1"] if merge else ["-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *limits, *options, *folders], one_input)
+    options.append("-print_final_stats=1")
+    atheris.Setup([sys.argv[0], *limits, *options, str(folder)], one_input)
     atheris.Fuzz()
 
 
@@ -286,10 +280,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--raw", action="store_true", help="libFuzzer's own output, in this process")
-    parser.add_argument("--merge", metavar="FOLDER", help="with --raw: the fewest inputs that reach the same, into it")
     asked = parser.parse_args()
     if asked.raw:
-        fuzz(asked.target, asked.seconds if not asked.runs else 0, asked.runs, asked.merge)
+        fuzz(asked.target, asked.seconds if not asked.runs else 0, asked.runs)
     names = list(TARGETS) if asked.target == "all" else [asked.target]
     status = each(names, asked.seconds, asked.runs)
     if asked.keep:
