@@ -154,7 +154,7 @@ def test_a_clock_that_went_back_leaves_no_time() -> None:
 
 
 def test_pressure_is_the_share_of_the_time_in_which_somebody_waited() -> None:
-    before, after = (Counters(at_s, 0.0, 0.0, 0.0, 0.0, 0.0, pressure_us=us) for at_s, us in ((1.0, 0.0), (3.0, 5e5)))
+    before, after = (Counters(at_s, 0.0, 0.0, 0.0, 0.0, 0.0, pressure_us=us) for at_s, us in ((1.0, 0), (3.0, 500_000)))
     assert between(before, after).pressure_share == pytest.approx(0.25)
 
 
