@@ -186,3 +186,9 @@ def test_a_margin_is_a_percentage() -> None:
     assert [share(text, "--margin") for text in ("2%", "0.5 %", "10")] == [0.02, 0.005, 0.1]
     with pytest.raises(UsageError, match="is not a percentage"):
         share("-1%", "--margin")
+
+
+@pytest.mark.parametrize("beginning", ["20260712", "20260712-10", "20260712-101500-tune"])
+def test_a_session_may_be_named_by_the_beginning_of_its_id(beginning: str, tuner: Tuner) -> None:
+    found = tuner("check-regression", "latency", "--against", beginning)
+    assert "there are no sessions" in found.err

@@ -26,10 +26,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import served
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.records import State
 from tuner.results import Results
 from tuner.serve import doorman
+from tuner.serve import starting as starting_of
 from tuner.serve.doorman import Doorman, Handed
 from tuner.serve.gate import Gate
 from tuner.serve.server import Address, listening
@@ -253,3 +254,21 @@ def _forked(parent: int) -> int:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     words = Path(f"/proc/{parent}/cmdline").read_bytes()
     return next(int(each) for each in children if Path(f"/proc/{each}/cmdline").read_bytes() == words)
+
+
+def test_a_server_that_cannot_begin_says_so_once_and_by_its_exit_status(tmp_path: Path) -> None:
+    many_trials.stored(tmp_path / "results", 6)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        argv = [sys.executable, "-m", "tuner", "serve", "--allow-start", "--port", port]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("is taken by another program") == 1
+
+
+def test_a_server_that_a_signal_ends_is_told() -> None:
+    with pytest.raises(TunerError, match="SIGKILL ended the server"):
+        starting_of._status(signal.SIGKILL)
+    assert starting_of._status(2 << 8) == 2

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tuner.errors import MissingTool, UsageError
+from tuner.errors import MissingTool, TunerError, UsageError
 from tuner.results import Results
 from tuner.serve.gate import Gate
 from tuner.serve.manners import step_back
@@ -56,7 +56,7 @@ def serve(results: Results, address: Address, say: Callable[[str], None], asking
     Raises:
         MissingTool: the extra is not installed.
         UsageError: nobody can listen there.
-        TunerError: there is no store that this release reads.
+        TunerError: there is no store that this release reads, or what it consists of has ended.
 
     """
     check_installed()
@@ -73,6 +73,8 @@ def serve(results: Results, address: Address, say: Callable[[str], None], asking
             say(f"token: {secret}")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_until_stopped(reader, rules, taken, asking))
+        if asking is not None and getattr(taken, "gone", False) and not asking.is_orphan:
+            raise TunerError("what takes the server's connections has ended", advice="begin the server again")
 
 
 def _taken(listener: socket.socket, rules: Gate, asking: Asking | None) -> socket.socket:

@@ -244,8 +244,11 @@ def _line(connection: socket.socket) -> Mapping[str, Any] | None:
 
 def with_starter(
     results: Results, environment: Mapping[str, str], folder: Path, serve: Callable[[Asking], None]
-) -> None:
-    """Carry out `serve` in a process of its own, and start sessions for it in `folder` meanwhile, until that has ended."""
+) -> int:
+    """Carry out `serve` in a process of its own, and start sessions for it in `folder` meanwhile, until that has ended.
+
+    Return the status that it ended with, 0 where it was asked to end; raise `TunerError` where something else ended it.
+    """
     (mine, theirs), (mine_too, stopping) = socket.socketpair(), socket.socketpair()
     server = os.fork()
     if server == 0:
@@ -253,25 +256,36 @@ def with_starter(
         mine_too.close()
         os.setpgid(0, 0)  # so that Ctrl-C in a terminal comes to it once
         serve(Asking(theirs, stopping=stopping))
-        return
+        return 0
     theirs.close()
     stopping.close()
-    with mine, mine_too, _signals_go_to(server):
+    with mine, mine_too, _signals_go_to(server) as told:
         url = {"TUNER_STORE": results.store} if results.store else {}
         starter = Starter(results, {**environment, **url}, folder)
         threading.Thread(target=starter.serve_stops, args=(mine_too,), daemon=True).start()
         starter.serve(mine)
-        os.waitpid(server, 0)
+        _, ended = os.waitpid(server, 0)
+    return 0 if told else _status(ended)
+
+
+def _status(ended: int) -> int:
+    """Return the exit status of a process that nobody asked to end; raise `TunerError` where a signal ended it."""
+    status = os.waitstatus_to_exitcode(ended)
+    if status < 0:
+        raise TunerError(f"{signal.Signals(-status).name} ended the server", advice="begin it again")
+    return status
 
 
 @contextlib.contextmanager
-def _signals_go_to(server: int) -> Iterator[None]:
-    """Pass on to the server what would end this process, which ends with it.
+def _signals_go_to(server: int) -> Iterator[list[int]]:
+    """Pass on to the server what would end this process, which ends with it; give the signals that were.
 
     These are handlers, because what is ignored would be ignored by what is started, too.
     """
+    passed_on: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
+        passed_on.append(number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(server, number)
         signal.setitimer(signal.ITIMER_REAL, _ITS_END_S)
@@ -286,7 +300,7 @@ def _signals_go_to(server: int) -> Iterator[None]:
     for number in numbers:
         signal.signal(number, pass_on)
     try:
-        yield
+        yield passed_on
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():

@@ -34,8 +34,8 @@ from tuner.session.workspace import Workspace
 from tuner.store import Store
 from tuner.store.database import LATEST
 
-_ID: Final = re.compile(rf"{LATEST}|\d{{8}}-\d{{6}}-.*")
-"""What names a session and not a profile: the beginning of an id has its date and time."""
+_ID: Final = re.compile(rf"{LATEST}|\d{{8}}(?:-.*)?")
+"""What names a session and not a profile: an id, or a beginning of one, has its date first."""
 
 
 @dataclass(frozen=True, slots=True)

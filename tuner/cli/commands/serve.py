@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,8 @@ def serve(
     server.check_installed()
     at = server.Address(address, port, tuple(name or ()), token)
     if allow_start:
-        starting.with_starter(where, os.environ, Path.cwd(), lambda asking: server.serve(where, at, typer.echo, asking))
+        serving = partial(server.serve, where, at, typer.echo)
+        if status := starting.with_starter(where, os.environ, Path.cwd(), serving):
+            raise typer.Exit(status)
     else:
         server.serve(where, at, typer.echo)
