@@ -317,6 +317,19 @@ def test_a_log_that_a_writer_left_is_read_where_nothing_can_be_written(
     assert Store.reading(Results(tmp_path / "b")).ids() == ["20260101-a"]
 
 
+def test_a_store_whose_maker_was_killed_before_it_had_tables_is_empty_and_can_be_measured_into(
+    tuner: Tuner, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as store:
+        store.execute(f"pragma application_id={APPLICATION_ID}")
+        store.execute("pragma journal_mode=wal")
+    for command in (("sessions", "list"), ("store", "check"), ("report",)):
+        ended = tuner(*command, "--results", ".")
+        assert (ended.status, "is empty: nothing was stored in it" in ended.err) == (1, True)
+    Store(Results(tmp_path).url).add_session("20260101-a", {}, {})
+    assert Store.reading(Results(tmp_path)).ids() == ["20260101-a"]
+
+
 def test_a_reader_in_the_same_process_leaves_a_session_its_locks_on_the_file(tmp_path: Path) -> None:
     def locks() -> list[str]:
         inode = f":{(tmp_path / 'tuner.db').stat().st_ino} "

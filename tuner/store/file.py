@@ -92,7 +92,7 @@ class File:
         if self._write:
             return opening.writer(self.path)
         connection = opening.reader(self.path)
-        opening.as_now(connection)
+        opening.as_now(connection, self.path)
         return connection
 
     @contextmanager

@@ -120,10 +120,15 @@ def check_format(where: str, versions: Sequence[object]) -> None:
         raise StoreError(message, advice="use the release that wrote it, or a later one")
 
 
-def as_now(connection: sqlite3.Connection) -> None:
-    """Show a reader the tables of an earlier format as they are now, by a view that is nowhere but in its connection."""
-    (named,) = connection.execute("SELECT count(*) FROM pragma_table_info('sessions') WHERE name='host'").fetchone()
-    if not named:
+def as_now(connection: sqlite3.Connection, path: Path) -> None:
+    """Show a reader the tables of an earlier format as they are now, by a view that is nowhere but in its connection.
+
+    Raise `StoreError` for a store without tables: who made it was ended before it had any.
+    """
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sessions')")}
+    if not columns:
+        raise StoreError(f"{path} is empty: nothing was stored in it", advice=f"measure, or {_ANOTHER}")
+    if "host" not in columns:
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(_WITH_HOST)
 
