@@ -401,6 +401,36 @@ def test_flipped_bytes_are_said_to_be_damage_and_what_is_left_is_salvaged(
     assert (refused.status, "exists and was not changed" in refused.err) == (1, True)
 
 
+def test_what_is_salvaged_has_its_name_when_it_is_whole_and_nothing_is_left_where_that_fails(
+    tuner: Tuner, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / ".tuner-99999999-abc-wal").touch()  # of one that was killed
+    real = Store.add_whole
+
+    def full(store: Store, *parts: Any) -> None:
+        real(store, *parts)
+        assert not (saved / "tuner.db").exists()
+        raise StoreError(f"cannot use {store.where}: database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "add_whole", full)
+        failed = tuner("store", "salvage", "--results", "results", "--to", "saved")
+    assert (failed.status, [*saved.iterdir()]) == (1, [])
+    assert "cannot use saved/tuner.db: database or disk is full" in failed.err
+
+    def taken(store: Store, *parts: Any) -> None:
+        real(store, *parts)
+        (saved / "tuner.db").write_text("somebody else's")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "add_whole", taken)
+        refused = tuner("store", "salvage", "--results", "results", "--to", "saved")
+    assert (refused.status, "exists and was not changed" in refused.err) == (1, True)
+    assert [(each.name, each.read_text()) for each in saved.iterdir()] == [("tuner.db", "somebody else's")]
+
+
 def test_salvage_copies_all_but_what_is_wrong_and_keeps_runs_with_their_trials(results: Path, tmp_path: Path) -> None:
     before = Store.reading(Results(results)).session("latest").id
     spoil(

@@ -115,8 +115,15 @@ def salvage(results: Results, target: Results) -> Examined:
         with opening.told(target.database):
             target.database.hardlink_to(part)
             atomic_file.flush_folder(target.folder)
-    except FileExistsError as reason:
-        raise _exists(target) from reason
+    except StoreError as reason:
+        if isinstance(reason.__cause__, FileExistsError):
+            raise _exists(target) from reason
+        if str(part) not in reason.message:
+            raise
+        said = reason.message.replace(str(part), str(target.database))
+        raise StoreError(
+            said, advice="nothing was left there: make room, or name another folder with --to DIR"
+        ) from reason
     finally:
         for each in target.folder.glob(f"{part.name}*"):
             each.unlink()
