@@ -272,6 +272,12 @@ def summed(sections: Mapping[str, str]) -> str:
     return "\n".join(["| figure | |", "|---|---|", *rows]) + "\n"
 
 
+def not_run(sections: Mapping[str, str]) -> list[str]:
+    """Return a line with the harnesses that the page says nothing of, none where it has all."""
+    names = [name for name in HARNESSES if name not in sections]
+    return [f"Not run on this host yet: {', '.join(names)}.\n"] if names else []
+
+
 def kept() -> dict[str, str]:
     """Return the sections that the page has."""
     if not PAGE.is_file():
@@ -296,7 +302,7 @@ def main() -> int:
         good = good and fine
         sections = {**kept(), name: said}  # another start of this program may have written since
         found = [sections[each] for each in HARNESSES if each in sections]
-        PAGE.write_text("\n".join([head(), summed(sections), *found]), encoding="utf-8")
+        PAGE.write_text("\n".join([head(), summed(sections), *not_run(sections), *found]), encoding="utf-8")
     return 0 if good else 1
 
 

@@ -116,3 +116,9 @@ def test_a_module_that_is_hardly_reached_is_listed_with_its_lines_and_counted_in
     assert "| all | 40 | 95.0 % |" in said
     assert "- hosts/one.py: 90 %, not the lines 7" in said
     assert "api.py:" not in said
+
+
+def test_a_harness_that_was_not_run_is_told() -> None:
+    told = reliability.not_run({name: "" for name in reliability.HARNESSES if name not in {"fuzz", "branches"}})
+    assert told == ["Not run on this host yet: fuzz, branches.\n"]
+    assert reliability.not_run(dict.fromkeys(reliability.HARNESSES, "")) == []
