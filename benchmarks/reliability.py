@@ -113,7 +113,7 @@ HARNESSES: Final[Mapping[str, Harness]] = {
     "known programs": Harness(
         "Servers and clients that everybody knows, and Python's own tests of sockets, do under the library what they do without.",
         ("benchmarks/known_programs.py",),
-        ("benchmarks/known_programs.py", "redis, redis-benchmark", "nginx, curl"),
+        ("benchmarks/known_programs.py", "--pairs"),
     ),
     "mutants": Harness(
         "Mistakes put into the modules that decide and parse are noticed by their tests.",
