@@ -301,3 +301,9 @@ def test_an_answer_says_which_line_decides_or_that_none_does() -> None:
         ("application-id y *\nuse os tcp_server *:99", "no application-id of the file is for this program"),
     ):
         assert answer(parse(text), socket).why.startswith(why)
+
+
+@pytest.mark.parametrize(("network", "hides"), [("0.0.0.0/0", True), ("*", True), ("128.0.0.0/1", False)])
+def test_only_a_network_of_all_addresses_hides_a_rule_for_any_address(network: str, hides: bool) -> None:
+    text = f"application-id x *\nuse os tcp_server {network}:*\nuse vma tcp_server *:*\n"
+    assert any("never reached" in str(each) for each in lint(text, "f")) is hides

@@ -382,3 +382,7 @@ def test_a_number_out_of_range_becomes_the_nearest_in_it(stack: str, name: str, 
     found = [in_effect({name: value}, None, stack).settings[name] for value in ("-3", "7", "99999")]
     assert [each.value for each in found] == [low, "7", high]
     assert [each.fate for each in found] == [Fate.CLAMPED, Fate.APPLIED, Fate.CLAMPED]
+
+
+def test_a_text_of_onload_stays_the_text_that_it_is() -> None:
+    assert in_effect({"EF_LOG_FILE": "7th"}, None, "onload").settings["EF_LOG_FILE"].value == "7th"

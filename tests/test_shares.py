@@ -60,7 +60,7 @@ def test_a_tuning_that_judges_too_little_is_never_advised_a_smaller_budget() -> 
     assert budget_shares.budget_s(LONG, 1.01 * had_s) > LONG.budget_s
 
 
-@pytest.mark.parametrize("budget_s", [300.0, 420.0, 900.0])
+@pytest.mark.parametrize("budget_s", [100.0, 180.0, 240.0, 900.0])
 def test_a_clear_lead_is_judged_by_as_many_blocks_as_leave_the_runs_to_minimise(budget_s: float) -> None:
     few, many = budget_shares.CLEAR_LEAD_BLOCKS
     plan = replace(LONG, budget_s=budget_s)
