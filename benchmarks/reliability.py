@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tuner import atomic_file
 from tuner.hosts import facts
 
 ROOT: Final = Path(__file__).parents[1]
@@ -302,7 +303,7 @@ def main() -> int:
         good = good and fine
         sections = {**kept(), name: said}  # another start of this program may have written since
         found = [sections[each] for each in HARNESSES if each in sections]
-        PAGE.write_text("\n".join([head(), summed(sections), *not_run(sections), *found]), encoding="utf-8")
+        atomic_file.write(PAGE, "\n".join([head(), summed(sections), *not_run(sections), *found]))
     return 0 if good else 1
 
 
