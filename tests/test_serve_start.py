@@ -177,7 +177,8 @@ def _at_the_door(token: str, heard: list[dict[str, object]]) -> Iterator[tuple[i
         for line in starter.makefile("rb"):
             heard.append(json.loads(line))
             known = heard[-1]["stop"] == "20260101-000000-mine"
-            starter.sendall(json.dumps(asdict(Started(stops=1)) if known else {"refused": "not mine"}).encode() + b"\n")
+            now = Started(session="20260101-000000-mine", stops=1)
+            starter.sendall(json.dumps(asdict(now) if known else {"refused": "not mine"}).encode() + b"\n")
 
     door = Doorman(listener, its, Gate(port, frozenset(), token=token), Asking(ask))
     threads = [threading.Thread(target=each, daemon=True) for each in (answer, door.serve)]
@@ -210,9 +211,13 @@ def test_stop_is_answered_at_the_door_by_who_has_the_token_and_everything_else_i
         assert heard == []
         own = {"authorization": "Bearer secret"}
         assert _asked(port, "/stop", mine, **own)[:2] == (http.HTTPStatus.SEE_OTHER, "/sessions/20260101-000000-mine")
+        status, _, page = _asked(port, "/stop", mine, accept="text/html", **own)
+        assert status == http.HTTPStatus.OK
+        assert "Stop it now" in page
+        assert 'value="20260101-000000-mine"' in page
         assert _asked(port, "/stop", "session=other", **own)[0] == http.HTTPStatus.BAD_REQUEST
         assert _asked(port, "/stop", "x" * 9000, **own)[0] == http.HTTPStatus.BAD_REQUEST
-        assert [each["stop"] for each in heard] == ["20260101-000000-mine", "other"]
+        assert [each["stop"] for each in heard] == ["20260101-000000-mine", "20260101-000000-mine", "other"]
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"GET /stop HTTP/1.1\r\n")
             taken, _ = handed.accept()

@@ -24,9 +24,9 @@ from urllib.parse import parse_qsl, quote
 import h11
 
 from tuner.errors import TunerError, UsageError
-from tuner.serve import gate
+from tuner.serve import gate, pages
 from tuner.serve.gate import Asked, Gate
-from tuner.serve.starting import Asking
+from tuner.serve.starting import Asking, Started
 
 STOP: Final = "/stop"
 MOST_WAITING: Final = 500
@@ -151,23 +151,36 @@ class Doorman:
             self._stopping.release()
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is answered: where to go from there, if anywhere, and whether the text is a page."""
+
+    status: HTTPStatus
+    text: str
+    to: str = ""
+    page: bool = False
+
+    def encoded(self) -> bytes:
+        """Return it as it goes over a connection."""
+        text = f"{self.text}\n".encode()
+        told = {
+            **gate.HEADERS,
+            "content-type": f"text/{'html' if self.page else 'plain'}; charset=utf-8",
+            "content-length": str(len(text)),
+            "connection": "close",
+            **({"location": self.to} if self.to else {}),
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        return f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\n{lines}\r\n".encode() + text
+
+
 def answered(connection: socket.socket, rules: Gate, asking: Asking) -> bytes:
     """Read a request for Stop, do what it asks where the gate lets it, and return the answer."""
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEAD)
     try:
-        asked, form = _heard(connection, parser)
-        status, said, to = _answer(asked, form, rules, asking)
+        return _answer(*_heard(connection, parser), rules, asking).encoded()
     except (h11.RemoteProtocolError, TimeoutError, ValueError):
-        status, said, to = HTTPStatus.BAD_REQUEST, "that is no form", ""
-    text = f"{said}\n".encode()
-    told = {
-        **gate.HEADERS,
-        "content-type": "text/plain; charset=utf-8",
-        "content-length": str(len(text)),
-        "connection": "close",
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (told | ({"location": to} if to else {})).items())
-    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{lines}\r\n".encode() + text
+        return _Answer(HTTPStatus.BAD_REQUEST, "that is no form").encoded()
 
 
 def _heard(connection: socket.socket, parser: h11.Connection) -> tuple[Asked, bytes]:
@@ -195,17 +208,28 @@ def _some(connection: socket.socket, until_s: float) -> bytes:
     return connection.recv(_MOST_BODY)
 
 
-def _answer(asked: Asked, form: bytes, rules: Gate, asking: Asking) -> tuple[HTTPStatus, str, str]:
-    """Return the status, the words, and where to go from there."""
+def _answer(asked: Asked, form: bytes, rules: Gate, asking: Asking) -> _Answer:
+    wants_page = "text/html" in asked.headers.get("accept", "")
     if refusal := rules.refusal(asked):
-        if refusal.login and "text/html" in asked.headers.get("accept", ""):
-            return HTTPStatus.SEE_OTHER, refusal.why, gate.LOGIN
-        return refusal.status, refusal.why, ""
+        if refusal.login and wants_page:
+            return _Answer(HTTPStatus.SEE_OTHER, refusal.why, gate.LOGIN)
+        return _Answer(refusal.status, refusal.why)
     session = dict(parse_qsl(form.decode(), max_num_fields=40, strict_parsing=True)).get("session", "")
     try:
-        asking.stop(session)
+        now = asking.stop(session)
     except UsageError as reason:
-        return HTTPStatus.BAD_REQUEST, reason.message, ""
+        return _Answer(HTTPStatus.BAD_REQUEST, reason.message)
     except (TunerError, OSError):
-        return HTTPStatus.SERVICE_UNAVAILABLE, "what starts sessions is gone: begin the server again", ""
-    return HTTPStatus.SEE_OTHER, "asked to end", f"/sessions/{quote(session, safe='')}"
+        return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, "what starts sessions is gone: begin the server again")
+    to = f"/sessions/{quote(session, safe='')}"
+    return _Answer(HTTPStatus.OK, _page(now, to), page=True) if wants_page else _Answer(HTTPStatus.SEE_OTHER, "", to)
+
+
+def _page(now: Started, to: str) -> str:
+    """Return a page that says what was asked, can ask again, and goes on to the session's own as soon as that comes.
+
+    It needs no other file, which would come from the server.
+    """
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="1; url={to}"><title>Asked to end</title>'
+    body = f'<main><h1>Asked to end</h1>{pages.stop_form(now)}<p><a href="{to}">The session</a>, which comes by itself.</p></main>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
