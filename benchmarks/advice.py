@@ -203,8 +203,10 @@ def _of(case: Case, session: Session) -> bool:
     return (case.truth, case.budget_s) == (session.truth, session.budget_s)
 
 
-def page(rows: Rows, found: Mapping[Session, Kept], command: str) -> str:
+def page(cases: Sequence[Case], found: Mapping[Session, Kept], command: str) -> str:
     """Return the whole of the page."""
+    rows = by_case(cases, found)
+    empty = [f"{case.truth} {case.budget_s:g} s" for case in cases if case not in rows]
     counts = sorted(map(len, rows.values()))
     now = sum(kept.code == advice_kept.code() for kept in found.values())
     return "\n".join(
@@ -212,7 +214,8 @@ def page(rows: Rows, found: Mapping[Session, Kept], command: str) -> str:
             "# Advice\n",
             f"Made {datetime.now(UTC):%Y-%m-%d} by `{command}`: {counts[0]} to {counts[-1]} simulated sessions a row, {len(found)}",
             f"together, {now} of them by the code as it is and {len(found) - now} by earlier states of it. They are kept in",
-            f"`benchmarks/data/{KEPT.name}`; the same command goes on where it ended.\n",
+            f"`benchmarks/data/{KEPT.name}`; `benchmarks/advice.py` goes on where it ended.\n",
+            f"Rows of which no session was computed yet: {_listed(empty)}.\n",
             "Truths: `benchmarks/truths.py`; noise: `benchmarks/simulation.py`. The recommended profile is what `best.toml`",
             "holds, the baseline where there is none; its loss is what the best finalist or known profile that was measured",
             "truly performs better, in percent of that one's performance. Counts with exact binomial 95 % intervals, means with",
@@ -274,7 +277,7 @@ def main() -> None:
     print(*table(rows), "", verdicts(rows), believed(rows), sep="\n")
     if asked.write:
         command = shlex.join([".venv/bin/python", "benchmarks/advice.py", *sys.argv[1:]])
-        PAGE.write_text(page(rows, found, command), encoding="utf-8")
+        PAGE.write_text(page(cases, found, command), encoding="utf-8")
 
 
 if __name__ == "__main__":
