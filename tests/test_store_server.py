@@ -67,6 +67,31 @@ def test_the_database_of_another_program_is_not_touched(postgresql: postgres.Ser
     assert tables(url) == {"addresses"}
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        ("alter table runs rename to runs_", "create view runs as select runs_.* from runs_, pg_sleep(600)"),
+        (
+            "create function act() returns trigger language plpgsql as 'begin return new; end'",
+            "create trigger acts before insert on runs for each row execute function act()",
+        ),
+        ("create rule acts as on insert to runs do also notify somebody",),
+        ("alter table runs add column more text generated always as (upper(reason)) stored",),
+    ],
+    ids=["view", "trigger", "rule", "generated column"],
+)
+@pytest.mark.parametrize("write", [True, False])
+def test_a_store_with_statements_of_who_made_it_is_refused(url: str, made: tuple[str, ...], write: bool) -> None:
+    assert Store(url, write=write).ids() == ["20260101-a"]
+    with Store(url).engine.begin() as connection:
+        for statement in made:
+            connection.exec_driver_sql(statement)
+    assert (
+        "holds what acts by itself when it is read or written, as no store does: runs"
+        in refusal(url, write=write).message
+    )
+
+
 def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postgresql: postgres.Server) -> None:
     url = postgresql.database("create table addresses (street text)")
     assert "tuner store upgrade" in refusal(url).advice

@@ -104,12 +104,17 @@ def recognised(connection: sqlite3.Connection, path: Path) -> None:
     missing = SIGNS - tables
     if identity not in {0, APPLICATION_ID} or (identity == 0 and missing):
         raise StoreError(f"{path} is a database of another program; nothing was changed", advice=_ANOTHER)
-    if active := [name for (name,) in connection.execute(ACTIVE)]:
-        named = ", ".join(map(shown, active[:_MOST_NAMED]))
-        message = f"{path} holds what acts by itself when it is read or written, as no store does: {named}"
-        raise StoreError(message, advice="it is not to be trusted: have its owner make a copy with `tuner store copy`")
+    check_passive(str(path), [name for (name,) in connection.execute(ACTIVE)])
     if "format" in tables:
         check_format(str(path), [version for (version,) in connection.execute("SELECT version FROM format LIMIT 2")])
+
+
+def check_passive(where: str, active: Sequence[str]) -> None:
+    """Raise `StoreError` for a store with views, triggers and the like, whose names are `active`."""
+    if active:
+        named = ", ".join(map(shown, active[:_MOST_NAMED]))
+        message = f"{where} holds what acts by itself when it is read or written, as no store does: {named}"
+        raise StoreError(message, advice="it is not to be trusted: have its owner make a copy with `tuner store copy`")
 
 
 def check_format(where: str, versions: Sequence[object]) -> None:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from tuner import database_url
 from tuner.errors import Busy, MissingTool, StoreError
 from tuner.store import formats
-from tuner.store.opening import check_format
+from tuner.store.opening import check_format, check_passive
 from tuner.store.place import AlreadyThere, Fenced, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA, SIGNS
 
@@ -54,6 +54,14 @@ _TABLES: Final = sa.text(
     "SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment FROM pg_class c "
     "WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
     "AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 1"
+)
+# Statements of who made them, maybe without end, under names of ours: as views and triggers in a file.
+_ACTIVE: Final = sa.text(
+    "SELECT c.relname FROM pg_class c "
+    "WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relname = ANY(:ours) "
+    "AND (c.relkind IN ('v', 'm', 'f') OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) "
+    "OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid) "
+    "OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '')) ORDER BY 1"
 )
 _HOLDER: Final = sa.text(
     "SELECT a.application_name AS name, host(a.client_addr) AS address FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
@@ -135,6 +143,7 @@ class Server:
         tables = {row.name: row.comment for row in connection.execute(_TABLES)}
         ours = METADATA.tables.keys()
         if tables.get(FORMATS.name) == MARK and tables.keys() >= SIGNS:
+            check_passive(self.where, list(connection.scalars(_ACTIVE, {"ours": [*ours]})))
             versions = list(connection.scalars(sa.select(FORMATS.c.version).limit(2)))
             check_format(self.where, versions)
             return versions[0] if versions else FORMAT
