@@ -22,6 +22,7 @@ from tuner.records import Phase, Role, Run, State, Status, StoredSession, Trial
 from tuner.results import Results
 from tuner.store import Store, server
 from tuner.store.database import upgraded
+from tuner.store.repair import salvage
 from tuner.store.tables import FORMAT, METADATA
 
 BEGAN = "2026-01-02T03:04:05"
@@ -90,6 +91,20 @@ def test_a_store_with_statements_of_who_made_it_is_refused(url: str, made: tuple
         "holds what acts by itself when it is read or written, as no store does: runs"
         in refusal(url, write=write).message
     )
+
+
+def test_a_row_that_is_too_large_is_named_and_left_out_of_what_is_salvaged(url: str, tmp_path: Path) -> None:
+    store = Store(url)
+    store.add_trial("20260101-a", Trial(0, "default", Role.BASELINE, {}))
+    for number in range(2):
+        store.add_run("20260101-a", Run(Status.OK, "", "", 1.0, None, {}, number=number), 1.0)
+    with store.engine.begin() as connection:
+        large = "update runs set evidence = '{\"x\":\"' || repeat('y', 17000000) || '\"}' where number = 1"
+        connection.exec_driver_sql(large)
+    found = salvage(Results(tmp_path, url), Results(tmp_path / "saved"))
+    assert [(each.id, each.trials, each.runs) for each in found.kept] == [("20260101-a", 1, 1)]
+    assert "table runs, row 1: it has more than 16 MB and is left out" in found.wrong[0].message
+    assert [run.number for run in Store.reading(Results(tmp_path / "saved")).runs("20260101-a")] == [0]
 
 
 def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postgresql: postgres.Server) -> None:

@@ -63,7 +63,7 @@ def _object(text: str) -> Mapping[str, Any]:
     return found
 
 
-def size_of(columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[int]:
+def size_of(columns: Iterable[sa.ColumnElement[Any]]) -> sa.Label[int]:
     """Return how many characters these columns of a row have, as its database says it."""
     texts = (sa.func.coalesce(sa.func.length(sa.cast(each, sa.Text)), 0) for each in columns)
     return sum(texts, sa.literal(0)).label("size")

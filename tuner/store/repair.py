@@ -22,6 +22,7 @@ from tuner.results import Results, is_session_id
 from tuner.store import columns, opening, reading
 from tuner.store.database import Store
 from tuner.store.tables import RUNS, SESSIONS, TRIALS
+from tuner.terminal_text import shown
 
 # What can be computed again, or done without, has a value to go on with.
 _SPARE: Final[Mapping[str, Any]] = {"verdict": None, "facts": "{}", "spent_s": 0.0, "created_at": ""}
@@ -160,14 +161,23 @@ class _OnServer:
 
     store: Store
 
-    def sessions(self, wrong: _Told) -> Iterator[Row]:  # noqa: ARG002 - as a file
+    def sessions(self, wrong: _Told) -> Iterator[Row]:
         """Yield the rows of the sessions."""
-        return self.store.unchecked(sa.select(SESSIONS).order_by(SESSIONS.c.id))
+        return self._readable(sa.select(SESSIONS).order_by(SESSIONS.c.id), SESSIONS.c.id, "table sessions", wrong)
 
-    def beneath(self, table: str, session: str, wrong: _Told) -> Iterator[Row]:  # noqa: ARG002
+    def beneath(self, table: str, session: str, wrong: _Told) -> Iterator[Row]:
         """Yield the rows of a session."""
         of = {"trials": TRIALS, "runs": RUNS}[table]
-        return self.store.unchecked(sa.select(of).where(of.c.session == session).order_by(of.c.number))
+        query = sa.select(of).where(of.c.session == session).order_by(of.c.number)
+        return self._readable(query, of.c.number, f"session {session}, table {table}", wrong)
+
+    def _readable(self, query: sa.Select[Any], key: sa.ColumnElement[Any], where: str, wrong: _Told) -> Iterator[Row]:
+        """Yield the rows that are not too large to be read."""
+        size = reading.size_of(query.selected_columns).element
+        for row in self.store.unchecked(query.with_only_columns(key).where(size > reading.LARGEST_ROW)):
+            named = shown(str(next(iter(row.values()))))
+            wrong.add(f"{where}, row {named}: it has more than {reading.LARGEST_ROW >> 20} MB and is left out")
+        yield from self.store.unchecked(query.where(size <= reading.LARGEST_ROW))
 
 
 class _InFile:
