@@ -122,3 +122,10 @@ def test_a_harness_that_was_not_run_is_told() -> None:
     told = reliability.not_run({name: "" for name in reliability.HARNESSES if name not in {"fuzz", "branches"}})
     assert told == ["Not run on this host yet: fuzz, branches.\n"]
     assert reliability.not_run(dict.fromkeys(reliability.HARNESSES, "")) == []
+
+
+def test_what_a_tool_says_of_itself_is_not_taken_for_an_error_of_the_library() -> None:
+    assert memory_checks.FAILS_ITSELF.search('Address 0x10 is 0 bytes inside a block of size 48 in arena "core"')
+    assert memory_checks.FAILS_ITSELF.search("AddressSanitizer: CHECK failed: asan_thread.cpp:371")
+    assert not memory_checks.FAILS_ITSELF.search("AddressSanitizer: heap-use-after-free in arena client")
+    assert not memory_checks.FAILS_ITSELF.search("Address 0x10 is 0 bytes after a block of size 8 alloc'd")
