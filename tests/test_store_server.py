@@ -107,6 +107,19 @@ def test_a_row_that_is_too_large_is_named_and_left_out_of_what_is_salvaged(url: 
     assert [run.number for run in Store.reading(Results(tmp_path / "saved")).runs("20260101-a")] == [0]
 
 
+@pytest.mark.parametrize(
+    "made",
+    ["alter table runs alter column number type text using number::text", "alter table runs drop column evidence"],
+)
+def test_tables_that_are_not_as_a_store_has_them_are_said_to_be_so(url: str, made: str) -> None:
+    store = Store(url)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(made)
+    with pytest.raises(StoreError) as caught:
+        store.runs("20260101-a")
+    assert caught.value.advice.startswith("its tables are not as a store has them: `tuner store check`")
+
+
 def test_tables_are_made_beside_those_of_others_only_when_somebody_says_so(postgresql: postgres.Server) -> None:
     url = postgresql.database("create table addresses (street text)")
     assert "tuner store upgrade" in refusal(url).advice

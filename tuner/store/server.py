@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from tuner import database_url
 from tuner.errors import Busy, MissingTool, StoreError
 from tuner.store import formats
-from tuner.store.opening import check_format, check_passive
+from tuner.store.opening import REPAIR, check_format, check_passive
 from tuner.store.place import AlreadyThere, Fenced, Row, Steps, carried_out, found, unheard
 from tuner.store.tables import APPLICATION_ID, FORMAT, FORMATS, MARK, METADATA, SIGNS
 
@@ -42,6 +42,7 @@ _TAKEN: Final = "23505"
 _FENCED: Final = "23502"
 """Nothing stands where something must: the fence of a lease that is over."""
 _ANSWERED: Final = {
+    **dict.fromkeys(("42703", "42804", "42883"), f"its tables are not as a store has them: {REPAIR}"),
     "42501": "its owner can let you: GRANT SELECT, INSERT, UPDATE, DELETE ON its tables; a reader needs SELECT",
     "25006": "this connection only reads; is the server a standby? name the one that is written",
     "53100": "make room on the server: all that was stored is kept",
