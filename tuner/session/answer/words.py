@@ -85,6 +85,12 @@ def none_better(baseline: str, best: str, gained: Gain) -> str:
     return f"{why}. The best, {best}: {ratio(gained)}"
 
 
+def known_not_shown(baseline: str, known: tuple[str, Gain], found: tuple[str, Gain]) -> str:
+    """Return that a known profile is the answer though another one was shown to be better, and it was not: names and gains."""
+    why = f"{known[0]} was not shown to be better than {baseline} on this host with this workload: {ratio(known[1])}"
+    return f"{why}. {found[0]} was, {ratio(found[1])}, and is probably no better than {known[0]}"
+
+
 def failed_when_confirmed(profile: str, run: Run) -> str:
     """Return that the best profile of the search failed in the confirmation, with the run that did."""
     return f"{profile} was the best profile, but failed in the confirmation: {run.status}: {run.reason}"

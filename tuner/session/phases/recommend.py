@@ -12,6 +12,7 @@ from dataclasses import replace
 from tuner.judging.power import FEWEST_BLOCKS
 from tuner.judging.statistics import Gain, gain
 from tuner.records import Phase, Trial
+from tuner.session.answer import words
 from tuner.session.answer.parts import Decision
 from tuner.session.measuring.clock import Ending
 from tuner.session.measuring.evidence import Evidence
@@ -33,14 +34,28 @@ def _settled(evidence: Evidence, contest: Contest, ending: Ending) -> Verdict:
     known = contest.known if contest.known and _measured(evidence, contest.known) else None
     if known is None or known == contest.main:
         return replace(judge(evidence, contest.main, ending), known=known)
-    main, beside = (judge(evidence, trial, ending, judged=2) for trial in (contest.main, known))
+    main, beside = _both(evidence, contest.main, known, ending)
     main = replace(main, known=known)
     if beside.answer is Decision.FAILED:
         return main
-    chosen = beside if _known_wins(evidence, main, beside, known) else main
+    chosen = _answered(evidence, main, beside) if _known_wins(evidence, main, beside, known) else main
     over_known = _over_known(evidence, contest.main, known)
     gains = (*main.gains, *beside.gains)
     return replace(chosen, gains=gains, known=known, over_known=over_known)
+
+
+def _both(evidence: Evidence, found: Trial, known: Trial, ending: Ending) -> tuple[Verdict, Verdict]:
+    """Return the verdicts on two profiles, either of which might be claimed.
+
+    Each is judged by an interval that holds together with the other's; where one is shown by it, the other is judged by itself
+    (S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979).
+    """
+    first, second = (judge(evidence, trial, ending, judged=2) for trial in (found, known))
+    if first.answer is Decision.IMPROVED and second.answer is Decision.NOT_IMPROVED:
+        second = judge(evidence, known, ending)
+    elif second.answer is Decision.IMPROVED and first.answer is Decision.NOT_IMPROVED:
+        first = judge(evidence, found, ending)
+    return first, second
 
 
 def _measured(evidence: Evidence, trial: Trial) -> bool:
@@ -48,10 +63,25 @@ def _measured(evidence: Evidence, trial: Trial) -> bool:
 
 
 def _known_wins(evidence: Evidence, main: Verdict, beside: Verdict, known: Trial) -> bool:
-    """Return whether the known profile is recommended: it is shown to be better, and the found one not to be better than it."""
-    if beside.answer is not Decision.IMPROVED:
-        return False
-    return main.winner is None or not worth_leaving(evidence, main.winner, known)
+    """Return whether the known profile is recommended instead of the found one, of which something is shown.
+
+    Where both are shown to be better, it is unless the found one is probably better than it. Where only the found one is, it is if it
+    is itself the better one, more likely than not: what is shown is worth something too.
+    """
+    if main.winner is None:
+        return beside.answer is Decision.IMPROVED
+    if beside.answer is Decision.IMPROVED:
+        return not worth_leaving(evidence, main.winner, known)
+    is_better = worth_leaving(evidence, known, main.winner, policy.LIKELY)
+    return is_better and worth_leaving(evidence, known, evidence.baseline, policy.SURELY_BETTER)
+
+
+def _answered(evidence: Evidence, main: Verdict, beside: Verdict) -> Verdict:
+    """Return the verdict on the known profile, which says so where only the other one was shown to be better."""
+    if beside.answer is Decision.IMPROVED or main.answer is not Decision.IMPROVED:
+        return beside
+    found, known = ((trial.profile, gained) for verdict in (main, beside) for trial, gained in verdict.gains)
+    return replace(beside, why=words.known_not_shown(evidence.baseline.profile, known, found))
 
 
 def worth_leaving(evidence: Evidence, found: Trial, known: Trial, surely: float = policy.WORTH_LEAVING) -> bool:

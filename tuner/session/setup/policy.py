@@ -18,6 +18,9 @@ AS_GOOD: Final = 0.01
 # margin: there is no reason to leave what a vendor ships and tests for less.
 MARGIN: Final = 0.01
 WORTH_LEAVING: Final = 0.9
+# A known profile that was not shown to be better than the baseline takes the place of a found one that was where it is better by the
+# margin with this probability.
+LIKELY: Final = 0.5
 # What was not shown to be better than the baseline is recommended only when it is so with this probability. With the 0.9 of
 # above, too many sessions in which nothing matters recommend something (the row `nothing` of `benchmarks/advice.py`).
 SURELY_BETTER: Final = 0.975
