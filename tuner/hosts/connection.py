@@ -226,11 +226,10 @@ class Connection:
     def _close_input(self) -> None:
         """Close the process's input unless somebody still writes to it, whom the process's end will stop."""
         if self._turn.acquire(timeout=END_LIMIT_S):
-            try:
+            with contextlib.suppress(OSError):
                 if self._process.stdin is not None:
                     self._process.stdin.close()
-            finally:
-                self._turn.release()
+            self._turn.release()
 
     def _close_streams(self) -> None:
         """Close what no thread uses any more; what one still holds stays open."""
