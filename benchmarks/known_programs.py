@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import rows
+
 from tuner.stacks.preloads import kernel_library
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -254,13 +256,9 @@ def row(name: str) -> tuple[str, bool]:
 def main() -> int:
     """Play what is asked for."""
     names = [*PAIRS] if sys.argv[1:] == ["--pairs"] else sys.argv[1:] or [*PAIRS, *PYTHON_SUITES]
-    print("| known programs | under the library | settings | went otherwise | processes left |\n|---|---|---|---|---|")
-    good = True
-    for name in names:
-        said, fine = row(name)
-        good = good and fine
-        print(said, flush=True)
-    return int(not good)
+    return rows.printed(
+        "| known programs | under the library | settings | went otherwise | processes left |", names, row
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import rows
+
 ROOT: Final = Path(__file__).parents[1]
 LIMIT_S: Final = 1800.0
 TESTS: Final = (
@@ -120,13 +122,7 @@ def row(name: str) -> tuple[str, bool]:
 def main() -> int:
     """Run the tests in each surrounding that is asked for."""
     names = sys.argv[1:] or list(SURROUNDINGS)
-    print("| surrounding | tests passed | tests failed | skipped | |\n|---|---|---|---|---|")
-    good = True
-    for name in names:
-        said, fine = row(name)
-        good = good and fine
-        print(said, flush=True)
-    return int(not good)
+    return rows.printed("| surrounding | tests passed | tests failed | skipped | |", names, row)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import rows
 import surroundings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -91,13 +92,7 @@ def row(asked: str) -> tuple[str, bool]:
 
 def main(asked: Sequence[str]) -> int:
     """Run the tests in each environment that is asked for."""
-    print("| Python | releases | tests passed | tests failed | skipped | |\n|---|---|---|---|---|---|")
-    good = True
-    for each in asked or ASKED:
-        said, fine = row(each)
-        good = good and fine
-        print(said, flush=True)
-    return int(not good)
+    return rows.printed("| Python | releases | tests passed | tests failed | skipped | |", asked or ASKED, row)
 
 
 if __name__ == "__main__":

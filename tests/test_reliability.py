@@ -11,6 +11,7 @@ import memory_checks
 import mutants
 import pytest
 import reliability
+import rows
 import surroundings
 
 KILLS = """| sessions | moments | reported runs | of them lost | processes after 3 s | longest until the last is gone |
@@ -129,3 +130,11 @@ def test_what_a_tool_says_of_itself_is_not_taken_for_an_error_of_the_library() -
     assert memory_checks.FAILS_ITSELF.search("AddressSanitizer: CHECK failed: asan_thread.cpp:371")
     assert not memory_checks.FAILS_ITSELF.search("AddressSanitizer: heap-use-after-free in arena client")
     assert not memory_checks.FAILS_ITSELF.search("Address 0x10 is 0 bytes after a block of size 8 alloc'd")
+
+
+@pytest.mark.parametrize(("bad", "status"), [("", 0), ("b", 1), ("a", 1)])
+def test_the_table_of_a_harness_is_whole_and_its_status_says_whether_every_row_is_good(
+    bad: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rows.printed("| what | seen |", "ab", lambda name: (f"| {name} | 1 |", name != bad)) == status
+    assert capsys.readouterr().out == "| what | seen |\n|---|---|\n| a | 1 |\n| b | 1 |\n"
