@@ -2,10 +2,9 @@
 
 Each pair of a server and a client is run plain, with an XLIO that polls a while, and with one that polls for ever; both programs
 have the library. It is looked whether the client ends well and prints what it should, and what lives on of both after the
-server was asked to end. Then Python's own tests of sockets: those that fail must fail without the library too. What is not
-installed is told.
+server was asked to end. What is not installed is told.
 
-    .venv/bin/python benchmarks/known_programs.py [--pairs | NAME …]     pairs alone: two minutes; Python's tests: twenty
+    .venv/bin/python benchmarks/known_programs.py [NAME …]     two minutes
 """
 
 from __future__ import annotations
@@ -34,15 +33,11 @@ import postgres
 
 LIMIT_S: Final = 180.0
 GONE_WITHIN_S: Final = 3.0
-PYTHON_LIMIT_S: Final = 1800.0
 SETTINGS: Final[Mapping[str, Mapping[str, str] | None]] = {
     "plain": None,
     "polls a while": {"XLIO_RX_POLL": "100", "XLIO_SELECT_POLL": "100"},
     "polls for ever": {"XLIO_SPEC": "latency", "XLIO_RX_POLL_YIELD": "1", "XLIO_TCP_QUICKACK": "1"},
 }
-PYTHON_SUITES: Final = (
-    "test_socket", "test_select", "test_selectors", "test_epoll", "test_poll", "test_socketserver", "test_asyncio",
-)  # fmt: skip
 NGINX: Final = """daemon off; master_process on; worker_processes 2; pid {folder}/pid; error_log {folder}/error;
 events {{ worker_connections 64; }}
 http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
@@ -136,7 +131,7 @@ def environment(settings: Mapping[str, str] | None) -> dict[str, str]:
     return (
         path
         if settings is None
-        else {**path, **settings, "LD_PRELOAD": str(kernel_library()), "XLIO_TRACELEVEL": "none"}
+        else {**path, "LD_PRELOAD": str(kernel_library()), "XLIO_TRACELEVEL": "none", **settings}
     )
 
 
@@ -220,32 +215,12 @@ def is_here(pair: Pair) -> bool:
     return all(shutil.which(each, path=environment(None)["PATH"]) for each in (server, client))
 
 
-def failing(suite: str, settings: Mapping[str, str] | None) -> set[str]:
-    """Return the tests of one of Python's own suites that fail."""
-    command = [os.path.realpath(sys.executable), "-m", "unittest", f"test.{suite}"]
-    try:
-        done = subprocess.run(
-            command, env=environment(settings), capture_output=True, text=True, errors="replace", timeout=PYTHON_LIMIT_S, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return {"it does not end"}
-    failed = re.findall(r"^(?:FAIL|ERROR): (.+)$", done.stderr, re.MULTILINE)
-    return set(failed) or ({f"exit status {done.returncode}"} if done.returncode else set())
-
-
 def row(name: str) -> tuple[str, bool]:
-    """Return the row of a pair or of a suite of Python, and whether nothing is wrong under the library."""
-    if name in PAIRS and not is_here(PAIRS[name]):
+    """Return the row of a pair, and whether nothing is wrong under the library."""
+    if not is_here(PAIRS[name]):
         return f"| {name} | not installed here | | | |", True
-    if name in PAIRS:
-        found = {how: played(PAIRS[name], settings) for how, settings in SETTINGS.items()}
-        wrong, lived = {how: each[0] for how, each in found.items()}, sum(each[1] for each in found.values())
-    else:
-        fails = {how: failing(name, settings) for how, settings in SETTINGS.items()}
-        again = {
-            how: each - fails["plain"] and failing(name, SETTINGS[how]) - fails["plain"] for how, each in fails.items()
-        }
-        wrong, lived = {how: ", ".join(sorted(each & fails[how])) for how, each in again.items()}, 0
+    found = {how: played(PAIRS[name], settings) for how, settings in SETTINGS.items()}
+    wrong, lived = {how: each[0] for how, each in found.items()}, sum(each[1] for each in found.values())
     bad = [how for how in SETTINGS if how != "plain" and wrong[how] and not wrong["plain"]]
     for how in filter(wrong.get, SETTINGS):
         print(f"{name}, {how}: {wrong[how]}", file=sys.stderr)
@@ -255,9 +230,10 @@ def row(name: str) -> tuple[str, bool]:
 
 def main() -> int:
     """Play what is asked for."""
-    names = [*PAIRS] if sys.argv[1:] == ["--pairs"] else sys.argv[1:] or [*PAIRS, *PYTHON_SUITES]
     return rows.printed(
-        "| known programs | under the library | settings | went otherwise | processes left |", names, row
+        "| known programs | under the library | settings | went otherwise | processes left |",
+        sys.argv[1:] or PAIRS,
+        row,
     )
 
 

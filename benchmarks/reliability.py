@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/reliability.py [--short] [HARNESS[=SIZE] …]
 
 The long form takes hours, the short one about half an hour. Harnesses that are named are run, and what the page has of the
-others is kept. Kills and mutants keep each finding in `build/reliability/`: what was ended goes on, what came to its end begins anew. `kills=120` takes 120 in place of the number in that harness's command: its moments, inputs, mutants, seconds.
+others is kept. Kills, mutants and suites keep each finding in `build/reliability/`: what was ended goes on, what came to its end begins
+anew; branches go on there as long as the package is the same. `kills=120` takes 120 in place of the number in that harness's command: its moments, inputs, mutants, seconds.
 Nothing else should run meanwhile. The exit status is not 0 where any harness found something.
 """
 
@@ -112,9 +113,14 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         ("benchmarks/oracle.py", "--seconds", "10"),
     ),
     "known programs": Harness(
-        "Servers and clients that everybody knows, and Python's own tests of sockets, do under the library what they do without.",
+        "Servers and clients that everybody knows do under the kernel stack's library what they do without.",
         ("benchmarks/known_programs.py",),
-        ("benchmarks/known_programs.py", "--pairs"),
+        ("benchmarks/known_programs.py",),
+    ),
+    "suites": Harness(
+        "Python's own tests of sockets, and of what is made of them, end under the kernel stack's library as they do without.",
+        ("benchmarks/python_suites.py", "--kept", str(KEPT / "suites")),
+        ("benchmarks/python_suites.py", "test_select", "test_selectors", "test_epoll", "test_poll"),
     ),
     "mutants": Harness(
         "Mistakes put into the modules that decide and parse are noticed by their tests.",
@@ -129,7 +135,7 @@ HARNESSES: Final[Mapping[str, Harness]] = {
     ),
     "branches": Harness(
         "The tests reach the statements and branches of the package; what they do not reach is listed.",
-        ("benchmarks/branches.py",),
+        ("benchmarks/branches.py", "--kept", str(KEPT / "branches")),
         ("benchmarks/branches.py", "tests/test_slo.py", "tests/test_statistics.py"),
     ),
     "versions": Harness(
@@ -187,8 +193,8 @@ def section(name: str, command: Sequence[str]) -> tuple[str, bool]:
     took_s = time.monotonic() - began
     if done.returncode:
         print(done.stderr[-LONGEST_WORDS:], file=sys.stderr)
-    if done.stdout:  # it came to its end, where it prints
-        (ROOT / KEPT / name).unlink(missing_ok=True)
+    if done.stdout and (ROOT / KEPT / name).is_file():  # it came to its end, where it prints
+        (ROOT / KEPT / name).unlink()
     words = " ".join(command).replace("-p no:cacheprovider ", "")
     line = f"`python {words}`, {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s at a load of {load:.0f}: exit status {done.returncode}."
     return "\n\n".join(
@@ -217,6 +223,8 @@ COUNTED: Final[Mapping[str, str]] = {
     "runs lost": "reported runs lost",
     "programs": "socket programs played",
     "different": "of them seen otherwise",
+    "Python's tests": "Python's own tests played under the library",
+    "ended otherwise": "of them ended otherwise",
     "mutants": "mutants tried",
     "killed": "mutants killed",
     "of them not explained": "survivors not explained",
