@@ -1,6 +1,10 @@
 """Which branches of the package do the tests reach? By coverage.py (the group `reliability`), also in the processes that they start.
 
-    .venv/bin/python benchmarks/branches.py [TEST …]     twice as long as the tests; all of them where none is named
+    .venv/bin/python benchmarks/branches.py [TEST …] [--kept FOLDER] [--seconds N]     twice as long as the tests; all files where none is named
+
+A few files of tests are played at a time. `--kept` keeps what each reached in a folder, as long as package and tests are the same: what was
+ended goes on with the files that it has not. After so many `--seconds` no further file is begun, and what was not played is told:
+what the others reach is reached all the same.
 
 The table has the parts of the package, and below it every module of which less than 95 % is reached, with the lines that are not:
 what cannot run on this machine (another system, hardware that is not here) is among them.
@@ -8,12 +12,20 @@ what cannot run on this machine (another system, hardware that is not here) is a
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
+import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +34,7 @@ ROOT: Final = Path(__file__).parents[1]
 WANTED_PERCENT: Final = 95.0
 LIMIT_S: Final = 4 * 3600.0
 MOST_LINES: Final = 12
+AT_ONCE: Final = 6
 CONFIG: Final = """[run]
 branch = true
 parallel = true
@@ -86,52 +99,126 @@ def section(modules: Mapping[str, Reached]) -> str:
     return "\n".join([head, *rows, "", f"Less than {WANTED_PERCENT:.0f} %:" if gaps else "No gaps.", "", *gaps])
 
 
-def measured(tests: Sequence[str]) -> tuple[str, dict[str, Reached]]:
-    """Run tests and return pytest's last line and what they reached; raise `SystemExit` where coverage.py cannot say."""
+def words_of(*command: str) -> list[str]:
+    """Return the words of a command of coverage.py."""
+    return [sys.executable, "-m", "coverage", *command]
+
+
+def config(folder: Path) -> Path:
+    """Write what coverage.py is to do, with its data in a folder, and return where."""
+    path = folder / "config"
+    path.write_text(CONFIG.format(root=ROOT, folder=folder), encoding="utf-8")
+    return path
+
+
+def played(tests: Sequence[str], kept: Path) -> None:
+    """Run the tests of some files; what they reached stands in `kept` once all came to their end, and pytest's last line with the first."""
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=600", *tests]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COVERAGE_CORE": "ctrace"}
     with tempfile.TemporaryDirectory(prefix="tuner-branches-") as name:
-        config = Path(name) / "config"
-        config.write_text(CONFIG.format(root=ROOT, folder=name), encoding="utf-8")
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COVERAGE_CORE": "ctrace"}
-        words = [sys.executable, "-m", "coverage"]
-        run = [
-            *words,
-            "run",
-            f"--rcfile={config}",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--timeout=600",
-            *tests,
-        ]
+        said = f"--rcfile={config(Path(name))}"
+        run = words_of("run", said, *pytest)
         done = subprocess.run(
-            run,
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LIMIT_S,
-            check=False,
+            run, cwd=ROOT, env=environment, capture_output=True, text=True, errors="replace", timeout=LIMIT_S, check=False
+        )  # fmt: skip
+        ended = subprocess.run(words_of("combine", "-q", said), cwd=ROOT, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise SystemExit(f"{done.stdout[-2000:]}{ended.stdout}{ended.stderr}")
+        shutil.copy(Path(name) / "data", kept / data_of(tests[0]))
+    last = (done.stdout.rstrip().splitlines() or ["nothing"])[-1]
+    for test in tests:
+        said_of(test, kept).write_text(last if test is tests[0] else "", encoding="utf-8")
+
+
+def data_of(test: str) -> str:
+    """Return the name of the file with what the tests of a file, and of those played with it, reached."""
+    return f"{test.replace('/', '-')}.data"
+
+
+def said_of(test: str, kept: Path) -> Path:
+    """Return the file that says that the tests of a file were played."""
+    return kept / f"{test.replace('/', '-')}.txt"
+
+
+def reached(kept: Path) -> dict[str, Reached]:
+    """Return what all tests that were played reached together."""
+    with tempfile.TemporaryDirectory(prefix="tuner-branches-") as name:
+        said = f"--rcfile={config(Path(name))}"
+        data = [str(path) for path in sorted(kept.glob("*.data"))]
+        report = f"{name}/report"
+        for last in (["combine", "-q", "--keep", said, *data], ["json", "-q", "-o", report, said]):
+            subprocess.run(words_of(*last), cwd=ROOT, capture_output=True, check=True)
+        return found(json.loads(Path(report).read_text(encoding="utf-8")))
+
+
+def outcomes(tests: Sequence[str], kept: Path) -> Counter[str]:
+    """Return how many tests passed, failed and were skipped, of all files."""
+    counts: Counter[str] = Counter()
+    for test in tests:
+        last = said_of(test, kept).read_text(encoding="utf-8")
+        counts.update(
+            {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|errors?|skipped)", last)}
         )
-        for last in (["combine", "-q"], ["json", "-q", "-o", f"{name}/json"]):
-            ended = subprocess.run(
-                [*words, *last, f"--rcfile={config}"], cwd=ROOT, capture_output=True, text=True, check=False
-            )
-            if ended.returncode:
-                raise SystemExit(f"{done.stdout[-2000:]}{ended.stdout}{ended.stderr}")
-        report = json.loads((Path(name) / "json").read_text(encoding="utf-8"))
-    return (done.stdout.rstrip().splitlines() or ["nothing"])[-1], found(report)
+    return counts
 
 
-def main(tests: Sequence[str]) -> int:
-    """Measure and print."""
-    said, modules = measured(tests or ["tests"])
-    print(section(modules))
-    print(f"\nThe tests: {said}")
+def state() -> str:
+    """Return a short name of the package and its tests as they are; a changed line gives another one."""
+    files = sorted(path for part in ("tuner", "tests") for path in (ROOT / part).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+@contextmanager
+def keeping(asked: Path | None) -> Iterator[Path]:
+    """Yield the folder for what tests reach; what is kept of another state of the package is removed."""
+    with tempfile.TemporaryDirectory(prefix="tuner-branches-") as name:
+        kept = (asked or Path(name)).absolute() / state()
+        kept.mkdir(parents=True, exist_ok=True)
+        for other in set(kept.parent.iterdir()) - {kept}:
+            shutil.rmtree(other)
+        yield kept
+
+
+def missing(tests: Sequence[str], kept: Path) -> list[str]:
+    """Return the files of tests that were not played yet."""
+    return [test for test in tests if not said_of(test, kept).exists()]
+
+
+def played_within(tests: Sequence[str], kept: Path, seconds: float) -> None:
+    """Play files of tests, some at a time; none is begun after so many seconds."""
+    until_s = time.monotonic() + seconds
+    for first in range(0, len(tests), AT_ONCE):
+        if time.monotonic() > until_s:
+            return
+        some = tests[first : first + AT_ONCE]
+        print(f"{first} of {len(tests)} files; now {', '.join(some)}", file=sys.stderr, flush=True)
+        played(some, kept)
+
+
+def main() -> int:
+    """Measure what is asked for, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("tests", nargs="*", metavar="TEST")
+    parser.add_argument("--kept", type=Path, metavar="FOLDER")
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    asked = parser.parse_args()
+    tests = asked.tests or sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
+    with keeping(asked.kept) as kept:
+        played_within(missing(tests, kept), kept, asked.seconds)
+        left = missing(tests, kept)
+        done = [test for test in tests if test not in left]
+        print(section(reached(kept)))
+        counts = ", ".join(f"{count} {what}" for what, count in outcomes(done, kept).items())
+    print(f"\nThe tests of {len(done)} of {len(tests)} files: {counts}.")
+    if left:
+        print(f"\nNot played: {', '.join(map(name_of, left))}.")
     return 0
 
 
+def name_of(test: str) -> str:
+    """Return a file of tests without its folder."""
+    return test.removeprefix("tests/")
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
