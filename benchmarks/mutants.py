@@ -66,27 +66,33 @@ OPERATORS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mistake: where it is, and the text of the module with it."""
+    """A mistake: how it is called, the module that it is in, and the text of the module with it."""
 
+    name: str
     module: str
-    what: str
-    around: str
-    """The line that it is in, as it is without it."""
     text: str
-
-    @property
-    def name(self) -> str:
-        """Return how it is called; lines move, so they are not in it."""
-        return f"{self.module}: `{self.what}` in `{self.around}`"
 
 
 def mutants(module: str) -> Iterator[Mutant]:
     """Yield every mistake that can be made in a module."""
-    return (mutant(module, at) for at in places(module))
+    return (mutant(module, at) for at, _ in places(module))
 
 
-def places(module: str) -> Iterator[int]:
-    """Yield the places, in the order of a walk, at which a mistake can be made in a module.
+def names(module: str) -> set[str]:
+    """Return how the mistakes that can be made in a module are called."""
+    return {name_of(module, node) for _, node in places(module)}
+
+
+def name_of(module: str, node: ast.expr) -> str:
+    """Return how the mistake in a node is called: what is changed, in which line; lines move, so their numbers are not in it."""
+    changed = deepcopy(node)
+    changed_in_place(changed)
+    around = text_of(module).splitlines()[node.lineno - 1].strip()
+    return f"{module}: `{ast.unparse(node)} → {ast.unparse(changed)}` in `{around}`"
+
+
+def places(module: str) -> Iterator[tuple[int, ast.expr]]:
+    """Yield the places, in the order of a walk, at which a mistake can be made in a module, with what stands there.
 
     None of them is in a decorator: that a record is frozen is held by the types.
     """
@@ -95,7 +101,7 @@ def places(module: str) -> Iterator[int]:
     held = {id(node) for each in decorators for node in ast.walk(each)}
     for at, node in enumerate(ast.walk(tree)):
         if isinstance(node, MISTAKEN) and id(node) not in held and changed_in_place(deepcopy(node)):
-            yield at
+            yield at, node
 
 
 def mutant(module: str, at: int) -> Mutant:
@@ -103,9 +109,9 @@ def mutant(module: str, at: int) -> Mutant:
     tree = ast.parse(text_of(module))
     node = next(each for place, each in enumerate(ast.walk(tree)) if place == at)
     assert isinstance(node, ast.expr), "a place is one of an expression"  # noqa: S101 - for the types
-    before, around = ast.unparse(node), text_of(module).splitlines()[node.lineno - 1].strip()
+    name = name_of(module, node)
     changed_in_place(node)
-    return Mutant(module, f"{before} → {ast.unparse(node)}", around, ast.unparse(tree))
+    return Mutant(name, module, ast.unparse(tree))
 
 
 @cache
@@ -188,8 +194,8 @@ def read(kept: Path | None) -> dict[str, bool]:
     if kept is None or not kept.exists():
         return {}
     found = dict(map(json.loads, kept.read_text(encoding="utf-8").splitlines()))
-    names = {each.name for module in {name.partition(":")[0] for name in found} for each in mutants(module)}
-    return {name: dead for name, dead in found.items() if name in names}
+    possible = {name for module in {name.partition(":")[0] for name in found} for name in names(module)}
+    return {name: dead for name, dead in found.items() if name in possible}
 
 
 def chosen(count: int, seed: int, found: Mapping[str, bool]) -> dict[str, Mutant]:
@@ -198,7 +204,7 @@ def chosen(count: int, seed: int, found: Mapping[str, bool]) -> dict[str, Mutant
     again = [
         each for module in {name.partition(":")[0] for name in alive} for each in mutants(module) if each.name in alive
     ]
-    every = [(module, at) for module in TESTS for at in places(module)]
+    every = [(module, at) for module in TESTS for at, _ in places(module)]
     random.Random(seed).shuffle(every)  # noqa: S311 - no secret
     made = {each.name: each for each in again}
     for module, at in every:

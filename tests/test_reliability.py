@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import branches
@@ -10,9 +11,11 @@ import kills
 import memory_checks
 import mutants
 import pytest
+import python_suites
 import reliability
 import rows
 import surroundings
+from preload_builds import compile_library
 
 KILLS = """| sessions | moments | reported runs | of them lost | processes after 3 s | longest until the last is gone |
 |---|---|---|---|---|---|
@@ -43,6 +46,7 @@ def test_every_mistake_changes_what_a_module_does() -> None:
         assert len(found) > 10
         assert all(mutant.text != plain for mutant in found)
         assert len({mutant.text for mutant in found}) == len(found)
+        assert {mutant.name for mutant in found} == mutants.names(module)
 
 
 def test_a_survivor_that_nobody_explains_is_counted_apart() -> None:
@@ -53,9 +57,9 @@ def test_a_survivor_that_nobody_explains_is_counted_apart() -> None:
 
 
 def test_every_explained_survivor_is_a_mistake_that_can_be_made() -> None:
-    names = mutants.explained()
-    modules = {name.partition(":")[0] for name in names}
-    assert set(names) <= {each.name for module in modules for each in mutants.mutants(module)}
+    explained = mutants.explained()
+    modules = {name.partition(":")[0] for name in explained}
+    assert set(explained) <= {name for module in modules for name in mutants.names(module)}
 
 
 def test_what_was_found_before_a_harness_was_ended_is_not_made_again(tmp_path: Path) -> None:
@@ -66,13 +70,55 @@ def test_what_was_found_before_a_harness_was_ended_is_not_made_again(tmp_path: P
     assert [each.kind for each in kills.measured(1, kept=kept)] == ["simulated"]
 
 
-def test_an_answer_of_few_runs_in_real_time_is_not_compared() -> None:
+def test_only_an_answer_of_the_real_sockperf_is_not_compared_with_the_one_without_a_kill() -> None:
     gain = {"low": 2.0, "high": 2.0}
     wanted, failed = {"verdict": "improved", "gain": gain, "runs": 40}, {"verdict": "failed", "gain": None, "runs": 9}
-    assert kills.agree(failed, wanted, kills.STAND_IN)
+    assert kills.agree(failed, wanted, kills.REAL)
     assert not kills.agree(failed, wanted, kills.SIMULATED)
-    assert not kills.agree({**failed, "runs": 30}, wanted, kills.STAND_IN)
-    assert not kills.agree({"failed": "a traceback"}, wanted, kills.STAND_IN)
+    assert not kills.agree(failed, wanted, kills.STAND_IN)
+    assert not kills.agree({"failed": "a traceback"}, wanted, kills.REAL)
+
+
+def told(*lines: tuple[str, str]) -> list[str]:
+    return [json.dumps([*line, ""]) for line in lines]
+
+
+def test_a_test_that_was_begun_and_not_ended_does_not_end_and_a_failure_counts_more_than_an_end() -> None:
+    begun = [(name, python_suites.HANGS) for name in ("good", "late", "wrong", "left out")]
+    ended = [("good", "ended"), ("wrong", "failed"), ("wrong", "ended"), ("left out", "skipped"), ("left out", "ended")]
+    assert python_suites.outcomes_of(told(*begun, *ended)) == {
+        "good": python_suites.PASSED,
+        "late": python_suites.HANGS,
+        "wrong": python_suites.FAILED,
+        "left out": python_suites.SKIPPED,
+    }
+
+
+def test_pythons_own_tests_of_poll_end_under_the_library_as_they_do_without_and_under_a_liar_otherwise(
+    tmp_path: Path,
+) -> None:
+    names = [f"test.test_poll.PollTests.{name}" for name in ("test_poll1", "test_poll_unit_tests", "test_poll3")]
+    plain, under = (python_suites.played("test_poll", how, 20.0, names) for how in (None, {"XLIO_SELECT_POLL": "100"}))
+    assert plain == under == dict.fromkeys(names, python_suites.PASSED)
+    liar = {"LD_PRELOAD": str(compile_library(tmp_path, "liar.c"))}
+    assert python_suites.differing(plain, python_suites.played("test_poll", liar, 2.0, names))
+
+
+def test_a_test_that_ends_otherwise_under_the_library_is_named() -> None:
+    plain = {"test.a": python_suites.PASSED, "test.b": python_suites.HANGS}
+    said = python_suites.section({"test_x": python_suites.Compared(plain, 1, {"polls": ("test.a",)})})
+    assert "| test_x | 2 | 1 | 0 | 0 | 1 | 1 | 1 |" in said
+    assert "- test.a: otherwise where the library polls\n- test.b: does not end, plain too" in said
+
+
+def test_files_of_tests_that_were_played_are_not_played_again_while_the_package_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "another state").mkdir()
+    with branches.keeping(tmp_path) as kept:
+        branches.said_of("tests/test_a.py", kept).write_text("1 failed, 2 passed in 3s", encoding="utf-8")
+    with branches.keeping(tmp_path) as kept:
+        assert branches.missing(["tests/test_a.py", "tests/test_b.py"], kept) == ["tests/test_b.py"]
+        assert branches.outcomes(["tests/test_a.py"], kept) == {"failed": 1, "passed": 2}
+    assert [each.name for each in tmp_path.iterdir()] == [branches.state()]
 
 
 @pytest.mark.parametrize(
