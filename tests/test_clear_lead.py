@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 from sessions import PLAN, polling_helps, tune
 
+from tuner.judging.statistics import LEAST_SD, spread_of
 from tuner.profiles.files import read
 from tuner.records import Phase
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost, stopping
+from tuner.session.phases import clear_lead
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import ClearLead, Plan
 from tuner.store import Store
@@ -44,10 +47,18 @@ def test_an_obvious_gain_is_judged_in_few_blocks_and_its_settings_are_minimised(
     assert lead is not None
     assert lead.blocks == FEWEST
     assert 2.0 < lead.ratio < 4.5
+    assert (lead.block_runs, lead.minimising_runs) == (budget_shares.RUNS_A_BLOCK, budget_shares.CLEAR_LEAD_REST_RUNS)
+    assert lead.search_share == budget_shares.CLEAR_LEAD_SEARCH_SHARE
     runs = Store(Results(tmp_path).url).runs(found["session"])
     judged = {run.block for run in runs if run.phase == Phase.CONFIRM}
     assert FEWEST <= len(judged) <= math.ceil(1.5 * FEWEST)
     assert sum(run.phase == Phase.MINIMISE for run in runs) >= budget_shares.CLEAR_LEAD_REST_RUNS
+
+
+def test_blocks_without_a_known_profile_are_planned_with_two_runs(tmp_path: Path) -> None:
+    lead = stored(tmp_path, tune(tmp_path, host(4.0), replace(SHORT, known=()))).clear_lead
+    assert lead is not None
+    assert lead.block_runs == 2
 
 
 def test_a_lead_that_takes_more_blocks_to_show_has_them_and_the_search_what_is_left(tmp_path: Path) -> None:
@@ -117,3 +128,24 @@ def test_the_shares_of_an_obvious_winner_fit_the_budget() -> None:
         plan
     ) * plan.budget_s >= budget_shares.CLEAR_LEAD_REST_RUNS * budget_shares.run_s(plan)
     assert budget_shares.budget_s(plan, 30.0) == budget_shares.budget_s(replace(plan, clear_lead=None), 30.0)
+
+
+QUIET = (0.05, -0.09, 0.03, 0.05, -0.09, 0.04, 0.02, 0.03)
+
+
+def test_a_hiccup_of_the_calibration_leaves_its_spread_as_it_is_without() -> None:
+    calm = clear_lead._calm([*QUIET, -0.36])
+    assert calm is not None
+    assert spread_of(0.0, 0, QUIET) <= calm < 1.3 * spread_of(0.0, 0, QUIET)
+    assert spread_of(0.0, 0, [*QUIET, -0.36]) > 2 * spread_of(0.0, 0, QUIET)
+    assert clear_lead._calm(QUIET[:5]) is None
+
+
+def test_no_spread_is_less_than_any_that_is_believed() -> None:
+    assert clear_lead._calm([0.0] * 9) == LEAST_SD
+
+
+def test_what_the_largest_of_nine_normal_values_leaves_is_made_good() -> None:
+    rng = random.Random(5)
+    found = [clear_lead._calm([rng.gauss(0, 0.1) for _ in range(9)]) or 0.0 for _ in range(4000)]
+    assert statistics.fmean(each**2 for each in found) == pytest.approx(0.01, rel=0.03)

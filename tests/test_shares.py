@@ -105,3 +105,40 @@ def test_the_blocks_of_a_clear_lead_take_their_runs_and_the_choosing_before_them
     share = budget_shares._clear_lead_share(of_runs(LONG, 200.0), 10)
     runs = 200.0 * share
     assert runs * (1.0 - budget_shares.CHOOSING_PART) == pytest.approx(10 * budget_shares.RUNS_A_BLOCK)
+
+
+def test_a_leader_with_more_settings_than_can_be_left_out_one_by_one_leaves_the_search_more() -> None:
+    few, many = (budget_shares.minimising_runs(budget_shares.CLEAR_LEAD_SETTINGS + more) for more in (0, 1))
+    assert (few, many) == (budget_shares.CLEAR_LEAD_REST_RUNS, budget_shares.CLEAR_LEAD_LEAST_RUNS)
+    assert 3 * (2 + budget_shares.CLEAR_LEAD_SETTINGS) <= few < 3 * (3 + budget_shares.CLEAR_LEAD_SETTINGS)
+    lead = ClearLead("found", 2.0, 7, minimising_runs=few, search_share=budget_shares.CLEAR_LEAD_SEARCH_SHARE)
+    plan = of_runs(LONG, 166.0)
+    ends = [
+        budget_shares.search_ends(replace(plan, clear_lead=replace(lead, minimising_runs=runs))) for runs in (few, many)
+    ]
+    assert 166.0 * (ends[1] - ends[0]) == pytest.approx(few - many)
+
+
+def test_what_a_clear_lead_leaves_in_a_long_session_is_searched_to_its_share() -> None:
+    share = budget_shares.CLEAR_LEAD_SEARCH_SHARE
+    plan = replace(of_runs(LONG, 1000.0), clear_lead=ClearLead("found", 2.0, 7, search_share=share))
+    assert budget_shares.search_ends(plan) == share
+    assert budget_shares.confirm_ends(plan) == pytest.approx(share + budget_shares._clear_lead_share(plan, 7))
+
+
+def test_blocks_in_which_nothing_known_is_judged_leave_the_search_their_third_runs() -> None:
+    plan = of_runs(LONG, 166.0)
+    lead = ClearLead("found", 2.0, 7)
+    ends = [
+        budget_shares.search_ends(replace(plan, clear_lead=replace(lead, block_runs=runs)))
+        for runs in (budget_shares.RUNS_A_BLOCK, budget_shares.RUNS_A_BLOCK - 1)
+    ]
+    assert 166.0 * (ends[1] - ends[0]) == pytest.approx(7 / (1.0 - budget_shares.CHOOSING_PART))
+
+
+@pytest.mark.parametrize(("runs", "search", "confirm"), [(166.0, 0.634, 0.783), (1000.0, 0.7, 0.75)])
+def test_a_plan_of_an_earlier_release_shares_its_budget_as_it_did(runs: float, search: float, confirm: float) -> None:
+    stored = of_runs(LONG, runs).to_dict() | {"obvious": {"profile": "found", "ratio": 2.0, "blocks": 7}}
+    plan = Plan.from_dict(stored)
+    assert budget_shares.search_ends(plan) == pytest.approx(search, abs=0.001)
+    assert budget_shares.confirm_ends(plan) == pytest.approx(confirm, abs=0.001)

@@ -238,6 +238,15 @@ _PAIR_PLAN: Final = having(
     },
     required=True,
 )
+_LEAD: Final = having({"profile": text, "ratio": number, "blocks": count}, required=True)
+_SHARES_OF_LEAD: Final = having({"block_runs": count, "minimising_runs": count, "search_share": number})
+
+
+def _clear_lead(value: Any, at: str) -> Sequence[str]:
+    """Return what is wrong with a clear lead, of which earlier releases kept less."""
+    return [*_LEAD(value, at), *_SHARES_OF_LEAD(value, at)]
+
+
 _PLAN: Final = having(
     {
         "kind": text,
@@ -261,7 +270,7 @@ _PLAN: Final = having(
         "fast_start": flag,
         "warm_start": maybe(many(text)),
         "lengthened": either(text, many(having({"duration_s": count, "why": text, "metric": text}, required=True))),
-        "obvious": maybe(either(text, having({"profile": text, "ratio": number, "blocks": count}, required=True))),
+        "obvious": maybe(either(text, _clear_lead)),
         "adaptable": flag,
         "load": text,
         "conf": maybe(having({"path": text, "text": text}, required=True)),

@@ -2,7 +2,7 @@
 
 calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
-                   where it found a clear lead, it goes on, to 70 % at most
+                   where it found a clear lead, it goes on, to 85 % at most
 choose, confirm    to 75 %, of which the choosing has the first 15 %; after a clear lead what its few blocks take
 minimise           the rest; where that is too little, the confirmation has it
 """
@@ -46,12 +46,16 @@ LEAST_RUNS: Final = 9
 # gain of 10 % in 43 of 60 sessions when a quarter went to minimising, and in 182 of 200 when the confirmation had it.
 WORTHWHILE_RUNS: Final = 48
 # Where the search found something so good that few blocks prove it, no more of them judge (each of the baseline, the chosen
-# one and the start), and minimising has at least twelve blocks as above.
+# one and, where any is known, the best known one), and minimising has at least twelve blocks as above.
 CLEAR_LEAD_BLOCKS: Final = (7, 20)
 RUNS_A_BLOCK: Final = 3
 CLEAR_LEAD_REST_RUNS: Final = 36
-# The search goes on with what the proof does not need: large gains are where more of them are left to find.
-CLEAR_LEAD_SEARCH_SHARE: Final = 0.70
+# In these, no more settings than so many can be left out one by one, three times each. A leader with more of them has fewer
+# runs: what they are worth is then believed from all blocks together, to which the search adds as much as minimising would.
+CLEAR_LEAD_SETTINGS: Final = 10
+CLEAR_LEAD_LEAST_RUNS: Final = 18
+# The search goes on with what neither needs: large gains are where more of them are left to find.
+CLEAR_LEAD_SEARCH_SHARE: Final = 0.85
 # What a run costs beyond its test: start, calibration, warm-up, drain; and the benchmark's own sleep when it is left in.
 RUN_EXTRA_S: Final = 0.35
 SLEEP_S: Final = 2.0
@@ -128,8 +132,8 @@ def search_ends(plan: Plan) -> float:
     ends = _first_search_ends(plan)
     if not plan.clear_lead:
         return ends
-    rest = _clear_lead_share(plan, plan.clear_lead.blocks) + CLEAR_LEAD_REST_RUNS / _runs(plan)
-    return max(ends, min(CLEAR_LEAD_SEARCH_SHARE, 1.0 - rest))
+    rest = _clear_lead_share(plan, plan.clear_lead.blocks) + plan.clear_lead.minimising_runs / _runs(plan)
+    return max(ends, min(plan.clear_lead.search_share, 1.0 - rest))
 
 
 def _first_search_ends(plan: Plan) -> float:
@@ -161,7 +165,8 @@ def _minimises(plan: Plan) -> bool:
 
 def _clear_lead_share(plan: Plan, blocks: int) -> float:
     """Return the share of the budget in which so many blocks judge, and the choosing before them."""
-    return RUNS_A_BLOCK * blocks / (1.0 - CHOOSING_PART) / _runs(plan)
+    runs = plan.clear_lead.block_runs if plan.clear_lead else RUNS_A_BLOCK
+    return runs * blocks / (1.0 - CHOOSING_PART) / _runs(plan)
 
 
 def clear_lead_blocks(plan: Plan) -> range:
@@ -171,6 +176,11 @@ def clear_lead_blocks(plan: Plan) -> range:
         return range(0)
     left = 1.0 - _first_search_ends(plan) - CLEAR_LEAD_REST_RUNS / _runs(plan)
     return range(few, 1 + min(many, int(left / _clear_lead_share(plan, 1))))
+
+
+def minimising_runs(settings: int) -> int:
+    """Return how many runs are kept to minimise a clear leader with so many settings."""
+    return CLEAR_LEAD_REST_RUNS if settings <= CLEAR_LEAD_SETTINGS else CLEAR_LEAD_LEAST_RUNS
 
 
 def choosing_ends(plan: Plan) -> float:

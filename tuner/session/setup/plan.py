@@ -69,6 +69,12 @@ class ClearLead:
     """The pessimistic view of how many times as good as the baseline it is."""
     blocks: int
     """About how many blocks will judge it."""
+    block_runs: int = 3
+    """The runs of such a block; of a plan that an earlier release made as here, like what follows."""
+    minimising_runs: int = 36
+    """The runs that are kept for minimising."""
+    search_share: float = 0.70
+    """The share of the budget to which the search goes on at most."""
 
 
 @dataclass(frozen=True, slots=True)
