@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -42,6 +43,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that take longest."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection() -> None:
+    """Look for no cycles among what collecting makes: the tests and what they import live to the end."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for them from here on, and only among what tests make: the rest is more, and would be looked through each time."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 
 LIMIT_S = 60.0
@@ -52,7 +52,7 @@ class Lab:
 
 
 def tuner(words: tuple[str, ...], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "tuner", *words]
+    argv = [*command_line.STARTED, *words]
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 

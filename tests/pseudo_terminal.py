@@ -7,13 +7,13 @@ import os
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+import command_line
 import pyte
 
 PATIENCE_S: Final = 60.0
@@ -38,7 +38,7 @@ class PseudoTerminal:
         self._tell_size()
         usual = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", sys.executable, "-m", "tuner", *arguments],
+            ["setsid", "--ctty", *command_line.STARTED, *arguments],
             cwd=folder,
             stdin=there,
             stdout=there,

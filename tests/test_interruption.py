@@ -6,12 +6,12 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 
@@ -25,7 +25,7 @@ RUNS_BEFORE = 6
 
 
 def tuner(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tuner", *arguments]
+    command = [*command_line.STARTED, *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -78,14 +78,7 @@ def test_a_terminated_session_says_how_to_go_on_and_leaves_nothing_running(tmp_p
     assert "tuner sessions resume" in err
     assert "Traceback" not in err
     wait_for(lambda: not left_running(program))
-    listed = subprocess.run(
-        [sys.executable, "-m", "tuner", "sessions", "list", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE_S,
-    )
+    listed = command_line.run(tmp_path, "sessions", "list", "--json", limit_s=PATIENCE_S)
     assert [row["state"] for row in json.loads(listed.stdout)] == ["stopped"]
 
 
@@ -94,10 +87,10 @@ def test_a_killed_session_keeps_its_runs_and_goes_on_to_its_verdict(tmp_path: Pa
     interrupted(tmp_path, program, signal.SIGKILL)
     kept = stored_runs(tmp_path)
     assert kept >= RUNS_BEFORE
-    process = tuner(tmp_path, "sessions", "resume", "--json", "--sockperf", str(program))
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, err
-    found = json.loads(out)
+    resumed = ("sessions", "resume", "--json", "--sockperf", str(program))
+    done = command_line.run(tmp_path, *resumed, limit_s=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
     assert found["verdict"] == "improved"
     assert found["runs"] > kept
     assert stored_runs(tmp_path) == found["runs"]

@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import command_line
 import labs
 import pytest
 from hypothesis import given, settings
@@ -298,7 +298,7 @@ def test_a_rate_is_kept_and_what_the_kernel_lacks_is_said(tmp_path: Path) -> Non
 
 def test_a_system_without_room_for_a_namespace_is_told_with_what_permits_one(tmp_path: Path) -> None:
     none = 'for each in user net mnt; do echo 0 > /proc/sys/user/max_${each}_namespaces || exit 77; done; exec "$@"'
-    command = ["unshare", "-Ur", "sh", "-c", none, "sh", sys.executable, "-m", "tuner", "lab", "up"]
+    command = ["unshare", "-Ur", "sh", "-c", none, "sh", *command_line.STARTED, "lab", "up"]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode == 77 or "unshare" in done.stderr:

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 from stats_file import FILE
@@ -185,13 +186,10 @@ def test_a_session_answers_what_the_counters_of_its_runs_point_at(tmp_path: Path
     source, library = tmp_path / "stand_in.c", tmp_path / "libxlio.so"
     source.write_text(STAND_IN)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    command = [sys.executable, "-m", "tuner", "measure", "default", "--stack", "xlio", "--runs", "2", "--json"]
-    command += ["--allow-os-sockets"]
-    command += ["--lib", str(library), "--sockperf", str(fake.install(tmp_path, noise=0.01))]
-    rules = conf(library, "use os tcp_server *:*\n")
-    done = subprocess.run(
-        [*command, "--conf", str(rules)], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-    )
+    options = ["--stack", "xlio", "--runs", "2", "--json", "--allow-os-sockets", "--lib", str(library)]
+    options += ["--sockperf", str(fake.install(tmp_path, noise=0.01))]
+    options += ["--conf", str(conf(library, "use os tcp_server *:*\n"))]
+    done = command_line.run(tmp_path, "measure", "default", *options)
     assert done.returncode == 0, done.stderr
     assert "sockperf's own tcp_server sockets to the kernel" in done.stderr
     found = json.loads(done.stdout)

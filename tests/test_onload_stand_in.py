@@ -10,10 +10,10 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import fake
 import pytest
 
@@ -72,8 +72,7 @@ def compiled(folder: Path, banner: str) -> Path:
 
 
 def tuner(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuner", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return command_line.run(folder, *arguments)
 
 
 def measured(folder: Path, library: Path, profile: str, *more: str) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 
@@ -80,8 +80,10 @@ def tuner(
     folder: Path, library: Path, stack: str, *arguments: str, within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     program = fake.install(folder, noise=0.01, slow_s=0)
-    command = [*within, sys.executable, "-m", "tuner", *arguments, "--stack", stack, "--lib", str(library)]
-    command += ["--sockperf", str(program), "--json"]
+    words = [*arguments, "--stack", stack, "--lib", str(library), "--sockperf", str(program), "--json"]
+    if not within:
+        return command_line.run(folder, *words, limit_s=100)
+    command = [*within, *command_line.STARTED, *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=100)
 
 
@@ -193,12 +195,8 @@ def test_a_library_that_is_loaded_and_leaves_sockets_to_the_kernel_ends_in_the_f
     assert done.returncode == 1, done.stdout + done.stderr
     assert "not-loaded" in done.stderr
     assert reason in done.stderr
-    (session,) = json.loads(
-        subprocess.run([sys.executable, "-m", "tuner", "sessions", "list", "--json"], cwd=tmp_path, capture_output=True, check=True).stdout
-    )  # fmt: skip
-    shown = subprocess.run(
-        [sys.executable, "-m", "tuner", "sessions", "show", session["session"], "--json"], cwd=tmp_path, capture_output=True, check=True
-    )  # fmt: skip
+    (session,) = json.loads(command_line.run(tmp_path, "sessions", "list", "--json").stdout)
+    shown = command_line.run(tmp_path, "sessions", "show", session["session"], "--json")
     runs = json.loads(shown.stdout)["runs"]
     assert {run["block"] for run in runs} == {0}
     assert {run["status"] for run in runs} == {"not-loaded"}

@@ -10,10 +10,10 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import fake
 import pytest
 
@@ -49,8 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tuner(home: Path, *arguments: str, data: str = "data") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "XDG_DATA_HOME": str(home / data), "XDG_CONFIG_HOME": str(home / "config")}
-    command = [sys.executable, "-m", "tuner", *arguments]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return command_line.run(home, *arguments, environ=environment)
 
 
 def answer(home: Path, *arguments: str) -> Any:

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 from sessions import Ticking, polling_helps
@@ -103,7 +104,7 @@ def here(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def typed(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(site), "HOME": str(folder), "TUNER_LOCKS": str(folder)}
-    command = [sys.executable, "-m", "tuner", *arguments]
+    command = [*command_line.STARTED, *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import command_line
 import fake
 import pytest
 import yaml
@@ -70,12 +71,7 @@ def test_the_recipes_of_the_others_use_options_and_statuses_that_there_are() -> 
     assert gitlab["allow_failure"] == {"exit_codes": [4]}
     commands = [*gitlab["script"], *gitlab["after_script"], *re.findall(r"tuner [^']+", recipe("Jenkins"))]
     options = {option for command in commands for option in re.findall(r"--[a-z]+", command)}
-    told = "".join(
-        subprocess.run(
-            [sys.executable, "-m", "tuner", name, "--help"], capture_output=True, text=True, check=True, timeout=60
-        ).stdout
-        for name in ("check-regression", "history")
-    )
+    told = "".join(command_line.run(Path.cwd(), name, "--help").stdout for name in ("check-regression", "history"))
     assert options
     assert {option for option in options if option not in told} == set()
     assert "status == 4" in recipe("Jenkins")

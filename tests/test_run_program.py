@@ -6,9 +6,9 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
+import command_line
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ OURS = ("LD_PRELOAD", BANNER_PID)
 def run(
     folder: Path, *command: str, env: dict[str, str] | None = None, options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "tuner", "run", "kernel/latency", *options, "--", *command]
+    words = [*command_line.STARTED, "run", "kernel/latency", *options, "--", *command]
     return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -224,7 +224,7 @@ def test_one_banner_is_printed_whatever_a_program_starts(tmp_path: Path, program
 def test_a_profile_that_makes_the_library_write_a_file_is_named(tmp_path: Path) -> None:
     text = 'name = "logs"\nstack = "kernel"\nsummary = "Logs"\n[settings]\n# asked for\nXLIO_LOG_FILE = "/tmp/where"\n'
     script(tmp_path / "logs.toml", text, 0o644)
-    words = [sys.executable, "-m", "tuner", "run", "./logs.toml", "--print"]
+    words = [*command_line.STARTED, "run", "./logs.toml", "--print"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
     assert "names /tmp/where: the library writes there" in done.stderr

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
 
+import command_line
 import fake
 import many_trials
 import pytest
@@ -49,7 +49,7 @@ def steering(text: str) -> list[str]:
 def ran(folder: Path, *arguments: str | bytes, **environment: str) -> tuple[str, str]:
     """Return what a command printed, on the two streams."""
     done = subprocess.run(
-        [sys.executable, "-m", "tuner", *arguments],
+        [*command_line.STARTED, *arguments],
         cwd=folder,
         capture_output=True,
         check=False,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,8 +161,7 @@ def test_no_schema_crashes_the_reader_and_what_it_gives_can_be_stored(tree: obje
 
 def tuner(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "XDG_DATA_HOME": str(home), "HOME": str(home)}
-    command = [sys.executable, "-m", "tuner", *arguments]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return command_line.run(home, *arguments, environ=environment)
 
 
 def test_import_schema_makes_the_commands_know_the_release(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
+import command_line
 import many_trials
 import postgres
 import pytest
@@ -526,7 +527,7 @@ GARBAGE = (
 
 def test_ctrl_c_ends_the_server_though_somebody_watches_and_it_printed_nothing_of_strangers(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "tuner.db", tmp_path)
-    argv = [sys.executable, "-m", "tuner", "serve", "--results", str(tmp_path), "--port", "0"]
+    argv = [*command_line.STARTED, "serve", "--results", str(tmp_path), "--port", "0"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

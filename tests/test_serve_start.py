@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+import command_line
 import fake
 import many_trials
 import pytest
@@ -106,7 +107,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def starting(folder: Path) -> Iterator[Starting]:
     many_trials.stored(folder / "results", 6)
     environment = _environment(folder)
-    argv = [sys.executable, "-m", "tuner", "serve", "--allow-start", "--port", "0"]
+    argv = [*command_line.STARTED, "serve", "--allow-start", "--port", "0"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
         try:
             assert process.stdout
@@ -265,7 +266,7 @@ def test_a_server_that_cannot_begin_says_so_once_and_by_its_exit_status(tmp_path
     many_trials.stored(tmp_path / "results", 6)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        argv = [sys.executable, "-m", "tuner", "serve", "--allow-start", "--port", port]
+        argv = [*command_line.STARTED, "serve", "--allow-start", "--port", port]
         done = subprocess.run(
             argv, cwd=tmp_path, env=_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
         )

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 
@@ -40,8 +41,7 @@ def profile(folder: Path, stack: str) -> Path:
 
 
 def tuner(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuner", *arguments, "--json"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return command_line.run(folder, *arguments, "--json")
 
 
 @pytest.mark.parametrize(("stack", "release"), RELEASES)

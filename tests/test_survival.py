@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import command_line
 import fake
 import kills
 import pytest
@@ -181,7 +182,7 @@ def test_only_folders_of_ours_whose_owner_is_gone_are_swept(tmp_path: Path) -> N
 
 
 def tuner(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tuner", *arguments]
+    command = [*command_line.STARTED, *arguments]
     environment = {**os.environ, "TUNER_LOCKS": str(folder), "TMPDIR": str(folder)}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 from sessions import PLAN, polling_helps, tune
@@ -75,8 +75,7 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verified(folder: Path, lib: Path, text: str, *more: str) -> subprocess.CompletedProcess[str]:
     lib.with_name("banner.txt").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "tuner", "verify", *more, "--lib", str(lib)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return command_line.run(folder, "verify", *more, "--lib", str(lib))
 
 
 def profile(folder: Path, stack: str, settings: Mapping[str, str]) -> str:
@@ -186,8 +185,8 @@ def test_a_library_that_prints_nothing_is_not_loaded(tmp_path: Path, lib: Path) 
 
 
 def test_the_kernel_stack_is_really_verified(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tuner", "verify", "kernel/latency", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = command_line.run(tmp_path, "verify", "kernel/latency", "--json")
+    assert done.returncode == 0, done.stderr
     assert {each["status"] for each in json.loads(done.stdout)["settings"]} == {"applied"}
 
 
@@ -289,21 +288,8 @@ def test_a_session_begins_with_the_release_of_the_library(tmp_path: Path, lib: P
     lib.with_name("banner.txt").write_text(without_errors(DETAILS["xlio-3.40.2"]), encoding="utf-8")
     program = fake.install(tmp_path, noise=0.01)
     named = profile(tmp_path, "xlio", {"XLIO_USE_NEW_CONFIG": "0"})
-    command = [
-        sys.executable,
-        "-m",
-        "tuner",
-        "measure",
-        named,
-        "--runs",
-        "1",
-        "--allow-os-sockets",
-        "--lib",
-        str(lib),
-        "--sockperf",
-        str(program),
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    options = ["--runs", "1", "--allow-os-sockets", "--lib", str(lib), "--sockperf", str(program)]
+    done = command_line.run(tmp_path, "measure", named, *options)
     assert done.returncode == 2
     assert "xlio 3.40.2 would not run this as written" in done.stderr
     assert "tuner profiles migrate mine --to 3.40.2" in done.stderr

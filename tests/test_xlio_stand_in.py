@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import command_line
 import fake
 import pytest
 
@@ -31,10 +31,9 @@ def stand_in(folder: Path, more: str) -> Path:
 
 def measured(folder: Path, library: Path, *more: str) -> subprocess.CompletedProcess[str]:
     program = fake.install(folder, noise=0.01)
-    command = [sys.executable, "-m", "tuner", "measure", "latency", "--stack", "xlio", "--runs", "1", "--json"]
-    command += ["--allow-os-sockets"]  # the stand-in carries no packet
-    command += ["--lib", str(library), "--sockperf", str(program), *more]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    options = ["--stack", "xlio", "--runs", "1", "--json", "--lib", str(library), "--sockperf", str(program)]
+    options += ["--allow-os-sockets"]  # the stand-in carries no packet
+    return command_line.run(folder, "measure", "latency", *options, *more)
 
 
 def test_a_library_that_prints_its_banner_is_measured_under_the_profiles_variables(tmp_path: Path) -> None:
