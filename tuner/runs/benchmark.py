@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tuner.errors import Finding, TunerError
-from tuner.hosts.host import ProcessResult
-from tuner.hosts.pair import Place
 from tuner.measurement import Measurement
 from tuner.runs.metric import Metric
 from tuner.runs.recipe import BOTH_ENDS
 from tuner.runs.workload import Workload
+
+if TYPE_CHECKING:  # who asks what a benchmark is called, or completes an option, starts nothing on hosts
+    from tuner.hosts.host import ProcessResult
+    from tuner.hosts.pair import Place
 
 
 class ParseError(TunerError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuner.runs import command, sockperf
+from tuner.runs import sockperf
 from tuner.runs.benchmark import Benchmark
 from tuner.runs.workload import Workload
 
@@ -19,4 +19,8 @@ def called(workload: Workload) -> str:
 
 def of(workload: Workload) -> Benchmark:
     """Return what measures a workload."""
-    return command if workload.recipe else BENCHMARK
+    if not workload.recipe:
+        return BENCHMARK
+    from tuner.runs import command  # with all that starts programs, which who asks for a name does not need
+
+    return command

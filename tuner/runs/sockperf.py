@@ -11,16 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tuner import terminal_text
 from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
-from tuner.hosts.host import ProcessResult
 from tuner.measurement import LATENCIES, Measurement
 from tuner.runs import sockperf_options
 from tuner.runs.benchmark import Ends, Features, Heard, ParseError
 from tuner.runs.metric import Metric
 from tuner.runs.workload import LONGEST_DURATION_S, Mode, Multiplexer, Protocol, Workload
+
+if TYPE_CHECKING:
+    from tuner.hosts.host import ProcessResult
 
 name: Final = "sockperf"
 install: Final = "apt-get install sockperf (Debian, Ubuntu), dnf install sockperf (Fedora, RHEL), or --sockperf PATH"
