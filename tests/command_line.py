@@ -28,13 +28,14 @@ from tuner.cli.main import program
 
 STARTED: Final = (sys.executable, "-m", "tuner")
 
-# To import what a session needs takes longer than a short session computes. Whatever is imported here is as it was when its
-# import ended: no command has run in the process that commands are forked from.
+# To import what a session needs takes longer than a short session computes. No command has run in the process that commands
+# are forked from, and nothing of `tuner.cli` is imported there beyond `main`: options name the stacks of who asks.
 _IMPORTED: Final = [
-    "tuner.cli.commands.tune",
-    "tuner.cli.work",
+    "tuner.api",
     "tuner.export",
+    "tuner.python.functions",
     "tuner.report.files",
+    "tuner.report.summary",
     "tuner.runs.histogram",
     "tuner.search.bayesian",
     "jinja2",
