@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import statistics
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import simulation
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tuner.judging.objective import objective
 from tuner.judging.statistics import pooled_sd, promise
@@ -21,6 +25,7 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.slim import slim
 from tuner.session.phases import beliefs, standings
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.search import MOST_LOOKS, deserving
@@ -141,6 +146,74 @@ def test_a_session_keeps_of_its_runs_what_is_compared_and_the_last_one_whole(tmp
     assert last == rows[-1]
     assert all(each.measurement == Measurement(latency_p50_us=1.0) for each in before)
     assert all(each.evidence == {"telemetry": {"wall_s": 1.0}} for each in before)
+
+
+NUMBERS = st.floats(0, 1e300) | st.none()
+COUNTS = st.integers(0, 1 << 70)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+MEASUREMENTS = st.builds(
+    Measurement,
+    latency_p50_us=NUMBERS,
+    latency_max_us=NUMBERS,
+    rate_mps=NUMBERS,
+    observations=COUNTS,
+    sent=COUNTS | st.none(),
+    half_round_trip=st.booleans(),
+    lost_by_receiver=st.none() | st.lists(COUNTS).map(tuple),
+    own=st.none() | st.dictionaries(TEXTS, st.floats(0, 1e300)),
+    samples=st.none() | st.dictionaries(TEXTS, COUNTS),
+)
+EVIDENCE = st.dictionaries(st.sampled_from(["telemetry", "load", "pair"]), TEXTS | COUNTS | st.lists(TEXTS))
+
+
+@given(st.none() | MEASUREMENTS, EVIDENCE, st.floats(0, 1e9), TEXTS)
+def test_a_slim_run_says_what_the_run_said(
+    measured: Measurement | None, evidence: Mapping[str, object], wall_s: float, reason: str
+) -> None:
+    began = "2026-01-02T03:04:05.678901+00:00"
+    whole = Run(Status.OK if measured else Status.FAILED, reason, began, wall_s, measured, evidence, 2, 3, 4)
+    whole = replace(whole, phase=Phase.CONFIRM, block=7)
+    kept = slim(whole)
+    names = ("status", "reason", "started_at", "wall_s", "workload", "number", "trial", "phase", "block")
+    assert [getattr(kept, name) for name in names] == [getattr(whole, name) for name in names]
+    assert kept.measurement == measured
+    assert kept.metrics() == whole.metrics()
+    assert kept.evidence == evidence
+    assert slim(kept) is kept
+
+
+def test_a_trial_and_its_run_take_less_than_1200_bytes_of_memory() -> None:
+    journal, rng = Journal(simulation.Memory(), Ledger("s")), random.Random(3)
+    telemetry = {"wall_s": 0.0, "foreign_share": 0.0, "steal_share": 0.0, "softirqs": 0, "context_switches": 0}
+    printed = {"exit_status": 0, "stdout": "x" * 1000, "argv": ["sockperf"]}
+
+    def measure(number: int) -> None:
+        trial = journal.enter(f"candidate-{number}", {"XLIO_RX_POLL": str(number)}, Role.CANDIDATE)
+        us = rng.random()
+        measured = Measurement(latency_p50_us=us, latency_p99_us=2 * us, rate_mps=1 / us, observations=number)
+        said = {"telemetry": {name: rng.random() for name in telemetry}, "server": printed, "client": printed}
+        made = Run(Status.OK, "", "2026-01-02T03:04:05.678901+00:00", rng.random(), measured, said)
+        journal.record(trial.number, Phase.SEARCH, number // 5, made, 0.0)
+
+    for number in range(100):
+        measure(number)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(100, 1100):
+            measure(number)
+        assert tracemalloc.get_traced_memory()[0] - before < 1200 * 1000
+    finally:
+        tracemalloc.stop()
+
+
+def test_another_plan_that_judges_alike_keeps_what_is_known_of_the_measurements() -> None:
+    *_, (ledger, _) = session(5, 1)
+    evidence = Evidence(simulation.PLAN, ledger)
+    assert evidence.replanned(replace(simulation.PLAN, budget_s=1e4)).gains is evidence.gains
+    other = evidence.replanned(replace(simulation.PLAN, objective=objective("throughput")))
+    assert other.gains.objective == objective("throughput")
+    assert other.metrics is not evidence.metrics
 
 
 def test_metrics_of_old_blocks_are_forgotten_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
@@ -70,9 +71,14 @@ class Trial:
     invalid: str | None = None
 
 
-def settings_key(settings: Mapping[str, str]) -> str:
-    """Return a text that settings have in common exactly where they are the same: no variable holds the NUL between its parts."""
-    return "\0".join(chain.from_iterable(sorted(settings.items())))
+def settings_key(settings: Mapping[str, str]) -> bytes:
+    """Return what settings have in common exactly where they are the same, for those who remember thousands of them.
+
+    It is the BLAKE2b digest of a text in which no variable holds the NUL between its parts: of 16 bytes, so that no two
+    of 2^60 settings are expected to share one.
+    """
+    text = "\0".join(chain.from_iterable(sorted(settings.items())))
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ class Run:
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that can be judged, none where there is no measurement."""
-        return self.measurement.metrics() if self.measurement else {}
+        measured = self.measurement
+        return measured.metrics() if measured else {}
 
 
 @dataclass(frozen=True, slots=True)

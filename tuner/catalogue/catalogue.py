@@ -22,8 +22,8 @@ from tuner.untrusted import text_of
 FOLDER: Final = places.SHIPPED
 # Defaults that depend on other settings settle in one pass, or two where one feeds another.
 _MOST_PASSES: Final = 5
-# A search looks at the same few thousand values again and again.
-_REMEMBERED: Final = 1 << 14
+# The values that conditions read: a search looks at few of them again and again, and each entry has some kilobytes.
+_REMEMBERED: Final = 1 << 10
 # What is in effect has some hundred values.
 _MOST_EFFECTIVE: Final = 1 << 9
 

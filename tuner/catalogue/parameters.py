@@ -269,7 +269,7 @@ class Parameter:
         return text if number is None else str(number)
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def as_integer(text: str) -> int | None:
     """Return the number that an integer, boolean or size text stands for, or None when it is no number."""
     if _INTEGER.fullmatch(text):

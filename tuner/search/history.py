@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from statistics import fmean
@@ -39,10 +39,10 @@ class History:
     """What an optimizer was told, by settings, and what it asked and has not been told yet."""
 
     def __init__(self) -> None:
-        self._told: dict[str, list[Outcome]] = {}
-        self._observed: dict[str, Observation] = {}
-        self._prior: dict[str, list[Outcome]] = {}
-        self._pending: dict[str, dict[str, str]] = {}
+        self._told: dict[bytes, tuple[Outcome, ...]] = {}
+        self._observed: dict[bytes, Observation] = {}
+        self._prior: dict[bytes, list[Outcome]] = {}
+        self._pending: dict[bytes, dict[str, str]] = {}
 
     def tell(self, outcome: Outcome) -> None:
         """Keep an outcome; unless it is a prior one, its settings are no longer pending."""
@@ -50,7 +50,7 @@ class History:
         if outcome.prior:
             self._prior.setdefault(key, []).append(outcome)
             return
-        self._told.setdefault(key, []).append(outcome)
+        self._told[key] = (*self._told.get(key, ()), outcome)
         self._observed[key] = _together(self._told[key])
         self._pending.pop(key, None)
 
@@ -101,7 +101,10 @@ class History:
         raise UsageError("no candidate of the search space can be run", advice="widen it with --space")
 
 
-def _together(outcomes: list[Outcome]) -> Observation:
+def _together(outcomes: Sequence[Outcome]) -> Observation:
+    if len(outcomes) == 1:  # nearly all settings of a long search: the same numbers, not equal ones
+        only = outcomes[0]
+        return Observation(only.settings, only.gain, only.variance if only.gain is not None else None)
     gains = [o.gain for o in outcomes if o.gain is not None]
     variances = [o.variance for o in outcomes if o.gain is not None and o.variance is not None]
     settings = outcomes[0].settings

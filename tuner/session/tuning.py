@@ -186,4 +186,4 @@ def _replanned(session: Session, plan: Plan, why: str) -> Session:
         return session
     session.progress.note(why)
     session.journal.store.replan(session.ledger.session, plan.to_dict())
-    return replace(session, evidence=replace(session.evidence, plan=plan))
+    return replace(session, evidence=session.evidence.replanned(plan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tuner.errors import StoreError
@@ -38,6 +38,13 @@ class Evidence:
         """Judge by the plan's objective."""
         object.__setattr__(self, "reported", reported(self.plan.workloads))
         object.__setattr__(self, "gains", Gains(self.ledger, self.plan.objective, self.plan.guards))
+
+    def replanned(self, plan: Plan) -> Evidence:
+        """Return the same measurements under another plan, with what is known of them where that judges alike."""
+        found = replace(self, plan=plan)
+        if (plan.objective, plan.guards) == (self.plan.objective, self.plan.guards):
+            object.__setattr__(found, "gains", self.gains)
+        return found
 
     @staticmethod
     def read(store: Store, session: StoredSession) -> Evidence:

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from tuner.records import Lease, Phase, Role, Run, Trial
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.slim import slim
 from tuner.store import Store
-from tuner.store.reading import Said
-
-_TEXTS: Final = ("environment", "files")
-_SIDES: Final = frozenset({"server", "client"})
-
-
-def _lean(run: Run) -> Run:
-    """Return a run without its environment, its commands, what they printed, and its histograms; the rest of its evidence is text."""
-    kept = {name: value for name, value in run.evidence.items() if name not in _TEXTS}
-    measured = run.measurement and replace(run.measurement, histogram=None, histogram_corrected=None)
-    kept |= {side: _numbers(kept[side]) for side in kept.keys() & _SIDES}
-    return replace(run, measurement=measured, evidence=Said(json.dumps(kept)))
-
-
-def _numbers(side: Mapping[str, object]) -> Mapping[str, object]:
-    return {name: value for name, value in side.items() if not isinstance(value, str | list)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +56,7 @@ class Journal:
     def _remember(self, run: Run) -> None:
         """Add a run; of the one before it only what is compared stays in memory, because its texts are in the store."""
         if self.ledger.runs:
-            self.ledger.amend_run(_lean(self.ledger.runs[-1]))
+            self.ledger.amend_run(slim(self.ledger.runs[-1]))
         self.ledger.add_run(run)
 
     def amend(self, run: Run) -> None:

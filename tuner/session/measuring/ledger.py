@@ -23,7 +23,7 @@ class Ledger:
     def __init__(self, session: str, trials: Iterable[Trial] = (), runs: Iterable[Run] = ()) -> None:
         self.session = session
         self._trials: list[Trial] = []
-        self._by_settings: dict[str, Trial] = {}
+        self._by_settings: dict[bytes, Trial] = {}
         self._runs: list[Run] = []
         self._disturbed: dict[int, tuple[str, ...]] = {}
         self._quarantined: frozenset[int] = frozenset()
@@ -55,7 +55,10 @@ class Ledger:
     def add_run(self, run: Run) -> None:
         """Take note of a new run."""
         self._runs.append(run)
-        self._of.setdefault(run.trial, []).append(run)
+        if mine := self._of.get(run.trial):
+            mine.append(run)
+        else:
+            self._of[run.trial] = [run]  # nearly all trials have one: a list that was appended to has room for four
         self._in.setdefault(run.block, []).append(run)
         if run.status is not Status.OK:
             self._bad.setdefault(run.trial, []).append(run)

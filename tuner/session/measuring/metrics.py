@@ -14,12 +14,12 @@ from tuner.session.measuring import rate_searches
 from tuner.session.measuring.ledger import Ledger
 from tuner.session.measuring.rate_searches import Searches
 
-MOST_REMEMBERED: Final = 4096
+MOST_REMEMBERED: Final = 1024
 """Parts of blocks whose metrics are remembered: those of a long session would be most of its memory."""
 
 
 class Metrics:
-    """The metrics of a ledger's trials. Those of the last few thousand parts of blocks that were asked for are remembered."""
+    """The metrics of a ledger's trials. Those of the last thousand parts of blocks that were asked for are remembered."""
 
     def __init__(self, ledger: Ledger, objective: Objective) -> None:
         self.ledger = ledger

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from tuner.judging.statistics import gain
-from tuner.records import Phase, Role, Status, Trial, settings_key
+from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session, Turn, always
@@ -113,11 +113,11 @@ class _Lessons:
         self.session = session
         self.optimizer = optimizer
         self._told_failures: set[tuple[int, int]] = set()
-        self._heard: set[str] = set()
+        self._heard: set[int] = set()
 
     def recall(self) -> None:
         """Tell what earlier attempts at this session measured, block by block as it came."""
-        self._tell(Outcome(dict(self.session.baseline.settings), 0.0))
+        self._tell(self.session.baseline, 0.0)
         for block in range(self.session.ledger.next_block()):
             self.tell(block)
 
@@ -129,7 +129,7 @@ class _Lessons:
         for number in sorted({run.trial for run in ledger.runs_in(block)} - {0}):
             found = gain_in(self.session.evidence.gains, number, block)
             if found is not None and (number, block) not in self._told_failures:
-                self._tell(Outcome(ledger.trials[number].settings, found, variance, block=block))
+                self._tell(ledger.trials[number], found, variance, block)
 
     def tell_failures(self, block: int) -> None:
         """Tell which trials have failed in a block so far, unless that was told."""
@@ -137,12 +137,11 @@ class _Lessons:
             new = run.status != Status.OK and (run.trial, block) not in self._told_failures
             if new and run.trial != self.session.baseline.number:
                 self._told_failures.add((run.trial, block))
-                settings = self.session.ledger.trials[run.trial].settings
-                self._tell(Outcome(settings, None, block=block))
+                self._tell(self.session.ledger.trials[run.trial], None, block=block)
 
-    def _tell(self, outcome: Outcome) -> None:
-        self._heard.add(settings_key(outcome.settings))
-        self.optimizer.tell(outcome)
+    def _tell(self, trial: Trial, gain: float | None, variance: float | None = None, block: int | None = None) -> None:
+        self._heard.add(trial.number)
+        self.optimizer.tell(Outcome(trial.settings, gain, variance, block=block))
 
     def contender(self, taken: set[int]) -> Trial | None:
         """Return what the optimizer proposes now, or a leader where it has nothing new; it is among those taken then.
@@ -161,13 +160,14 @@ class _Lessons:
         """Return what the optimizer proposes, None once that is something it has heard of: it has nothing new then."""
         if self.session.proposals.used_up:
             return None
-        settings = self.optimizer.ask()
-        if settings_key(settings) in self._heard:
+        settings, ledger = self.optimizer.ask(), self.session.ledger
+        known = ledger.find(settings)
+        if known is not None and known.number in self._heard:
             self._say_used_up()
             return None
-        self._heard.add(settings_key(settings))
-        ledger = self.session.ledger
-        return self.session.journal.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
+        found = self.session.journal.enter(f"candidate-{len(ledger.trials)}", settings, Role.CANDIDATE)
+        self._heard.add(found.number)
+        return found
 
     def _say_used_up(self) -> None:
         self.session.proposals.use_up()

@@ -33,7 +33,8 @@ Place = tuple[float, int]
 class Seen:
     """What the search saw of a trial that did not fail in it."""
 
-    mean: float
+    lack: float
+    """The negative of the mean of its gains, by which it stands in its `Place`."""
     count: int
     squares: float
     """Of the distances of its gains from their mean, in sum."""
@@ -42,7 +43,7 @@ class Seen:
     def of(gains: Sequence[float]) -> Seen:
         """Return what these gains say; there is one at least."""
         squares = statistics.variance(gains) * (len(gains) - 1) if len(gains) > 1 else 0.0
-        return Seen(statistics.fmean(gains), len(gains), squares)
+        return Seen(-statistics.fmean(gains), len(gains), squares)
 
 
 class Standings:
@@ -82,18 +83,18 @@ class Standings:
 
     def _enter(self, number: int, found: Seen) -> None:
         self._seen[number] = found
-        insort(self._by_count.setdefault(found.count, []), (-found.mean, number))
+        insort(self._by_count.setdefault(found.count, []), (found.lack, number))
         self._sum(found, 1)
 
     def _leave(self, number: int) -> None:
         found = self._seen.pop(number, None)
         if found is not None:
             places = self._by_count[found.count]
-            del places[bisect_left(places, (-found.mean, number))]
+            del places[bisect_left(places, (found.lack, number))]
             self._sum(found, -1)
 
     def _sum(self, found: Seen, sign: int) -> None:
-        mean = round(found.mean * FINE)
+        mean = round(-found.lack * FINE)
         self._means += sign * mean
         self._means_squared += sign * mean * mean
         self._squares += sign * round(found.squares * FINE)

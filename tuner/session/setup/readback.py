@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tuner import catalogue
@@ -31,14 +31,14 @@ class Readback:
     """
 
     def __init__(self) -> None:
-        self._differences: dict[int, list[str]] = {}
+        self._differences: dict[int, Sequence[str]] = {}
 
-    def differences(self, rig: Rig, trial: Trial) -> list[str]:
+    def differences(self, rig: Rig, trial: Trial) -> Sequence[str]:
         """Return which settings the library says it does not use, though the model of its release expected it to."""
         if rig.stack.recognise is not None:  # its library prints no banner of settings
-            return []
+            return ()
         if trial.number not in self._differences:
-            self._differences[trial.number] = _differences(rig, dict(trial.settings))
+            self._differences[trial.number] = _differences(rig, dict(trial.settings)) or ()
         return self._differences[trial.number]
 
 

@@ -1,0 +1,130 @@
+"""Runs in a third of their memory, as a long session holds them: all that is compared and told, and none of their texts.
+
+A run's numbers stand one after the other in their binary form, without what was not measured; the rest of it is text, which
+is compressed: the evidence of one run is much like that of another. Both are made anew each time that they are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Final
+
+from tuner.measurement import Measurement
+from tuner.records import Run
+from tuner.runs.run import TOOK
+from tuner.store.reading import Said
+
+_FORGOTTEN: Final = ("environment", "files", TOOK)
+"""Texts, and what a ledger has taken note of already (`Ledger.took`)."""
+_SIDES: Final = frozenset({"server", "client"})
+_HISTOGRAMS: Final = frozenset({"histogram", "histogram_corrected"})
+_PLACE: Final = ("status", "reason", "wall_s", "workload", "number", "trial", "phase", "block")
+_CODES: Final = {float: "d", int: "q"}
+_NAMES: Final = tuple(each.name for each in fields(Measurement) if each.name not in _HISTOGRAMS)
+_MOST: Final = 1 << 63
+"""What no whole number may reach that is kept in its binary form."""
+_USUAL: Final = (
+    b'2026-01-01T00:00:00.000000+00:00\n{"half_round_trip": true}\n{"server": {"exit_status": 0, "migrations": 0}, '
+    b'"client": {"exit_status": 0}, "telemetry": {"wall_s": 1.0, "foreign_share": 0.0, "steal_share": 0.0, '
+    b'"interrupts_share": 0.1, "pressure_share": 0.0, "context_switches": 10000, "softirqs": 10000, "processes": 4, '
+    b'"preemptions": 10, "udp_drops": 0, "tcp_retransmissions": 0, "softnet_drops": 0, "load_1min": 1.0, "programs": '
+    b'[{"name": "", "pid": 1000, "cpu_share": 0.1, "cpu": null}], "interrupts_of": [{"name": "CAL (Function call '
+    b'interrupts)", "per_s": 1000.0, "line": ""}, {"name": "LOC (Local timer interrupts)", "per_s": 250.0, "line": ""}], '
+    b'"softirqs_of": [{"name": "NET_RX", "per_s": 1000.0, "line": ""}, {"name": "SCHED", "per_s": 250.0, "line": ""}]}}'
+)
+"""What the texts of a run look like: of each only what differs takes room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which numbers stand where."""
+
+    names: tuple[str, ...]
+    form: struct.Struct
+
+
+class Slim(Run):
+    """A run as a ledger holds it. It is made by `slim` only: of a run to be changed, the store has the whole."""
+
+    __slots__ = ("_layout", "_packed")
+    _layout: _Layout | None
+    """None where nothing was measured."""
+    _packed: bytes
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """What it measured, without histograms."""
+        if self._layout is None:
+            return None
+        numbers = zip(self._layout.names, self._layout.form.unpack_from(self._packed), strict=True)
+        return Measurement(**dict(numbers), **_others(self._texts[1]))
+
+    @property
+    def started_at(self) -> str:
+        """When it began."""
+        return self._texts[0]
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """How it was made, without its environment, its commands, and what they printed."""
+        return Said(self._texts[2])
+
+    @property
+    def _texts(self) -> list[str]:
+        first = self._layout.form.size if self._layout else 0
+        return zlib.decompressobj(zdict=_USUAL).decompress(self._packed[first:]).decode().split("\n")
+
+
+def slim(run: Run) -> Run:
+    """Return a run that says the same of what is compared and told, without its texts and histograms."""
+    if isinstance(run, Slim):
+        return run
+    measured = {name: getattr(run.measurement, name) for name in _NAMES} if run.measurement else {}
+    present = {name: value for name, value in measured.items() if value is not None}
+    numbers = {name: value for name, value in present.items() if _is_number(value)}
+    others = {name: value for name, value in present.items() if name not in numbers}
+    layout = _layout(tuple((name, _CODES[type(value)]) for name, value in numbers.items()))
+    texts = "\n".join([run.started_at, json.dumps(others), json.dumps(_told(run.evidence))])
+    found = object.__new__(Slim)
+    for name in _PLACE:
+        object.__setattr__(found, name, getattr(run, name))
+    object.__setattr__(found, "_layout", layout if run.measurement else None)
+    object.__setattr__(found, "_packed", layout.form.pack(*numbers.values()) + _pressed(texts))
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float or (type(value) is int and -_MOST < value < _MOST)
+
+
+@lru_cache(maxsize=1 << 8)
+def _layout(named: tuple[tuple[str, str], ...]) -> _Layout:
+    """Return the layout of numbers; runs of one benchmark have few."""
+    return _Layout(tuple(name for name, _ in named), struct.Struct("<" + "".join(code for _, code in named)))
+
+
+@lru_cache(maxsize=1 << 4)
+def _others(text: str) -> Mapping[str, Any]:
+    """Return what of a measurement is no number; of nearly all runs it is the same."""
+    found: Mapping[str, Any] = json.loads(text)
+    lost = found.get("lost_by_receiver")
+    return found if lost is None else {**found, "lost_by_receiver": tuple(lost)}
+
+
+def _told(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    kept = {name: value for name, value in evidence.items() if name not in _FORGOTTEN}
+    return kept | {side: _numbers(kept[side]) for side in kept.keys() & _SIDES}
+
+
+def _numbers(side: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in side.items() if not isinstance(value, str | list)}
+
+
+def _pressed(text: str) -> bytes:
+    made = zlib.compressobj(zdict=_USUAL)
+    return made.compress(text.encode()) + made.flush()
