@@ -499,7 +499,7 @@ def test_trials_and_runs_that_were_stored_are_read_as_they_were(tmp_path: Path) 
     assert (store.trials("20260101-a"), store.runs("20260101-a")) == ((trial,), (RUN,))
 
 
-@pytest.mark.parametrize("name", ["block_runs", "minimising_runs", "search_share"])
+@pytest.mark.parametrize("name", ["block_runs", "choosing_runs", "minimising_runs", "search_share"])
 def test_a_share_of_a_clear_lead_is_a_number_where_a_store_has_it(name: str) -> None:
     lead = {"profile": "candidate-7", "ratio": 4.0, "blocks": 7}
     assert not columns._PLAN({"obvious": lead}, "")

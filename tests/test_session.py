@@ -178,7 +178,7 @@ def test_what_a_calibration_and_a_search_changed_survives_the_json_form() -> Non
         LongerRuns(2, WhyLonger.PERCENTILE, "latency_p99_us"),
         LongerRuns(3, WhyLonger.MESSAGES, "latency_p50_us"),
     )
-    plan = replace(PLAN, lengthened=longer, clear_lead=ClearLead("candidate-7", 4.25, 7, 2, 18, 0.85))
+    plan = replace(PLAN, lengthened=longer, clear_lead=ClearLead("candidate-7", 4.25, 7, 2, 8, 18, 0.85))
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 

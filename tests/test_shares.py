@@ -136,6 +136,22 @@ def test_blocks_in_which_nothing_known_is_judged_leave_the_search_their_third_ru
     assert 166.0 * (ends[1] - ends[0]) == pytest.approx(7 / (1.0 - budget_shares.CHOOSING_PART))
 
 
+def test_finalists_of_a_clear_lead_are_measured_in_two_blocks_before_few_judge() -> None:
+    plan = of_runs(LONG, 166.0)
+    lead = ClearLead("found", 2.0, 7, choosing_runs=budget_shares.CLEAR_LEAD_CHOOSING_RUNS)
+    plan = replace(plan, clear_lead=lead)
+    begins, chosen, ends = (
+        166.0 * share
+        for share in (
+            budget_shares.search_ends(plan),
+            budget_shares.choosing_ends(plan),
+            budget_shares.confirm_ends(plan),
+        )
+    )
+    assert chosen - begins == pytest.approx(2 * (1 + 3))
+    assert ends - chosen == pytest.approx(7 * budget_shares.RUNS_A_BLOCK)
+
+
 @pytest.mark.parametrize(("runs", "search", "confirm"), [(166.0, 0.634, 0.783), (1000.0, 0.7, 0.75)])
 def test_a_plan_of_an_earlier_release_shares_its_budget_as_it_did(runs: float, search: float, confirm: float) -> None:
     stored = of_runs(LONG, runs).to_dict() | {"obvious": {"profile": "found", "ratio": 2.0, "blocks": 7}}

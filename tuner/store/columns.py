@@ -239,7 +239,9 @@ _PAIR_PLAN: Final = having(
     required=True,
 )
 _LEAD: Final = having({"profile": text, "ratio": number, "blocks": count}, required=True)
-_SHARES_OF_LEAD: Final = having({"block_runs": count, "minimising_runs": count, "search_share": number})
+_SHARES_OF_LEAD: Final = having(
+    {"block_runs": count, "choosing_runs": count, "minimising_runs": count, "search_share": number}
+)
 
 
 def _clear_lead(value: Any, at: str) -> Sequence[str]:

@@ -50,6 +50,7 @@ def with_short_confirmation(evidence: Evidence) -> Plan:
         math.exp(gain),
         blocks,
         block_runs=budget_shares.RUNS_A_BLOCK if _beside(evidence) else budget_shares.RUNS_A_BLOCK - 1,
+        choosing_runs=budget_shares.CLEAR_LEAD_CHOOSING_RUNS,
         minimising_runs=budget_shares.minimising_runs(len(leader.settings)),
         search_share=budget_shares.CLEAR_LEAD_SEARCH_SHARE,
     )

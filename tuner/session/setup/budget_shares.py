@@ -49,6 +49,8 @@ WORTHWHILE_RUNS: Final = 48
 # one and, where any is known, the best known one), and minimising has at least twelve blocks as above.
 CLEAR_LEAD_BLOCKS: Final = (7, 20)
 RUNS_A_BLOCK: Final = 3
+# The usual share of so few blocks is less than one block of three finalists: two of these in any case.
+CLEAR_LEAD_CHOOSING_RUNS: Final = 8
 CLEAR_LEAD_REST_RUNS: Final = 36
 # In these, no more settings than so many can be left out one by one, three times each. A leader with more of them has fewer
 # runs: what they are worth is then believed from all blocks together, to which the search adds as much as minimising would.
@@ -165,8 +167,9 @@ def _minimises(plan: Plan) -> bool:
 
 def _clear_lead_share(plan: Plan, blocks: int) -> float:
     """Return the share of the budget in which so many blocks judge, and the choosing before them."""
-    runs = plan.clear_lead.block_runs if plan.clear_lead else RUNS_A_BLOCK
-    return runs * blocks / (1.0 - CHOOSING_PART) / _runs(plan)
+    lead = plan.clear_lead
+    judging_runs = (lead.block_runs if lead else RUNS_A_BLOCK) * blocks
+    return max(judging_runs / (1.0 - CHOOSING_PART), judging_runs + (lead.choosing_runs if lead else 0)) / _runs(plan)
 
 
 def clear_lead_blocks(plan: Plan) -> range:
@@ -185,7 +188,9 @@ def minimising_runs(settings: int) -> int:
 
 def choosing_ends(plan: Plan) -> float:
     """Return the share of a tuning's budget at which its finalist is chosen."""
-    return search_ends(plan) + CHOOSING_PART * (confirm_ends(plan) - search_ends(plan))
+    begins, ends = search_ends(plan), confirm_ends(plan)
+    least = plan.clear_lead.choosing_runs / _runs(plan) if plan.clear_lead else 0.0
+    return begins + max(CHOOSING_PART * (ends - begins), least)
 
 
 def judging(plan: Plan) -> float:

@@ -71,6 +71,8 @@ class ClearLead:
     """About how many blocks will judge it."""
     block_runs: int = 3
     """The runs of such a block; of a plan that an earlier release made as here, like what follows."""
+    choosing_runs: int = 0
+    """The runs that choose among finalists, if these are more than the usual share of those that judge."""
     minimising_runs: int = 36
     """The runs that are kept for minimising."""
     search_share: float = 0.70
