@@ -123,7 +123,7 @@ def at(latency_us: float) -> Callable[[Mapping[str, str]], float]:
 
 
 def test_a_percentile_with_few_observations_beyond_it_is_left_out_with_a_doubt(tmp_path: Path) -> None:
-    found = tune(tmp_path, SimulatedHost(at(2000.0)), replace(PLAN, budget_s=90.0))
+    found = tune(tmp_path, SimulatedHost(at(2000.0)), replace(PLAN, budget_s=90.0, seed=2))
     assert [doubt["what"].split()[0] for doubt in found["doubts"]] == ["latency_p99_us"]
     assert "100 are needed" in found["doubts"][0]["advice"]
     assert found["verdict"] == "improved"
@@ -131,7 +131,7 @@ def test_a_percentile_with_few_observations_beyond_it_is_left_out_with_a_doubt(t
 
 
 def test_observations_are_counted_over_all_runs_that_judge(tmp_path: Path) -> None:
-    found = tune(tmp_path, SimulatedHost(at(36.0)), replace(PLAN, budget_s=90.0))
+    found = tune(tmp_path, SimulatedHost(at(36.0)), replace(PLAN, budget_s=90.0, seed=2))
     one_run = runs_of(tmp_path, found, "confirm")[0].measurement
     assert one_run is not None
     assert one_run.observations / 100 < 200

@@ -3,7 +3,7 @@
 calibrate          to 10 %, inside the search's share; less where the budget is short
 search             to 45 %; longer where the budget is short
                    where it found a clear lead, it goes on, to 85 % at most
-choose, confirm    to 75 %, of which the choosing has the first 15 %; after a clear lead what its few blocks take
+choose, confirm    to 75 %, of which the choosing has the first 15 %, and a block at least; after a clear lead what its few blocks take
 minimise           the rest; where that is too little, the confirmation has it
 """
 
@@ -40,6 +40,11 @@ MINIMISE_SHARE: Final = 0.25
 # (true gain 10 %, before sessions were calibrated) 0, 0.15 and 0.25 chose rightly in 90, 96 and 96 % of sessions; more
 # of it costs power. `docs/benchmarks.md` has what the whole session does now.
 CHOOSING_PART: Final = 0.15
+# That is less than a block where there are few runs, and who is judged was then chosen by one run each: in the row six-6 of
+# `benchmarks/advice.py` at 90 s, 14 of 68 sessions lost more than 1 %. So of every fourth run beyond `SHORT_RUNS` the choosing
+# has more, until it has a block of the baseline, three finalists and the best known profile.
+CHOOSING_RUNS: Final = 6
+CHOOSING_MORE: Final = 0.25
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
@@ -143,8 +148,20 @@ def _first_search_ends(plan: Plan) -> float:
     if is_short_of_runs(plan):
         before = SEARCHING_RUNS + (CALIBRATING_RUNS if calibrates(plan) else 0)
         return max(SEARCH_SHARE, before / runs)
-    judging_runs = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
-    return max(SEARCH_SHARE, 1.0 - judging_runs / runs) if runs else SEARCH_SHARE
+    confirming = JUDGING_RUNS + JUDGING_MORE * max(0.0, runs - SHORT_RUNS)
+    choosing = max(CHOOSING_PART * confirming, _runs_of_a_choice(runs))
+    after = (1.0 - CHOOSING_PART) * confirming + choosing
+    return max(SEARCH_SHARE, 1.0 - after / runs) if runs else SEARCH_SHARE
+
+
+def _least_choosing_runs(plan: Plan) -> float:
+    """Return how many runs choose at least."""
+    return plan.clear_lead.choosing_runs if plan.clear_lead else _runs_of_a_choice(_runs(plan))
+
+
+def _runs_of_a_choice(runs: float) -> float:
+    """Return how many of so many runs choose at least where there is no clear lead."""
+    return min(CHOOSING_RUNS, CHOOSING_PART * JUDGING_RUNS + CHOOSING_MORE * (runs - SHORT_RUNS))
 
 
 def confirm_ends(plan: Plan) -> float:
@@ -189,7 +206,7 @@ def minimising_runs(settings: int) -> int:
 def choosing_ends(plan: Plan) -> float:
     """Return the share of a tuning's budget at which its finalist is chosen."""
     begins, ends = search_ends(plan), confirm_ends(plan)
-    least = plan.clear_lead.choosing_runs / _runs(plan) if plan.clear_lead else 0.0
+    least = _least_choosing_runs(plan) / _runs(plan) if _runs(plan) else 0.0
     return begins + max(CHOOSING_PART * (ends - begins), least)
 
 
