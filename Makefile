@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find tuner/preload profiles docs/man -type f)
+SERIAL = $(shell grep -l mark.serial tests/test_*.py)
 
 .PHONY: run test lint types tests setup tools browser postgresql sshd programs bench man manual clean
 
@@ -32,7 +33,7 @@ tests: export OPENBLAS_NUM_THREADS := 1
 tests: export PYTHONDONTWRITEBYTECODE :=
 tests: setup browser postgresql sshd programs
 	$(BIN)/pytest -q -n 5 --dist worksteal -m "not serial"
-	$(BIN)/pytest -q -n 3 --dist loadfile -m serial
+	$(BIN)/pytest -q -n 3 --dist loadgroup -m serial $(SERIAL)
 
 bench: setup
 	$(BIN)/python benchmarks/write.py

@@ -91,7 +91,8 @@ def run(
 
 
 def _carry_out(arguments: tuple[str, ...], folder: Path, environ: dict[str, str], said: list[Path]) -> None:
-    """Become the program: its words, folder, environment and streams, and what it does when it ends."""
+    """Become the program: its words, folder, environment and streams, no other file, and what it does when it ends."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     for number, path in enumerate((Path(os.devnull), *said)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process

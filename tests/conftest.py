@@ -23,6 +23,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of this user's own in it, which others cannot enter
 ENOUGH_BYTES = 4 << 30
+GARBAGE = 50_000  # as the program itself has it
 
 
 def in_memory() -> bool:
@@ -53,6 +54,7 @@ def pytest_collection() -> None:
 def pytest_collection_finish() -> None:
     """Look for them from here on, and only among what tests make: the rest is more, and would be looked through each time."""
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     gc.enable()
 
 

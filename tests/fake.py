@@ -21,7 +21,7 @@ with open(__file__ + ".code", "rb") as file:
 exec(code)
 """
 
-RUN_S: Final = 0.12
+RUN_S: Final = 0.25
 """How long a client takes unless told otherwise: a session that waits leaves the processor to the tests beside it."""
 
 

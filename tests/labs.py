@@ -42,7 +42,7 @@ class Lab:
         return Path(self.row["ssh_config"]).parent
 
     def tuner(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return tuner(words, self.environment)
+        return command_line.run(Path.cwd(), *words, environ=self.environment, limit_s=LIMIT_S)
 
     def ssh(self, host: str, *words: str) -> str:
         """Return what a program prints on a host; `words` are read by the shell there."""

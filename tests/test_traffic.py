@@ -276,6 +276,7 @@ def test_options_that_are_not_understood_are_refused_at_once(tuner: Tuner, args:
 
 
 @pytest.mark.serial
+@pytest.mark.long
 def test_a_multicast_session_of_three_receivers_ends_with_a_verdict(tuner: Tuner) -> None:
     options = ("--address", "239.1.1.1", "--receivers", "3", "--rate", "2000", "--budget", "25s", "--json")
     ended = tuner("compare", "default", "latency", *options)

@@ -15,7 +15,8 @@ import pytest
 
 README: Final = Path(__file__).parents[1] / "README.md"
 SHORTEST: Final = "14s"
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(300)]
+# One lab for all of them.
+pytestmark = [pytest.mark.serial, pytest.mark.long, pytest.mark.xdist_group("lab"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -341,7 +341,7 @@ def _await_client(sites: Sequence[Site], servers: Sequence[Process], client: Pro
 def _signal_words(who: str, status: int) -> str | None:
     """Return which signal ended a program. `timeout` repeats it on itself or adds it to 128, as a shell does."""
     number = -status if status < 0 else status - 128
-    known = number in signal.valid_signals() and number > 0
+    known = number > 0 and number in signal.valid_signals()
     return f"the {who} was ended by {signal.Signals(number).name}" if known else None
 
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,6 +86,8 @@ def metrics_of(profiles: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*own, *(name for name in OF_A_PROFILE if name in present)]
 
 
+# To compile the templates takes longer than to fill them in: a process does it once.
+@cache
 def environment(load: Callable[[str], str]) -> Environment:
     """Return what renders templates of ours, which `load` returns by their names; everything that they are given is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
