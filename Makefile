@@ -26,13 +26,14 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# Most tests of sessions wait for processes more than they compute. Those that start real sockperf share the machine with two others.
+# Most tests of sessions wait for processes twice as long as they compute: seven at once keep two CPUs busy. Those that start real
+# sockperf share the machine with two others.
 # A linear algebra library's threads would only wait for those of the tests beside.
 # Each of them would make the bytecode of all tests anew where the environment asks Python to write none.
 tests: export OPENBLAS_NUM_THREADS := 1
 tests: export PYTHONDONTWRITEBYTECODE :=
 tests: setup browser postgresql sshd programs
-	$(BIN)/pytest -q -n 5 --dist worksteal -m "not serial"
+	$(BIN)/pytest -q -n 7 --dist worksteal -m "not serial"
 	$(BIN)/pytest -q -n 3 --dist loadgroup -m serial $(SERIAL)
 
 bench: setup

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import postgres
@@ -41,9 +42,18 @@ if in_memory():
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take longest."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Let each worker begin with some of the tests that take longest: at first it is given an equal share, in this order."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = (item for item in items if not item.get_closest_marker("long"))
+    spread: list[pytest.Item] = []
+    for number in range(workers):
+        share = (len(items) - len(spread)) // (workers - number)
+        begin = long[number::workers]
+        spread += [*begin, *islice(others, max(0, share - len(begin)))]
+    items[:] = [*spread, *others]
 
 
 def pytest_collection() -> None:

@@ -188,6 +188,7 @@ def test_check_says_what_is_there_and_what_is_not(tuner: Tuner, sockperf: str) -
     assert {part["part"]: part["ok"] for part in ended.json["parts"]}["sockperf"] is False
 
 
+@pytest.mark.long
 def test_check_measures_the_noise_of_the_host_when_asked(tuner: Tuner, sockperf: str) -> None:
     arguments = ("check", "--noise", "--runs", "8", "--sockperf", sockperf)
     said = tuner(*arguments)
@@ -281,6 +282,7 @@ def test_minimising_says_what_it_dropped_and_what_the_rest_is_worth(tuner: Tuner
     assert measured.json["settings"] == {"XLIO_RX_POLL": "-1"}
 
 
+@pytest.mark.long
 def test_a_warm_start_says_what_it_starts_from(tuner: Tuner, sockperf: str) -> None:
     warm = ("tune", "--budget", "13s", "--sockperf", sockperf, "--optimizer", "grid", "--warm-start", "--json")
     first = tuner(*warm)

@@ -287,7 +287,9 @@ def programs_of(name: str) -> list[str]:
     return sorted({command[0] for command in shipped_recipes.every()[name].commands})
 
 
-@pytest.mark.parametrize("name", [*MEASURED, pytest.param("two-commands", marks=[pytest.mark.serial, pytest.mark.long])])
+@pytest.mark.parametrize(
+    "name", [*MEASURED, pytest.param("two-commands", marks=[pytest.mark.serial, pytest.mark.long])]
+)
 def test_a_recipe_of_the_package_measures_where_its_programs_are(name: str, tuner: Tuner, tmp_path: Path) -> None:
     if missing := [program for program in programs_of(name) if shutil.which(program) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")

@@ -297,6 +297,7 @@ def test_latencies_that_cannot_be_are_no_measurement(factor: float) -> None:
     assert "which cannot be" in run.reason or "did not" in run.reason
 
 
+@pytest.mark.long
 def test_a_kill_and_a_power_cut_lose_nothing_and_change_no_answer() -> None:
     found = kills.measured(2, kinds=(kills.SIMULATED, kills.STAND_IN))
     assert [each for each in found if not each.good] == []
