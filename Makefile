@@ -26,8 +26,8 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# Most tests of sessions wait for processes twice as long as they compute: seven at once keep two CPUs busy. Those that start real
-# sockperf share the machine with two others.
+# Most tests of sessions wait for processes more than they compute, so that several keep a CPU busy. Those that start real sockperf share
+# the machine with two others; only the files that hold such tests are read for them.
 # A linear algebra library's threads would only wait for those of the tests beside.
 # Each of them would make the bytecode of all tests anew where the environment asks Python to write none.
 tests: export OPENBLAS_NUM_THREADS := 1
