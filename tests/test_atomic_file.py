@@ -119,6 +119,19 @@ def test_a_link_stays_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None
     assert (tmp_path / "folder" / "file").read_text() == "text"
 
 
+def test_nobody_is_waited_for_who_would_read_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="nobody reads what is written there"):
+        atomic_file.write(tmp_path / "pipe", "text")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_is_refused_by_name(name: str, overwrite: bool) -> None:
+    with pytest.raises(UsageError, match="Is a directory"):
+        atomic_file.save(Path(name), "text", overwrite=overwrite)
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -224,6 +224,17 @@ def test_stop_is_answered_at_the_door_by_who_has_the_token_and_everything_else_i
             taken, _ = handed.accept()
             with taken:
                 assert taken.recv(100) == b"GET /stop HTTP/1.1\r\n"
+
+
+def test_whoever_begins_to_ask_for_stop_and_says_no_more_delays_nobody() -> None:
+    heard: list[dict[str, object]] = []
+    with _at_the_door("secret", heard) as (port, _), ExitStack() as stalled:
+        for _ in range(doorman.MOST_STOPPING + 2):
+            client = stalled.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            client.sendall(b"POST /stop HTTP/1.1\r\n")
+        status, *_ = _asked(port, "/stop", "session=20260101-000000-mine", authorization="Bearer secret")
+        assert status == http.HTTPStatus.SEE_OTHER
+        assert len(heard) == 1
 
 
 def test_what_never_asks_is_let_go_and_a_doorman_ends_with_its_server(monkeypatch: pytest.MonkeyPatch) -> None:

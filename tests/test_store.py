@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tuner.errors import StoreError, UsageError
 from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, State, Status, Trial
 from tuner.results import Listed, Results
-from tuner.store import Store
+from tuner.store import Store, opening
 
 TRIAL = Trial(0, "default", Role.BASELINE, {"XLIO_RX_POLL": "-1"})
 BEGAN = "2026-01-02T03:04:05"
@@ -170,3 +171,12 @@ def test_the_latest_session_is_none_of_the_future_while_there_is_another(store: 
 def test_a_session_of_the_future_is_the_latest_where_there_is_no_other(store: Store) -> None:
     spoil(store, "update sessions set created_at = '2099-01-01T00:00:00.000+00:00'")
     assert store.session("latest").id == "20260102-b"
+
+
+def test_a_full_disk_is_not_answered_with_a_session_that_may_not_exist(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as connection:
+        connection.execute("PRAGMA max_page_count=1")
+        with pytest.raises(StoreError, match="full") as caught, opening.told(tmp_path / "tuner.db"):
+            connection.execute("CREATE TABLE t (a)")
+    assert "make room" in caught.value.advice
+    assert "resume" not in caught.value.advice

@@ -225,6 +225,18 @@ def test_resuming_a_session_that_runs_is_refused_in_words(
     assert "is under way" not in err
 
 
+def test_a_session_that_is_killed_says_how_it_is_gone_on_with_and_one_that_ends_does_not(
+    tmp_path: Path, running: tuple[subprocess.Popen[str], list[str]]
+) -> None:
+    process, named = running
+    process.kill()
+    _, err = process.communicate(timeout=PATIENCE_S)
+    session = session_of(tmp_path)
+    assert err.endswith(f"Every finished run is kept. To continue: tuner sessions resume {session}\n")
+    with tuner(tmp_path, "measure", "--runs", "1", *named) as whole:
+        assert "To continue" not in whole.communicate(timeout=PATIENCE_S)[1]
+
+
 def test_a_run_while_the_session_was_stopped_is_no_time_out_and_is_made_again(tmp_path: Path) -> None:
     named = ["--sockperf", str(fake.install(tmp_path, slow_s=0.1))]
     with tuner(tmp_path, "measure", "--runs", "4", "--json", *named) as process:

@@ -50,8 +50,10 @@ def write(
 
     """
     data = content.encode() if isinstance(content, str) else content
+    if not path.name:  # of `.` and `/`
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if follow and overwrite and path.exists() and not path.is_file():
-        path.write_bytes(data)
+        _pour(path, data)
         return
     target = Path(os.path.realpath(path)) if overwrite and follow else path
     if not follow and target.parent.is_symlink():
@@ -63,6 +65,23 @@ def write(
         else:
             target.hardlink_to(whole)  # fails where the name is taken, which a rename does not
         flush_folder(target.parent)
+
+
+def _pour(path: Path, data: bytes) -> None:
+    """Write to a pipe or a device as it is; nobody is waited for who would read a pipe."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as reason:
+        if reason.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads what is written there", str(path)) from reason
+        raise
+    os.set_blocking(descriptor, True)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 # a Path cannot open a descriptor
+            file.write(data)
+    except OSError as reason:
+        reason.filename = str(path)
+        raise
 
 
 @contextmanager

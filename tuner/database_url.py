@@ -44,7 +44,7 @@ def of_file(path: Path) -> str:
 def file_of(url: str) -> Path | None:
     """Return the SQLite file that a URL names, None for another kind of database."""
     stated = url.removeprefix(_SQLITE).partition("?")[0] if url.startswith(_SQLITE) else ""
-    name = os.fsdecode(unquote_to_bytes(stated))
+    name = os.fsdecode(unquote_to_bytes(os.fsencode(stated)))
     return Path(name) if name and name != ":memory:" else None
 
 

@@ -17,6 +17,7 @@ wrong is said at once, each with its place and what to do next.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -181,6 +182,17 @@ def doubt_from_json(data: Mapping[str, object]) -> Finding:
     if not (isinstance(what, str) and isinstance(advice, str)):
         raise TypeError("what and advice are text")
     return doubt(what, advice)
+
+
+_NO_ROOM_FOR_LIBRARY: Final = ("failed to map segment", "cannot allocate memory")
+"""What the loader says of a library that there is no memory for (glibc, elf/dl-map-segments.h and dl-error)."""
+
+
+def of_memory(reason: BaseException) -> bool:
+    """Return whether an error says that there is no memory left for this process."""
+    if isinstance(reason, ImportError):
+        return any(words in str(reason).lower() for words in _NO_ROOM_FOR_LIBRARY)
+    return isinstance(reason, MemoryError) or (isinstance(reason, OSError) and reason.errno == errno.ENOMEM)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

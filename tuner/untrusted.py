@@ -7,9 +7,16 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from tuner.errors import Finding, error
+
+_OF_EACH_PROCESS: Final = ("/proc/", "/dev/fd/", "/dev/std")
+
+
+def is_of_each_process(path: Path) -> bool:
+    """Return whether a name means another file in each process, as `/proc/self/fd/1` and `/dev/stdout` do: a program that is started would open its own."""
+    return str(path).startswith(_OF_EACH_PROCESS)
 
 
 class _Whole(io.FileIO):

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from typing import Final, NoReturn
 
 _INTERRUPTED: Final = 130
+ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "1")
+"""The linear algebra of numpy takes one thread, not one for each CPU: those would poll on the CPUs that are measured, each takes memory that
+may be limited, and what a seed gives would depend on their number."""
 
 
 def main() -> None:
     """Run the command line, with all three streams and without a traceback for a Ctrl-C at its beginning or end."""
     _open_missing_streams()
+    os.environ.setdefault(*ONE_THREAD)
     hears = _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN  # as in the background of a shell
     if hears:
         _signal.signal(_signal.SIGINT, _leave)

@@ -20,7 +20,8 @@ from tuner.cli.screen import answered
 from tuner.cli.screen.interrupts import Interrupts, watch_stops
 from tuner.cli.screen.progress import Lines, Watch
 from tuner.cli.screen.terminal import terminal
-from tuner.errors import HostLost, TunerError
+from tuner.errors import HostLost, StoreError, TunerError
+from tuner.hosts import keeping
 from tuner.hosts.host import HERE
 from tuner.records import Kind, State
 from tuner.report.summary import summary
@@ -94,7 +95,8 @@ def _watched(screen: _Screen, session: Ongoing) -> Iterator[Progress]:
     results, verbose = screen.results, screen.verbose
     again = f"tuner sessions resume {session.id}{results.options()}{_hosts(session, screen.pairs)}"
     budget_s = math.inf if session.plan.open_ended else session.plan.budget_s
-    with _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
+    gone = f"tuner ended without a word of its own: killed, or for want of memory. Every finished run is kept. To continue: {again}"
+    with keeping.last_words(f"{gone}\n", sys.stderr), _watcher(sys.stderr, budget_s, verbose=verbose) as lines:
         try:
             with Interrupts(lambda: _end_early(session, lines), session.continued):
                 _tell_doubts(lines, session)  # who has read the name of the session may stop it
@@ -102,13 +104,21 @@ def _watched(screen: _Screen, session: Ongoing) -> Iterator[Progress]:
         except KeyboardInterrupt:
             lines.note(f"stopped; every finished run is kept. To continue: {again}")
             raise typer.Exit(1) from None
-        except HostLost:
-            lines.note(f"stopped; every finished run is kept. To continue: {again}")
+        except Exception as reason:
+            if _can_go_on(reason):
+                lines.note(f"stopped; every finished run is kept. To continue: {again}")
             raise
         finally:
             _write_summary(session, results)
         if session.store.session(session.id).state is State.STOPPED:
             lines.note(f"stopped early. To continue: {again}")
+
+
+def _can_go_on(reason: Exception) -> bool:
+    """Return whether a session that an error broke off can be gone on with, and the error does not say how."""
+    if not isinstance(reason, TunerError):
+        return True
+    return isinstance(reason, HostLost) or (isinstance(reason, StoreError) and "sessions resume" not in reason.advice)
 
 
 def _hosts(session: Ongoing, pairs: Path | None) -> str:

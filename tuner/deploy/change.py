@@ -55,7 +55,8 @@ def content(path: Path) -> bytes | None:
     try:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            advice = f"name the file itself: {os.path.realpath(path)}"
+            target = Path(os.path.realpath(path))
+            advice = f"name the file itself: {target}" if target.is_file() else "name a file: the link leads to none"
             raise UsageError(f"{path} is a symbolic link, and links are not followed", advice=advice)
         if not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{path} is not a regular file", advice="name a file")

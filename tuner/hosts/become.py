@@ -16,25 +16,25 @@ SHELL: Final = "/bin/sh"
 _NO_PATH: Final = "/bin:/usr/bin"
 # execvp(3) goes on to the next folder where a file is not there, or not to be reached.
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT})
-# PEP 538: what Python sets LC_CTYPE to, before any of our code, where the locale is C.
-_COERCED: Final = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
-_LOCALE: Final = "LC_CTYPE"
+# What is set here for this process alone: by PEP 538 where the locale is C, before any of our code, and by `tuner.cli.entry`.
+_FOR_US: Final = {"LC_CTYPE": frozenset({"C.UTF-8", "C.utf8", "UTF-8"}), "OPENBLAS_NUM_THREADS": frozenset({"1"})}
 _LARGEST_BYTES: Final = 1 << 24
 
 
 def inherited(started_with: Path = Path("/proc/self/environ")) -> dict[str, str]:
-    """Return the environment that this process was started with: without the locale that Python itself put there."""
+    """Return the environment that this process was started with: without what Python and this program set for themselves."""
     variables = dict(os.environ)
-    if variables.get(_LOCALE) not in _COERCED:
+    doubtful = [name for name, values in _FOR_US.items() if variables.get(name) in values]
+    if not doubtful:
         return variables
     try:
         with started_with.open("rb") as file:
             entries = file.read(_LARGEST_BYTES).split(b"\0")
     except OSError:
         return variables
-    own = [entry for entry in entries if entry.startswith(f"{_LOCALE}=".encode())]
-    del variables[_LOCALE]
-    return variables | ({_LOCALE: os.fsdecode(own[-1]).partition("=")[2]} if own else {})
+    own = dict(os.fsdecode(entry).partition("=")[::2] for entry in entries)
+    kept = {name: value for name, value in variables.items() if name not in doubtful}
+    return kept | {name: own[name] for name in doubtful if name in own}
 
 
 def files(name: str, path: str | None) -> Iterator[str]:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from tuner import temporary
 from tuner.errors import TunerError
@@ -173,14 +173,21 @@ class _Reaper:
             OSError: why there is no such program.
 
         """
-        line = _line(request)
         with self.turn:
-            sent = socket.send_fds(self.connection, [line], list(streams), socket.MSG_NOSIGNAL)
-            self.connection.sendall(line[sent:], socket.MSG_NOSIGNAL)
+            self._send(_line(request), streams)
             answer = self._answer()
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
         return answer["pid"]
+
+    def hand(self, request: Mapping[str, object], streams: Sequence[int]) -> None:
+        """Send a request that has no answer, with descriptors; raise `OSError` where there is nobody to hear it."""
+        with self.turn:
+            self._send(_line(request), streams)
+
+    def _send(self, line: bytes, streams: Sequence[int]) -> None:
+        sent = socket.send_fds(self.connection, [line], list(streams), socket.MSG_NOSIGNAL)
+        self.connection.sendall(line[sent:], socket.MSG_NOSIGNAL)
 
     def _answer(self) -> dict[str, int]:
         heard, deadline = b"", time.monotonic() + _ANSWER_LIMIT_S
@@ -232,6 +239,18 @@ def start(argv: Sequence[str], streams: tuple[int, int, int], folder: Path, envi
             return _started(request, streams, again=True)
     except OSError as reason:
         raise TunerError(f"{argv[0]} cannot be started: {reason.strerror or reason}") from reason
+
+
+@contextlib.contextmanager
+def last_words(text: str, stream: TextIO) -> Iterator[None]:
+    """Have a text said on a stream where this process ends inside the block without a word: killed, for want of memory too, or by native code."""
+    with contextlib.suppress(OSError, ValueError), uninterrupted():  # a stream without a number, or nobody to say it
+        _reaper().hand({"last_words": _text(text)}, [stream.fileno()])
+    try:
+        yield
+    finally:
+        for reaper in _reapers:
+            reaper.tell({"last_words": ""})
 
 
 def _started(request: Mapping[str, object], streams: tuple[int, int, int], *, again: bool) -> Kept:

@@ -10,7 +10,8 @@ can be somebody else's. What outlives the programs that were asked for is ended.
 Requests are lines of JSON; bytes are written as Latin-1. `{"start": argv, "folder": …, "environment": {…}}` comes with four
 descriptors: the program's three streams, and one that gets a line with its exit status, its CPU seconds, and how often it was preempted, when it has ended.
 The answer is `{"pid": …}`, or `{"errno": …}`. `{"signal": …, "pid": …}` and `{"kill": pid}`, which is for the program's whole group, have
-no answer. After `{"leave": true}` nothing is swept.
+no answer. After `{"leave": true}` nothing is swept. `{"last_words": …}` comes with one descriptor, on which they are said if the other end
+goes without having taken its leave; without any, nothing is.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Reaper:
         self._leaders: dict[int, tuple[subprocess.Popen[bytes], int]] = {}
         self._over = False
         self._taken_leave = False
+        self._last_words: tuple[bytes, list[int]] = b"", []
 
     def serve(self, parent: int | None = None) -> bool:
         """Do what is asked until the other end is gone and all programs with it; return whether it had taken its leave.
@@ -89,7 +91,20 @@ class Reaper:
             os.kill(int(str(asked["pid"])), int(str(asked["signal"])))
         elif "kill" in asked and asked["kill"] in self._leaders:
             end_group(int(str(asked["kill"])))
+        elif "last_words" in asked:
+            close(self._last_words[1])
+            self._last_words, self._passed = (bytes_of(asked["last_words"]), self._passed), []
         self._taken_leave = self._taken_leave or "leave" in asked
+
+    def say_last_words(self) -> None:
+        """Say what was to be said of who is gone, where that can be done at once."""
+        text, streams = self._last_words
+        for stream in streams:
+            ready = select.poll()
+            ready.register(stream, select.POLLOUT)
+            with contextlib.suppress(OSError):
+                if ready.poll(0) == [(stream, select.POLLOUT)]:
+                    os.write(stream, text)
 
     def _answer(self, said: dict[str, int]) -> None:
         with contextlib.suppress(OSError):  # it is gone: the next thing that is heard of it is its end
@@ -223,7 +238,10 @@ def main() -> None:
     """Serve the connection whose descriptor is the second argument; then become the program of the others, unless leave was taken."""
     connection = socket.socket(fileno=int(sys.argv[2]))
     connection.set_inheritable(False)
-    taken_leave = Reaper(connection).serve(watched_parent())
+    reaper = Reaper(connection)
+    taken_leave = reaper.serve(watched_parent())
+    if not taken_leave:
+        reaper.say_last_words()
     if sys.argv[3:] and not taken_leave:
         os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv[3:]])  # noqa: S606 - no shell is what is wanted
 

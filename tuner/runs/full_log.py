@@ -37,6 +37,7 @@ _MOST_PHASES: Final = 64
 _SEGMENTS: Final = 64
 _STEPS: Final = 40
 # sockperf paces by whole ticks of its clock, so that its interval may differ from the asked one by about this.
+_PIECE_BYTES: Final = 1 << 20
 _TICK_NS: Final = 1.0
 # A message that seems early by this part of the time between two rows is on time: the schedule is not known better.
 _EARLY_PART: Final = 0.25
@@ -76,13 +77,21 @@ def _rows(stream: BinaryIO) -> bytes:
         if not line:
             return b""
     start = stream.seek(-1, SEEK_CUR)  # the header's own end of line stands before the dashes where no row does
-    text = stream.read(MOST_BYTES - size + 2)
+    text = _read(stream, MOST_BYTES - size + 2)
     end = text.find(b"\n---")
     if end < 0:
         _within_limit(size + len(text))
         return text[1:]
     stream.seek(start + end)
     return text[1 : end + 1]
+
+
+def _read(stream: BinaryIO, most_bytes: int) -> bytes:
+    """Return so many bytes, or all there are; memory is taken for what is there, and not for as much as may be."""
+    text = bytearray()
+    while more := stream.read(min(_PIECE_BYTES, most_bytes - len(text))):
+        text += more
+    return bytes(text)
 
 
 def _within_limit(size: int) -> int:

@@ -198,7 +198,8 @@ def playback_text(path: Path) -> str:
         data = first_bytes(path, PLAYBACK_BYTES + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as reason:
-        raise UsageError(f"cannot read the playback {path}: {reason}") from reason
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        raise UsageError(f"cannot read the playback {path}: {why}") from reason
     if len(data) > PLAYBACK_BYTES:
         raise UsageError(f"the playback {path} is larger than {PLAYBACK_BYTES} bytes", advice="use a shorter one")
     return text

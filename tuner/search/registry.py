@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tuner import plugins
-from tuner.errors import MissingTool, UsageError, did_you_mean
+from tuner.errors import MissingTool, UsageError, did_you_mean, of_memory
 from tuner.plugins import Group
 from tuner.search.optimizer import Optimizer, Repair
 from tuner.search.plugin_optimizer import PluginOptimizer
@@ -23,6 +23,8 @@ def _skopt(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
     try:
         from tuner.search.bayesian import BayesianSearch
     except (ImportError, AttributeError) as problem:  # skopt dies of either when numpy has moved on
+        if of_memory(problem):
+            raise
         raise MissingTool(
             f"scikit-optimize cannot be loaded: {problem}",
             advice="install it with `pip install scikit-optimize`, or search with `--optimizer random`",
@@ -40,6 +42,8 @@ def _optuna(space: SearchSpace, seed: int, repair: Repair) -> Optimizer:
     try:
         from tuner.search.optuna_search import OptunaSearch
     except (ImportError, AttributeError) as problem:
+        if of_memory(problem):
+            raise
         raise MissingTool(
             f"optuna cannot be loaded: {problem}",
             advice="install it with `pip install optuna`, or search with `--optimizer skopt`, grid or random",

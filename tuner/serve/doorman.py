@@ -31,7 +31,8 @@ from tuner.serve.starting import Asking, Started
 STOP: Final = "/stop"
 MOST_WAITING: Final = 500
 """So many connections over which nothing was asked yet are kept; the oldest goes for a new one."""
-MOST_STOPPING: Final = 4
+MOST_STOPPING: Final = 16
+"""So many may ask for Stop at once; who takes longest to say so goes for a new one, because a browser says it in one breath."""
 _FIRST: Final = f"POST {STOP} ".encode()
 _SILENT_S: Final = 10.0
 _LOOK_S: Final = 1.0
@@ -92,7 +93,8 @@ class Doorman:
     asking: Asking
     _waiting: dict[socket.socket, float] = field(default_factory=dict)
     """The connections over which nothing was asked yet, oldest first, and since when."""
-    _stopping: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_STOPPING))
+    _stopping: dict[socket.socket, None] = field(default_factory=dict)
+    """The connections over which Stop is asked for, oldest first; a thread hears each of them and takes it out at its end."""
 
     def serve(self) -> None:
         """Take and hand on connections until the server is gone."""
@@ -135,20 +137,29 @@ class Doorman:
         del self._waiting[connection]
 
     def _decide(self, connection: socket.socket) -> None:
-        """Hand on a connection over which something is asked, unless it is Stop and there is a hand free for that."""
+        """Hand on a connection over which something is asked, unless it is Stop."""
         with contextlib.suppress(OSError):
-            if connection.recv(len(_FIRST), socket.MSG_PEEK) == _FIRST and self._stopping.acquire(blocking=False):
+            if connection.recv(len(_FIRST), socket.MSG_PEEK) == _FIRST:
+                self._make_room()
+                self._stopping[connection] = None
                 threading.Thread(target=self._stop, args=(connection,), daemon=True).start()
                 return
             socket.send_fds(self.server, [b"c"], [connection.fileno()])
         connection.close()
+
+    def _make_room(self) -> None:
+        """Break off who has taken longest to ask for Stop, where so many do."""
+        for slowest in list(self._stopping)[: max(0, len(self._stopping) - MOST_STOPPING + 1)]:
+            self._stopping.pop(slowest, None)
+            with contextlib.suppress(OSError):  # it has just been answered
+                slowest.shutdown(socket.SHUT_RDWR)
 
     def _stop(self, connection: socket.socket) -> None:
         try:
             with connection, contextlib.suppress(OSError):
                 connection.sendall(answered(connection, self.rules, self.asking))
         finally:
-            self._stopping.release()
+            self._stopping.pop(connection, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from tuner.serve.gate import Gate
 from tuner.serve.manners import step_back
 from tuner.serve.reader import Reader
 from tuner.serve.starting import Asking
+from tuner.terminal_text import shown
 
 if TYPE_CHECKING:  # what only the extra has
     import uvicorn
@@ -112,6 +113,8 @@ def listening(address: Address) -> socket.socket:
     try:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((address.host, address.port), family=family, backlog=128)
+    except UnicodeError as reason:  # what getaddrinfo(3) is not even asked about
+        raise UsageError(f"{shown(address.host)} cannot be an address", advice="see --address") from reason
     except OSError as reason:
         if reason.errno == errno.EADDRINUSE:
             raise UsageError(f"{where} is taken by another program", advice="--port 0 takes a free one") from reason

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tuner.errors import UsageError
+from tuner.judging import linear_algebra
 from tuner.judging.statistics import Gain
 from tuner.records import Kind, Phase, Role, Trial
 from tuner.session.answer import disturbance, proposals, words
@@ -66,6 +67,7 @@ def answer(evidence: Evidence, ending: Ending, warm_start: WarmStart | None = No
 
     Raise `BaselineFailed` where nothing can be believed, `UsageError` where there is nothing to compare.
     """
+    linear_algebra.ready()
     believe_baseline(evidence)
     match evidence.plan.kind:
         case Kind.TUNE:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuner.errors import HostLost, StoreError, TunerError
+from tuner.judging import linear_algebra
 from tuner.judging.slo import redundant
 from tuner.records import Kind, Role, State
 from tuner.results import Results
@@ -58,6 +59,7 @@ def begin(store: Store, plan: Plan, facts: Mapping[str, Any]) -> str:
 
     Raise `UsageError` or `MissingTool` before anything is stored when its search cannot be made.
     """
+    linear_algebra.ready()
     if plan.kind is Kind.TUNE:
         optimizer_for(plan)
         check_runnable(plan)
@@ -74,6 +76,7 @@ def carry_out(tuning: Tuning, plan: Plan, session_id: str, clock: Clock) -> Answ
     """
     store = tuning.store
     try:
+        linear_algebra.ready()
         evidence = _measured(tuning, plan, session_id, clock)
         ending = clock.ending()
         found = answer(evidence, ending, _used(store, evidence.plan))

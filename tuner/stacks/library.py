@@ -10,6 +10,7 @@ from tuner.errors import Finding, error
 from tuner.hosts.host import Host
 from tuner.hosts.program import MACHINES
 from tuner.terminal_text import shown
+from tuner.untrusted import is_of_each_process
 
 _MAGIC: Final = b"\x7fELF"
 _HEADER_BYTES: Final = 20
@@ -23,6 +24,8 @@ _ORDERS: Final = {1: "little", 2: "big"}
 def problem(path: Path, host: Host) -> Finding | None:
     """Return why `path` cannot be preloaded into programs of the host, None when it can."""
     where = shown(str(path))
+    if is_of_each_process(path):
+        return error(where, "is another file in each process", _NAME_IT)
     try:
         header = host.read(path, _HEADER_BYTES)
     except FileNotFoundError:

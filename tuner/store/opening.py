@@ -25,7 +25,9 @@ from tuner.errors import StoreError
 from tuner.results import ACTIVE, in_use, logs, uri_of_still, uri_to_read
 from tuner.store.tables import APPLICATION_ID, FORMAT, SIGNS
 from tuner.terminal_text import shown
+from tuner.untrusted import is_of_each_process
 
+_KERNELS: Final = (Path("/proc"), Path("/sys"))
 _WAIT_S: Final = 30.0
 _ANOTHER: Final = "name another folder with --results DIR"
 REPAIR: Final = "`tuner store check` says what is damaged, `tuner store salvage` copies what can be read"
@@ -58,6 +60,7 @@ def writer(path: Path) -> sqlite3.Connection:
     """Return a connection that writes, to a store made where there is none. Raise `StoreError` as `reader` does."""
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _check_own(path)
         is_new = not _stands(path)
         if not is_new:
             reader(path).close()
@@ -72,6 +75,13 @@ def writer(path: Path) -> sqlite3.Connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _check_own(path: Path) -> None:
+    """Raise `OSError` for a name that means no file of its own: another one in each process, or one of the kernel, which SQLite waits for."""
+    kernels = {place.stat().st_dev for place in _KERNELS if place.exists()}
+    if is_of_each_process(path.absolute()) or (path.exists() and path.stat().st_dev in kernels):
+        raise OSError(errno.EINVAL, "it is no file of its own")
 
 
 def _writable(path: Path) -> None:
@@ -165,8 +175,8 @@ def advice(reason: BaseException) -> str:
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return "another program uses it: wait until that has ended"
     if primary == sqlite3.SQLITE_FULL:
-        return "make room and run `tuner sessions resume`: all that was stored is kept"
-    return f"{_ANOTHER}, or make room and run `tuner sessions resume`"
+        return "make room and try again: all that was stored is kept"
+    return f"{_ANOTHER}, or make room and try again"
 
 
 def _primary(reason: BaseException) -> int | None:

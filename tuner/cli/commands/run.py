@@ -95,9 +95,13 @@ def _print(launch: Inherited, variables: Mapping[str, str], *, json: bool) -> No
 
 def _obstacles(command: Sequence[str], environment: Mapping[str, str], library: Path) -> list[Finding]:
     """Return why the library would not be preloaded into the program that the command starts."""
+    from tuner.hosts.local import LocalHost
     from tuner.hosts.program import image_of, images
+    from tuner.stacks.library import problem
     from tuner.stacks.program import Caller, obstacles
 
+    if (unfit := problem(library, LocalHost())) is not None:
+        return [unfit]
     ours = image_of(library)
     if ours is None:
         return []

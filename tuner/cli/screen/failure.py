@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import resource
 import sys
 import tempfile
 import traceback
@@ -14,7 +15,7 @@ from typing import Final, TextIO
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
 from tuner.database_url import hidden
-from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError
+from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError, of_memory
 from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
@@ -28,10 +29,21 @@ def told(reason: Exception, arguments: Sequence[str], environ: Mapping[str, str]
     """Say on stderr what became of a command, and return the exit status; what nobody foresaw is a bug."""
     if isinstance(reason, TunerError):
         return tell(reason, arguments)
+    if of_memory(reason):
+        return tell(_no_memory(), arguments)
     if isinstance(reason, OSError):
         what = f"{reason.strerror}: {reason.filename or 'no file named'}"
         return tell(TunerError(what, advice="all runs are kept"), arguments)
     return tell_bug(reason, arguments, debug=bool(environ.get(DEBUG)))
+
+
+def _no_memory() -> TunerError:
+    """Return what is said where no memory is left: how much this process may have, where somebody limits it."""
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limited = limit_bytes != resource.RLIM_INFINITY
+    room = f" within the {limit_bytes >> 20} MB that this process may have" if limited else ""
+    advice = f"all runs are kept; {'raise the limit (`ulimit -v`)' if limited else 'end other programs'} and try again"
+    return TunerError(f"there is not enough memory{room}", advice=advice)
 
 
 def tell(reason: TunerError, arguments: Sequence[str]) -> int:

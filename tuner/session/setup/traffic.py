@@ -90,7 +90,8 @@ def feed_lines(path: Path) -> tuple[str, ...]:
     try:
         text = first_bytes(path, FEED_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as reason:
-        raise UsageError(f"cannot read the feed file {path}: {reason}") from reason
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        raise UsageError(f"cannot read the feed file {path}: {why}") from reason
     if len(text) > FEED_BYTES:
         raise UsageError(f"the feed file {path} is larger than {FEED_BYTES} bytes", advice="use a shorter one")
     rows = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
