@@ -304,9 +304,9 @@ class Ended:
             yield f"hung for {LIMIT_S:.0f} s"
         elif self.status not in STATUSES:
             yield f"exit status {self.status}"
-        elif self.status and not self.err.strip():
+        elif self.status and not (self.err + self.out).strip():
             yield "an exit without words"
-        elif self.status and "error:" not in self.err.lower() and "Error" not in self.err and not self.out.strip():
+        elif self.status and "error:" not in self.err.lower() and not self.out.strip():
             yield "an exit without a reason"
         said = self.out + self.err
         yield from (f"says {word!r}" for word in _UNFORESEEN if word in said)
