@@ -29,6 +29,7 @@ from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.records import Status
+from tuner.results import Results
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
@@ -281,6 +282,31 @@ def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_pa
         out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (1, "")
     assert "results was removed or replaced while session" in " ".join(err.split())
+
+
+def test_results_that_were_moved_while_a_session_ran_are_said_to_be_where_they_are(tmp_path: Path) -> None:
+    at = Results(tmp_path / "results")
+    Store(at.url).add_session("20260101-a", {}, {})
+
+    def moved() -> None:
+        with alone.of_session(at, "20260101-a"):
+            at.folder.rename(tmp_path / "elsewhere")
+
+    with pytest.raises(StoreError, match=r"was moved to .*/elsewhere while session 20260101-a ran") as caught:
+        moved()
+    assert caught.value.advice.endswith(f"--results {tmp_path / 'elsewhere'}")
+
+
+def test_a_lock_that_cannot_be_removed_takes_nothing_from_who_held_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with exclusive.held(tmp_path / "lock", "a test"):
+        monkeypatch.setattr(Path, "unlink", refused)
+    with exclusive.held(tmp_path / "lock", "another"):
+        pass
 
 
 @pytest.mark.parametrize("name", ["tuner.db", "other.db"])

@@ -63,6 +63,15 @@ class Lock:
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, json.dumps(about).encode(), 0)
 
+    def stands_at(self) -> Path | None:
+        """Return where its file is now, whatever was moved meanwhile; None where it was removed."""
+        try:
+            if os.fstat(self.descriptor).st_nlink:
+                return Path(f"/proc/self/fd/{self.descriptor}").readlink()
+        except OSError:  # no /proc
+            return None
+        return None
+
 
 @contextmanager
 def held(path: Path, what: str, *, by_everybody: bool = False) -> Iterator[Lock]:
@@ -82,7 +91,10 @@ def held(path: Path, what: str, *, by_everybody: bool = False) -> Iterator[Lock]
             yield lock
         finally:
             if not by_everybody:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(
+                    OSError
+                ):  # its folder may be gone or closed by now; nobody holds a file that stays
+                    path.unlink()
     finally:
         os.close(descriptor)
 

@@ -22,9 +22,17 @@ def is_of_each_process(path: Path) -> bool:
 class _Whole(io.FileIO):
     """A file that says so where it has nothing to read yet: some of the kernel's own are regular and wait for events."""
 
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "rb")
+        self._path = path
+
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; raise `BlockingIOError` where somebody would have to be waited for."""
-        found = super().readinto(buffer)
+        """Read into a buffer; raise `OSError`, which names the file, and `BlockingIOError` where somebody would have to be waited for."""
+        try:
+            found = super().readinto(buffer)
+        except OSError as reason:
+            reason.filename = str(self._path)
+            raise
         if found is None:
             raise BlockingIOError(errno.EAGAIN, "has nothing to read now, and is not waited for")
         return found
@@ -41,7 +49,7 @@ def opened(path: Path, *, follow: bool = True) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a file", str(path))
-    return io.BufferedReader(_Whole(descriptor, "rb"))
+    return io.BufferedReader(_Whole(descriptor, path))
 
 
 def text_of(path: Path, most_bytes: int, what: str) -> str | Finding:

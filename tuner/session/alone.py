@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 from tuner import database_url, exclusive
@@ -81,18 +82,27 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
 
     """
     with ExitStack() as held:
+        if at is None:
+            yield
+            return
         try:
-            if at is not None:
-                at.of(session).mkdir(parents=True, exist_ok=True)
-                held.enter_context(exclusive.held(at.lock(session), f"session {session}"))
+            at.of(session).mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context(exclusive.held(at.lock(session), f"session {session}"))
         except Taken as taken:
             raise _under_way(session, taken.holder) from taken
         yield
-        if at is not None and not _still_has(at, session):
-            message = (
-                f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
-            )
-            raise StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
+        if not _still_has(at, session):
+            raise _taken_away(at, session, lock.stands_at())
+
+
+def _taken_away(at: Results, session: str, lock: Path | None) -> StoreError:
+    """Return what is said where a results folder is no longer in its place; the session's lock may have gone with it."""
+    moved = Results(lock.parent.parent, at.store) if lock else None
+    if moved and _still_has(moved, session):
+        message = f"{at.folder} was moved to {moved.folder} while session {session} ran: its runs are there"
+        return StoreError(message, advice=f"tuner sessions show {session}{moved.options()}")
+    message = f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
+    return StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
 
 
 def _still_has(at: Results, session: str) -> bool:

@@ -176,6 +176,8 @@ def advice(reason: BaseException) -> str:
         return "another program uses it: wait until that has ended"
     if primary == sqlite3.SQLITE_FULL:
         return "make room and try again: all that was stored is kept"
+    if primary == sqlite3.SQLITE_IOERR:
+        return f"see what the disk has (`dmesg`), or {_ANOTHER}: all that was stored is kept"
     return f"{_ANOTHER}, or make room and try again"
 
 

@@ -32,7 +32,7 @@ def told(reason: Exception, arguments: Sequence[str], environ: Mapping[str, str]
     if of_memory(reason):
         return tell(_no_memory(), arguments)
     if isinstance(reason, OSError):
-        what = f"{reason.strerror}: {reason.filename or 'no file named'}"
+        what = f"{reason.strerror or reason}{f': {reason.filename}' if reason.filename else ''}"
         return tell(TunerError(what, advice="all runs are kept"), arguments)
     return tell_bug(reason, arguments, debug=bool(environ.get(DEBUG)))
 
