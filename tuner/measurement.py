@@ -195,6 +195,8 @@ def _fits(name: str, value: Any) -> bool:
     """Return whether a value may stand under this name: asked of each of the numbers of a long session."""
     if value is None:
         return name in _MAY_LACK
+    if type(value) is float and name in _ANY_NUMBER:  # nearly all of them
+        return 0.0 <= value < math.inf
     return name in _KINDS and _KINDS[name][0](value)
 
 
@@ -257,3 +259,4 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "samples": (_are_named_counts, _is_no("not a table of counts")),
 }
 _MAY_LACK: Final = frozenset(_NAMES) - {"observations", "half_round_trip"}
+_ANY_NUMBER: Final = frozenset(name for name, kind in _KINDS.items() if kind[0] is _is_number)

@@ -59,9 +59,10 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def content(store: Store, session: StoredSession) -> Row:
     """Return a session's report as JSON-ready values: one key a section, each with its `why` where it can be empty."""
-    seen, answer = Evidence.read(store, session), answer_of(session)
-    ledger, counted = seen.ledger, totals(seen.ledger.runs)
-    launched = evidence.launched(ledger.runs)
+    launches = evidence.Launches()
+    seen, answer = Evidence.read(store, session, launches.take), answer_of(session)
+    ledger, counted, launched = seen.ledger, totals(seen.ledger.runs), launches.found
+    searched = course.searched(seen.gains)
     cast = _cast(ledger, session, answer)
     told = {role: described(seen, trial) for role, trial in cast.items()}
     failed_headers, failed = failure_rows(ledger.trials, ledger.runs)
@@ -77,10 +78,10 @@ def content(store: Store, session: StoredSession) -> Row:
         "costs": costs(_beside(seen, answer)),
         "pairs": pairs(answers.on_pairs(answer) if answer else None),
         "curves": curves(ledger, _finalists(cast)),
-        "course": course.course(seen.gains),
+        "course": course.course(seen.gains, searched),
         "proposals": _proposals(answer),
-        "worth": _worth(seen, answer),
-        "interactions": _interactions(seen, answer),
+        "worth": _worth(ledger, searched, answer),
+        "interactions": _interactions(ledger, searched, answer),
         "tradeoff": _tradeoff(seen, cast),
         "held": held(seen),
         "loss": _loss([*told.values()]),
@@ -91,7 +92,7 @@ def content(store: Store, session: StoredSession) -> Row:
         "doubts": [
             *map(dict, session.facts.get("doubts", ())),
             *map(doubt_to_json, answers.doubts(answer) if answer else ()),
-            *map(doubt_to_json, evidence.unread(ledger.runs)),
+            *map(doubt_to_json, evidence.unread(launches.left_out)),
         ],
         "facts": _facts(seen, session, launched),
         "evidence": evidence.launches(ledger.trials, ledger.runs, launched),
@@ -229,7 +230,7 @@ def _settings(answer: Answer | None) -> Mapping[str, str]:
     return found.described.settings if found else {}
 
 
-def _worth(seen: Evidence, answer: Answer | None) -> Row:
+def _worth(ledger: Ledger, searched: course.Searched, answer: Answer | None) -> Row:
     """Return what each setting of the winner is worth: as minimising measured it, else by a model that says so."""
     if minimised := answers.minimisation(answer) if answer else None:
         rows = [_flat(each, kept=True) for each in minimised.kept]
@@ -239,7 +240,7 @@ def _worth(seen: Evidence, answer: Answer | None) -> Row:
     settings = _settings(answer)
     if not settings:
         return {"source": "none", "why": "Not computed: no winner with settings.", "rows": []}
-    rows, why = course.model(seen.gains, settings)
+    rows, why = course.model(ledger, searched, settings)
     return {"source": "model", "why": why, "rows": rows}
 
 
@@ -249,8 +250,8 @@ def _flat(worth: Worth, *, kept: bool) -> Row:
     return named | {key: gain[key] for key in ("ratio", "low", "high")}
 
 
-def _interactions(seen: Evidence, answer: Answer | None) -> Row:
-    rows, why = course.interactions(seen.gains, _settings(answer))
+def _interactions(ledger: Ledger, searched: course.Searched, answer: Answer | None) -> Row:
+    rows, why = course.interactions(ledger, searched, _settings(answer))
     return {"why": f"{why[:1].upper()}{why[1:]}.", "rows": rows}
 
 
@@ -279,10 +280,13 @@ def _on_front(found: OnFront | None) -> Row:
 
 def _point(seen: Evidence, trial: Trial, latency: str) -> Row:
     """Return a profile's medians, nothing for one that lacks any."""
-    medians = {metric: statistics.median(values) for metric, values in seen.metrics.samples(trial.number).items()}
-    if seen.ledger.status(trial.number) != Status.OK or not {latency, "rate_mps", "cpu_s"} <= medians.keys():
+    if seen.ledger.status(trial.number) != Status.OK:
         return {}
-    return {"latency_us": medians[latency], "rate_mps": medians["rate_mps"], "cpu_s": medians["cpu_s"]}
+    named = {"latency_us": latency, "rate_mps": "rate_mps", "cpu_s": "cpu_s"}
+    values = seen.metrics.samples(trial.number)
+    if not {*named.values()} <= values.keys():
+        return {}
+    return {name: statistics.median(values[metric]) for name, metric in named.items()}
 
 
 def _noise(seen: Evidence, answer: Answer | None) -> Row:

@@ -20,13 +20,21 @@ FEWEST: Final = 3
 MOST_PAIRS: Final = 10
 
 
-def course(log_gains: Gains) -> list[Row]:
+Searched = Mapping[int, Sequence[float]]
+"""The log ratios to the baseline that the search measured of each trial, by its number."""
+
+
+def searched(log_gains: Gains) -> Searched:
+    """Return what the search measured of each trial but the baseline, for all that is told of it."""
+    return {trial.number: log_gains.of(trial.number, Phase.SEARCH) for trial in log_gains.ledger.trials[1:]}
+
+
+def course(log_gains: Gains, gains: Searched) -> list[Row]:
     """Return one row a trial of the search as JSON: its gain over the baseline with its interval, and the best so far.
 
     The interval is mean ± z · sd/√blocks with the spread pooled over all trials, because most have one block.
     """
     ledger = log_gains.ledger
-    gains = {trial.number: log_gains.of(trial.number, Phase.SEARCH) for trial in ledger.trials[1:]}
     sd = pooled_sd([group for group in gains.values() if group], log_gains.over_itself())
     rows = [_trial(ledger, trial, gains[trial.number], sd) for trial in ledger.trials[1:] if _took_part(ledger, trial)]
     best = 0.0
@@ -54,12 +62,12 @@ def _z() -> float:
     return statistics.NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def model(log_gains: Gains, settings: Mapping[str, str]) -> tuple[list[Row], str]:
+def model(ledger: Ledger, searched: Searched, settings: Mapping[str, str]) -> tuple[list[Row], str]:
     """Return, for each setting, trials of the search with it compared with those without, and what that is worth.
 
     That is association and no experiment: the trials differ in other settings too, and the search chose them.
     """
-    gains = _searched(log_gains)
+    gains = _means(ledger, searched)
     rows = [_with_and_without(gains, name, value) for name, value in settings.items()]
     why = (
         "A model, not a measurement: trials of the search with the setting compared with those without it "
@@ -69,8 +77,8 @@ def model(log_gains: Gains, settings: Mapping[str, str]) -> tuple[list[Row], str
     return rows, why
 
 
-def _searched(log_gains: Gains) -> list[tuple[Mapping[str, str], float]]:
-    found = ((trial.settings, log_gains.of(trial.number, Phase.SEARCH)) for trial in log_gains.ledger.trials[1:])
+def _means(ledger: Ledger, searched: Searched) -> list[tuple[Mapping[str, str], float]]:
+    found = ((trial.settings, searched[trial.number]) for trial in ledger.trials[1:])
     return [(settings, statistics.fmean(gains)) for settings, gains in found if gains]
 
 
@@ -85,13 +93,13 @@ def _with_and_without(gains: Sequence[tuple[Mapping[str, str], float]], name: st
     return row | _ratios(found)
 
 
-def interactions(log_gains: Gains, settings: Mapping[str, str]) -> tuple[list[Row], str]:
+def interactions(ledger: Ledger, searched: Searched, settings: Mapping[str, str]) -> tuple[list[Row], str]:
     """Return the pairs of settings whose gain together differs from the product of their own, and what was looked at.
 
     The contrast of the four cells' means (both, one, the other, neither), by Welch's interval corrected for the number
     of pairs; only pairs of which each cell has enough trials can be judged. Why none is told is said in words.
     """
-    gains = _searched(log_gains)
+    gains = _means(ledger, searched)
     pairs = list(combinations(settings.items(), 2))
     able = [(one, other, cells) for one, other in pairs if (cells := _cells(gains, one, other))][:MOST_PAIRS]
     if not able:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from tuner.errors import Finding, doubt
@@ -40,10 +41,18 @@ class Launched:
     """Those in the stack's banner."""
 
 
-def launched(runs: Iterable[Run]) -> list[Launched]:
-    """Read the evidence of each run, once: it is kept as text. What many runs have in common is held once."""
-    same: dict[object, Any] = {}
-    return [_launched(run, same) for run in runs]
+class Launches:
+    """How runs were launched, as they are read: their evidence is parsed then. What many have in common is held once."""
+
+    def __init__(self) -> None:
+        self.found: list[Launched] = []
+        self.left_out = 0
+        self._same: dict[object, Any] = {}
+
+    def take(self, run: Run) -> None:
+        """Take note of the next run."""
+        self.found.append(_launched(run, self._same))
+        self.left_out += left_out([run])
 
 
 def _launched(run: Run, same: dict[object, Any]) -> Launched:
@@ -55,9 +64,8 @@ def _launched(run: Run, same: dict[object, Any]) -> Launched:
     return Launched(environment, launch, line, _ports(run), same.setdefault(benchmark, benchmark), library)
 
 
-def unread(runs: Sequence[Run]) -> list[Finding]:
-    """Return what to say where a session is too large for all that its programs printed to be read."""
-    characters = left_out(runs)
+def unread(characters: int) -> list[Finding]:
+    """Return what to say where a session is too large for all that its programs printed to be read: so much was not."""
     if not characters:
         return []
     what = f"{characters / 1e6:.1f} MB that programs printed were not read, because it is too much at once"
@@ -96,7 +104,13 @@ def _command(side: Mapping[str, Any], given: Sequence[int]) -> str:
     """Return one side's command as a shell line, pinned as it was."""
     named = _benchmark(given).without_ports(side.get("argv", ()), given)
     pinned = ["taskset", "-c", side["cpus"]] if side.get("cpus") else []
-    return shlex.join([*pinned, *named])
+    return _line((*pinned, *named))
+
+
+@lru_cache(maxsize=1 << 8)
+def _line(words: tuple[str, ...]) -> str:
+    """Return words as a shell line; without their ports, those of most runs are the same."""
+    return shlex.join(words)
 
 
 def _benchmark(given: Sequence[int]) -> Benchmark:

@@ -27,6 +27,7 @@ from tuner.session.answer.parts import Described, WarmStart
 from tuner.session.answer.stored import answer_of
 from tuner.session.setup.plan import Plan
 from tuner.store import Store
+from tuner.store.outputs import left_out
 from tuner.terminal_text import safe
 
 
@@ -64,7 +65,7 @@ def _sections(store: Store, session: StoredSession) -> Iterator[str]:
         yield failures
     yield "## Warnings\n"
     of_host = list(map(doubt_from_json, session.facts.get("doubts", ())))
-    yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ()), *unread(runs)])
+    yield from _doubts([*of_host, *(answers.doubts(answer) if answer else ()), *unread(left_out(runs))])
 
 
 def _verdict(answer: Answer | None) -> str:

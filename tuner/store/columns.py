@@ -207,8 +207,8 @@ def _json(shape: Shape) -> Reader:
 
 def said(value: Any) -> Said:
     """Return what a run's programs said, as its text: it is checked now, and parsed again when it is asked for."""
-    _json(_EVIDENCE)(value)
-    return Said(value if isinstance(value, str) else value.decode())
+    found = _evidence(value)
+    return Said(value if isinstance(value, str) else value.decode(), found)
 
 
 def _maybe_json(shape: Shape) -> Reader:
@@ -335,6 +335,7 @@ _EVIDENCE: Final = having(
 )
 
 
+_evidence: Final = _json(_EVIDENCE)
 _SESSION: Final[Mapping[str, Reader]] = {
     "id": _id,
     "created_at": _time,

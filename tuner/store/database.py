@@ -261,11 +261,24 @@ class Store:
 
         Where they are more than is read at once, what their programs printed is cut, and `outputs.left_out` says by how much.
         """
-        rows = self._read(_runs_of(session, first), cut=_cut)
-        found = self._records(rows, lambda row: columns.run_of(session, row))
+        return tuple(self.read_in_turn(session, first))
+
+    def read_in_turn(self, session: str, first: int = 0) -> Iterator[Run]:
+        """Yield the same one by one, for those who look at each as it comes; what is wrong with any is raised after the last."""
         trials = len(self._rows(sa.select(TRIALS.c.number).where(TRIALS.c.session == session)))
-        self._refuse([*_gaps(session, "runs", [run.number for run in found], first), *_stray(session, found, trials)])
-        return tuple(found)
+        wrong, missing, stray = list[Wrong](), list[Wrong](), list[Wrong]()
+        at = first
+        for row in self._read(_runs_of(session, first), cut=_cut):
+            found = columns.run_of(session, row)
+            if isinstance(found, list):
+                wrong += found
+                continue
+            missing = missing or _gaps(session, "runs", [found.number], at)
+            stray += _stray(session, [found], trials)
+            at += 1
+            yield found
+        self._refuse(wrong)
+        self._refuse([*missing, *stray])
 
     def count(self, session: str) -> int:
         """Return how many runs a session has."""

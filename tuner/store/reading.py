@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,15 +26,22 @@ _AT_ONCE_BYTES: Final = 8 << 20
 _AT_ONCE: Final = 500
 _OBJECT_BYTES: Final = 64
 """That a value inside lists and objects takes beside its text, in the mean."""
+_NO_OBJECT: Final = 40
+"""Characters of a text that is a name, a time or a word; a few values more are no matter."""
 
 
 class Said(Mapping[str, Any]):
-    """An object of JSON that is kept as its text and parsed when something of it is asked for."""
+    """An object of JSON that is kept as its text and parsed when something of it is asked for.
+
+    Who reads it has parsed it, to check it: that is remembered until the next one is, because of each several things are asked in turn.
+    """
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, found: Mapping[str, Any] | None = None) -> None:
         self._text = text
+        if found is not None:
+            _LATEST.found = text, found
 
     @property
     def size(self) -> int:
@@ -56,10 +63,22 @@ class Said(Mapping[str, Any]):
         return repr(_object(self._text))
 
 
-@lru_cache(maxsize=1)
+@dataclass(slots=True)
+class _Latest:
+    """The text that was parsed last, and what it says."""
+
+    found: tuple[str, Mapping[str, Any]] = ("", {})
+
+
+_LATEST: Final = _Latest()
+
+
 def _object(text: str) -> Mapping[str, Any]:
-    """Return what a text says that was checked when it was read; the last one is remembered: of each run several things are asked in turn."""
-    found: Mapping[str, Any] = json.loads(text)
+    """Return what a text says that was checked when it was read."""
+    known, found = _LATEST.found  # at once, because other threads ask too
+    if text is not known:
+        found = json.loads(text)
+        _LATEST.found = text, found
     return found
 
 
@@ -98,9 +117,13 @@ def some_at_once(runs: Iterable[Run]) -> Iterator[list[Run]]:
 
 def taken(row: Mapping[str, Any]) -> int:
     """Return how many bytes the objects of a row will take, about."""
-    texts = {name: text for name, text in row.items() if isinstance(text, str | bytes)}
-    said = sys.getsizeof(texts.pop("evidence", ""))
-    return said + sum(sys.getsizeof(text) + _OBJECT_BYTES * values_in(text) for text in texts.values())
+    held = 0
+    for name, text in row.items():
+        if isinstance(text, str | bytes):
+            held += sys.getsizeof(text)
+            if name != "evidence" and len(text) > _NO_OBJECT:
+                held += _OBJECT_BYTES * values_in(text)
+    return held
 
 
 def values_in(text: str | bytes) -> int:

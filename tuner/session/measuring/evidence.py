@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tuner.errors import StoreError
 from tuner.judging.metrics import reported
 from tuner.judging.objective import Objective
-from tuner.records import StoredSession, Trial
+from tuner.records import Run, StoredSession, Trial
 from tuner.runs.metric import Metric
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.guarding import Guarding
-from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.ledger import Ledger, nothing
 from tuner.session.measuring.metrics import Metrics
 from tuner.session.setup import budget_shares
 from tuner.session.setup.plan import Plan
@@ -47,9 +47,12 @@ class Evidence:
         return found
 
     @staticmethod
-    def read(store: Store, session: StoredSession) -> Evidence:
-        """Return what the store holds of a session; raise `StoreError` where that does not belong together."""
-        plan, ledger = Plan.from_dict(session.plan), Ledger.read(store, session.id)
+    def read(store: Store, session: StoredSession, heard: Callable[[Run], None] = nothing) -> Evidence:
+        """Return what the store holds of a session, and let `heard` hear of each run as it is read.
+
+        Raise `StoreError` where that does not belong together.
+        """
+        plan, ledger = Plan.from_dict(session.plan), Ledger.read(store, session.id, heard)
         if stray := next((run for run in ledger.runs if run.workload >= len(plan.workloads)), None):
             message = f"session {session.id}: run {stray.number} is of workload {stray.workload}, which its plan lacks"
             raise StoreError(message, advice="`tuner store salvage` copies what belongs together")

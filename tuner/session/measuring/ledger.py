@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from tuner.records import Phase, Run, Status, Trial, settings_key
@@ -15,6 +15,10 @@ from tuner.store import Store
 
 LATEST: Final = 200
 """So many runs say what they take: of a long session the latest ones do."""
+
+
+def nothing(_: Run) -> None:
+    """Keep nothing."""
 
 
 class Ledger:
@@ -43,9 +47,13 @@ class Ledger:
             self.add_run(run)
 
     @staticmethod
-    def read(store: Store, session: str) -> Ledger:
-        """Return what the store has of a session."""
-        return Ledger(session, store.trials(session), store.runs(session))
+    def read(store: Store, session: str, heard: Callable[[Run], None] = nothing) -> Ledger:
+        """Return what the store has of a session; `heard` hears of each run as it is read, when its evidence costs least."""
+        found = Ledger(session, store.trials(session))
+        for run in store.read_in_turn(session):
+            heard(run)
+            found.add_run(run)
+        return found
 
     def add_trial(self, trial: Trial) -> None:
         """Take note of a new trial."""
