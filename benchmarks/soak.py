@@ -2,7 +2,7 @@
 
 Runs take no time, so that all of it is this program's own: deciding, storing, remembering; last of all the verdict. Afterwards
 the report is made of a session of 20,000 trials, whatever was asked: the runs of the search are copied until there are so many.
-Then the bulk of that session is dropped as `tuner sessions gc` does it. The store is in `TMPDIR`: on a disk that a busy machine
+Then the bulk of such a session is dropped as `tuner sessions gc` does it. The store is in `TMPDIR`: on a disk that a busy machine
 shares, waiting for it takes most of the time.
 
     .venv/bin/python benchmarks/soak.py [TRIALS] [OPTIMIZER]
@@ -42,6 +42,8 @@ SAMPLES: Final = 10
 RUNS_A_TRIAL: Final = 1.75
 """Of a whole session, all phases: what turns trials into a budget. Its lead is clear, so that it searches for most of it."""
 MOST_REPORT_S: Final = 10.0
+BANNER: Final = " XLIO INFO   : PARAMETER                      Value                      [XLIO_PARAMETER]\n" * 50
+"""As long as what a library says at the start of a program: the simulated one says a line."""
 FORGOTTEN: Final = Ends(Command((), {}), Command((), {}))
 """In place of the commands that the simulated host ran: their number counts, and they would be most of the memory."""
 
@@ -114,8 +116,11 @@ def soaked(folder: Path, trials: int, optimizer: str) -> tuple[list[Sample], flo
     return watch.samples, verdict_s
 
 
-def grown(folder: Path, trials: int, target: Path) -> None:
-    """Copy a finished session and the runs of its search, with new settings, until it has so many trials."""
+def grown(folder: Path, trials: int, target: Path, banner: str = "") -> None:
+    """Copy a finished session and the runs of its search, with new settings, until it has so many trials.
+
+    `banner` is what the library of each server says beside.
+    """
     store = Store.reading(Results(folder))
     session = store.session("latest")
     rows, runs = list(store.trials(session.id)), list(store.runs(session.id))
@@ -129,7 +134,13 @@ def grown(folder: Path, trials: int, target: Path) -> None:
         for run in searched:
             place = next_block + run.block - first_block
             runs.append(replace(run, number=len(runs), trial=places.get(run.trial, 0), block=place))
-    Store(Results(target).url).add_whole(session, rows, runs)
+    saying = (_saying(run, banner) for run in runs) if banner else runs
+    Store(Results(target).url).add_whole(session, rows, list(saying))
+
+
+def _saying(run: Run, banner: str) -> Run:
+    server = run.evidence["server"]
+    return replace(run, evidence={**run.evidence, "server": {**server, "stderr": server["stderr"] + banner}})
 
 
 def _again(trial: Trial, number: int) -> Trial:
@@ -159,7 +170,10 @@ def reported(store: Store, path: Path) -> Reported:
 
 
 def dropped(store: Store) -> str:
-    """Return what `tuner sessions gc` drops of all sessions of a store, in words; their verdicts stay."""
+    """Return what `tuner sessions gc` drops of all sessions of a store, in words; their verdicts stay.
+
+    A simulated library says a line, and nothing of that is dropped; so this is a store whose servers print `BANNER`.
+    """
     began_s, verdict = time.monotonic(), store.session("latest").verdict
     found = bulk.bulky(store, bulk.Asked())
     looked_s, before = time.monotonic() - began_s, Path(store.where).stat().st_size
@@ -167,8 +181,10 @@ def dropped(store: Store) -> str:
     if store.session("latest").verdict != verdict:
         raise AssertionError("a verdict is lost")
     after, whole_s = Path(store.where).stat().st_size, time.monotonic() - began_s
-    sizes = f"{before / 1e6:.1f} MB, {after / 1e6:.1f} MB afterwards"
-    return f"`sessions gc`: {looked_s:.1f} s for the dry run, {whole_s:.1f} s in all; {sizes}. Most memory of all: {most_memory_mb():.0f} MB."
+    characters = sum(each.characters for each in found)
+    sizes = f"{characters / 1e6:.1f} MB of output dropped; {before / 1e6:.1f} MB, {after / 1e6:.1f} MB afterwards"
+    took = f"{looked_s:.1f} s for the dry run, {whole_s:.1f} s in all"
+    return f"`sessions gc` where each server printed {len(BANNER):,} characters more: {took}; {sizes}."
 
 
 def most_memory_mb() -> float:
@@ -201,10 +217,12 @@ def main() -> None:
         samples, verdict_s = soaked(Path(name, "session"), trials, optimizer)
         with ProcessPoolExecutor(1) as apart:  # this process's memory is to be that of the program
             apart.submit(grown, Path(name, "session"), TRIALS, Path(name, "long")).result()
+            apart.submit(grown, Path(name, "session"), TRIALS, Path(name, "wordy"), BANNER).result()
         store = Store(Results(Path(name, "long")).url)
         report = reported(store, Path(name, "report.html"))
         print(section(samples, verdict_s, report))
-        print(dropped(store))
+        print(dropped(Store(Results(Path(name, "wordy")).url)))
+        print(f"Most memory of all: {most_memory_mb():.0f} MB.")
     sys.exit(report.wall_s > MOST_REPORT_S)
 
 

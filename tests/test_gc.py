@@ -79,4 +79,4 @@ def test_a_store_that_cannot_be_written_loses_nothing(at: Path) -> None:
     store = Store.reading(Results(at))
     row = store.session("latest")
     with pytest.raises(StoreError):
-        store.amend_runs(row.id, store.runs(row.id))
+        store.amend_runs(row.id, {run.number: run.evidence for run in store.runs(row.id)})

@@ -6,13 +6,13 @@ need. What is dropped is named in its place, so that nobody takes it for an empt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from tuner.records import Run, State, StoredSession
+from tuner.records import State, StoredSession
 from tuner.store import outputs
 from tuner.store.database import Store
 
@@ -32,16 +32,16 @@ class Bulk:
 
 def bulk_of(store: Store, session: StoredSession) -> Bulk:
     """Return what of a session may go."""
-    sizes = [outputs.size(run.evidence) - outputs.size(less.evidence) for run, less in _slimmed(store, session.id)]
+    sizes = [outputs.size(whole) - outputs.size(less) for _, whole, less in _slimmed(store, session.id)]
     return Bulk(session, len(sizes), sum(sizes))
 
 
-def _slimmed(store: Store, session: str) -> Iterator[tuple[Run, Run]]:
-    """Yield the runs of a session that have bulk, each with what becomes of it."""
-    for run in store.one_by_one(session):
-        evidence = outputs.cut(run.evidence, DROPPED)
-        if evidence != run.evidence:
-            yield run, replace(run, evidence=evidence)
+def _slimmed(store: Store, session: str) -> Iterator[tuple[int, Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield the runs of a session that have bulk by their numbers, each with its evidence and what becomes of that."""
+    for number, whole in store.said(session, outputs.MOST_WHOLE):
+        less = outputs.cut(whole, DROPPED, outputs.MOST_WHOLE)
+        if outputs.size(less) < outputs.size(whole):
+            yield number, whole, less
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def drop(store: Store, found: Sequence[Bulk]) -> None:
     """Drop the bulk of these sessions and give its room back; who is ended half-way has dropped that of some runs."""
     for each in found:
         with store.writing(each.session.id):
-            slimmed = (less for _, less in _slimmed(store, each.session.id))
-            while some := list(islice(slimmed, _AT_ONCE)):
+            slimmed = ((number, less) for number, _, less in _slimmed(store, each.session.id))
+            while some := dict(islice(slimmed, _AT_ONCE)):
                 store.amend_runs(each.session.id, some)
     if found:
         store.compact()

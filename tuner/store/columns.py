@@ -108,6 +108,16 @@ def run_of(session: str, row: Mapping[str, Any]) -> Run | list[Wrong]:
     return wrong or Run(**values)
 
 
+NumberedEvidence = tuple[int, Mapping[str, Any]]
+"""The number of a run and its evidence."""
+
+
+def said_by(session: str, row: Mapping[str, Any]) -> NumberedEvidence | list[Wrong]:
+    """Return the number and the evidence of a run, or everything that is wrong with them."""
+    values, wrong = _read("runs", _SAID, row, session, row.get("number"))
+    return wrong or (values["number"], values["evidence"])
+
+
 def _read(
     table: str, columns: Mapping[str, Reader], row: Mapping[str, Any], session: str, number_: Any
 ) -> tuple[Values, list[Wrong]]:
@@ -366,3 +376,4 @@ _RUN: Final[Mapping[str, Reader]] = {
     "measurement": _measurement,
     "evidence": said,
 }
+_SAID: Final[Mapping[str, Reader]] = {name: _RUN[name] for name in ("number", "evidence")}

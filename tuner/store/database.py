@@ -31,11 +31,13 @@ from tuner.store.tables import BLOCKS, FORMAT, LEASES, RUNS, SESSIONS, TRIALS
 if TYPE_CHECKING:  # loaded where a URL names a server
     from tuner.store.server import Server
 
-Record = TypeVar("Record", Trial, Run, StoredSession)
+Record = TypeVar("Record", Trial, Run, StoredSession, columns.NumberedEvidence)
 LATEST: Final = "latest"
 Stamp = tuple[object, object]
 """A session's state and its seconds, as they stand in the store."""
 _MOST_TOLD: Final = 5
+_AT_ONCE: Final = 500
+"""Runs that are asked for by their numbers together."""
 # Made once: to make a statement and the key of its compiled form takes longer than to carry it out.
 _ADD_RUN: Final = sa.insert(RUNS)
 _SPENT: Final = sa.update(SESSIONS).where(SESSIONS.c.id == sa.bindparam("mine"))
@@ -176,10 +178,10 @@ class Store:
         mine = (RUNS.c.session == session) & (RUNS.c.number == run.number)
         self._write(sa.update(RUNS).where(mine).values(evidence=dict(run.evidence)))
 
-    def amend_runs(self, session: str, runs: Sequence[Run]) -> None:
-        """Store other evidence of runs that are stored already, in one transaction."""
+    def amend_runs(self, session: str, evidence: Mapping[int, Mapping[str, Any]]) -> None:
+        """Store other evidence of runs that are stored already, by their numbers, in one transaction."""
         mine = (RUNS.c.session == session) & (RUNS.c.number == sa.bindparam("mine"))
-        rows = [{"mine": run.number, "evidence": dict(run.evidence)} for run in runs]
+        rows = [{"mine": number, "evidence": dict(said)} for number, said in evidence.items()]
         if rows:
             self._place.write([(sa.update(RUNS).where(mine), rows)])
 
@@ -293,6 +295,20 @@ class Store:
             (run,) = self._records([row], lambda row: columns.run_of(session, row))
             self._refuse([*_gaps(session, "runs", [run.number], at), *_stray(session, [run], trials)])
             yield run
+
+    def said(self, session: str, longer_than: int) -> Iterator[columns.NumberedEvidence]:
+        """Yield the numbers of runs and their evidence where that has more characters: nothing else of a session is read.
+
+        Which they are is known before the first is yielded, so that they may be amended meanwhile.
+        """
+        long = sa.func.length(sa.cast(RUNS.c.evidence, sa.Text)) > longer_than
+        mine = sa.select(RUNS.c.number).where(RUNS.c.session == session, long).order_by(RUNS.c.number)
+        numbers = [row["number"] for row in self._rows(mine)]
+        for first in range(0, len(numbers), _AT_ONCE):
+            some = (RUNS.c.session == session) & RUNS.c.number.in_(numbers[first : first + _AT_ONCE])
+            query = sa.select(RUNS.c.number, RUNS.c.evidence).where(some).order_by(RUNS.c.number)
+            for row in self._read(query, all_of_them=False):
+                yield from self._records([row], lambda row: columns.said_by(session, row))
 
     def unchecked(self, query: sa.Select[Any]) -> Iterator[Row]:
         """Yield the rows of a query as they are stored, a slice at a time."""

@@ -14,20 +14,23 @@ LEFT_OUT: Final = "left_out"
 """The part of evidence that says how many characters were not read."""
 KEPT_CHARACTERS: Final = 1000
 """Of an output: its beginning, in which programs say their version."""
+MOST_WHOLE: Final = 2 * KEPT_CHARACTERS
+"""Of an output that is dropped from a store: to write a run anew for less would give back nothing."""
 _UNREAD: Final = "left out: the session holds more than is read at once"
 _ENDS: Final = ("server", "client")
 _FURTHER: Final = "further_servers"
 _STREAMS: Final = ("stdout", "stderr")
 
 
-def cut(evidence: Mapping[str, Any], why: str) -> dict[str, object]:
-    """Return evidence with the beginning of each output, and `why` in place of the rest."""
+def cut(evidence: Mapping[str, Any], why: str, most_whole: int = KEPT_CHARACTERS) -> dict[str, object]:
+    """Return evidence with the beginning of each output of more than `most_whole` characters, and `why` in place of the rest."""
     found = dict(evidence)
     for end in _ENDS:
         if isinstance(found.get(end), Mapping):
-            found[end] = _quiet(found[end], why)
-    if isinstance(found.get(_FURTHER), Sequence):
-        found[_FURTHER] = [_quiet(each, why) if isinstance(each, Mapping) else each for each in found[_FURTHER]]
+            found[end] = _quiet(found[end], why, most_whole)
+    further = found.get(_FURTHER)
+    if isinstance(further, Sequence):
+        found[_FURTHER] = [_quiet(each, why, most_whole) if isinstance(each, Mapping) else each for each in further]
     return found
 
 
@@ -50,11 +53,11 @@ def size(evidence: Mapping[str, Any]) -> int:
     return sum(len(text) for text in texts if isinstance(text, str))
 
 
-def _quiet(process: Mapping[str, Any], why: str) -> dict[str, object]:
-    return {name: _beginning(value, why) if name in _STREAMS else value for name, value in process.items()}
+def _quiet(process: Mapping[str, Any], why: str, most_whole: int) -> dict[str, object]:
+    return {name: _beginning(value, why, most_whole) if name in _STREAMS else value for name, value in process.items()}
 
 
-def _beginning(text: object, why: str) -> object:
-    if not isinstance(text, str) or len(text) <= KEPT_CHARACTERS + len(why) + 3:
+def _beginning(text: object, why: str, most_whole: int) -> object:
+    if not isinstance(text, str) or len(text) <= max(most_whole, KEPT_CHARACTERS + len(why) + 3):
         return text
     return f"{text[:KEPT_CHARACTERS]}\n[{why}]"
