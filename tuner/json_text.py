@@ -17,7 +17,7 @@ def parsed(text: str | bytes) -> Any:
     """Return what JSON says; raise `ValueError` for what is none, is nested too deeply, or has too long a number."""
     flat = isinstance(text, str) and text.count("[") + text.count("{") <= DEEPEST
     try:
-        found = json.loads(text, parse_int=_whole)
+        found = _DECODER.decode(text) if isinstance(text, str) else json.loads(text, parse_int=_whole)
     except json.JSONDecodeError as reason:
         raise ValueError(f"it is not JSON: {reason}") from reason
     except RecursionError:
@@ -34,6 +34,10 @@ def _whole(digits: str) -> int:
     if len(digits.lstrip("-")) > _MOST_DIGITS:
         raise ValueError(f"a whole number has more than {_MOST_DIGITS} digits")
     return int(digits)
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_whole)
+"""Made once: a long session has a hundred thousand texts."""
 
 
 def _too_deep(found: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from tuner.runs import command
 from tuner.runs.benchmark import Benchmark
 from tuner.runs.chosen import BENCHMARK
 from tuner.store.outputs import KEPT_CHARACTERS, left_out
+from tuner.store.reading import whole
 
 Items = frozenset[tuple[str, Any]]
 _LIBRARY: Final = re.compile(r"^.*?\b(\w*VERSION: .+?)\s*$", re.MULTILINE)
@@ -51,8 +52,9 @@ class Launches:
 
     def take(self, run: Run) -> None:
         """Take note of the next run."""
-        self.found.append(_launched(run, self._same))
-        self.left_out += left_out([run])
+        read = replace(run, evidence=whole(run.evidence))
+        self.found.append(_launched(read, self._same))
+        self.left_out += left_out([read])
 
 
 def _launched(run: Run, same: dict[object, Any]) -> Launched:

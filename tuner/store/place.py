@@ -61,4 +61,6 @@ def carried_out(connection: sa.Connection, steps: Steps) -> None:
 
 def found(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
     """Return the rows of a query; JSON is left as its text, because `columns` parses it with its limits."""
-    return [dict(row) for row in connection.execute(query).mappings()]
+    answer = connection.execute(query)
+    names = list(answer.keys())
+    return [dict(zip(names, row, strict=True)) for row in answer.all()]

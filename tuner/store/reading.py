@@ -44,6 +44,11 @@ class Said(Mapping[str, Any]):
             _LATEST.found = text, found
 
     @property
+    def text(self) -> str:
+        """It as JSON."""
+        return self._text
+
+    @property
     def size(self) -> int:
         """How many characters it is."""
         return len(self._text)
@@ -80,6 +85,11 @@ def _object(text: str) -> Mapping[str, Any]:
         found = json.loads(text)
         _LATEST.found = text, found
     return found
+
+
+def whole(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return evidence as what it says, for those who ask much of it."""
+    return _object(evidence.text) if isinstance(evidence, Said) else evidence
 
 
 def size_of(columns: Iterable[sa.ColumnElement[Any]]) -> sa.Label[int]:

@@ -105,6 +105,8 @@ def having(parts: Mapping[str, Shape], *, required: bool = False) -> Shape:
         if not isinstance(value, Mapping):
             return _wrong(at, "is not an object")
         wrong = [f"{_beneath(at, name)} is missing" for name in parts if name not in value] if required else []
+        if not any(parts[name](each, at) for name, each in value.items() if name in parts):
+            return wrong
         for name, of in parts.items():
             if name in value and of(value[name], at):
                 wrong += of(value[name], _beneath(at, name))
