@@ -14,9 +14,9 @@ from tuner.report.summary import summary
 from tuner.results import Results
 from tuner.runs.simulated import SimulatedHost
 from tuner.session.judgement import judge
-from tuner.store import Store
+from tuner.store import Store, bulk, outputs
 from tuner.store.bulk import DROPPED
-from tuner.store.outputs import KEPT_CHARACTERS
+from tuner.store.outputs import KEPT_CHARACTERS, MOST_WHOLE
 
 LONG = " XLIO INFO   : something that a library says at length\n" * 60
 
@@ -63,6 +63,30 @@ def test_young_sessions_small_ones_and_those_that_go_on_stay_as_they_are(at: Pat
     row = store.session("latest")
     store.close_session(row.id, State.STOPPED, row.spent_s, row.verdict)
     assert tuner("sessions", "gc", "--older-than", "0", "--json").json["sessions"] == []
+
+
+def test_every_long_output_is_cut_however_few_runs_are_read_and_written_at_once(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.store.bulk._AT_ONCE", 2)
+    monkeypatch.setattr("tuner.store.database._AT_ONCE", 3)
+    store = Store.existing(Results(at))
+    found = bulk.bulky(store, bulk.Asked())
+    runs = store.runs(found[0].session.id)
+    assert [each.runs for each in found] == [len(runs)]
+    bulk.drop(store, found)
+    cut = store.runs(found[0].session.id)
+    assert all(len(run.evidence["client"]["stderr"]) < KEPT_CHARACTERS + 100 for run in cut)
+    assert [run.evidence["environment"] for run in cut] == [run.evidence["environment"] for run in runs]
+    assert bulk.bulky(store, bulk.Asked()) == []
+
+
+def test_an_output_that_would_give_back_nothing_stays_whole() -> None:
+    whole = {"server": {"stdout": "x" * MOST_WHOLE, "stderr": "x" * (MOST_WHOLE + 1)}}
+    server = outputs.cut(whole, DROPPED, MOST_WHOLE)["server"]
+    assert isinstance(server, dict)
+    assert server["stdout"] == whole["server"]["stdout"]
+    assert len(server["stderr"]) < KEPT_CHARACTERS + 100
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def gc(
 ) -> None:
     """Drop the bulk of finished sessions, and keep their verdicts.
 
-    What goes is the output of the measured programs but for its beginning. Verdicts, settings, metrics, counters and telemetry stay,
+    What goes is the output of the measured programs but for its beginning, where it is longer than 2,000 characters. Verdicts, settings, metrics, counters and telemetry stay,
     so that `tuner sessions judge`, summaries and reports say what they said. Sessions that can be gone on with stay as they are.
 
     \b
