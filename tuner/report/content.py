@@ -65,8 +65,6 @@ def content(store: Store, session: StoredSession) -> Row:
     searched = course.searched(seen.gains)
     cast = _cast(ledger, session, answer)
     told = {role: described(seen, trial) for role, trial in cast.items()}
-    failed_headers, failed = failure_rows(ledger.trials, ledger.runs)
-    phase_headers, phases = phase_rows(ledger.runs)
     return {
         "report": 1,
         "tuner": __version__,
@@ -87,8 +85,8 @@ def content(store: Store, session: StoredSession) -> Row:
         "loss": _loss([*told.values()]),
         "counted": _counted(counted, pointed_at(counted, seen.plan.stack)),
         "noise": _noise(seen, answer),
-        "failures": {"headers": failed_headers, "rows": failed},
-        "phases": {"headers": phase_headers, "rows": phases},
+        "failures": _headed(*failure_rows(ledger.trials, ledger.runs)),
+        "phases": _headed(*phase_rows(ledger.runs)),
         "doubts": [
             *map(dict, session.facts.get("doubts", ())),
             *map(doubt_to_json, answers.doubts(answer) if answer else ()),
@@ -100,6 +98,10 @@ def content(store: Store, session: StoredSession) -> Row:
             _run(ledger, run, each.ports, of_a_run(seen.plan)) for run, each in zip(ledger.runs, launched, strict=True)
         ],
     }
+
+
+def _headed(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
+    return {"headers": headers, "rows": rows}
 
 
 def _loss(told: Sequence[Described]) -> Row:
