@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-
-import pandas as pd
 
 from tuner.figures import profile_rows
 from tuner.judging.metrics import short
@@ -25,18 +25,16 @@ def phase_rows(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Return headers and one row a phase: its runs, how many were ok, its blocks, the seconds they took."""
     if not runs:
         return [], []
-    columns = ["phase", "status", "block", "wall_s"]
-    frame = pd.DataFrame([(run.phase, run.status, run.block, run.wall_s) for run in runs], columns=columns)
-    grouped = frame.groupby("phase", sort=False)
-    table = pd.DataFrame(
-        {
-            "runs": grouped.size(),
-            "ok": grouped["status"].apply(lambda column: int((column == Status.OK).sum())),
-            "blocks": grouped["block"].nunique(),
-            "seconds in runs": grouped["wall_s"].sum().round(1),
-        }
-    ).reset_index()
-    return _cells(table)
+    grouped: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        grouped[run.phase].append(run)
+    rows = [[*map(str, (phase, *_totals(made)))] for phase, made in grouped.items()]
+    return ["phase", "runs", "ok", "blocks", "seconds in runs"], rows
+
+
+def _totals(runs: Sequence[Run]) -> tuple[int, int, int, float]:
+    ok = sum(run.status is Status.OK for run in runs)
+    return len(runs), ok, len({run.block for run in runs}), round(math.fsum(run.wall_s for run in runs), 1)
 
 
 def failure_table(trials: Sequence[Trial], runs: Sequence[Run]) -> str:
@@ -52,19 +50,17 @@ def failure_rows(trials: Sequence[Trial], runs: Sequence[Run]) -> tuple[list[str
     rows += [(Status.INVALID, trial.invalid, trial.profile) for trial in trials if trial.invalid]
     if not rows:
         return [], []
-    frame = pd.DataFrame(rows, columns=["status", "reason", "profile"])
-    grouped = frame.groupby(["status", "reason"])["profile"]
-    return _cells(grouped.agg(runs="size", profiles=_names).reset_index())
+    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for status, reason, profile in rows:
+        grouped[status, reason].append(profile)
+    told = [[str(status), reason, str(len(of)), _names(of)] for (status, reason), of in sorted(grouped.items())]
+    return ["status", "reason", "runs", "profiles"], told
 
 
-def _names(profiles: pd.Series[str]) -> str:
+def _names(profiles: Iterable[str]) -> str:
     names = sorted(set(profiles))
     more = [f"and {len(names) - MOST_NAMES:,} more"] if len(names) > MOST_NAMES else []
     return ", ".join([*names[:MOST_NAMES], *more])
-
-
-def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    return [str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy()]
 
 
 def profile_table(described: Sequence[Mapping[str, Any]]) -> str:
