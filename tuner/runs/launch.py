@@ -6,16 +6,18 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tuner.catalogue import facts
 from tuner.catalogue.facts import Facts
 from tuner.errors import Finding, error
-from tuner.hosts.pair import RunOutput
 from tuner.runs.benchmark import Benchmark, Features
 from tuner.runs.recipe import BOTH_ENDS
 from tuner.stacks import counters, offload
 from tuner.stacks.counters import Counts
+
+if TYPE_CHECKING:
+    from tuner.hosts.pair import RunOutput
 
 # More sockets than a workload opens; libraries keep counts of 0 by default since 3.30.3, and then write an empty file.
 SOCKETS_COUNTED: Final = 100

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tuner.hosts import child
 from tuner.runs import matching
 
 MOST: Final = 1_000_001
@@ -44,6 +43,8 @@ def found(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> dict[Wanted, Fo
 
 
 def _by_a_child(asked: Mapping[str, Any]) -> list[Any]:
+    from tuner.hosts import child  # with all that starts programs, which reading an expression does not need
+
     limit_s = _SLOWEST * LIMIT_S * (len(asked["wanted"]) + 1)
     found: list[Any] = json.loads(
         child.answered(Path(matching.__file__), json.dumps(asked).encode(), limit_s, _MOST_BYTES, alone=True)
