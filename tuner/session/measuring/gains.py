@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from tuner.judging.guards import Guard
@@ -22,6 +23,7 @@ class Gains:
         self.metrics = Metrics(ledger, objective)
         self.guarding = Guarding(ledger, self.metrics, guards)
         self._levels: dict[int, float | None] = {}
+        self._pairs: dict[int, str] = {}
         self._over_itself: tuple[tuple[int, frozenset[int]], list[float]] = ((0, frozenset()), [])
 
     def judged(self, trial: Trial, block: int) -> bool:
@@ -65,7 +67,12 @@ class Gains:
 
     def pair(self, block: int) -> str:
         """Return the pair of hosts that a block was measured on, empty where there is one only."""
-        return next(map(pair_of, self.ledger.runs_in(block)), "")
+        if block not in self._pairs:
+            runs = self.ledger.runs_in(block)
+            if not runs:
+                return ""
+            self._pairs[block] = sys.intern(pair_of(runs[0]))
+        return self._pairs[block]
 
     def level(self, block: int) -> float | None:
         """Return how good the baseline was in a block that is over, as the log ratio to its first block on the same pair.

@@ -23,6 +23,8 @@ _FORGOTTEN: Final = ("environment", "files", TOOK)
 """Texts, and what a ledger has taken note of already (`Ledger.took`)."""
 _SIDES: Final = frozenset({"server", "client"})
 _HISTOGRAMS: Final = frozenset({"histogram", "histogram_corrected"})
+_FLAGS: Final = frozenset({"half_round_trip"})
+"""What is no number and the same in all runs of a workload."""
 _PLACE: Final = ("status", "reason", "wall_s", "workload", "number", "trial", "phase", "block")
 _CODES: Final = {float: "d", int: "q"}
 _NAMES: Final = tuple(each.name for each in fields(Measurement) if each.name not in _HISTOGRAMS)
@@ -46,6 +48,8 @@ class _Layout:
 
     names: tuple[str, ...]
     form: struct.Struct
+    others: Mapping[str, Any] | None
+    """What of the measurement is no number, None where that differs from run to run and stands in its text."""
 
 
 class Slim(Run):
@@ -62,7 +66,8 @@ class Slim(Run):
         if self._layout is None:
             return None
         numbers = zip(self._layout.names, self._layout.form.unpack_from(self._packed), strict=True)
-        return Measurement(**dict(numbers), **_others(self._texts[1]))
+        others = self._layout.others
+        return Measurement(**dict(numbers), **(_others(self._texts[1]) if others is None else others))
 
     @property
     def started_at(self) -> str:
@@ -88,8 +93,10 @@ def slim(run: Run) -> Run:
     present = {name: value for name, value in measured.items() if value is not None}
     numbers = {name: value for name, value in present.items() if _is_number(value)}
     others = {name: value for name, value in present.items() if name not in numbers}
-    layout = _layout(tuple((name, _CODES[type(value)]) for name, value in numbers.items()))
-    texts = "\n".join([run.started_at, json.dumps(others), json.dumps(_told(run.evidence))])
+    said = json.dumps(others)
+    shared = said if others.keys() <= _FLAGS else None
+    layout = _layout(tuple((name, _CODES[type(value)]) for name, value in numbers.items()), shared)
+    texts = "\n".join([run.started_at, said if shared is None else "", json.dumps(_told(run.evidence))])
     found = object.__new__(Slim)
     for name in _PLACE:
         object.__setattr__(found, name, getattr(run, name))
@@ -103,14 +110,14 @@ def _is_number(value: object) -> bool:
 
 
 @lru_cache(maxsize=1 << 8)
-def _layout(named: tuple[tuple[str, str], ...]) -> _Layout:
+def _layout(named: tuple[tuple[str, str], ...], others: str | None) -> _Layout:
     """Return the layout of numbers; runs of one benchmark have few."""
-    return _Layout(tuple(name for name, _ in named), struct.Struct("<" + "".join(code for _, code in named)))
+    form = struct.Struct("<" + "".join(code for _, code in named))
+    return _Layout(tuple(name for name, _ in named), form, None if others is None else _others(others))
 
 
-@lru_cache(maxsize=1 << 4)
 def _others(text: str) -> Mapping[str, Any]:
-    """Return what of a measurement is no number; of nearly all runs it is the same."""
+    """Return what of a measurement is no number."""
     found: Mapping[str, Any] = json.loads(text)
     lost = found.get("lost_by_receiver")
     return found if lost is None else {**found, "lost_by_receiver": tuple(lost)}
