@@ -29,7 +29,6 @@ from tuner.hosts.host import Command
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.records import Status
-from tuner.results import Results
 from tuner.runs.run import Rig
 from tuner.runs.simulated import SimulatedHost
 from tuner.runs.workload import Workload
@@ -285,7 +284,8 @@ def test_results_that_were_removed_while_a_session_ran_are_no_improvement(tmp_pa
 
 
 def test_results_that_were_moved_while_a_session_ran_are_said_to_be_where_they_are(tmp_path: Path) -> None:
-    at = Results(tmp_path / "results")
+    at = Workspace(tmp_path / "results").locked_results
+    assert at is not None
     Store(at.url).add_session("20260101-a", {}, {})
 
     def moved() -> None:

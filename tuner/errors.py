@@ -195,6 +195,19 @@ def of_memory(reason: BaseException) -> bool:
     return isinstance(reason, MemoryError) or (isinstance(reason, OSError) and reason.errno == errno.ENOMEM)
 
 
+_LIMITS: Final[Mapping[int, str]] = {
+    errno.EMFILE: "raise the limit that this process has (`ulimit -n`)",
+    errno.EFBIG: "raise the limit that files of this process have (`ulimit -f`)",
+    errno.EAGAIN: "raise the limit of processes: this user's (`ulimit -u`), or the container's",
+}
+"""By which limit of a process the system refuses something (getrlimit(2))."""
+
+
+def limit_of(reason: OSError) -> str:
+    """Return what to do where the system refused something by a limit, else an empty text."""
+    return _LIMITS.get(reason.errno or 0, "")
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word most like `word`, ignoring case, or None when nothing is near."""
     by_folded = {name.casefold(): name for name in known}

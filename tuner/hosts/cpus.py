@@ -13,6 +13,8 @@ from typing import Final
 from tuner.errors import UsageError, error
 
 ROOT: Final = Path("/sys/devices/system/cpu")
+_REFUSED: Final = "taskset: failed to set"
+"""What util-linux's taskset says before it starts nothing: of the CPUs none may be used."""
 _ITEM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
@@ -34,6 +36,11 @@ class Topology:
 
     cpus: tuple[Cpu, ...]
     known: bool = True
+
+
+def taken_away(said: str) -> bool:
+    """Return whether what was printed in place of a program's own words says that it may have none of its CPUs any more."""
+    return said.startswith(_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from tuner import temporary
-from tuner.errors import TunerError
+from tuner.errors import TunerError, limit_of
 
 _PROGRAM: Final = "tuner.hosts.reaper"
 _ANSWER_LIMIT_S: Final = 20.0
@@ -238,7 +238,9 @@ def start(argv: Sequence[str], streams: tuple[int, int, int], folder: Path, envi
         with uninterrupted():
             return _started(request, streams, again=True)
     except OSError as reason:
-        raise TunerError(f"{argv[0]} cannot be started: {reason.strerror or reason}") from reason
+        raise TunerError(
+            f"{argv[0]} cannot be started: {reason.strerror or reason}", advice=limit_of(reason)
+        ) from reason
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tuner.errors import Finding, UsageError
+from tuner.errors import Finding, TunerError, UsageError
 from tuner.hosts import cpus, telemetry
 from tuner.hosts.host import Command, ProcessResult
 from tuner.hosts.local import first_bytes
@@ -144,8 +144,9 @@ class Rig:
     ) -> tuple[Status, str, Measurement | ParseError | None]:
         """Return what a run's output amounts to: the stack must have been there before its numbers are believed.
 
-        The last is what was measured, or why that is no complete result.
+        The last is what was measured, or why that is no complete result. Raise `TunerError` where the host is at fault and no profile.
         """
+        _check_cpus(output, workload)
         fixed = self.server.settings if self.server else None
         theirs = settings if fixed is None else fixed
         ends = [*(("server", each, theirs) for each in output.servers), ("client", output.client, settings)]
@@ -153,7 +154,8 @@ class Rig:
             if process is not None and not output.timed_out and who in workload.under_stack:
                 proof = self.stack.proof(process.stderr, process.stdout, Seen(given, process.links))
                 if not proof.loaded:
-                    return Status.NOT_LOADED, f"{who}: {proof.reason}", None
+                    reasons = filter(None, [f"{who}: {proof.reason}", output.failure])  # it may not even have begun
+                    return Status.NOT_LOADED, "; ".join(reasons), None
         if output.timed_out:
             return Status.TIMEOUT, output.failure or "it did not end", None
         if output.failure is not None or output.client is None:
@@ -166,6 +168,15 @@ class Rig:
         except ParseError as reason:
             return Status.FAILED, reason.message, reason
         return Status.OK, "", _with_cost(found, output.client, output.servers)
+
+
+def _check_cpus(output: RunOutput, workload: Workload) -> None:
+    """Raise `TunerError` where an end may not have its CPUs any more: that is no profile's doing."""
+    ends = (*((each, workload.server_cpus) for each in output.servers), (output.client, workload.client_cpus))
+    for process, pinned in ends:
+        if process is not None and cpus.taken_away(process.stderr):
+            message = f"CPU {pinned}, which this session measures on, was taken away: {process.stderr.splitlines()[0]}"
+            raise TunerError(message, advice="give it back (cpuset, offline CPUs), then `tuner sessions resume`")
 
 
 def _with_cost(found: Measurement, client: ProcessResult, servers: Sequence[ProcessResult]) -> Measurement:

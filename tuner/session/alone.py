@@ -97,12 +97,20 @@ def of_session(at: Results | None, session: str) -> Iterator[None]:
 
 def _taken_away(at: Results, session: str, lock: Path | None) -> StoreError:
     """Return what is said where a results folder is no longer in its place; the session's lock may have gone with it."""
-    moved = Results(lock.parent.parent, at.store) if lock else None
+    moved = _in_folder(at, lock.parent.parent) if lock else None
     if moved and _still_has(moved, session):
         message = f"{at.folder} was moved to {moved.folder} while session {session} ran: its runs are there"
         return StoreError(message, advice=f"tuner sessions show {session}{moved.options()}")
     message = f"{at.folder} was removed or replaced while session {session} ran: its runs are in no file any more"
     return StoreError(message, advice="measure again, and leave the results folder in its place meanwhile")
+
+
+def _in_folder(at: Results, folder: Path) -> Results:
+    """Return the same results as they are in another folder, the database by its name there."""
+    there, file = Results(folder), database_url.file_of(at.url)
+    if file is None or file.name == there.database.name:
+        return there
+    return Results(folder, database_url.of_file(folder / file.name))
 
 
 def _still_has(at: Results, session: str) -> bool:

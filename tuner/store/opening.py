@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -176,6 +177,8 @@ def advice(reason: BaseException) -> str:
         return "another program uses it: wait until that has ended"
     if primary == sqlite3.SQLITE_FULL:
         return "make room and try again: all that was stored is kept"
+    if primary == sqlite3.SQLITE_IOERR and resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        return "files of this process have a limit: raise it (`ulimit -f`); all that was stored is kept"
     if primary == sqlite3.SQLITE_IOERR:
         return f"see what the disk has (`dmesg`), or {_ANOTHER}: all that was stored is kept"
     return f"{_ANOTHER}, or make room and try again"

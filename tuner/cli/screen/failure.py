@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import resource
 import sys
@@ -15,7 +16,7 @@ from typing import Final, TextIO
 from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
 from tuner.database_url import hidden
-from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError, of_memory
+from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError, limit_of, of_memory
 from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
@@ -32,8 +33,7 @@ def told(reason: Exception, arguments: Sequence[str], environ: Mapping[str, str]
     if of_memory(reason):
         return tell(_no_memory(), arguments)
     if isinstance(reason, OSError):
-        what = f"{reason.strerror or reason}{f': {reason.filename}' if reason.filename else ''}"
-        return tell(TunerError(what, advice="all runs are kept"), arguments)
+        return tell(_refused(reason), arguments)
     return tell_bug(reason, arguments, debug=bool(environ.get(DEBUG)))
 
 
@@ -44,6 +44,22 @@ def _no_memory() -> TunerError:
     room = f" within the {limit_bytes >> 20} MB that this process may have" if limited else ""
     advice = f"all runs are kept; {'raise the limit (`ulimit -v`)' if limited else 'end other programs'} and try again"
     return TunerError(f"there is not enough memory{room}", advice=advice)
+
+
+def _refused(reason: OSError) -> TunerError:
+    """Return what is said of what the system refused: what, of which file, and what next."""
+    if reason.errno == errno.ENOENT and not reason.filename and _is_nowhere():
+        return TunerError("the current folder was removed", advice="change to another one")
+    what = f"{reason.strerror or reason}{f': {reason.filename}' if reason.filename else ''}"
+    return TunerError(what, advice="; ".join(filter(None, [limit_of(reason), "all runs are kept"])))
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def tell(reason: TunerError, arguments: Sequence[str]) -> int:

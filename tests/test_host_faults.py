@@ -1,0 +1,58 @@
+"""A host that fails under a session: the user reads what it was, the store stays whole, and the session is gone on with."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import fake
+import host_faults
+import pytest
+
+from tuner import stacks
+from tuner.cli.screen import failure
+from tuner.errors import TunerError
+from tuner.hosts.local import LocalHost
+from tuner.hosts.pair import on_one
+from tuner.runs.run import Rig
+from tuner.runs.workload import Workload
+
+SHORT = {
+    "store: write EIO after 60": "see what the disk has",
+    "/lock: unlink EIO": "latency_p50_us",
+    "clock: -3600 s after 3 s": "latency_p50_us",
+    "descriptors: 16": "ulimit -n",
+    "results moved": "was moved to",
+}
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("name", SHORT)
+def test_a_session_says_what_its_host_did_and_loses_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "session").mkdir()
+    outcome = host_faults.struck(host_faults.FAULTS[name], host_faults.built(tmp_path), tmp_path / "session")
+    assert list(outcome.problems()) == [], outcome.said
+    assert SHORT[name] in outcome.said
+
+
+@pytest.mark.serial
+def test_cpus_that_were_taken_away_are_no_profiles_fault(tmp_path: Path) -> None:
+    rig = Rig(on_one(LocalHost()), stacks.named("kernel"), (), str(fake.install(tmp_path)), os_sockets=True)
+    with pytest.raises(TunerError, match="CPU 4000, which this session measures on, was taken away"):
+        rig.execute({}, Workload(server_cpus="4000"))
+
+
+def test_a_folder_that_is_gone_and_limits_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, advice in ((errno.EMFILE, "ulimit -n"), (errno.EAGAIN, "ulimit -u"), (errno.EIO, "all runs are kept")):
+        assert failure.told(OSError(number, os.strerror(number)), [], {}) == 1
+        assert advice in capsys.readouterr().err
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert failure.told(OSError(errno.ENOENT, os.strerror(errno.ENOENT)), [], {}) == 1
+    assert "the current folder was removed" in capsys.readouterr().err
