@@ -71,7 +71,7 @@ def _of_hosts() -> Iterator[tuple[str, Fault]]:
     for megabytes in (200, 300, 400, 450, 500, 550):
         yield f"memory: {megabytes} MB", Fault(limits=[(resource.RLIMIT_AS, megabytes << 20)])
     yield "results removed", Fault(strike=lambda folder: shutil.rmtree(folder / _RESULTS))
-    yield "results moved", Fault(strike=lambda folder: (folder / _RESULTS).rename(folder / "moved"))
+    yield "results moved", Fault(strike=_moved, over=_moved_back)
     yield (
         "temporary folder removed",
         Fault(strike=_without_temporary, over=lambda folder: (folder / "tmp").mkdir(exist_ok=True)),
@@ -81,6 +81,15 @@ def _of_hosts() -> Iterator[tuple[str, Fault]]:
 
 def _without_temporary(folder: Path) -> None:
     (folder / "tmp").rename(folder / "tmp-away")
+
+
+def _moved(folder: Path) -> None:
+    (folder / _RESULTS).rename(folder / "moved")
+
+
+def _moved_back(folder: Path) -> None:
+    shutil.rmtree(folder / _RESULTS, ignore_errors=True)  # the summary was written where they had been
+    (folder / "moved").rename(folder / _RESULTS)
 
 
 def _back(folder: Path) -> None:
@@ -136,9 +145,9 @@ def struck(fault: Fault, library: Path, folder: Path) -> Outcome:
     except subprocess.TimeoutExpired:
         process.kill()
         return Outcome(-1, process.communicate()[0])
+    stored, whole, states = _store(folder)
     if fault.over:
         fault.over(folder)
-    stored, whole, states = _store(folder)
     resumed = process.returncode == 0 or not states or _resumed(folder, library)
     left = tuple(each.name for each in (folder / "tmp").iterdir() if each.name.startswith("tuner-"))
     return Outcome(process.returncode, said, stored, whole, resumed, left)
