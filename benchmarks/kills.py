@@ -7,10 +7,11 @@ process group. A power cut is a copy of the results folder at one instant, the l
 that was reported is stored, whether the session goes on to the answer that it has without a kill, what still lives, for how
 long, and what is left in the folder for temporary files once the session has gone on.
 
-    .venv/bin/python benchmarks/kills.py [MOMENTS] [SEED] [--real] [--kept FILE]
+    .venv/bin/python benchmarks/kills.py [MOMENTS] [SEED] [--real] [--only KIND] [--kept FILE]
 
-With `--real` every session is one of the real sockperf: about 35 s a moment, and nothing else should run meanwhile. `--kept`
-keeps each finding in a file, a line each, as it is made: what was ended goes on with the moments that the file has not.
+With `--real` every session is one of the real sockperf: about 35 s a moment, and nothing else should run meanwhile. `--only` makes
+those of the moments that are of one kind: simulated, stand-in, real sockperf. `--kept` keeps each finding in a file, a line
+each, as it is made: what was ended goes on with the moments that the file has not.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ LIMIT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one kill did. `told` are runs that were reported, `lost` those of them that are not stored, `changed` runs that going on altered."""
+    """What one kill did. `told` are runs that were reported, `lost` those of them that are not stored, `changed` runs that going on altered.
+
+    `twice` is by how many the runs that the answer counts differ from those that are stored.
+    """
 
     kind: str
     how: str
@@ -77,11 +81,12 @@ class Found:
     left: int
     gone_s: float
     folders: int
+    twice: int = 0
 
     @property
     def good(self) -> bool:
-        """Return whether nothing was lost, left or changed."""
-        return self.same and not (self.lost or self.changed or self.left or self.folders)
+        """Return whether nothing was lost, left, changed or counted twice."""
+        return self.same and not (self.lost or self.changed or self.left or self.folders or self.twice)
 
 
 class Telling(Silent):
@@ -335,6 +340,7 @@ def moment(number: int, start: int, kinds: tuple[str, ...] = KINDS) -> Found:
             left,
             gone_s,
             sum(1 for _ in (folder / "tmp").iterdir()),
+            abs(answer.get("runs", len(after)) - len(after)),
         )
 
 
@@ -354,8 +360,8 @@ def section(found: list[Found]) -> str:
     rows = [_row(kind, [each for each in found if each.kind == kind]) for kind in dict.fromkeys(KINDS)]
     phases = sorted({each.phase for each in found})
     head = (
-        "| sessions | moments | reported runs | of them lost | stored runs changed | answers compared | other than without a kill "
-        "| processes after 3 s | longest until the last is gone | temporary folders left |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| sessions | moments | reported runs | of them lost | stored runs changed | counted twice | answers compared | other than without a kill "
+        "| processes after 3 s | longest until the last is gone | temporary folders left |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )
     return "\n".join([head, *filter(None, rows), "", f"Killed in the phases: {', '.join(phases)}."])
 
@@ -363,7 +369,7 @@ def section(found: list[Found]) -> str:
 def _row(kind: str, found: list[Found]) -> str:
     if not found:
         return ""
-    sums = [sum(getattr(each, name) for each in found) for name in ("told", "lost", "changed")]
+    sums = [sum(getattr(each, name) for each in found) for name in ("told", "lost", "changed", "twice")]
     compared, others = sum(each.compared for each in found), sum(not each.same for each in found)
     left, folders = sum(each.left for each in found), sum(each.folders for each in found)
     longest_s = max(each.gone_s for each in found)
@@ -371,22 +377,27 @@ def _row(kind: str, found: list[Found]) -> str:
     return f"| {kind} | {len(found)} | {told} | {compared} | {others} | {left} | {longest_s:.2f} s | {folders} |"
 
 
+def numbers(moments: int, kinds: tuple[str, ...], only: str = "") -> set[int]:
+    """Return the numbers of so many moments, or of those of them that are of `only` a kind."""
+    return {number for number in range(moments) if only in {"", kinds[number % len(kinds)]}}
+
+
 def measured(
-    moments: int = MOMENTS, start: int = 1, kinds: tuple[str, ...] = KINDS, kept: Path | None = None
+    moments: int = MOMENTS, start: int = 1, kinds: tuple[str, ...] = KINDS, kept: Path | None = None, only: str = ""
 ) -> list[Found]:
-    """Return what so many kills did; those that `kept` has are not made again."""
+    """Return what so many kills did, or those of them that are of `only` a kind; those that `kept` has are not made again."""
     if shutil.which("sockperf") is None:
         kinds = tuple(kind for kind in kinds if kind != REAL)
-    found = read(kept) if kept else {}
+    found, wanted = read(kept) if kept else {}, numbers(moments, kinds, only)
     with suppress(KeyboardInterrupt):  # what was measured is told
-        for number in sorted(set(range(moments)) - found.keys()):
+        for number in sorted(wanted - found.keys()):
             found[number] = moment(number, start, kinds)
             bad = sum(not each.good for each in found.values())
             print(f"moment {number} of {moments}, {bad} bad; {found[number]}", file=sys.stderr)
             if kept:
                 with kept.open("a", encoding="utf-8") as file:
                     file.write(line(number, found[number]))
-    return [found[number] for number in sorted(found) if number < moments]
+    return [found[number] for number in sorted(found.keys() & wanted)]
 
 
 def line(number: int, found: Found) -> str:
@@ -412,16 +423,18 @@ def main() -> None:
     parser.add_argument("moments", type=int, nargs="?", default=MOMENTS)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--only", choices=dict.fromkeys(KINDS), default="")
     parser.add_argument("--kept", type=Path, metavar="FILE")
     asked = parser.parse_args()
     if asked.real and shutil.which("sockperf") is None:
         sys.exit("sockperf is not installed here")
     before = len(read(asked.kept)) if asked.kept else 0
-    found = measured(asked.moments, asked.seed, (REAL,) if asked.real else KINDS, asked.kept)
+    kinds = (REAL,) if asked.real else KINDS
+    found = measured(asked.moments, asked.seed, kinds, asked.kept, asked.only)
     print(section(found))
     if before:
         print(f"\n{before} of these moments were made by earlier starts of this command, which were ended.")
-    sys.exit(len(found) < asked.moments or any(not each.good for each in found))
+    sys.exit(len(found) < len(numbers(asked.moments, kinds, asked.only)) or any(not each.good for each in found))
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def main() -> int:
     print(section(found))
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"\nThe suites are those of Python {version}; a test ends within {asked.limit:.0f} s.")
-    return int(any(names for each in found.values() for names in each.otherwise.values()))
+    return int(any(not each.plain or any(each.otherwise.values()) for each in found.values()))
 
 
 if __name__ == "__main__":

@@ -216,6 +216,7 @@ COUNTED: Final[Mapping[str, str]] = {
     "moments": "moments killed",
     "of them lost": "reported runs lost",
     "stored runs changed": "stored runs changed",
+    "counted twice": "runs counted twice",
     "processes after 3 s": "processes left",
     "processes left": "processes left",
     "temporary folders left": "folders left",
