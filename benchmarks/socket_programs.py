@@ -205,21 +205,33 @@ def receive(play: Play) -> Any:
 
 
 def awaited(play: Play) -> Any:
-    """Wait for what a child sends a little later: in a receive, or in one of the calls that tell who is ready."""
+    """Wait for what a child sends a little later: in a receive, or in one of the calls that tell who is ready.
+
+    A receive that does not wait comes first: it might get what is sent later too, or might not.
+    """
     end = play.any_end()
     peer = play.other(end)
     if peer is None:
         return "nobody"
     data, before = play.rng.randbytes(play.rng.randint(1, LARGEST)), unread(end)
     limit(end.sock, PATIENT_S)
-    child = later(peer, data)
     way = play.rng.randrange(4)
-    found = received(play, end, 0) if way == 0 else ready_within(end, way)
+    if way == 0 and not waits(end):
+        found, child = received(play, end, 0), later(peer, data)
+    else:
+        child = later(peer, data)
+        found = received(play, end, 0) if way == 0 else ready_within(end, way)
     _, status = os.waitpid(child, 0)
     if not status and way and end.sock.type == socket.SOCK_STREAM:
         until(lambda: unread(end) >= before + len(data))
     limit(end.sock, TIMEOUT_S)
     return [found, status]
+
+
+def waits(end: End) -> bool:
+    """Return whether a receive would wait: nothing is there, the stream has not ended, and its socket may wait."""
+    ready = select.select([end.sock], [], [], 0)[0]
+    return not ready and not fcntl.fcntl(end.sock, fcntl.F_GETFL) & os.O_NONBLOCK
 
 
 def ready_within(end: End, way: int) -> Any:
