@@ -107,7 +107,11 @@ def test_pythons_own_tests_of_poll_end_under_the_library_as_they_do_without_and_
 def test_a_test_that_ends_otherwise_under_the_library_is_named() -> None:
     plain = {"test.a": python_suites.PASSED, "test.b": python_suites.HANGS}
     said = python_suites.section({"test_x": python_suites.Compared(plain, 1, {"polls": ("test.a",)})})
-    assert "| test_x | 2 | 1 | 0 | 0 | 1 | 1 | 1 |" in said
+    assert "| test_x | 2 | 1 | 0 | 0 | 1 | 1 | 0 | 1 |" in said
+    assert not python_suites.good(python_suites.Compared(plain, 1, {"polls": ("test.a",)}))
+    assert not python_suites.good(python_suites.Compared({}))
+    (set_so,) = python_suites.AS_SET
+    assert python_suites.good(python_suites.Compared(plain, 0, {"polls": (set_so,)}))
     assert "- test.a: otherwise where the library polls\n- test.b: does not end, plain too" in said
 
 
