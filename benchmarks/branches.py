@@ -7,7 +7,8 @@ ended goes on with the files that it has not. After so many `--seconds` no furth
 what the others reach is reached all the same.
 
 The table has the parts of the package, and below it every module of which less than 95 % is reached, with the lines that are not:
-what cannot run on this machine (another system, hardware that is not here) is among them.
+what cannot run on this machine (another system, hardware that is not here) is among them, and so is what runs in processes without the
+package's environment (`hosts/reaper.py`, the agent on another host), which coverage.py does not see.
 """
 
 from __future__ import annotations

@@ -191,6 +191,7 @@ def main() -> int:
     parser.add_argument("--kept", type=Path, metavar="FILE")
     asked = parser.parse_args()
     found = read(asked.kept)
+    before = len(found)
     for name in asked.suites or SUITES:
         if name not in found:
             found[name] = compared(name, asked.limit)
@@ -201,6 +202,8 @@ def main() -> int:
     print(section(found))
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"\nThe suites are those of Python {version}; a test ends within {asked.limit:.0f} s.")
+    if before:
+        print(f"\n{before} of the suites were played by earlier starts of this command, which were ended.")
     return int(not all(map(good, found.values())))
 
 
