@@ -31,7 +31,7 @@ PAGE: Final = ROOT / "docs" / "reliability.md"
 KEPT: Final = Path("build") / "reliability"
 LIMIT_S: Final = 12 * 3600
 PYTEST: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-LONGEST_LINES: Final = 100
+LONGEST_LINES: Final = 500
 LONGEST_WORDS: Final = 8000
 
 
