@@ -209,8 +209,8 @@ def main() -> int:
         left = missing(tests, kept)
         done = [test for test in tests if test not in left]
         print(section(reached(kept)))
-        counts = ", ".join(f"{count} {what}" for what, count in outcomes(done, kept).items())
-    print(f"\nThe tests of {len(done)} of {len(tests)} files: {counts}.")
+        counts = ", ".join(f"{what}: {count}" for what, count in outcomes(done, kept).items())
+    print(f"\nThe tests of {len(done)} of {len(tests)} files, slowed down by being watched: {counts}.")
     if left:
         print(f"\nNot played: {', '.join(map(name_of, left))}.")
     return 0
