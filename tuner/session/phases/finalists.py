@@ -59,15 +59,17 @@ class Contest:
 def finalists(evidence: Evidence) -> list[Trial]:
     """Return the trials that may be the best by the search's data, the leader first; the leader alone when it is clear.
 
-    The best known profile is among them when it has a chance, in the fourth place if need be. Who clearly breaks a guard is
-    none of them: there may be nobody then.
+    Who is seen to lead the search is among them when it has a chance, and so is the best known profile, in the fourth place
+    if need be. Who clearly breaks a guard is none of them: there may be nobody then.
     Nothing that was measured later counts, so that a resumed session has the same finalists.
     """
     able = [trial for trial in ranked(evidence) if not evidence.guarding.breaks(trial.number, (Phase.SEARCH,))]
     order = _by_belief(evidence, able, (Phase.SEARCH,))
     known = [trial for trial in order if trial.role is Role.KNOWN][:1]
-    rivals = dict.fromkeys([*order[1:MOST_FINALISTS], *known])
     leader = order[:1]
+    # The three that the model likes best are often alike: who is seen to lead is among them in any case.
+    others = [trial for trial in dict.fromkeys([*able[:1], *order]) if trial not in leader]
+    rivals = dict.fromkeys([*others[: MOST_FINALISTS - 1], *known])
     return leader + [trial for trial in rivals if trial not in leader and _has_a_chance(evidence, trial, *leader)]
 
 
