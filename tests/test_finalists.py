@@ -39,3 +39,8 @@ def test_no_profile_is_a_finalist_twice(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_who_has_no_chance_against_the_first_is_no_finalist(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(monkeypatch, order=[*LIKED, KNOWN, SEEN], ahead=HOPELESS) == [LIKED[0]]
+
+
+def test_who_is_seen_to_lead_without_a_chance_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finalists, "_has_a_chance", lambda _evidence, trial, _leader: trial is not SEEN)
+    assert found(monkeypatch, order=[*LIKED, KNOWN, SEEN], ahead=EVEN) == [*LIKED[:3], KNOWN]

@@ -89,7 +89,7 @@ def _rows(stream: BinaryIO) -> bytes:
 def _read(stream: BinaryIO, most_bytes: int) -> bytes:
     """Return so many bytes, or all there are; memory is taken for what is there, and not for as much as may be."""
     text = bytearray()
-    while more := stream.read(min(_PIECE_BYTES, most_bytes - len(text))):
+    while len(text) < most_bytes and (more := stream.read(min(_PIECE_BYTES, most_bytes - len(text)))):
         text += more
     return bytes(text)
 

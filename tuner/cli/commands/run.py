@@ -75,7 +75,7 @@ def run(
     elif not command:
         raise typer.BadParameter("write the program behind --", param_hint="COMMAND")
     else:
-        _hear(_obstacles(command, launch.environment, library), verify=verify)
+        _look(used, command, launch.environment, library, verify=verify)
         if verify:
             _verify(used, library, found.settings)
         first = {BANNER_PID: str(os.getpid())} if used.name == STACK.name else {}
@@ -93,15 +93,22 @@ def _print(launch: Inherited, variables: Mapping[str, str], *, json: bool) -> No
     typer.echo("\n".join(lines))
 
 
-def _obstacles(command: Sequence[str], environment: Mapping[str, str], library: Path) -> list[Finding]:
-    """Return why the library would not be preloaded into the program that the command starts."""
+def _look(stack: Stack, command: Sequence[str], environment: Mapping[str, str], library: Path, *, verify: bool) -> None:
+    """Look at the library and at what the command starts, and tell what keeps the one out of the other."""
     from tuner.hosts.local import LocalHost
-    from tuner.hosts.program import image_of, images
     from tuner.stacks.library import problem
-    from tuner.stacks.program import Caller, obstacles
 
     if (unfit := problem(library, LocalHost())) is not None:
-        return [unfit]
+        _hear([unfit], f"the stack {stack.name} does not load here", verify=verify)
+    else:
+        _hear(_obstacles(command, environment, library), "the program would run without the stack", verify=verify)
+
+
+def _obstacles(command: Sequence[str], environment: Mapping[str, str], library: Path) -> list[Finding]:
+    """Return why the library would not be preloaded into the program that the command starts."""
+    from tuner.hosts.program import image_of, images
+    from tuner.stacks.program import Caller, obstacles
+
     ours = image_of(library)
     if ours is None:
         return []
@@ -110,12 +117,12 @@ def _obstacles(command: Sequence[str], environment: Mapping[str, str], library: 
     return [finding for image in started for finding in obstacles(image, ours.machine, caller)]
 
 
-def _hear(findings: Sequence[Finding], *, verify: bool) -> None:
-    """Tell what keeps the library out of the program; raise `TunerError` for it unless nothing is to be verified."""
+def _hear(findings: Sequence[Finding], what: str, *, verify: bool) -> None:
+    """Tell what keeps the library out of the program; raise `TunerError` for it, that is `what`, unless nothing is to be verified."""
     wrong = errors_in(findings)
     if wrong and verify:
         advice = "--no-verify starts it anyway, without the stack"
-        raise TunerError("the program would run without the stack", findings=wrong, advice=advice)
+        raise TunerError(what, findings=wrong, advice=advice)
     for finding in findings:
         typer.echo(f"warning: {finding.where}: {finding.message}", err=True)
 

@@ -67,10 +67,14 @@ def finalists(evidence: Evidence) -> list[Trial]:
     order = _by_belief(evidence, able, (Phase.SEARCH,))
     known = [trial for trial in order if trial.role is Role.KNOWN][:1]
     leader = order[:1]
+
+    def with_a_chance(trials: Sequence[Trial]) -> list[Trial]:
+        others = (trial for trial in dict.fromkeys(trials) if trial not in leader)
+        return [trial for trial in others if _has_a_chance(evidence, trial, *leader)]
+
     # The three that the model likes best are often alike: who is seen to lead is among them in any case.
-    others = [trial for trial in dict.fromkeys([*able[:1], *order]) if trial not in leader]
-    rivals = dict.fromkeys([*others[: MOST_FINALISTS - 1], *known])
-    return leader + [trial for trial in rivals if trial not in leader and _has_a_chance(evidence, trial, *leader)]
+    rivals = with_a_chance([*able[:1], *order[1:MOST_FINALISTS]])[: MOST_FINALISTS - 1]
+    return [*leader, *dict.fromkeys([*rivals, *with_a_chance(known)])]
 
 
 def choosing_ends(evidence: Evidence, leader: Trial) -> float:
