@@ -27,14 +27,14 @@ types: setup
 	$(BIN)/mypy
 
 # Most tests of sessions wait for processes more than they compute, so that several keep a CPU busy. Those that start real sockperf share
-# the machine with two others; only the files that hold such tests are read for them.
+# the machine with three others; only the files that hold such tests are read for them.
 # A linear algebra library's threads would only wait for those of the tests beside.
 # Each of them would make the bytecode of all tests anew where the environment asks Python to write none.
 tests: export OPENBLAS_NUM_THREADS := 1
 tests: export PYTHONDONTWRITEBYTECODE :=
 tests: setup browser postgresql sshd programs
 	$(BIN)/pytest -q -n 7 --dist worksteal -m "not serial"
-	$(BIN)/pytest -q -n 3 --dist loadgroup -m serial $(SERIAL)
+	$(BIN)/pytest -q -n 4 --dist loadgroup -m serial $(SERIAL)
 
 bench: setup
 	$(BIN)/python benchmarks/write.py

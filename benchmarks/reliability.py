@@ -92,6 +92,16 @@ HARNESSES: Final[Mapping[str, Harness]] = {
         "tests/test_hosts_local.py",
         "tests/test_hangs.py",
     ),
+    "one host": Harness(
+        "Whatever fails on the host of a session, it comes to its answer or says what is the matter, and nothing measured is lost.",
+        ("benchmarks/host_faults.py",),
+        ("benchmarks/host_faults.py", "--only", "clock"),
+    ),
+    "odd files": Harness(
+        "Whatever stands where a command is told of a file, it ends in words, without a bug and without characters that steer a terminal.",
+        ("benchmarks/odd_files.py",),
+        ("benchmarks/odd_files.py", "--short"),
+    ),
     "made-up files": Harness(
         "What is read out of others' files is what the programs that read such files make of them.",
         ("benchmarks/made_up_files.py", "20000"),
@@ -241,6 +251,10 @@ PRINTED: Final[Mapping[str, str]] = {
     r"(\d+) passed": "tests of faults passed",
     r"(\d+) failed": "tests of faults failed",
     r"texts: (\d+)": "shell profiles read as shells do",
+    r"faults injected: (\d+)": "faults of one host",
+    r"not as it should be: (\d+)": "of them not as it should be",
+    r"cases: (\d+)": "odd files named to commands",
+    r"exit statuses: .*wrong: (\d+)": "of them not answered as they should be",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -64,11 +65,18 @@ def test_a_tuning_that_judges_too_little_is_never_advised_a_smaller_budget() -> 
 def test_a_clear_lead_is_judged_by_as_many_blocks_as_leave_the_runs_to_minimise(budget_s: float) -> None:
     few, many = budget_shares.CLEAR_LEAD_BLOCKS
     plan = replace(LONG, budget_s=budget_s)
+    tenth = math.ceil(0.1 * budget_shares._runs(plan) / budget_shares.RUNS_A_BLOCK)
+    few = max(few, min(many, tenth))
     left = 1.0 - budget_shares._first_search_ends(plan)
     after = budget_shares.CLEAR_LEAD_REST_RUNS / budget_shares._runs(plan)
     fits = [blocks for blocks in range(few, many + 1) if budget_shares._clear_lead_share(plan, blocks) + after <= left]
     assert list(budget_shares.clear_lead_blocks(plan)) == fits
     assert list(budget_shares.clear_lead_blocks(replace(plan, kind=Kind.MEASURE))) == []
+
+
+def test_a_tenth_of_the_runs_judges_a_clear_lead_at_least() -> None:
+    least = {runs: budget_shares.clear_lead_blocks(of_runs(LONG, runs)).start for runs in (200, 300, 480, 2000)}
+    assert least == {200: 7, 300: 10, 480: 16, 2000: 20}
 
 
 def of_runs(plan: Plan, runs: float) -> Plan:
