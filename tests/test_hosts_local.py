@@ -381,7 +381,7 @@ def test_processes_end_by_themselves_when_ours_and_their_reaper_are_killed_outri
         host, where = LocalHost(), ("-i", "127.0.0.1", "-p")
         port = str(host.free_ports(1, "udp", "127.0.0.1")[0])
         ends = [Command(({str(program)!r}, end, *where, port), {{{MARK!r}: {mark!r}}}) for end in ("server", "ping-pong")]
-        pair.on_one(host).carry_out(pair.Job(*ends, "to block on socket(s)", time_limit_s=1.0, ready_limit_s=1.0))
+        pair.on_one(host).carry_out(pair.Job(*ends, "to block on socket(s)", time_limit_s=4.0, ready_limit_s=1.0))
     """)
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}) as ours:
         wait_until(lambda: sum("ping-pong" in line for line in alive(mark)) >= 2)

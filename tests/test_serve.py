@@ -492,7 +492,9 @@ def test_pages_of_a_server_show_what_those_of_a_file_do_and_what_begins_there_li
 
 def _main(page: str) -> str:
     """Return what a page says, without its foot, which names the server and its store."""
-    return page.partition("<footer")[0]
+    above, foot, _ = page.partition('<div id="foot"')
+    assert foot
+    return above
 
 
 def _parts(stream: http.client.HTTPResponse) -> dict[str, str]:
