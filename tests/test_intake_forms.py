@@ -160,6 +160,11 @@ def test_a_form_is_recognised_by_its_text_or_its_name(name: str, text: str, form
         ("su - md -c 'export VMA_A=1; ./a'", {"VMA_A": "1"}),
         ("set -gx VMA_A latency", {"VMA_A": "latency"}),
         ("true && export VMA_A=1 || export VMA_A=2", {"VMA_A": "1"}),
+        ("export VMA_A=1\nunset -f VMA_A\n", {"VMA_A": "1"}),
+        ("f() { export VMA_A=1; }\nunset -f f\nf\n", {}),
+        ("export -f VMA_B\nexport -p\nexport VMA_A=1\n", {"VMA_A": "1"}),
+        ("export VMA_A=$'\\cA\\x41\\101\\e'", {"VMA_A": "\x01AA\x1b"}),
+        ("f() {\n  local VMA_B=2\n  export VMA_A=1\n}\nf\n", {"VMA_A": "1"}),
     ],
 )
 def test_a_shells_text_says(text: str, expected: dict[str, str]) -> None:
@@ -185,6 +190,15 @@ def test_a_shells_text_says(text: str, expected: dict[str, str]) -> None:
         (". ./other.sh", "reads another file"),
         ('eval "$X"', "could set any variable"),
         ("export VMA_B=2; env -i VMA_A=1 ./app", "env -i starts the command without it"),
+        ("declare -x VMA_A[1]=2", "one element of an array"),
+        ('export "$X=1"', "which variables it sets is not known"),
+        ('unset "$X"', "which variables it unsets is not known"),
+        ("bash -c 'VMA_A=1; (('", "( is never closed"),
+        ("VMA_A=1\nreadonly VMA_A\nVMA_A=2\nexport VMA_A\n", "the variable is read-only"),
+        ("declare -rx VMA_A=1\nVMA_A=2\n", "the variable is read-only"),
+        ("VMA_A=(x=(1))", "an array contains an array"),
+        ("VMA_A=(1", "an array begins with ( and never ends"),
+        ("VMA_A=$'1", "begins with $' and never ends"),
     ],
 )
 def test_what_a_shell_decides_is_named(text: str, words: str) -> None:
@@ -572,6 +586,49 @@ def test_a_service_has_what_the_service_that_it_extends_has() -> None:
 def test_compose_hands_on_whole_numbers_in_decimal_digits() -> None:
     text = "services:\n  a:\n    environment: {A: 0x10, B: 200_000, C: 010, D: '0x10', E: -1, F: !reset null}\n"
     assert values(text, "compose") == {"A": "16", "B": "200000", "C": "8", "D": "0x10", "E": "-1"}
+
+
+def test_what_compose_could_not_hand_on_is_named_and_the_rest_is_read() -> None:
+    text = """
+services:
+  a:
+    env_file: [{path: a.env, required: false}]
+    command: "env VMA_SPEC=none 'never closed"
+    environment: {VMA_A: [1], VMA_B: yes, VMA_C: "${!odd}", VMA_D: "x${D:-1}", VMA_E: "${E:?}", VMA_F: 09, VMA_G: "7"}
+"""
+    told = why(text, "compose")
+    assert values(text, "compose") == {"VMA_F": "09", "VMA_G": "7"}
+    assert [each.path for each in intake.form("compose").read(intake.Source(text, "file", "file")).follows] == ["a.env"]
+    for words in (
+        "VMA_A: is not a string",
+        "VMA_B: yes: is a boolean in one version of YAML",
+        "Compose fills it in: its value depends on the environment of Compose",
+        "x1 unless D is set",
+        "it depends on E",
+    ):
+        assert words in told
+
+
+def test_data_of_kubernetes_that_is_no_text_is_named() -> None:
+    text = (
+        "apiVersion: v1\nkind: Secret\ndata:\n  VMA_A: [1]\n  VMA_B: '%%%'\n  VMA_C: /w==\n  VMA_D: |\n    MQ\n    ==\n  VMA_E: é\n"
+        "stringData: none\n"
+    )
+    assert values(text, "kubernetes") == {"VMA_D": "1"}
+    told = why(text, "kubernetes")
+    assert all(f"{name}: is not base64 of a text" in told for name in ("VMA_B", "VMA_C", "VMA_E"))
+    assert "VMA_A: is not a string, as data must be" in told
+    assert "stringData: is not a mapping" in told
+
+
+def test_a_document_in_a_dockerfile_and_a_line_that_goes_on_to_the_end_are_read_as_docker_does() -> None:
+    text = 'FROM a\nRUN <<EOF\nENV VMA_A=1\nEOF\nENV VMA_B=a\\ b VMA_C="x\\"y\\z" \\\n# said\n\n  VMA_D=1\\\n'
+    assert values(text, "dockerfile") == {"VMA_B": "a b", "VMA_C": 'x"y\\z', "VMA_D": "1"}
+
+
+def test_a_quotation_that_never_ends_hides_nothing_else_of_supervisor() -> None:
+    text = "[program:a]\ncommand=env VMA_SPEC=none 'x\nenvironment=VMA_MTU='15\n[program:b]\nenvironment=VMA_SPEC=latency\n"
+    assert values(text, "supervisor") == {"VMA_MTU": "'15", "VMA_SPEC": "latency"}
 
 
 def test_what_a_task_gives_its_command_and_writes_into_files_is_read() -> None:

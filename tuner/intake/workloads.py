@@ -6,7 +6,6 @@ In a container's `env` `$(NAME)` is a variable and `$$` a dollar sign; the texts
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -92,8 +91,8 @@ def _datum(holder: _Container, name: str, value: Tree, *, encoded: bool, hides: 
     text = value.text
     if encoded:
         try:
-            text = base64.b64decode(text, validate=False).decode()
-        except (binascii.Error, UnicodeDecodeError):
+            text = base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True).decode()
+        except ValueError:  # no base64, not even ASCII, or no text inside
             holder.skip(value.line, name, "is not base64 of a text")
             return
     if hides and is_name(name) and not is_stacks(name) and not _HELD.search(text):
