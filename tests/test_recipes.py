@@ -21,7 +21,7 @@ from tuner.runs import command, matches, recipe_text, samples, shipped_recipes
 from tuner.runs.benchmark import Heard, ParseError
 from tuner.runs.matches import Wanted
 from tuner.runs.recipe import Better, End, OwnMetric, Ready, Recipe, filled
-from tuner.runs.recipe_file import RECIPE_BYTES, of_text, read, recipe_of
+from tuner.runs.recipe_file import MOST_FILES, MOST_METRICS, MOST_WORDS, RECIPE_BYTES, of_text, read, recipe_of
 from tuner.runs.recipe_text import NotFound, groups, led_to, number, numbers, regex_problem
 from tuner.runs.workload import Workload, from_dict
 
@@ -61,6 +61,9 @@ json = 'a..b'
 [files]
 "../up" = "text"
 """
+
+MANY_METRICS: Final = "".join(f'[metrics.m{number}]\nregex = "(x)"\n' for number in range(MOST_METRICS))
+MANY_FILES: Final = "[files]\n" + "".join(f'f{number} = "text"\n' for number in range(MOST_FILES + 1))
 
 
 def wrong(text: str) -> list[str]:
@@ -110,6 +113,19 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_place() -> None:
         (('json = "all[*].ms"', ""), "neither is there"),
         (("'rps=([0-9.]+)'", "'rps=[0-9.]+'"), "has no group"),
         (('"server --port {port}"', '""'), "must be a command"),
+        (("ready_port = true", "ready_port = true\nprepare = 3"), "server.prepare: must be a command or a list of commands"),
+        (('["client",', '["a", ' + '"b", ' * MOST_WORDS), f"at most {MOST_WORDS} are allowed"),
+        (("--port", "\\u0007"), "holds control characters"),
+        (('failed = "ERR"', "failed = 3"), "client.failed: must be a list of regular expressions"),
+        (('failed = "ERR"', 'failed = ["(a+)+b"]'), "client.failed: '(a+)+b'"),
+        (("[metrics.rps]", "[metrics.wall_s]"), "the wall time is measured and not read"),
+        (('better = "higher"', 'better = "higher"\nin = "reader"'), "the reader finds it"),
+        (("[metrics.rps]", "[metrics]\nflat = 3\n[metrics.rps]"), "metrics.flat: must be a table"),
+        (("[metrics.tail_ms]", MANY_METRICS + "[metrics.tail_ms]"), f"at most {MOST_METRICS} are allowed"),
+        (("[client]", "[files]\nempty = 3\n[client]"), "files.empty: must be the text of the file"),
+        (("[client]", MANY_FILES + "[client]"), f"at most {MOST_FILES} are allowed"),
+        (('name = "mine"', 'name = "mine"\nreader = "Not a name"'), "is not a name"),
+        (('name = "mine"', 'name = "mine"\nother = 3'), "other: must be a table"),
     ],
 )  # fmt: skip
 def test_what_would_never_work_is_refused(change: tuple[str, str], why: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import Severity, UsageError
-from tuner.runs.recipe import End, Recipe
+from tuner.runs.recipe import End, OwnMetric, Recipe
 from tuner.runs.workload import Mode, Multiplexer, Protocol, Workload, from_dict
 from tuner.runs.workload_checks import problems
 
@@ -173,3 +173,50 @@ def test_a_malformed_workload_names_everything_that_is_wrong_with_the_nearest_ma
     assert set(found) == {f"workload.{name}" for name in bad}
     assert found["workload.mode"].suggestion == "did you mean ping-pong?"
     assert found["workload.messages_bytes"].suggestion == "did you mean message_bytes?"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"rehearsed_s": True}, "is not a number of seconds"),
+        ({"rehearsed_s": -1}, "is not a number of seconds"),
+        ({"rehearsed_s": float("inf")}, "is not a number of seconds"),
+        ({"recipe": "redis"}, "is not a recipe"),
+        ({"recipe": {"name": "x"}}, "must be a command"),
+        ({"playback": 3}, "is not text"),
+    ],
+)
+def test_a_field_of_another_kind_is_named(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_dict(wrong)
+    assert any(words in str(finding) for finding in caught.value.findings)
+
+
+OWN = Recipe("mine", client=End(("client", "{address}"), cpus=3), metrics=(OwnMetric("rps", regex="rps=(.+)"),))
+
+
+def test_a_recipe_says_the_traffic_and_what_is_asked_of_it_besides_is_named() -> None:
+    asked = Workload(recipe=OWN, message_bytes=100, address="239.1.1.1")
+    told = {problem.where: problem.message for problem in problems(asked)}
+    assert told["workload.message_bytes"] == "is for the recipe's own commands to say"
+    assert "which no recipe knows" in told["workload.address"]
+
+
+def test_a_recipe_says_its_cpus_and_what_a_latency_is() -> None:
+    plain = Workload(recipe=OWN)
+    assert plain.threads == (1, 3)
+    assert plain.latency_is == ""
+    assert Workload(recipe=replace(OWN, server=End(("server",), cpus=2))).threads == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "words"),
+    [
+        ({"message_bytes": 20, "range_bytes": 10}, "workload.range_bytes", "sizes would be from 10 to 30"),
+        ({"mode": Mode.PLAYBACK, "playback": "a", "message_bytes": 50, "range_bytes": 5}, "workload.range_bytes", "from its file"),
+        ({"connections": 2, "multiplexer": Multiplexer.EPOLL, "client_port": 5}, "workload.client_port", "need a feed file"),
+        ({"tcp_avoid_nodelay": True, "protocol": Protocol.UDP}, "workload.tcp_avoid_nodelay", "has no TCP_NODELAY"),
+    ],
+)  # fmt: skip
+def test_what_a_client_could_not_be_asked_for_is_said(change: dict[str, Any], where: str, words: str) -> None:
+    assert any(words in problem.message for problem in problems(Workload(**change)) if problem.where == where)
