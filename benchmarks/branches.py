@@ -1,14 +1,14 @@
 """Which branches of the package do the tests reach? By coverage.py (the group `reliability`), also in the processes that they start.
 
-    .venv/bin/python benchmarks/branches.py [TEST …] [--kept FOLDER] [--seconds N]     twice as long as the tests; all files where none is named
+    .venv/bin/python benchmarks/branches.py [TEST …] [--kept FOLDER] [--seconds N] [--workers N] [--cases N]     twice as long as the tests
 
-A few files of tests are played at a time. `--kept` keeps what each reached in a folder, as long as package and tests are the same: what was
+All files are played where none is named, some at a time; those with tests that are marked as long or that want the machine alone come last. `--kept` keeps what each reached in a folder, as long as package and tests are the same: what was
 ended goes on with the files that it has not. After so many `--seconds` no further file is begun, and what was not played is told:
-what the others reach is reached all the same.
+what the others reach is reached all the same. `--cases` plays the first few cases of each test only.
 
-The table has the parts of the package, and below it every module of which less than 95 % is reached, with the lines that are not:
-what cannot run on this machine (another system, hardware that is not here) is among them, and so is what runs in processes without the
-package's environment (`hosts/reaper.py`, the agent on another host), which coverage.py does not see.
+The table has the parts of the package, and below it every module of which less than 95 % is reached, with the lines that are not, and
+with the reason where `data/unreached.toml` has one. What it says of modules that run where coverage.py does not see (a Python without its
+site packages, a process with an environment of its own, another host) holds for the whole of them: the last row leaves them out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,17 +32,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import few_cases
+
 ROOT: Final = Path(__file__).parents[1]
+UNREACHED: Final = Path(__file__).parent / "data" / "unreached.toml"
 WANTED_PERCENT: Final = 95.0
 LIMIT_S: Final = 4 * 3600.0
 MOST_LINES: Final = 12
-AT_ONCE: Final = 6
+AT_ONCE: Final = 8
+WORKERS: Final = 2
+DEAR: Final = ("mark.long", "mark.serial", "compile_library")
 CONFIG: Final = """[run]
 branch = true
 parallel = true
 source = {root}/tuner
 data_file = {folder}/data
-patch = subprocess
+patch = subprocess, fork, _exit, execv
 disable_warnings = no-data-collected,module-not-measured,couldnt-parse
 """
 
@@ -87,17 +93,29 @@ def _summed(each: Sequence[Reached]) -> Reached:
     return Reached(sum(one.there for one in each), sum(one.reached for one in each))
 
 
-def section(modules: Mapping[str, Reached]) -> str:
+def reasons() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return why modules run where coverage.py does not see, and why parts of others cannot run here, by their paths in the package."""
+    said = tomllib.loads(UNREACHED.read_text(encoding="utf-8"))
+    return said["unseen"], said["elsewhere"]
+
+
+def section(modules: Mapping[str, Reached], unseen: Mapping[str, str], elsewhere: Mapping[str, str]) -> str:
     """Return the section of the page."""
     head = "| part of the package | statements and branches | reached |\n|---|---|---|"
-    rows = [f"| {name} | {each.there:,} | {each.percent:.1f} % |" for name, each in parts(modules).items()]
+    seen = _summed([each for path, each in modules.items() if path not in unseen])
+    every = {**parts(modules), "all that coverage.py sees": seen}
+    rows = [f"| {name} | {each.there:,} | {each.percent:.1f} % |" for name, each in every.items()]
     gaps = [
-        f"- {path}: {each.percent:.0f} %, not the lines {', '.join(map(str, each.missing[:MOST_LINES]))}"
-        + (" …" if len(each.missing) > MOST_LINES else "")
+        _gap(path, each, {**elsewhere, **unseen}.get(path, ""))
         for path, each in sorted(modules.items(), key=lambda item: item[1].percent)
         if each.percent < WANTED_PERCENT
     ]
     return "\n".join([head, *rows, "", f"Less than {WANTED_PERCENT:.0f} %:" if gaps else "No gaps.", "", *gaps])
+
+
+def _gap(path: str, here: Reached, reason: str) -> str:
+    lines = ", ".join(map(str, here.missing[:MOST_LINES])) + (" …" if len(here.missing) > MOST_LINES else "")
+    return f"- {path}: {here.percent:.0f} %, not the lines {lines}" + (f". {reason}" if reason else "")
 
 
 def words_of(*command: str) -> list[str]:
@@ -112,10 +130,11 @@ def config(folder: Path) -> Path:
     return path
 
 
-def played(tests: Sequence[str], kept: Path) -> None:
+def played(tests: Sequence[str], kept: Path, workers: int, cases: int) -> None:
     """Run the tests of some files; what they reached stands in `kept` once all came to their end, and pytest's last line with the first."""
-    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=600", *tests]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COVERAGE_CORE": "ctrace"}
+    few = ["-p", f"benchmarks.{few_cases.__name__}"] if cases else []
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *few, "--timeout=600", "-n", str(workers), *tests]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COVERAGE_CORE": "ctrace", few_cases.CASES: str(cases)}
     with tempfile.TemporaryDirectory(prefix="tuner-branches-") as name:
         said = f"--rcfile={config(Path(name))}"
         run = words_of("run", said, *pytest)
@@ -185,7 +204,13 @@ def missing(tests: Sequence[str], kept: Path) -> list[str]:
     return [test for test in tests if not said_of(test, kept).exists()]
 
 
-def played_within(tests: Sequence[str], kept: Path, seconds: float) -> None:
+def cheap_first(tests: Sequence[str]) -> list[str]:
+    """Return files of tests in the order in which they are played: those whose tests take long reach little that others do not."""
+    texts = {test: (ROOT / test).read_text(encoding="utf-8") for test in tests}
+    return sorted(tests, key=lambda test: sum(mark in texts[test] for mark in DEAR))
+
+
+def played_within(tests: Sequence[str], kept: Path, seconds: float, workers: int, cases: int) -> None:
     """Play files of tests, some at a time; none is begun after so many seconds."""
     until_s = time.monotonic() + seconds
     for first in range(0, len(tests), AT_ONCE):
@@ -193,7 +218,7 @@ def played_within(tests: Sequence[str], kept: Path, seconds: float) -> None:
             return
         some = tests[first : first + AT_ONCE]
         print(f"{first} of {len(tests)} files; now {', '.join(some)}", file=sys.stderr, flush=True)
-        played(some, kept)
+        played(some, kept, workers, cases)
 
 
 def main() -> int:
@@ -202,13 +227,18 @@ def main() -> int:
     parser.add_argument("tests", nargs="*", metavar="TEST")
     parser.add_argument("--kept", type=Path, metavar="FOLDER")
     parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--workers", type=int, default=WORKERS, metavar="N")
+    parser.add_argument(
+        "--cases", type=int, default=0, metavar="N", help="of each test, the first so many; all without"
+    )
     asked = parser.parse_args()
-    tests = asked.tests or sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
+    every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
+    tests = asked.tests or cheap_first(every)
     with keeping(asked.kept) as kept:
-        played_within(missing(tests, kept), kept, asked.seconds)
+        played_within(missing(tests, kept), kept, asked.seconds, asked.workers, asked.cases)
         left = missing(tests, kept)
         done = [test for test in tests if test not in left]
-        print(section(reached(kept)))
+        print(section(reached(kept), *reasons()))
         counts = ", ".join(f"{what}: {count}" for what, count in outcomes(done, kept).items())
     print(f"\nThe tests of {len(done)} of {len(tests)} files, slowed down by being watched: {counts}.")
     if left:

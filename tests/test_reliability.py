@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import branches
+import few_cases
 import kills
 import memory_checks
 import mutants
@@ -158,15 +159,32 @@ def test_a_module_that_is_hardly_reached_is_listed_with_its_lines_and_counted_in
             {
                 "files": {
                     "/x/tuner/hosts/one.py": {"summary": sums, "missing_lines": [7]},
+                    "/x/tuner/hosts/far.py": {"summary": sums, "missing_lines": [8]},
                     "/x/tuner/api.py": {"summary": whole, "missing_lines": []},
                 }
             }
-        )
+        ),
+        {"hosts/far.py": "It runs elsewhere."},
+        {"hosts/one.py": "No such card."},
     )
-    assert "| hosts | 20 | 90.0 % |" in said
-    assert "| all | 40 | 95.0 % |" in said
-    assert "- hosts/one.py: 90 %, not the lines 7" in said
+    assert "| hosts | 40 | 90.0 % |" in said
+    assert "| all | 60 | 93.3 % |" in said
+    assert "| all that coverage.py sees | 40 | 95.0 % |" in said
+    assert "- hosts/one.py: 90 %, not the lines 7. No such card." in said
+    assert "- hosts/far.py: 90 %, not the lines 8. It runs elsewhere." in said
     assert "api.py:" not in said
+
+
+def test_every_reason_for_what_is_not_reached_is_one_of_a_module() -> None:
+    unseen, elsewhere = branches.reasons()
+    assert not set(unseen) & set(elsewhere)
+    assert all((branches.ROOT / "tuner" / path).is_file() for path in (*unseen, *elsewhere))
+
+
+def test_tests_that_take_long_are_played_last() -> None:
+    cheap, dear = "tests/test_slo.py", "tests/test_interruption.py"
+    assert any(mark in (branches.ROOT / dear).read_text(encoding="utf-8") for mark in branches.DEAR)
+    assert branches.cheap_first([dear, cheap]) == [cheap, dear]
 
 
 def test_a_harness_that_was_not_run_is_told() -> None:
@@ -188,3 +206,15 @@ def test_the_table_of_a_harness_is_whole_and_its_status_says_whether_every_row_i
 ) -> None:
     assert rows.printed("| what | seen |", "ab", lambda name: (f"| {name} | 1 |", name != bad)) == status
     assert capsys.readouterr().out == "| what | seen |\n|---|---|\n| a | 1 |\n| b | 1 |\n"
+
+
+def test_the_first_cases_of_each_test_are_kept(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    class Named(pytest.Item):
+        def runtest(self) -> None: ...
+
+    monkeypatch.setenv(few_cases.CASES, "2")
+    items: list[pytest.Item] = [
+        Named.from_parent(request.session, name=name, nodeid=name) for name in ("a[1]", "a[2]", "b", "a[3]")
+    ]
+    few_cases.pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["a[1]", "a[2]", "b"]
