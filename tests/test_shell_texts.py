@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from shell_texts import NAMES, SHELLS, Writer, environment, shown
+from shell_texts import NAMES, RARE, SHELLS, Writer, environment, shown
 
 from tuner.stacks.onload.opf import Reading, Source, read_opf
 
@@ -62,6 +62,45 @@ def test_a_shell_sets_what_is_read(shell: str, tmp_path: Path) -> None:
         if found := differences(read(number), seen):
             wrong[number] = found
     assert wrong == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_sets_what_is_read_of_rare_forms(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    wrong = {}
+    for text in RARE:
+        (tmp_path / "main.opf").write_text(text, encoding="utf-8")
+        reading = read_opf(text, "main.opf", lambda name: None, {})
+        if shell == "dash" and any("only some shells" in finding.message for finding in reading.findings):
+            continue  # Onload's wrapper is one of bash, and dash may end here
+        if found := differences(reading, shown(tmp_path, SHELLS[shell], {})):
+            wrong[text] = found
+    assert wrong == {}
+
+
+def test_a_function_that_not_every_shell_reads_may_have_set_anything() -> None:
+    reading = read_opf("onload_set EF_B 1; function f { onload_set EF_A 1; }; f", "main.opf", lambda name: None, {})
+    assert {"EF_A", "EF_B"}.isdisjoint(reading.environment)
+    assert not reading.complete
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("onload_set EF_A ${X:?}", True),
+        ("readonly EF_A=1; EF_A=2", True),
+        ("readonly EF_A=1; export EF_A", False),
+    ],
+)
+def test_where_a_shell_may_end_is_said(text: str, named: bool) -> None:
+    reading = read_opf(text, "main.opf", lambda name: None, {})
+    assert any("may end" in finding.message for finding in reading.findings) is named
+
+
+def test_most_rare_forms_are_known() -> None:
+    readings = [read_opf(text, "main.opf", lambda name: None, {}) for text in RARE]
+    assert sum("EF_A" in reading.environment for reading in readings) > len(RARE) / 3
 
 
 def test_most_of_it_is_known() -> None:

@@ -113,7 +113,11 @@ def _redirected(command: Redirected, shell: Shell) -> None:
 
 def _foreign(command: Foreign, shell: Shell) -> None:
     shell.line = command.line
-    shell.skip(command.source, "only some shells accept it")
+    why = "only some shells accept it"
+    if command.anything:
+        shell.status = forget(shell, command.source, why)
+        return
+    shell.skip(command.source, why)
     shell.status = _doubtful(command.names, command.source, shell)
 
 
@@ -390,9 +394,12 @@ def _declare_one(first: str, name: str, value: Text | None, shell: Shell) -> Non
     cell = shell.now.cell(name)
     if value is None and cell is None:
         shell.now.put(name, Cell(shell.doubt(f"{name} is not given", ask=name), exported=first == "export"))
-        return
-    kept = cell.text if value is None and cell is not None else value
-    shell.assign(name, kept, export=True if first == "export" else None)
+    elif value is not None:
+        shell.assign(name, value, export=True if first == "export" else None)
+    elif cell is not None and first == "export":
+        shell.now.put(name, Cell(cell.text, exported=True))
+    if first == "readonly":
+        shell.fixed.add(name)
 
 
 def _hide(name: str, shell: Shell) -> None:

@@ -285,7 +285,11 @@ def _alternative(part: Parameter, shell: Shell) -> Iterator[_Piece]:
 
 def _required(part: Parameter, shell: Shell) -> Iterator[_Piece]:
     """`${name:?word}`: a shell ends where the variable is not set."""
-    found = _set_or_asked(part, shell)
+    try:
+        found = _set_or_asked(part, shell)
+    except Unknown:
+        shell.may_end(f"{_source(part)} ends the shell where {part.name} is not set")
+        raise
     if found is None:
         raise Unknown(shell.may_end(f"{_source(part)} ends the shell, because {part.name} is not set"))
     yield _Piece(found, part.quoted, literal=False)

@@ -277,7 +277,7 @@ def _foreign_function(reader: _Reader, begin: int, line: int) -> Command:
     _command(reader)
     if name is None or not name.bare:
         raise scanner.fault("a function has no name")
-    return Function(name.bare, _foreign(scanner, begin, line))
+    return Function(name.bare, Foreign(line, scanner.text[begin : scanner.at], anything=True))
 
 
 def _branch(reader: _Reader) -> Command:
@@ -406,6 +406,8 @@ def _function(reader: _Reader, name: Word) -> Function:
     reader.scanner.deeper()
     body = _command(reader)
     reader.scanner.higher()
+    if isinstance(body, Simple):
+        raise reader.scanner.fault("the body of a function is in no brackets, which only some shells accept")
     return Function(name.bare, body)
 
 

@@ -65,6 +65,8 @@ class Shell:
     skipped: dict[Skipped, None] = field(default_factory=dict)
     notes: dict[Skipped, None] = field(default_factory=dict)
     faults: list[Skipped] = field(default_factory=list)
+    fixed: set[str] = field(default_factory=set)
+    """The variables that are read-only somewhere in the text."""
     steps: int = 0
     depth: int = 0
 
@@ -101,6 +103,8 @@ class Shell:
         """Set a variable (None unsets it); programs see it where they did, or as `export` says."""
         old = self.now.cell(name)
         exported = (False if old is None else old.exported) if export is None else export
+        if name in self.fixed:
+            text = self.may_end(f"{name} is read-only, and some shells end where it is set")
         if isinstance(text, str) and len(text) > MOST_CHARACTERS:
             text = self.doubt(f"{name} becomes longer than {MOST_CHARACTERS} characters")
         self.now.put(name, Cell(text, exported))

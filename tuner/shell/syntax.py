@@ -203,11 +203,12 @@ class Redirected:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What not every shell reads: `[[ … ]]`, `(( … ))`. It may change the variables `names`."""
+    """What not every shell reads: `[[ … ]]`, `(( … ))`. It may change the variables `names`, or all of them."""
 
     line: int
     source: str
     names: tuple[str, ...] = ()
+    anything: bool = False
 
 
 Command = Simple | Block | Pipeline | Joined | Branch | Loop | For | Case | Function | Apart | Redirected | Foreign
