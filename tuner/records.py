@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
@@ -77,7 +78,12 @@ def settings_key(settings: Mapping[str, str]) -> bytes:
     It is the BLAKE2b digest of a text in which no variable holds the NUL between its parts: of 16 bytes, so that no two
     of 2^60 settings are expected to share one.
     """
-    text = "\0".join(chain.from_iterable(sorted(settings.items())))
+    return _digest("\0".join(chain.from_iterable(sorted(settings.items()))))
+
+
+@lru_cache(maxsize=1 << 6)
+def _digest(text: str) -> bytes:
+    """Return the digest of a text, one object for all who ask for it at about the same time."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 

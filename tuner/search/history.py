@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from statistics import fmean
 from typing import Final
@@ -33,13 +33,21 @@ class Observation:
     settings: Mapping[str, str]
     gain: float | None
     variance: float | None
+    told: int | tuple[Outcome, ...] | None = field(default=None, compare=False, repr=False)
+    """What it is of: of one outcome that says the same, the block only, because nearly all settings of a long search have one."""
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What it is of, as it was told."""
+        if isinstance(self.told, tuple):
+            return self.told
+        return (Outcome(self.settings, self.gain, self.variance, block=self.told),)
 
 
 class History:
     """What an optimizer was told, by settings, and what it asked and has not been told yet."""
 
     def __init__(self) -> None:
-        self._told: dict[bytes, tuple[Outcome, ...]] = {}
         self._observed: dict[bytes, Observation] = {}
         self._prior: dict[bytes, list[Outcome]] = {}
         self._pending: dict[bytes, dict[str, str]] = {}
@@ -50,8 +58,8 @@ class History:
         if outcome.prior:
             self._prior.setdefault(key, []).append(outcome)
             return
-        self._told[key] = (*self._told.get(key, ()), outcome)
-        self._observed[key] = _together(self._told[key])
+        known = self._observed.get(key)
+        self._observed[key] = _together((*known.outcomes, outcome) if known else (outcome,))
         self._pending.pop(key, None)
 
     def asked(self, settings: Mapping[str, str]) -> None:
@@ -60,7 +68,7 @@ class History:
 
     def knows(self, settings: Mapping[str, str]) -> bool:
         """Return whether `settings` were told or are pending."""
-        return settings_key(settings) in self._told or settings_key(settings) in self._pending
+        return (key := settings_key(settings)) in self._observed or key in self._pending
 
     @property
     def pending(self) -> list[dict[str, str]]:
@@ -69,8 +77,9 @@ class History:
 
     def outcomes(self) -> list[Outcome]:
         """Return every outcome one by one: the prior ones of settings not measured since, then the measured."""
-        priors = [outcomes for key, outcomes in self._prior.items() if key not in self._told]
-        return list(itertools.chain.from_iterable([*priors, *self._told.values()]))
+        priors = [outcomes for key, outcomes in self._prior.items() if key not in self._observed]
+        measured = (observed.outcomes for observed in self._observed.values())
+        return list(itertools.chain(*priors, *measured))
 
     def observations(self) -> list[Observation]:
         """Return what is known of all settings: the prior ones that were not measured since, then the measured."""
@@ -82,11 +91,11 @@ class History:
 
     def prior(self) -> list[Observation]:
         """Return what earlier sessions found of settings that this one has not measured."""
-        return [_together(outcomes) for key, outcomes in self._prior.items() if key not in self._told]
+        return [_together(outcomes) for key, outcomes in self._prior.items() if key not in self._observed]
 
     def rng(self, seed: int) -> random.Random:
         """Return the random numbers of the next ask, the same ones for the same history."""
-        return random.Random(f"{seed}/{len(self._told)}/{len(self._pending)}")  # noqa: S311 - no secret depends on it
+        return random.Random(f"{seed}/{len(self._observed)}/{len(self._pending)}")  # noqa: S311 - no secret depends on it
 
     def best(self) -> dict[str, str]:
         """Return the settings told with the highest mean gain, or the oldest pending ones while nothing has succeeded.
@@ -102,16 +111,23 @@ class History:
 
 
 def _together(outcomes: Sequence[Outcome]) -> Observation:
-    if len(outcomes) == 1:  # nearly all settings of a long search: the same numbers, not equal ones
-        only = outcomes[0]
-        return Observation(only.settings, only.gain, only.variance if only.gain is not None else None)
+    if len(outcomes) == 1:  # the same numbers, not equal ones
+        return _alone(outcomes[0])
     gains = [o.gain for o in outcomes if o.gain is not None]
     variances = [o.variance for o in outcomes if o.gain is not None and o.variance is not None]
     settings = outcomes[0].settings
+    told = tuple(outcomes)
     if not gains:
-        return Observation(settings, None, None)
+        return Observation(settings, None, None, told)
     known = len(variances) == len(gains)
-    return Observation(settings, fmean(gains), sum(variances) / len(gains) ** 2 if known else None)
+    return Observation(settings, fmean(gains), sum(variances) / len(gains) ** 2 if known else None, told)
+
+
+def _alone(only: Outcome) -> Observation:
+    """Return what one outcome says."""
+    variance = only.variance if only.gain is not None else None
+    whole = only.prior or variance is not only.variance
+    return Observation(only.settings, only.gain, variance, (only,) if whole else only.block)
 
 
 def best_of(observed: Iterable[Observation]) -> dict[str, str] | None:

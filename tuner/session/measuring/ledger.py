@@ -31,7 +31,7 @@ class Ledger:
         self._runs: list[Run] = []
         self._disturbed: dict[int, tuple[str, ...]] = {}
         self._quarantined: frozenset[int] = frozenset()
-        self._of: dict[int, list[Run]] = {}
+        self._of: dict[int, Run | list[Run]] = {}
         self._in: dict[int, list[Run]] = {}
         self._bad: dict[int, list[Run]] = {}
         self._blocks: dict[Phase, set[int]] = {}
@@ -63,10 +63,11 @@ class Ledger:
     def add_run(self, run: Run) -> None:
         """Take note of a new run."""
         self._runs.append(run)
-        if mine := self._of.get(run.trial):
+        mine = self._of.get(run.trial)
+        if isinstance(mine, list):
             mine.append(run)
         else:
-            self._of[run.trial] = [run]  # nearly all trials have one: a list that was appended to has room for four
+            self._of[run.trial] = run if mine is None else [mine, run]  # nearly all trials have one: no list of one
         self._in.setdefault(run.block, []).append(run)
         if run.status is not Status.OK:
             self._bad.setdefault(run.trial, []).append(run)
@@ -91,7 +92,10 @@ class Ledger:
     def amend_run(self, run: Run) -> None:
         """Take note that the last run has more evidence; what it counts for is as it was."""
         bad = [self._bad[run.trial]] if run.status is not Status.OK else []
-        for runs in (self._runs, self._of[run.trial], self._in[run.block], *bad):
+        mine = self._of[run.trial]
+        if not isinstance(mine, list):
+            self._of[run.trial] = run
+        for runs in (self._runs, self._in[run.block], *([mine] if isinstance(mine, list) else []), *bad):
             runs[-1] = run
 
     @property
@@ -134,7 +138,7 @@ class Ledger:
 
     def tried(self, trial: int) -> int:
         """Return how many blocks that count a trial took part in."""
-        return len({run.block for run in self._of.get(trial, ())} - self._quarantined)
+        return len({run.block for run in self.runs_of(trial)} - self._quarantined)
 
     def status(self, trial: int, phases: Collection[Phase] = tuple(Phase)) -> Status:
         """Return the status of a trial: ok only if all its runs of `phases` are, else that of its last bad one."""
@@ -149,7 +153,7 @@ class Ledger:
         """Return whether a run hung while the host was disturbed, and the trial ran well when its block was measured again."""
         if run.status is not Status.TIMEOUT or run.block not in self._quarantined or not quarantine.reasons(run):
             return False
-        later = (each for each in self._of[run.trial] if each.number > run.number)
+        later = (each for each in self.runs_of(run.trial) if each.number > run.number)
         return any(each.status is Status.OK and each.workload == run.workload for each in later)
 
     def hung(self, trial: int) -> bool:
@@ -159,7 +163,7 @@ class Ledger:
 
     def phases_of(self, trial: int) -> frozenset[Phase]:
         """Return the phases in which a trial was measured."""
-        return frozenset(run.phase for run in self._of.get(trial, ()))
+        return frozenset(run.phase for run in self.runs_of(trial))
 
     def reason(self, trial: int, phase: Phase) -> str:
         """Return why a trial was refused or last failed in a phase, empty when it did not."""
@@ -178,7 +182,8 @@ class Ledger:
     def runs_of(self, trial: int, block: int | None = None) -> Sequence[Run]:
         """Return the runs of a trial, or those of them in one block, in the order they were made."""
         if block is None:
-            return self._of.get(trial, ())
+            mine = self._of.get(trial, ())
+            return mine if isinstance(mine, list | tuple) else (mine,)
         return [run for run in self._in.get(block, ()) if run.trial == trial]
 
     def took(self, workload: int) -> Sequence[Took]:

@@ -1,7 +1,8 @@
-"""Runs in a third of their memory, as a long session holds them: all that is compared and told, and none of their texts.
+"""Runs in a quarter of their memory, as a long session holds them: all that is compared and told, and none of their texts.
 
 A run's numbers stand one after the other in their binary form, without what was not measured; the rest of it is text, which
 is compressed: the evidence of one run is much like that of another. Both are made anew each time that they are asked for.
+What many runs share is held once.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tuner.measurement import Measurement
-from tuner.records import Run
+from tuner.records import Phase, Run, Status
 from tuner.runs.run import TOOK
 from tuner.store.reading import Said
 
@@ -25,7 +26,8 @@ _SIDES: Final = frozenset({"server", "client"})
 _HISTOGRAMS: Final = frozenset({"histogram", "histogram_corrected"})
 _FLAGS: Final = frozenset({"half_round_trip"})
 """What is no number and the same in all runs of a workload."""
-_PLACE: Final = ("status", "reason", "wall_s", "workload", "number", "trial", "phase", "block")
+_HEAD: Final = struct.Struct("<qd")
+"""The number of a run and the seconds that it took."""
 _CODES: Final = {float: "d", int: "q"}
 _NAMES: Final = tuple(each.name for each in fields(Measurement) if each.name not in _HISTOGRAMS)
 _MOST: Final = 1 << 63
@@ -42,7 +44,7 @@ _USUAL: Final = (
 """What the texts of a run look like: of each only what differs takes room."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Layout:
     """Which numbers stand where."""
 
@@ -52,22 +54,71 @@ class _Layout:
     """What of the measurement is no number, None where that differs from run to run and stands in its text."""
 
 
-class Slim(Run):
-    """A run as a ledger holds it. It is made by `slim` only: of a run to be changed, the store has the whole."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What many runs share."""
 
-    __slots__ = ("_layout", "_packed")
-    _layout: _Layout | None
+    status: Status
+    reason: str
+    phase: Phase
+    workload: int
+    layout: _Layout | None
     """None where nothing was measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slim:
+    """A run as a ledger holds it, to be read like any `Run`. It is made by `slim` only: of one to be changed, the store has the whole."""
+
+    _kind: _Kind
     _packed: bytes
+    trial: int
+    block: int
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        return self._kind.status
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ok, empty for an ok one."""
+        return self._kind.reason
+
+    @property
+    def phase(self) -> Phase:
+        """What it was made for."""
+        return self._kind.phase
+
+    @property
+    def workload(self) -> int:
+        """The place of its workload among the session's."""
+        return self._kind.workload
+
+    @property
+    def number(self) -> int:
+        """Its place among the session's runs."""
+        return int(_HEAD.unpack_from(self._packed)[0])
+
+    @property
+    def wall_s(self) -> float:
+        """How long it took, in seconds."""
+        return float(_HEAD.unpack_from(self._packed)[1])
 
     @property
     def measurement(self) -> Measurement | None:
         """What it measured, without histograms."""
-        if self._layout is None:
+        layout = self._kind.layout
+        if layout is None:
             return None
-        numbers = zip(self._layout.names, self._layout.form.unpack_from(self._packed), strict=True)
-        others = self._layout.others
+        numbers = zip(layout.names, layout.form.unpack_from(self._packed, _HEAD.size), strict=True)
+        others = layout.others
         return Measurement(**dict(numbers), **(_others(self._texts[1]) if others is None else others))
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that can be judged, none where there is no measurement."""
+        measured = self.measurement
+        return measured.metrics() if measured else {}
 
     @property
     def started_at(self) -> str:
@@ -81,14 +132,15 @@ class Slim(Run):
 
     @property
     def _texts(self) -> list[str]:
-        first = self._layout.form.size if self._layout else 0
+        layout = self._kind.layout
+        first = _HEAD.size + (layout.form.size if layout else 0)
         return zlib.decompressobj(zdict=_USUAL).decompress(self._packed[first:]).decode().split("\n")
 
 
-def slim(run: Run) -> Run:
+def slim(run: Run | Slim) -> Run:
     """Return a run that says the same of what is compared and told, without its texts and histograms."""
     if isinstance(run, Slim):
-        return run
+        return cast("Run", run)
     measured = {name: getattr(run.measurement, name) for name in _NAMES} if run.measurement else {}
     present = {name: value for name, value in measured.items() if value is not None}
     numbers = {name: value for name, value in present.items() if _is_number(value)}
@@ -97,16 +149,19 @@ def slim(run: Run) -> Run:
     shared = said if others.keys() <= _FLAGS else None
     layout = _layout(tuple((name, _CODES[type(value)]) for name, value in numbers.items()), shared)
     texts = "\n".join([run.started_at, said if shared is None else "", json.dumps(_told(run.evidence))])
-    found = object.__new__(Slim)
-    for name in _PLACE:
-        object.__setattr__(found, name, getattr(run, name))
-    object.__setattr__(found, "_layout", layout if run.measurement else None)
-    object.__setattr__(found, "_packed", layout.form.pack(*numbers.values()) + _pressed(texts))
-    return found
+    kind = _kind(run.status, run.reason, run.phase, run.workload, layout if run.measurement else None)
+    packed = _HEAD.pack(run.number, run.wall_s) + layout.form.pack(*numbers.values()) + _pressed(texts)
+    return cast("Run", Slim(kind, packed, run.trial, run.block))
 
 
 def _is_number(value: object) -> bool:
     return type(value) is float or (type(value) is int and -_MOST < value < _MOST)
+
+
+@lru_cache(maxsize=1 << 8)
+def _kind(status: Status, reason: str, phase: Phase, workload: int, layout: _Layout | None) -> _Kind:
+    """Return what a run shares with others, the same object for the same."""
+    return _Kind(status, reason, phase, workload, layout)
 
 
 @lru_cache(maxsize=1 << 8)

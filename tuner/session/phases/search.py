@@ -17,6 +17,7 @@ from tuner.judging.statistics import gain
 from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
+from tuner.session.measuring.marks import Marks
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.standings import incumbent, spread, standings
@@ -113,7 +114,7 @@ class _Lessons:
         self.session = session
         self.optimizer = optimizer
         self._told_failures: set[tuple[int, int]] = set()
-        self._heard: set[int] = set()
+        self._heard = Marks()
 
     def recall(self) -> None:
         """Tell what earlier attempts at this session measured, block by block as it came."""

@@ -11,9 +11,8 @@ import math
 import statistics
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from tuner.judging.statistics import spread_of
@@ -26,24 +25,26 @@ FINE: Final = 1 << 50
 """What one is in the sums of whole numbers."""
 
 Place = tuple[float, int]
-"""Where a trial stands among those with as many gains: the negative mean and its number."""
+"""Where a trial stands among others: the negative of the view that is taken of it, and its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the search saw of a trial that did not fail in it."""
+class Seen(NamedTuple):
+    """What the search saw of a trial that did not fail in it; it stands by its first two among those with as many gains."""
 
     lack: float
-    """The negative of the mean of its gains, by which it stands in its `Place`."""
-    count: int
+    """The negative of the mean of its gains."""
+    number: int
+    """Of the trial."""
+    times: int
+    """How many gains it has."""
     squares: float
     """Of the distances of its gains from their mean, in sum."""
 
     @staticmethod
-    def of(gains: Sequence[float]) -> Seen:
-        """Return what these gains say; there is one at least."""
+    def of(number: int, gains: Sequence[float]) -> Seen:
+        """Return what these gains of a trial say; there is one at least."""
         squares = statistics.variance(gains) * (len(gains) - 1) if len(gains) > 1 else 0.0
-        return Seen(-statistics.fmean(gains), len(gains), squares)
+        return Seen(-statistics.fmean(gains), number, len(gains), squares)
 
 
 class Standings:
@@ -54,7 +55,7 @@ class Standings:
         self._quarantined: frozenset[int] = frozenset()
         self._over_itself: Sequence[float] = ()
         self._seen: dict[int, Seen] = {}
-        self._by_count: dict[int, list[Place]] = {}
+        self._by_count: dict[int, list[Seen]] = {}
         self._squares, self._degrees = 0, 0
         self._means, self._means_squared = 0, 0
 
@@ -64,7 +65,7 @@ class Standings:
             self._leave(number)
             found = seen(gains, number)
             if found and gains.ledger.status(number, {Phase.SEARCH}) is Status.OK:
-                self._enter(number, Seen.of(found))
+                self._enter(Seen.of(number, found))
 
     def _moved(self, gains: Gains) -> set[int]:
         """Return the trials that stand otherwise now, or may: those of blocks with new runs or that count otherwise."""
@@ -81,16 +82,16 @@ class Standings:
             moved.update(self._seen)
         return moved - {0}
 
-    def _enter(self, number: int, found: Seen) -> None:
-        self._seen[number] = found
-        insort(self._by_count.setdefault(found.count, []), (found.lack, number))
+    def _enter(self, found: Seen) -> None:
+        self._seen[found.number] = found
+        insort(self._by_count.setdefault(found.times, []), found)
         self._sum(found, 1)
 
     def _leave(self, number: int) -> None:
         found = self._seen.pop(number, None)
         if found is not None:
-            places = self._by_count[found.count]
-            del places[bisect_left(places, (found.lack, number))]
+            places = self._by_count[found.times]
+            del places[bisect_left(places, found)]
             self._sum(found, -1)
 
     def _sum(self, found: Seen, sign: int) -> None:
@@ -98,7 +99,7 @@ class Standings:
         self._means += sign * mean
         self._means_squared += sign * mean * mean
         self._squares += sign * round(found.squares * FINE)
-        self._degrees += sign * (found.count - 1)
+        self._degrees += sign * (found.times - 1)
 
     @property
     def spread(self) -> float:
@@ -127,23 +128,23 @@ class Standings:
     def _error(self, count: int) -> float:
         return self.spread / math.sqrt(count)
 
-    def _merged(self, groups: Mapping[int, Iterable[Place]]) -> Iterator[int]:
+    def _merged(self, groups: Mapping[int, Iterable[Seen]]) -> Iterator[int]:
         ordered = [_lowered(places, self._error(count)) for count, places in groups.items()]
         return (number for _, number in heapq.merge(*ordered))
 
 
-def _low(place: Place, error: float) -> float:
-    return -place[0] - error
+def _low(first: Seen, error: float) -> float:
+    return -first.lack - error
 
 
-def _lowered(places: Iterable[Place], error: float) -> Iterator[Place]:
+def _lowered(places: Iterable[Seen], error: float) -> Iterator[Place]:
     """Yield the same trials by the negative of a pessimistic view."""
-    return ((mean + error, number) for mean, number in places)
+    return ((found.lack + error, found.number) for found in places)
 
 
-def _reaching(places: Iterable[Place], error: float, bar: float) -> Iterator[Place]:
+def _reaching(places: Iterable[Seen], error: float, bar: float) -> Iterator[Seen]:
     """Yield those at the head that reach the bar in the optimistic view."""
-    return takewhile(lambda place: error - place[0] >= bar, places)
+    return takewhile(lambda found: error - found.lack >= bar, places)
 
 
 _STANDINGS: Final[WeakKeyDictionary[Gains, Standings]] = WeakKeyDictionary()

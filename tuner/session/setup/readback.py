@@ -15,6 +15,7 @@ from tuner.errors import Finding, TunerError, doubt
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
 from tuner.runs.run import Rig
+from tuner.session.measuring.marks import Marks
 from tuner.stacks import probe
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Stack
@@ -31,15 +32,18 @@ class Readback:
     """
 
     def __init__(self) -> None:
+        self._asked = Marks()
         self._differences: dict[int, Sequence[str]] = {}
 
     def differences(self, rig: Rig, trial: Trial) -> Sequence[str]:
         """Return which settings the library says it does not use, though the model of its release expected it to."""
         if rig.stack.recognise is not None:  # its library prints no banner of settings
             return ()
-        if trial.number not in self._differences:
-            self._differences[trial.number] = _differences(rig, dict(trial.settings)) or ()
-        return self._differences[trial.number]
+        if trial.number not in self._asked:
+            self._asked.add(trial.number)
+            if found := _differences(rig, dict(trial.settings)):
+                self._differences[trial.number] = found
+        return self._differences.get(trial.number, ())
 
 
 def _differences(rig: Rig, settings: Mapping[str, str]) -> list[str]:
