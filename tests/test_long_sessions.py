@@ -19,12 +19,14 @@ from tuner.judging.objective import objective
 from tuner.judging.statistics import pooled_sd, promise
 from tuner.measurement import Measurement
 from tuner.records import Phase, Role, Run, Status, Trial
-from tuner.search.history import Observation
+from tuner.search.history import History, Observation
+from tuner.search.optimizer import Outcome
 from tuner.session.measuring import metrics
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
+from tuner.session.measuring.marks import Marks
 from tuner.session.measuring.slim import slim
 from tuner.session.phases import beliefs, standings
 from tuner.session.phases.baseline_shift import seen
@@ -182,7 +184,7 @@ def test_a_slim_run_says_what_the_run_said(
     assert slim(kept) is kept
 
 
-def test_a_trial_and_its_run_take_less_than_1200_bytes_of_memory() -> None:
+def test_a_trial_and_its_run_take_less_than_1000_bytes_of_memory() -> None:
     journal, rng = Journal(simulation.Memory(), Ledger("s")), random.Random(3)
     telemetry = {"wall_s": 0.0, "foreign_share": 0.0, "steal_share": 0.0, "softirqs": 0, "context_switches": 0}
     printed = {"exit_status": 0, "stdout": "x" * 1000, "argv": ["sockperf"]}
@@ -202,7 +204,51 @@ def test_a_trial_and_its_run_take_less_than_1200_bytes_of_memory() -> None:
         before = tracemalloc.get_traced_memory()[0]
         for number in range(100, 1100):
             measure(number)
-        assert tracemalloc.get_traced_memory()[0] - before < 1200 * 1000
+        assert tracemalloc.get_traced_memory()[0] - before < 1000 * 1000
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.lists(st.integers(0, 300)))
+def test_marks_hold_what_was_added_to_them(numbers: list[int]) -> None:
+    marks = Marks()
+    for number in numbers:
+        marks.add(number)
+    assert {number for number in range(400) if number in marks} == set(numbers)
+
+
+GAINS = st.none() | st.floats(-1, 1)
+OUTCOMES = st.builds(
+    Outcome,
+    st.sampled_from([{}, {"XLIO_RX_POLL": "1"}, {"XLIO_RX_POLL": "2"}]),
+    GAINS,
+    st.none() | st.floats(0, 1),
+    st.booleans(),
+    st.none() | st.integers(0, 9),
+)
+
+
+@given(st.lists(OUTCOMES))
+def test_a_history_says_every_outcome_again_as_it_was_told(told: list[Outcome]) -> None:
+    history = History()
+    for outcome in told:
+        history.tell(outcome)
+    measured = [outcome.settings for outcome in told if not outcome.prior]
+    kept = [outcome for outcome in told if not outcome.prior or outcome.settings not in measured]
+    assert sorted(map(repr, history.outcomes())) == sorted(map(repr, kept))
+    assert [each.settings for each in history.measured()] == [
+        settings for at, settings in enumerate(measured) if settings not in measured[:at]
+    ]
+
+
+def test_what_is_told_takes_less_than_200_bytes_of_memory() -> None:
+    told = [Outcome({"XLIO_RX_POLL": str(number)}, number / 1000, 0.1, block=number // 5) for number in range(1000)]
+    history = History()
+    tracemalloc.start()
+    try:
+        while told:
+            history.tell(told.pop())
+        assert tracemalloc.get_traced_memory()[0] < 200 * 1000
     finally:
         tracemalloc.stop()
 
