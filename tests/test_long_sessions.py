@@ -26,11 +26,11 @@ from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.gains import Gains
 from tuner.session.measuring.journal import Journal
 from tuner.session.measuring.ledger import Ledger
-from tuner.session.measuring.marks import Marks
 from tuner.session.measuring.slim import slim
 from tuner.session.phases import beliefs, standings
 from tuner.session.phases.baseline_shift import seen
 from tuner.session.phases.search import MOST_LOOKS, deserving
+from tuner.session.setup.marks import Marks
 
 DISTURBED = {"steal_share": 0.5}
 

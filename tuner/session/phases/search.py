@@ -17,12 +17,12 @@ from tuner.judging.statistics import gain
 from tuner.records import Phase, Role, Status, Trial
 from tuner.search.optimizer import Optimizer, Outcome
 from tuner.session.measuring.evidence import Evidence
-from tuner.session.measuring.marks import Marks
 from tuner.session.measuring.session import Session, Turn, always
 from tuner.session.phases.baseline_shift import gain_in, seen
 from tuner.session.phases.standings import incumbent, spread, standings
 from tuner.session.phases.verdict import no_rate_holds
 from tuner.session.setup import budget_shares
+from tuner.session.setup.marks import Marks
 
 # Of five contenders a block's baseline costs a sixth, of three a quarter. On the landscapes of `benchmarks/search.py` (seeds
 # that it does not publish) neither four nor seven found more with the same runs.

@@ -15,7 +15,7 @@ from tuner.errors import Finding, TunerError, doubt
 from tuner.profiles.profile import errors_in
 from tuner.records import Trial
 from tuner.runs.run import Rig
-from tuner.session.measuring.marks import Marks
+from tuner.session.setup.marks import Marks
 from tuner.stacks import probe
 from tuner.stacks.banner import Banner
 from tuner.stacks.stack import Stack
