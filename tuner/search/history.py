@@ -51,10 +51,11 @@ class History:
         self._observed: dict[bytes, Observation] = {}
         self._prior: dict[bytes, list[Outcome]] = {}
         self._pending: dict[bytes, dict[str, str]] = {}
+        self._outcomes: list[Outcome] | None = None
 
     def tell(self, outcome: Outcome) -> None:
         """Keep an outcome; unless it is a prior one, its settings are no longer pending."""
-        key = settings_key(outcome.settings)
+        self._outcomes, key = None, settings_key(outcome.settings)
         if outcome.prior:
             self._prior.setdefault(key, []).append(outcome)
             return
@@ -77,9 +78,11 @@ class History:
 
     def outcomes(self) -> list[Outcome]:
         """Return every outcome one by one: the prior ones of settings not measured since, then the measured."""
-        priors = [outcomes for key, outcomes in self._prior.items() if key not in self._observed]
-        measured = (observed.outcomes for observed in self._observed.values())
-        return list(itertools.chain(*priors, *measured))
+        if self._outcomes is None:  # until the next is told; an optimizer that never asks for them holds none
+            priors = [outcomes for key, outcomes in self._prior.items() if key not in self._observed]
+            measured = (observed.outcomes for observed in self._observed.values())
+            self._outcomes = list(itertools.chain(*priors, *measured))
+        return self._outcomes
 
     def observations(self) -> list[Observation]:
         """Return what is known of all settings: the prior ones that were not measured since, then the measured."""
