@@ -62,6 +62,7 @@ class Play:
     ends: list[End] = field(default_factory=list)
     polls: list[select.epoll] = field(default_factory=list)
     told: list[Any] = field(default_factory=list)
+    pairs: int = 0
 
     def any_end(self) -> End:
         """Return one of the sockets; there is always one."""
@@ -71,7 +72,8 @@ class Play:
 
     def add(self, *pair: socket.socket) -> None:
         """Take a connected pair in; no receive waits for ever."""
-        names = [f"{len(self.told)}{side}" for side in "ab"]
+        names = [f"{self.pairs}{side}" for side in "ab"]
+        self.pairs += 1
         for each, name, peer in zip(pair, names, names[::-1], strict=True):
             limit(each, TIMEOUT_S)
             self.ends.append(End(name, each, peer))
@@ -207,22 +209,24 @@ def receive(play: Play) -> Any:
 def awaited(play: Play) -> Any:
     """Wait for what a child sends a little later: in a receive, or in one of the calls that tell who is ready.
 
-    A receive that does not wait comes first: it might get what is sent later too, or might not.
+    A receive that does not wait comes first: it might get what is sent later too, or might not. What no receive waited for is
+    waited for in the end: the kernel holds it back while the other end has not acknowledged what came before (Nagle), and a
+    setting such as TCP_NODELAY would let it come before the next step instead of behind it.
     """
     end = play.any_end()
     peer = play.other(end)
     if peer is None:
         return "nobody"
-    data, before = play.rng.randbytes(play.rng.randint(1, LARGEST)), unread(end)
+    data = play.rng.randbytes(play.rng.randint(1, LARGEST))
     limit(end.sock, PATIENT_S)
     way = play.rng.randrange(4)
-    if way == 0 and not waits(end):
-        found, child = received(play, end, 0), later(peer, data)
-    else:
-        child = later(peer, data)
+    early = way == 0 and not waits(end)
+    found = received(play, end, 0) if early else None
+    before, child = unread(end), later(peer, data)
+    if not early:
         found = received(play, end, 0) if way == 0 else ready_within(end, way)
     _, status = os.waitpid(child, 0)
-    if not status and way and end.sock.type == socket.SOCK_STREAM:
+    if not status and (early or way) and end.sock.type == socket.SOCK_STREAM:
         until(lambda: unread(end) >= before + len(data))
     limit(end.sock, TIMEOUT_S)
     return [found, status]

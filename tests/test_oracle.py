@@ -10,6 +10,7 @@ from preload_builds import compile_library
 
 FIRST, PROGRAMS = 500, 8
 SEES_AN_EDGE_MORE = 272
+HELD_BACK = 1000441
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,9 @@ def test_a_program_that_quick_acknowledgements_alone_change_is_told_apart() -> N
 def test_a_library_that_tells_something_else_is_found_out(tmp_path: Path, plain: oracle.Outcomes) -> None:
     seen = oracle.played(FIRST, PROGRAMS, {}, compile_library(tmp_path, "liar.c"))
     assert any(seen.get(seed) != plain[seed] for seed in plain)
+
+
+@pytest.mark.parametrize("setting", ["polls a while", "polls for ever"])
+def test_what_a_child_sends_behind_a_receive_is_there_before_the_next_step(setting: str) -> None:
+    """TCP_NODELAY, which a setting may set, lets come at once what the kernel holds back elsewhere until an acknowledgement."""
+    assert not oracle.differs(HELD_BACK, oracle.SETTINGS[setting])
