@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.judging import joint
-from tuner.judging.effects import JITTER, Array
+from tuner.judging.effects import JITTER, Array, tail
 from tuner.judging.joint import Difference, Fitted, Lesson, Score, fitted, refitted, shifted
 
 SD = 0.05
@@ -211,3 +211,18 @@ def test_a_profile_that_was_measured_is_known_better_than_another_of_the_same_se
     itself = shifted(model.gains(effects, places), 0).over(5, 0)
     alike = shifted(model.gains(effects, [*places[:5], None, places[6]]), 0).over(5, 0)
     assert itself.sd < alike.sd
+
+
+def test_a_profile_is_better_than_another_by_as_much_as_the_other_is_worse() -> None:
+    covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    found = joint.Belief(np.array([0.3, 0.1]), covariance)
+    one, other = found.over(0, 1), found.over(1, 0)
+    assert one.mean == pytest.approx(0.2)
+    assert other.mean == pytest.approx(-0.2)
+    assert one.sd == other.sd == pytest.approx(math.sqrt(0.04 + 0.09 - 2 * 0.01))
+
+
+def test_a_score_far_away_is_taken_for_a_noisy_one_and_none_for_less_noisy() -> None:
+    sd = 0.2
+    found = tail(np.array([0.0, sd, 3 * sd, -6 * sd]), np.full(4, sd**2))
+    assert found == pytest.approx([1.0, 1.0, (4 + 9) / 5, (4 + 36) / 5])

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import linregress
+from scipy.stats import t as student_t
 
 from tuner.judging.noise import (
     FEWEST_RUNS,
@@ -18,7 +20,7 @@ from tuner.judging.noise import (
     spread,
 )
 from tuner.judging.power import normal_difference, smallest_difference
-from tuner.judging.statistics import gain, pooled_sd
+from tuner.judging.statistics import CONFIDENCE, gain, pooled_sd
 from tuner.measurement import Measurement
 
 RNG = random.Random
@@ -171,3 +173,15 @@ def test_a_measured_spread_replaces_the_assumed_one_and_is_never_nothing() -> No
     assert quiet < pooled_sd([])
     assert pooled_sd([[1.0, 1.1]], [0.02, -0.02]) > quiet
     assert pooled_sd([], [0.0, 0.0]) > 0
+
+
+def test_the_interval_of_a_trend_is_the_one_of_least_squares() -> None:
+    rng = RNG(4)
+    logs = [0.02 * number + rng.gauss(0, 0.05) for number in range(FEWEST_RUNS)]
+    found = spread(pairs(logs), times(FEWEST_RUNS // 2, 30.0)).drift
+    line = linregress([0.5 * number for number in range(FEWEST_RUNS)], logs)
+    half = student_t.ppf(0.5 + CONFIDENCE / 2, FEWEST_RUNS - 2) * line.stderr
+    assert found is not None
+    assert (found.per_minute, found.low, found.high) == pytest.approx(
+        (line.slope, line.slope - half, line.slope + half)
+    )

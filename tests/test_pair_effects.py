@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -88,6 +89,19 @@ def test_what_lies_between_pairs_is_surer_than_what_either_does() -> None:
     between = found.between(1, [4], [0, 1, 2, 3])
     assert between.mean == pytest.approx(found.of(1, [4]).mean - found.of(1, [0, 1, 2, 3]).mean)
     assert between.above(0.0) < 0.001
+
+
+@pytest.mark.parametrize("wild", [0.0, 3.0])
+def test_a_belief_is_as_sure_as_its_blocks_allow_and_one_wild_score_moves_it_little(wild: float) -> None:
+    rng, sd, blocks = random.Random(3), 0.04, 40
+    seen = [
+        Seen(at, block, 0, [float(at)], 0.1 * at + rng.gauss(0.0, sd) + (wild if at and block == 5 else 0.0))
+        for block in range(blocks)
+        for at in range(2)
+    ]
+    found = pair_effects(seen, 1, own=False).of(0, [0])
+    assert found.mean == pytest.approx(0.1, abs=0.02)
+    assert found.sd == pytest.approx(sd * math.sqrt(2 / blocks), rel=0.4)
 
 
 def test_levels_of_pairs_say_nothing() -> None:
