@@ -4,10 +4,10 @@ A mistake changes one comparison, one operator, one number or one `and`/`or`. It
 none does: then a test is missing, or what was changed does not matter: why is said in `data/survivors.toml`. The package is
 copied; nothing here is changed. The exit status is not 0 where a survivor is not explained.
 
-    .venv/bin/python benchmarks/mutants.py [MUTANTS] [SEED] [--kept FILE]     about 4 s each
+    .venv/bin/python benchmarks/mutants.py [MUTANTS] [SEED] [--kept FILE] [--only FOLDER]     about 4 s each
 
 `--kept` keeps what became of each mistake in a file as it is found: what was ended goes on with as many others as are missing, and
-tries those that no test noticed again, because a test may have been added.
+tries those that no test noticed again, because a test may have been added. `--only` takes the modules whose paths begin so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +39,12 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "judging/pair_means.py": ("test_statistics.py",),
     "judging/objective.py": ("test_objective.py",),
     "judging/slo.py": ("test_slo.py",),
+    "judging/effects.py": ("test_joint.py",),
+    "judging/joint.py": ("test_joint.py",),
+    "judging/noise.py": ("test_noise.py",),
+    "judging/power.py": ("test_noise.py",),
+    "judging/own_goal.py": ("test_own_goal.py",),
+    "judging/pair_effects.py": ("test_pair_effects.py",),
     "runs/sockperf.py": ("test_sockperf.py", "test_benchmark.py"),
     "stacks/banner.py": ("test_banner.py", "test_banner_forms.py"),
     "store/shape.py": ("test_foreign_stores.py",),
@@ -198,13 +204,13 @@ def read(kept: Path | None) -> dict[str, bool]:
     return {name: dead for name, dead in found.items() if name in possible}
 
 
-def chosen(count: int, seed: int, found: Mapping[str, bool]) -> dict[str, Mutant]:
+def chosen(count: int, seed: int, found: Mapping[str, bool], modules: Sequence[str]) -> dict[str, Mutant]:
     """Return the mistakes that are to be tried: those of before that no test noticed, and random others up to so many in all."""
     alive = {name for name, dead in found.items() if not dead}
     again = [
         each for module in {name.partition(":")[0] for name in alive} for each in mutants(module) if each.name in alive
     ]
-    every = [(module, at) for module in TESTS for at, _ in places(module)]
+    every = [(module, at) for module in modules for at, _ in places(module)]
     random.Random(seed).shuffle(every)  # noqa: S311 - no secret
     made = {each.name: each for each in again}
     for module, at in every:
@@ -236,9 +242,11 @@ def main() -> int:
     parser.add_argument("mutants", type=int, nargs="?", default=MUTANTS)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--kept", type=Path, metavar="FILE")
+    parser.add_argument("--only", default="", metavar="FOLDER")
     asked = parser.parse_args()
+    modules = [module for module in TESTS if module.startswith(asked.only)]
     before = read(asked.kept)
-    found = {**before, **tried_out(chosen(asked.mutants, asked.seed, before), asked.kept)}
+    found = {**before, **tried_out(chosen(asked.mutants, asked.seed, before, modules), asked.kept)}
     reasons = explained()
     print(section(found, reasons))
     if before:
