@@ -140,3 +140,13 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert os.read(reader, 100) == b"text"
     os.close(reader)
     assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_a_dash_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="standard output"):
+            atomic_file.save(Path("-"), "x", overwrite=overwrite)
+    assert list(tmp_path.iterdir()) == []
+    atomic_file.save(tmp_path / "-", "x", overwrite=False)
+    assert (tmp_path / "-").read_text() == "x"

@@ -13,7 +13,7 @@ import pytest
 
 from tuner import stacks
 from tuner.cli.screen import failure
-from tuner.errors import TunerError
+from tuner.errors import TunerError, error
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
 from tuner.runs.run import Rig
@@ -56,3 +56,30 @@ def test_a_folder_that_is_gone_and_limits_are_named(
     (tmp_path / "gone").rmdir()
     assert failure.told(OSError(errno.ENOENT, os.strerror(errno.ENOENT)), [], {}) == 1
     assert "the current folder was removed" in capsys.readouterr().err
+
+
+def test_a_folder_for_temporary_files_that_is_gone_is_named_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    monkeypatch.setattr("tempfile.tempdir", str(gone))
+    assert failure.told(OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(gone / "tuner-run-1")), [], {}) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "folder for temporary files" in said
+    assert "TMPDIR" in said
+    assert "all runs are kept" in said
+    gone.mkdir()
+    assert failure.told(OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(gone / "tuner-run-1")), [], {}) == 1
+    assert "TMPDIR" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["a\nb.toml", "some/a\nb.toml", "--profile=some/a\nb.toml"])
+def test_a_line_end_in_a_name_that_was_typed_begins_no_line(named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = named.partition("=")[2] or named
+    reason = TunerError(f"{path} is no profile", findings=[error(path, "does not exist")], advice=f"look at {path}")
+    assert failure.told(reason, [named], {}) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all("a?b.toml" in line for line in lines)
+    assert failure.told(OSError(errno.EIO, os.strerror(errno.EIO), path), [], {}) == 1
+    assert "a?b.toml" in capsys.readouterr().err.splitlines()[0]

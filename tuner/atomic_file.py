@@ -47,8 +47,14 @@ def write(
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
+        UsageError: it is `-`, by which other programs mean standard output and never a file of that name.
 
     """
+    if path == Path("-"):
+        raise UsageError(
+            "`-` means standard output elsewhere and is not taken for a file here",
+            advice=f"leave the option out where a command prints by itself, or name a file ({Path.cwd() / '-'} for that one)",
+        )
     data = content.encode() if isinstance(content, str) else content
     if not path.name:  # of `.` and `/`
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

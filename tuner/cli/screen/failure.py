@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
+import re
 import resource
 import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -17,6 +19,7 @@ from tuner.cli.screen.output import print_json, wrapped
 from tuner.cli.screen.terminal import columns, terminal
 from tuner.database_url import hidden
 from tuner.errors import Busy, ProgramNotExecutable, ProgramNotFound, TunerError, UsageError, limit_of, of_memory
+from tuner.terminal_text import shown
 from tuner.version import __version__
 
 DEBUG: Final = "TUNER_DEBUG"
@@ -50,7 +53,10 @@ def _refused(reason: OSError) -> TunerError:
     """Return what is said of what the system refused: what, of which file, and what next."""
     if reason.errno == errno.ENOENT and not reason.filename and _is_nowhere():
         return TunerError("the current folder was removed", advice="change to another one")
-    what = f"{reason.strerror or reason}{f': {reason.filename}' if reason.filename else ''}"
+    if gone := _temporary_gone(reason):
+        advice = "make it again, or let TMPDIR name another one; all runs are kept"
+        return TunerError(f"the folder for temporary files, {gone}, was removed", advice=advice)
+    what = f"{reason.strerror or reason}{f': {shown(str(reason.filename))}' if reason.filename else ''}"
     return TunerError(what, advice="; ".join(filter(None, [limit_of(reason), "all runs are kept"])))
 
 
@@ -62,9 +68,29 @@ def _is_nowhere() -> bool:
     return False
 
 
+def _temporary_gone(reason: OSError) -> str:
+    """Return the folder for temporary files where something is not found because it is gone, else an empty text."""
+    folder = tempfile.gettempdir() if reason.errno == errno.ENOENT and reason.filename else ""
+    inside = folder and str(reason.filename).startswith(folder + os.sep)
+    return shown(folder) if inside and not Path(folder).is_dir() else ""
+
+
+def _on_its_line(reason: TunerError, arguments: Sequence[str]) -> TunerError:
+    """Return an error in which no name that was typed begins a new line."""
+    names = [part for word in arguments if "\n" in word for part in re.split("[/=]", word) if "\n" in part]
+
+    def said(text: str) -> str:
+        for name in names:
+            text = text.replace(name, shown(name))
+        return text
+
+    findings = [replace(each, where=said(each.where), message=said(each.message)) for each in reason.findings]
+    return TunerError(said(reason.message), findings=findings, advice=said(reason.advice)) if names else reason
+
+
 def tell(reason: TunerError, arguments: Sequence[str]) -> int:
     """Say on stderr what is wrong, where, and what next, and return the exit status."""
-    _say(_screen(reason, sys.stderr))
+    _say(_screen(_on_its_line(reason, arguments), sys.stderr))
     if "--json" in arguments:
         findings = [asdict(finding) for finding in reason.findings]
         answer = {"error": reason.message, "findings": findings, "advice": reason.advice}
