@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import fake
@@ -83,3 +85,46 @@ def test_a_line_end_in_a_name_that_was_typed_begins_no_line(named: str, capsys: 
     assert all("a?b.toml" in line for line in lines)
     assert failure.told(OSError(errno.EIO, os.strerror(errno.EIO), path), [], {}) == 1
     assert "a?b.toml" in capsys.readouterr().err.splitlines()[0]
+
+
+def deployed(folder: Path, broken: str, *words: str) -> tuple[int, str]:
+    """Return the status of `tuner apply` with a file of a folder while its disk fails, and what it said."""
+    said = {"XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
+    said |= {"LD_PRELOAD": str(folder / "faulty.so"), "BROKEN": f"{broken}:{errno.EIO}:0"} if broken else {}
+    argv = [sys.executable, "-m", "tuner", "apply", *words, "--yes"]
+    done = subprocess.run(argv, env={**os.environ, **said}, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize(
+    "broken", ["write:.tuner-", "sync:.tuner-", "rename:app.env", "write:applied.", "sync:applied."]
+)
+def test_a_disk_that_fails_under_apply_leaves_the_old_file_and_a_way_on(tmp_path: Path, broken: str) -> None:
+    host_faults.built(tmp_path)
+    file = tmp_path / "app" / "app.env"
+    file.parent.mkdir()
+    file.write_text("ORIGINAL=1\n")
+    words = ("latency", "--target", f"env:{file}")
+    status, said = deployed(tmp_path, broken, *words)
+    assert (status in {1, 2}, "Input/output error" in said, "nothing was changed" in said) == (True, True, True), said
+    assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("app.env", "ORIGINAL=1\n")]
+    assert deployed(tmp_path, "", *words)[0] == 0
+    assert deployed(tmp_path, "", "--undo", str(file))[0] == 0
+    assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("app.env", "ORIGINAL=1\n")]
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_a_journal_that_fails_under_an_undo_does_not_hide_that_the_file_is_back(tmp_path: Path) -> None:
+    host_faults.built(tmp_path)
+    file = tmp_path / "app.env"
+    file.write_text("ORIGINAL=1\n")
+    assert deployed(tmp_path, "", "latency", "--target", f"env:{file}")[0] == 0
+    status, said = deployed(tmp_path, "write:applied.", "--undo", str(file))
+    assert status == 1
+    assert f"{file} was put back, but: cannot write the journal" in " ".join(said.split())
+    assert file.read_text() == "ORIGINAL=1\n"
+    assert deployed(tmp_path, "", "--undo", str(file))[0] == 0
+    assert file.read_text() == "ORIGINAL=1\n"

@@ -61,9 +61,11 @@ def _placed(change: Change, applied: Applied, journal: Journal, mode: int) -> No
     """Put the file in its place, or leave everything as it was; once it is there, nothing goes back."""
     try:
         _place(change, applied, journal, mode)
-    except (OSError, TunerError):
+    except (OSError, TunerError) as reason:
         if not _is_there(change):
             _retreat(applied, journal)
+            if isinstance(reason, StoreError):  # of the journal, and nobody could tell what it means for the file
+                raise StoreError(reason.message, advice=f"nothing was changed; {reason.advice}") from reason
             raise
 
 

@@ -10,7 +10,7 @@ from tuner.atomic_file import flush_folder
 from tuner.deploy.change import Change, content, digest, unchanged
 from tuner.deploy.folders import remove_empty
 from tuner.deploy.journal import Applied, Journal
-from tuner.errors import MOST_LISTED, UsageError
+from tuner.errors import MOST_LISTED, StoreError, UsageError
 from tuner.terminal_text import shown
 
 
@@ -56,11 +56,19 @@ def _undone(applied: Applied, change: Change, journal: Journal) -> Path | None:
         unchanged(change)
         kept = None if _untouched(applied, change.before, change.after) else _kept(change.path)
         _take_back(applied, change)
-        journal.add({"undone": applied.stamp})
+        _note(applied, journal)
         remove_empty(applied.folders)
     except OSError as reason:
         raise UsageError(f"cannot take back {change.path}: {reason.strerror}") from reason
     return kept
+
+
+def _note(applied: Applied, journal: Journal) -> None:
+    """Note that a file is as it was before; raise `StoreError` that says so where the journal cannot be written."""
+    try:
+        journal.add({"undone": applied.stamp})
+    except StoreError as reason:
+        raise StoreError(f"{applied.path} was put back, but: {reason.message}", advice=reason.advice) from reason
 
 
 def _take_back(applied: Applied, change: Change) -> None:
