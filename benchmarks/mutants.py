@@ -4,7 +4,7 @@ A mistake changes one comparison, one operator, one number or one `and`/`or`. It
 none does: then a test is missing, or what was changed does not matter: why is said in `data/survivors.toml`. The package is
 copied; nothing here is changed. The exit status is not 0 where a survivor is not explained.
 
-    .venv/bin/python benchmarks/mutants.py [MUTANTS] [SEED] [--kept FILE] [--only FOLDER]     about 4 s each
+    .venv/bin/python benchmarks/mutants.py [MUTANTS] [SEED] [--kept FILE] [--only BEGINNING …]     about 4 s each
 
 `--kept` keeps what became of each mistake in a file as it is found: what was ended goes on with as many others as are missing, and
 tries those that no test noticed again, because a test may have been added. `--only` takes the modules whose paths begin so.
@@ -242,9 +242,9 @@ def main() -> int:
     parser.add_argument("mutants", type=int, nargs="?", default=MUTANTS)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--kept", type=Path, metavar="FILE")
-    parser.add_argument("--only", default="", metavar="FOLDER")
+    parser.add_argument("--only", nargs="*", default=[""], metavar="BEGINNING")
     asked = parser.parse_args()
-    modules = [module for module in TESTS if module.startswith(asked.only)]
+    modules = [module for module in TESTS if module.startswith(tuple(asked.only))]
     before = read(asked.kept)
     found = {**before, **tried_out(chosen(asked.mutants, asked.seed, before, modules), asked.kept)}
     reasons = explained()
