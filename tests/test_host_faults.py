@@ -15,9 +15,10 @@ import pytest
 
 from tuner import stacks
 from tuner.cli.screen import failure
-from tuner.errors import TunerError, error
+from tuner.errors import MissingTool, TunerError, error
 from tuner.hosts.local import LocalHost
 from tuner.hosts.pair import on_one
+from tuner.runs import sockperf
 from tuner.runs.run import Rig
 from tuner.runs.workload import Workload
 
@@ -128,3 +129,11 @@ def test_a_journal_that_fails_under_an_undo_does_not_hide_that_the_file_is_back(
     assert file.read_text() == "ORIGINAL=1\n"
     assert deployed(tmp_path, "", "--undo", str(file))[0] == 0
     assert file.read_text() == "ORIGINAL=1\n"
+
+
+def test_a_limit_of_processes_is_no_other_program() -> None:
+    with pytest.raises(TunerError, match=r"sockperf cannot be started: .*fork system call failed") as refused:
+        sockperf.features("/usr/bin/timeout: fork system call failed: Resource temporarily unavailable\n", "")
+    assert "ulimit -u" in refused.value.advice
+    with pytest.raises(MissingTool, match="this is not sockperf"):
+        sockperf.features("GNU bash, version 5.2\n", "")

@@ -6,7 +6,9 @@ status is 0 also when it failed, so what it printed decides.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tuner import terminal_text
-from tuner.errors import MOST_LISTED, Finding, MissingTool, UsageError, error
+from tuner.errors import MOST_LISTED, Finding, MissingTool, TunerError, UsageError, error, limit_of
 from tuner.measurement import LATENCIES, Measurement
 from tuner.runs import sockperf_options
 from tuner.runs.benchmark import Ends, Features, Heard, ParseError
@@ -85,6 +87,9 @@ def features(version_text: str, client_help: str, server_help: str = "") -> Feat
     found = re.search(r"sockperf, version ([0-9]{1,6}(?:\.[0-9]{1,6})*)", terminal_text.plain(version_text))
     if found is None:
         said = next((line for line in map(str.strip, version_text.splitlines()) if line), "nothing")
+        refused = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if str(refused.strerror) in said:  # what starts it could not start it: nothing was said by whatever it is
+            raise TunerError(f"sockperf cannot be started: {said[:200]}", advice=limit_of(refused))
         advice = "install sockperf 3.7 or later, or name it with --sockperf PATH"
         raise MissingTool(f"this is not sockperf: asked for its version it said {said[:200]!r}", advice=advice)
     version = tuple(int(part) for part in found[1].split("."))
