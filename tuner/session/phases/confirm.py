@@ -17,7 +17,7 @@ from tuner.records import Kind, Phase, Trial
 from tuner.session.measuring.evidence import Evidence
 from tuner.session.measuring.session import Session
 from tuner.session.phases import until_decided
-from tuner.session.phases.finalists import Contest, choosing_ends, finalists, still, to_judge
+from tuner.session.phases.finalists import Contest, barely_seen, choosing_ends, finalists, still, to_judge
 from tuner.session.phases.verdict import judged_objective, no_rate_holds, sound
 from tuner.session.setup import budget_shares, policy
 
@@ -94,7 +94,7 @@ def _room(session: Session, contenders: Sequence[Trial]) -> bool:
 def _choose(session: Session, found: Sequence[Trial]) -> None:
     """Measure the finalists in blocks until one is clearly the best or the choosing share of the confirmation is used.
 
-    Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
+    Known profiles that were barely seen are in the first of these blocks: one run may have had a hiccup. Nothing is chosen where there is no rival, or where the judging would be left with too few blocks.
     """
     enough = (
         policy.ENOUGH_BLOCKS * session.evidence.block_cost_s(1)
@@ -102,9 +102,11 @@ def _choose(session: Session, found: Sequence[Trial]) -> None:
     )
     if not enough or session.ledger.begun(Phase.CONFIRM):
         return
-    share = choosing_ends(session.evidence, found[0])
+    again = [trial for trial in barely_seen(session.evidence) if trial not in found]
+    looks = len(again) * budget_shares.run_s(session.plan) / session.plan.budget_s
+    share = choosing_ends(session.evidence, found[0]) + looks
     session.progress.phase(Phase.CHOOSE, session.clock.left_s(Phase.CHOOSE, share))
-    rivals = still(session.evidence, found)
+    rivals = still(session.evidence, [*found, *again])
     while rivals[1:] and session.clock.fits(session.evidence.block_cost_s(len(rivals)), Phase.CHOOSE, share):
         session.measure_block(Phase.CHOOSE, rivals)
         rivals = still(session.evidence, rivals)

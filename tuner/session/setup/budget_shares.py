@@ -46,6 +46,8 @@ CHOOSING_PART: Final = 0.15
 # has more, until it has a block of the baseline, three finalists and the best known profile.
 CHOOSING_RUNS: Final = 6
 CHOOSING_MORE: Final = 0.25
+# A known profile that the search saw once is seen again there, as long as these looks take no more than this share of the runs.
+SECOND_LOOKS_SHARE: Final = 0.03
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
@@ -166,6 +168,11 @@ def _least_choosing_runs(plan: Plan) -> float:
 def _runs_of_a_choice(runs: float) -> float:
     """Return how many of so many runs choose at least where there is no clear lead."""
     return min(CHOOSING_RUNS, CHOOSING_PART * JUDGING_RUNS + CHOOSING_MORE * (runs - SHORT_RUNS))
+
+
+def second_looks_at_known(plan: Plan) -> int:
+    """Return how many known profiles that were seen once may be seen again where the choosing begins."""
+    return int(SECOND_LOOKS_SHARE * _runs(plan))
 
 
 def confirm_ends(plan: Plan) -> float:
