@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake
 import postgres
@@ -64,6 +67,21 @@ def test_eight_sessions_at_once_lose_nothing_in_one_store(postgresql: postgres.S
         (answer,) = [each for each in answers.values() if each["session"] == row.id]
         assert (row.state, len(store.runs(row.id))) == (State.DONE, answer["runs"])
         assert judge(store, row).equal
+
+
+def test_a_session_is_found_while_others_begin(fleet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, others = Store(fleet), Store(fleet)
+    store.add_whole(session("20260202-ours-40", "this-host"), (), ())
+    numbers, rows = itertools.count(2), store._rows
+
+    def slowly(query: sa.Select[Any]) -> Iterator[Any]:
+        found = list(rows(query))
+        others.add_whole(session(f"20260101-theirs-{next(numbers):02}", "other-host"), (), ())
+        return iter(found)
+
+    monkeypatch.setattr(store, "_rows", slowly)
+    assert store.session("20260202-ours-40").id == "20260202-ours-40"
+    assert next(numbers) > 2
 
 
 def test_a_session_is_begun_shown_reported_and_judged_in_a_shared_store_and_no_password_is_told(

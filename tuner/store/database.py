@@ -235,20 +235,29 @@ class Store:
 
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest, if shared of this host."""
+        # By itself first: while others begin sessions, a list of all of them may lack one.
+        if exact := self._exactly(session):
+            return exact
         known, wrong = self._named_latest() if session == LATEST else self._named()
         found = known[-1:] if session == LATEST else [each for each in known if session and each.startswith(session)]
-        exact = [each for each in found if each == session] or found
-        if len(exact) == 1:
-            rows = self._read(sa.select(SESSIONS).where(SESSIONS.c.id == exact[0]))
+        if len(found) == 1:
+            rows = self._read(sa.select(SESSIONS).where(SESSIONS.c.id == found[0]))
             return self._records(rows, columns.session_of)[0]
-        if not exact:
+        if not found:
             self._refuse(wrong)
         if session == LATEST and self._here is not None:
             raise UsageError(
                 f"host {self._here} has no session in {self.where}", advice="`tuner sessions list --all-hosts`"
             )
-        what = "is not unique" if exact else "is not here"
+        what = "is not unique" if found else "is not here"
         raise UsageError(f"session {session!r} {what} in {self.where}", advice=did_you_mean(session, [*known, LATEST]))
+
+    def _exactly(self, session: str) -> StoredSession | None:
+        """Return the session of an id, None where there is none and where no id is of this form."""
+        if not isinstance(columns.id_of({"id": session}), str):
+            return None
+        rows = self._read(sa.select(SESSIONS).where(SESSIONS.c.id == session))
+        return next(iter(self._records(rows, columns.session_of)), None)
 
     def trials(self, session: str, first: int = 0) -> tuple[Trial, ...]:
         """Return the trials of a session, from the `first` one on, in the order they were added."""
