@@ -53,7 +53,7 @@ def write(
     if path == Path("-"):
         raise UsageError(
             "`-` means standard output elsewhere and is not taken for a file here",
-            advice=f"leave the option out where a command prints by itself, or name a file ({Path.cwd() / '-'} for that one)",
+            advice=f"leave the option out where a command prints by itself, or name a file ({Path('-').absolute()} for that one)",
         )
     data = content.encode() if isinstance(content, str) else content
     if not path.name:  # of `.` and `/`
