@@ -46,8 +46,10 @@ CHOOSING_PART: Final = 0.15
 # has more, until it has a block of the baseline, three finalists and the best known profile.
 CHOOSING_RUNS: Final = 6
 CHOOSING_MORE: Final = 0.25
-# A known profile that the search saw once is seen again there, as long as these looks take no more than this share of the runs.
-SECOND_LOOKS_SHARE: Final = 0.03
+# A known profile that the search saw once is seen again there, as long as these looks take no more than the first share of all
+# runs, and than the second of those beyond `SHORT_RUNS`: before that, three blocks that judge are worth more.
+SECOND_LOOKS_SHARE: Final = 0.035
+SECOND_LOOKS_MORE: Final = 0.35
 # The least that minimising can use: the baseline, the winner and one shorter profile, three blocks of them.
 LEAST_RUNS: Final = 9
 # A tuning minimises only with time for sixteen such blocks. In `benchmarks/decisions.py` a session of 180 s found a true
@@ -172,7 +174,8 @@ def _runs_of_a_choice(runs: float) -> float:
 
 def second_looks_at_known(plan: Plan) -> int:
     """Return how many known profiles that were seen once may be seen again where the choosing begins."""
-    return int(SECOND_LOOKS_SHARE * _runs(plan))
+    runs = _runs(plan)
+    return int(max(0.0, min(SECOND_LOOKS_SHARE * runs, SECOND_LOOKS_MORE * (runs - SHORT_RUNS))))
 
 
 def confirm_ends(plan: Plan) -> float:
