@@ -236,7 +236,7 @@ class Store:
     def session(self, session: str) -> StoredSession:
         """Return one session by its id, or by a beginning of it that only one has; `latest` is the newest, if shared of this host."""
         # By itself first: while others begin sessions, a list of all of them may lack one.
-        if exact := self._exactly(session):
+        if session != LATEST and (exact := self._exactly(session)):
             return exact
         known, wrong = self._named_latest() if session == LATEST else self._named()
         found = known[-1:] if session == LATEST else [each for each in known if session and each.startswith(session)]
